@@ -1,0 +1,42 @@
+"""What every model of the contract shares: strictness, and the types fields are made of."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from events.currencies import MINOR_UNITS
+
+
+class Model(BaseModel):
+    """A value of the contract: frozen, strict, and closed to unknown fields.
+
+    Validators are built at first use, so that importing the contract stays cheap for a function that needs two models.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
+
+
+class DomainEvent(Model):
+    """A fact of the log. The class name is its type, and the EventBridge ``detail-type``."""
+
+    schema_version: ClassVar[int] = 1
+
+
+def _known_currency(code: str) -> str:
+    if code not in MINOR_UNITS:
+        raise ValueError(f"{code!r} is not an ISO 4217 currency code")
+    return code
+
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""An identifier: 1 to 64 of A-Z, a-z, 0-9, underscore and hyphen."""
+
+Currency = Annotated[str, Field(min_length=3, max_length=3), AfterValidator(_known_currency)]
+"""An ISO 4217 code."""
+
+Amount = Annotated[int, Field(ge=0, le=10**15)]
+"""Money in the currency's minor unit."""
+
+Quantity = Annotated[int, Field(gt=0, le=1_000_000)]
+
+Text = Annotated[str, Field(min_length=1, max_length=256)]

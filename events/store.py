@@ -1,0 +1,267 @@
+"""The event store: append to a stream and read it, in one DynamoDB table.
+
+An event is one item: PK the stream, SK ``event#`` and its version. Appending is putting that item if it is not there,
+so two writers cannot both win a version, and the loser is handed the event that stands there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore import exceptions as boto
+
+from events import catalog
+from events.envelope import Metadata, Recorded, event_id
+from events.model import DomainEvent
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+Decision = Callable[[Sequence[Recorded]], Sequence[DomainEvent]]
+"""Takes a stream's events and returns those to append: none, where nothing is left to do."""
+
+_THROTTLES = frozenset(
+    {
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "ThrottlingError",
+        "TransactionConflict",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+        "InternalServerError",
+        "ServiceUnavailable",
+    }
+)
+_CONFLICTS_BEFORE_GIVING_WAY = 10
+
+
+class Conflict(Exception):
+    """That version of the stream is taken; ``existing`` is the event that stands there."""
+
+    def __init__(self, existing: Recorded) -> None:
+        super().__init__(f"{existing.stream} has {type(existing.event).__name__} at version {existing.version}")
+        self.existing = existing
+
+
+class ConditionsFailed(Exception):
+    """The event could have been appended, but conditions of the changes with it failed: those at ``failed``."""
+
+    def __init__(self, failed: Sequence[int]) -> None:
+        super().__init__(f"the conditions of the changes {list(failed)} failed")
+        self.failed = failed
+
+
+class Throttled(Exception):
+    """DynamoDB, or the way to it, is busy or down for the moment. Nothing is wrong with the request: try it again."""
+
+
+class EventStore:
+    """The log in one table.
+
+    Args:
+        client: a low-level DynamoDB client.
+        table: the table's name.
+        clock: gives the time in UTC at which an appended event occurred.
+    """
+
+    def __init__(
+        self, client: DynamoDBClient, table: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.client = client
+        self.table = table
+        self._clock = clock
+
+    def read(self, stream: str, *, after: int = 0) -> list[Recorded]:
+        """The events of a stream in order, those after a version, read consistently. An unknown stream is empty."""
+        request: dict[str, Any] = {
+            "TableName": self.table,
+            "KeyConditionExpression": "PK = :stream AND SK > :after",
+            "ExpressionAttributeValues": {":stream": {"S": stream}, ":after": {"S": _sort_key(after)}},
+            "ConsistentRead": True,
+        }
+        events: list[Recorded] = []
+        while True:
+            with _throttling():
+                page = self.client.query(**request)
+            events += map(recorded, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return events
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def last(self, stream: str) -> Recorded | None:
+        """The newest event of a stream, read consistently, or None where the stream is empty."""
+        with _throttling():
+            page = self.client.query(
+                TableName=self.table,
+                KeyConditionExpression="PK = :stream AND begins_with(SK, :event)",
+                ExpressionAttributeValues={":stream": {"S": stream}, ":event": {"S": "event#"}},
+                ConsistentRead=True,
+                ScanIndexForward=False,
+                Limit=1,
+            )
+        return recorded(page["Items"][0]) if page["Items"] else None
+
+    def append(
+        self, stream: str, version: int, event: DomainEvent, *, correlation_id: str, causation_id: str
+    ) -> Recorded:
+        """Append an event as ``version`` of its stream.
+
+        Raises:
+            Conflict: another event stands there.
+            Throttled: try again.
+        """
+        new = self._record(stream, version, event, correlation_id, causation_id)
+        try:
+            with _throttling():
+                self.client.put_item(
+                    TableName=self.table,
+                    Item=_item(new),
+                    ConditionExpression="attribute_not_exists(PK)",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except self.client.exceptions.ConditionalCheckFailedException as failure:
+            response: Mapping[str, Any] = failure.response
+            raise Conflict(recorded(response["Item"])) from failure
+        return new
+
+    def append_with(
+        self,
+        stream: str,
+        version: int,
+        event: DomainEvent,
+        changes: Sequence[TransactWriteItemTypeDef],
+        *,
+        correlation_id: str,
+        causation_id: str,
+    ) -> Recorded:
+        """Append an event and make the changes it explains, all or nothing (at most 99 changes).
+
+        Raises:
+            Conflict: another event stands there.
+            ConditionsFailed: the event would have fit, but changes did not.
+            Throttled: try again; another transaction on the same items counts as that.
+        """
+        new = self._record(stream, version, event, correlation_id, causation_id)
+        put: TransactWriteItemTypeDef = {
+            "Put": {
+                "TableName": self.table,
+                "Item": _item(new),
+                "ConditionExpression": "attribute_not_exists(PK)",
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+        try:
+            with _throttling():
+                self.client.transact_write_items(TransactItems=[*changes, put])
+        except self.client.exceptions.TransactionCanceledException as failure:
+            raise _refusal(failure.response["CancellationReasons"], failure) from failure
+        return new
+
+    def standing(
+        self, stream: str, version: int, event: DomainEvent, *, correlation_id: str, causation_id: str
+    ) -> DomainEvent:
+        """Append an event unless one stands there, and return the one that stands: so a command answers from the log.
+
+        Raises:
+            Throttled: try again.
+        """
+        try:
+            return self.append(stream, version, event, correlation_id=correlation_id, causation_id=causation_id).event
+        except Conflict as conflict:
+            return conflict.existing.event
+
+    def execute(self, stream: str, decide: Decision, *, correlation_id: str, causation_id: str) -> list[Recorded]:
+        """Read a stream, decide, and append what was decided; read and decide again where another was quicker.
+
+        Returns the events appended.
+
+        Raises:
+            Throttled: others were quicker too often, or DynamoDB is busy: try again.
+        """
+        for _ in range(_CONFLICTS_BEFORE_GIVING_WAY):
+            history = self.read(stream)
+            try:
+                return [
+                    self.append(stream, version, event, correlation_id=correlation_id, causation_id=causation_id)
+                    for version, event in enumerate(decide(history), start=len(history) + 1)
+                ]
+            except Conflict:
+                continue
+        raise Throttled(f"{stream} is being written by too many others")
+
+    def _record(
+        self, stream: str, version: int, event: DomainEvent, correlation_id: str, causation_id: str
+    ) -> Recorded:
+        return Recorded(
+            event,
+            Metadata(
+                event_id=event_id(stream, version),
+                stream=stream,
+                version=version,
+                schema_version=event.schema_version,
+                occurred_at=self._clock(),
+                correlation_id=correlation_id,
+                causation_id=causation_id,
+            ),
+        )
+
+
+def recorded(item: Mapping[str, Any]) -> Recorded:
+    """An event from its item, as DynamoDB returns it.
+
+    Raises:
+        KeyError: the item is no event, or of a type this code does not know.
+        pydantic.ValidationError: its JSON does not fit.
+    """
+    return Recorded(
+        catalog.read(item["type"]["S"], int(item["schema_version"]["N"]), item["data"]["S"]),
+        Metadata.model_validate_json(item["metadata"]["S"]),
+    )
+
+
+def _sort_key(version: int) -> str:
+    return f"event#{version:010d}"
+
+
+def _item(new: Recorded) -> dict[str, Any]:
+    return {
+        "PK": {"S": new.stream},
+        "SK": {"S": _sort_key(new.version)},
+        "type": {"S": type(new.event).__name__},
+        "schema_version": {"N": str(new.metadata.schema_version)},
+        "data": {"S": new.event.model_dump_json(exclude_none=True)},
+        "metadata": {"S": new.metadata.model_dump_json()},
+    }
+
+
+def _refusal(reasons: Sequence[Mapping[str, Any]], failure: boto.ClientError) -> Exception:
+    """What a cancelled transaction means; its last item is the event's own put."""
+    *changes, put = reasons
+    if put.get("Code") == "ConditionalCheckFailed":
+        return Conflict(recorded(put["Item"]))
+    codes = {reason.get("Code", "None") for reason in reasons} - {"None"}
+    if codes == {"ConditionalCheckFailed"}:
+        return ConditionsFailed(
+            [n for n, reason in enumerate(changes) if reason.get("Code") == "ConditionalCheckFailed"]
+        )
+    if codes & _THROTTLES:
+        return Throttled(f"the transaction met {', '.join(sorted(codes))}")
+    return failure
+
+
+@contextmanager
+def _throttling() -> Iterator[None]:
+    try:
+        yield
+    except boto.ClientError as failure:
+        if failure.response["Error"]["Code"] in _THROTTLES:
+            raise Throttled(str(failure)) from failure
+        raise
+    except (boto.ConnectionError, boto.HTTPClientError) as failure:
+        raise Throttled(str(failure)) from failure

@@ -1,0 +1,62 @@
+"""Streams: which there are, what they are called, and which context they belong to."""
+
+CONTEXTS = {
+    "order": "ordering",
+    "rejection": "ordering",
+    "reservation": "inventory",
+    "delivery": "inventory",
+    "stock": "inventory",
+    "payment": "payments",
+    "shipment": "shipping",
+    "notification": "notification",
+}
+"""The context of each kind of stream."""
+
+PUBLISHED = tuple(kind for kind in CONTEXTS if kind != "notification")
+"""The kinds whose events go on the orders bus. Notifications are the notifier's memory and stay in the log."""
+
+
+def source(stream: str) -> str:
+    """The EventBridge source of a stream's events: ``order#1`` is published by ``orders.ordering``."""
+    kind, _, _ = stream.partition("#")
+    return f"orders.{CONTEXTS[kind]}"
+
+
+def order(order_id: str) -> str:
+    """The order's own stream."""
+    return f"order#{order_id}"
+
+
+def rejection(order_id: str, content_hash: str) -> str:
+    """The stream of one refused submission, apart from the order's own so that a corrected one is welcome."""
+    return f"rejection#{order_id}#{content_hash}"
+
+
+def reservation(order_id: str) -> str:
+    """The goods set aside for an order."""
+    return f"reservation#{order_id}"
+
+
+def payment(order_id: str) -> str:
+    """The payment of an order."""
+    return f"payment#{order_id}"
+
+
+def shipment(order_id: str) -> str:
+    """The shipment of an order."""
+    return f"shipment#{order_id}"
+
+
+def delivery(delivery_id: str) -> str:
+    """One delivery to the warehouse."""
+    return f"delivery#{delivery_id}"
+
+
+def stock(sku: str) -> str:
+    """What is worth telling about a SKU's stock."""
+    return f"stock#{sku}"
+
+
+def notification(order_id: str) -> str:
+    """What a customer was told about an order."""
+    return f"notification#{order_id}"
