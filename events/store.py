@@ -19,7 +19,7 @@ from events.model import DomainEvent
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
 
 Decision = Callable[[Sequence[Recorded]], Sequence[DomainEvent]]
 """Takes a stream's events and returns those to append: none, where nothing is left to do."""
@@ -195,6 +195,11 @@ class EventStore:
                 continue
         raise Throttled(f"{stream} is being written by too many others")
 
+    @staticmethod
+    def key(stream: str, version: int) -> dict[str, AttributeValueTypeDef]:
+        """The key of an event's item."""
+        return {"PK": {"S": stream}, "SK": {"S": _sort_key(version)}}
+
     def _record(
         self, stream: str, version: int, event: DomainEvent, correlation_id: str, causation_id: str
     ) -> Recorded:
@@ -231,8 +236,7 @@ def _sort_key(version: int) -> str:
 
 def _item(new: Recorded) -> dict[str, Any]:
     return {
-        "PK": {"S": new.stream},
-        "SK": {"S": _sort_key(new.version)},
+        **EventStore.key(new.stream, new.version),
         "type": {"S": type(new.event).__name__},
         "schema_version": {"N": str(new.metadata.schema_version)},
         "data": {"S": new.event.model_dump_json(exclude_none=True)},

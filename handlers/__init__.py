@@ -1,0 +1,1 @@
+"""The functions: one package per context. Decisions are pure functions, entry points are thin."""

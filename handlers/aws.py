@@ -1,0 +1,49 @@
+"""AWS clients and the table, made once per execution environment.
+
+botocore is used directly: boto3 adds nothing to low-level clients but the time to import it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, cast
+
+import botocore.session
+from botocore.config import Config
+
+from events.store import EventStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sqs import SQSClient
+
+_session = botocore.session.get_session()
+_config = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
+
+
+def dynamodb() -> DynamoDBClient:
+    """A DynamoDB client."""
+    return cast("DynamoDBClient", _session.create_client("dynamodb", config=_config))
+
+
+def eventbridge() -> EventBridgeClient:
+    """An EventBridge client."""
+    return cast("EventBridgeClient", _session.create_client("events", config=_config))
+
+
+def sqs() -> SQSClient:
+    """An SQS client."""
+    return cast("SQSClient", _session.create_client("sqs", config=_config))
+
+
+def ses() -> SESV2Client:
+    """An SES client that never sends a request twice by itself: e-mail has no idempotency key."""
+    once = _config.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+    return cast("SESV2Client", _session.create_client("sesv2", config=once))
+
+
+def event_store() -> EventStore:
+    """The event store on the table named by ``TABLE_NAME``."""
+    return EventStore(dynamodb(), os.environ["TABLE_NAME"])

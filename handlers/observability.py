@@ -1,0 +1,78 @@
+"""Logs, metrics and traces, the same in every function: the order id is correlation id and trace annotation."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.tracing import Tracer
+
+logger = Logger()
+metrics = Metrics()
+warnings.filterwarnings("ignore", "No application metrics to publish")
+
+Handler = Callable[[dict[str, Any], Any], Any]
+
+
+def observed(handler: Handler) -> Handler:
+    """A handler that logs with its request's id, flushes its metrics, and is traced where X-Ray samples it.
+
+    The X-Ray SDK takes longer to import than all the rest together, so it is loaded for sampled invocations only.
+    """
+    logged = logger.inject_lambda_context(handler, clear_state=True)
+    measured: Handler = metrics.log_metrics(logged)
+
+    @wraps(handler)
+    def observing(event: dict[str, Any], context: Any) -> Any:
+        if _sampled():
+            return _tracer().capture_lambda_handler(measured)(event, context)
+        return measured(event, context)
+
+    return observing
+
+
+@contextmanager
+def about(order_id: str, work: str) -> Iterator[None]:
+    """Everything logged and traced inside belongs to this order; ``work`` names the trace's subsegment."""
+    logger.set_correlation_id(order_id)
+    if not _sampled():
+        yield
+        return
+    with _tracer().provider.in_subsegment(f"## {work}") as subsegment:
+        subsegment.put_annotation("order_id", order_id)
+        yield
+
+
+def count(metric: str, **dimensions: str) -> None:
+    """Count one of something, by dimensions where there are any."""
+    if not dimensions:
+        metrics.add_metric(metric, MetricUnit.Count, 1)
+        return
+    with single_metric(metric, MetricUnit.Count, 1) as own:
+        for name, value in dimensions.items():
+            own.add_dimension(name, value)
+
+
+def lag(metric: str, since: datetime) -> None:
+    """Record how long ago something happened."""
+    metrics.add_metric(metric, MetricUnit.Milliseconds, (datetime.now(UTC) - since).total_seconds() * 1000)
+
+
+def _sampled() -> bool:
+    return "Sampled=1" in os.environ.get("_X_AMZN_TRACE_ID", "")
+
+
+@cache
+def _tracer() -> Tracer:
+    from aws_lambda_powertools.tracing import Tracer  # noqa: PLC0415 - see observed()
+
+    return Tracer()

@@ -1,0 +1,1 @@
+"""Ordering: takes orders in, and decides their one outcome."""

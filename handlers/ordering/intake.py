@@ -1,0 +1,97 @@
+"""Entry point of order intake: submissions and cancellation requests become events, or dead letters with reasons."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from events import streams
+from events.envelope import Recorded
+from events.integration import OrderCancellationRequested
+from events.model import DomainEvent
+from events.ordering import OrderCancellationRefused, OrderCancellationStarted, OrderPlaced, OrderRejected
+from events.store import EventStore
+from handlers.aws import event_store
+from handlers.intake import Envelope, intake
+from handlers.observability import about, count, logger
+from handlers.ordering import submission
+from handlers.ordering.order import Status, fold
+from handlers.refusals import OrderNotFound
+from handlers.validation import Refused, reasons
+
+REQUESTED = "CancellationRequested"
+
+
+def submit(store: EventStore, envelope: Envelope) -> DomainEvent:
+    """Place the submitted order, or reject it; returns the event that stands in the log for it.
+
+    Raises:
+        Refused: it is invalid and has no usable order id.
+    """
+    decided = submission.decide(envelope.detail)
+    with about(decided.order_id, "submit"):
+        if isinstance(decided, OrderPlaced):
+            standing = _append(store, streams.order(decided.order_id), decided, envelope)
+            if not isinstance(standing, OrderPlaced) or standing.content_hash == decided.content_hash:
+                return standing
+            decided = submission.conflict(decided)
+        logger.info("order rejected", reasons=[reason.model_dump() for reason in decided.reasons])
+        return _append(store, streams.rejection(decided.order_id, decided.content_hash), decided, envelope)
+
+
+def request_cancellation(store: EventStore, envelope: Envelope) -> None:
+    """Start cancelling an order, or refuse where it is confirmed. Repeating the request changes nothing.
+
+    Raises:
+        Refused: the request is invalid.
+        OrderNotFound: the order has not come yet; try again.
+    """
+    text = submission.canonical(envelope.detail)
+    try:
+        request = OrderCancellationRequested.model_validate_json(text)
+    except ValidationError as invalid:
+        raise Refused(reasons(invalid)) from invalid
+    order_id = request.order_id
+    confirmed = False
+
+    def decide(history: Sequence[Recorded]) -> list[DomainEvent]:
+        nonlocal confirmed
+        order = fold(history)
+        if order is None:
+            raise OrderNotFound(f"a cancellation came for order {order_id!r}, which is not there")
+        confirmed = order.status is Status.CONFIRMED
+        if order.status is Status.PLACED:
+            return [OrderCancellationStarted(order_id=order_id, reason=REQUESTED)]
+        return []
+
+    with about(order_id, "request_cancellation"):
+        store.execute(streams.order(order_id), decide, correlation_id=order_id, causation_id=envelope.id)
+        if confirmed:
+            content_hash = submission.content_hash(text)
+            refused = OrderCancellationRefused(
+                order_id=order_id, content_hash=content_hash, reason="the order is confirmed"
+            )
+            _append(store, streams.rejection(order_id, content_hash), refused, envelope)
+
+
+def _append(
+    store: EventStore, stream: str, event: OrderPlaced | OrderRejected | OrderCancellationRefused, envelope: Envelope
+) -> DomainEvent:
+    return store.standing(stream, 1, event, correlation_id=event.order_id, causation_id=envelope.id)
+
+
+def _submit(envelope: Envelope) -> None:
+    standing = submit(store, envelope)
+    count("OrdersRejected" if isinstance(standing, OrderRejected) else "OrdersPlaced")
+
+
+def _request_cancellation(envelope: Envelope) -> None:
+    request_cancellation(store, envelope)
+
+
+store = event_store()
+_ACCEPTED: dict[str, Callable[[Envelope], Any]] = {
+    "OrderSubmitted": _submit,
+    "OrderCancellationRequested": _request_cancellation,
+}
+handler = intake(_ACCEPTED)

@@ -1,0 +1,90 @@
+"""The outcome of an order: confirmed or cancelled, never both. Both need the next version of the order's stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from events import streams
+from events.envelope import event_id
+from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
+from events.store import ConditionsFailed, Conflict, EventStore
+from handlers.ordering.order import Order, Status, load
+from handlers.refusals import AlreadyCancelled, AlreadyCaptured, AlreadyConfirmed, OrderCancelling
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+_CAPTURE_VERSION = 2
+
+
+def confirm_order(store: EventStore, order_id: str) -> OrderConfirmed:
+    """Confirm an order whose every step is done. Needs no read: only ``OrderPlaced`` comes before.
+
+    Raises:
+        OrderCancelling: a cancellation came first.
+    """
+    stream = streams.order(order_id)
+    standing = store.standing(
+        stream, 2, OrderConfirmed(order_id=order_id), correlation_id=order_id, causation_id=event_id(stream, 1)
+    )
+    if not isinstance(standing, OrderConfirmed):
+        raise OrderCancelling(f"a cancellation of order {order_id} came first")
+    return standing
+
+
+def start_cancellation(store: EventStore, order_id: str, reason: str) -> None:
+    """From here on the order can only be cancelled.
+
+    Raises:
+        OrderNotFound: there is no such order.
+        AlreadyConfirmed: the order was confirmed first.
+        AlreadyCancelled: there is nothing left to undo.
+        AlreadyCaptured: the payment is captured, so the order goes forward.
+    """
+    order = load(store, order_id)
+    if order.status is Status.PLACED:
+        try:
+            _append_cancellation(store, order, reason)
+        except Conflict:
+            start_cancellation(store, order_id, reason)
+    elif order.status is Status.CONFIRMED:
+        raise AlreadyConfirmed(f"order {order_id} was confirmed first")
+    elif order.status is Status.CANCELLED:
+        raise AlreadyCancelled(f"order {order_id} is cancelled: {order.reason}")
+
+
+def _append_cancellation(store: EventStore, order: Order, reason: str) -> None:
+    """Append the event unless a capture is in the log, atomically: another execution may be about to confirm."""
+    order_id = order.placed.order_id
+    not_captured: TransactWriteItemTypeDef = {
+        "ConditionCheck": {
+            "TableName": store.table,
+            "Key": store.key(streams.payment(order_id), _CAPTURE_VERSION),
+            "ConditionExpression": "attribute_not_exists(PK) OR #type <> :captured",
+            "ExpressionAttributeNames": {"#type": "type"},
+            "ExpressionAttributeValues": {":captured": {"S": "PaymentCaptured"}},
+        }
+    }
+    event = OrderCancellationStarted(order_id=order_id, reason=reason)
+    try:
+        store.append_with(streams.order(order_id), order.version + 1, event, [not_captured], **order.correlation)
+    except ConditionsFailed as failure:
+        raise AlreadyCaptured(f"the payment of order {order_id} is captured") from failure
+
+
+def cancel_order(store: EventStore, order_id: str) -> OrderCancelled:
+    """Everything is undone: the order is cancelled, for the reason that the log gives.
+
+    Returns the event that stands in the log.
+
+    Raises:
+        OrderNotFound: there is no such order.
+        RuntimeError: nobody started to cancel it: a bug in the saga.
+    """
+    order = load(store, order_id)
+    if order.reason is None:
+        raise RuntimeError(f"order {order_id} is {order.status}, not being cancelled")
+    cancelled = OrderCancelled(order_id=order_id, reason=order.reason)
+    if order.status is Status.CANCELLING:
+        store.standing(streams.order(order_id), order.version + 1, cancelled, **order.correlation)
+    return cancelled

@@ -1,0 +1,22 @@
+"""Validation: what is wrong with an input, told to people."""
+
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from events.ordering import RejectionReason
+
+
+class Refused(Exception):
+    """What came in can never become an event, for these reasons: it is a dead letter."""
+
+    def __init__(self, reasons: Sequence[RejectionReason]) -> None:
+        super().__init__("; ".join(f"{reason.field}: {reason.message}" for reason in reasons))
+
+
+def reasons(invalid: ValidationError) -> list[RejectionReason]:
+    """What is wrong, field by field. Values are left out: they may be personal."""
+    return [
+        RejectionReason(field=".".join(map(str, error["loc"])), message=error["msg"])
+        for error in invalid.errors(include_url=False, include_context=False, include_input=False)
+    ]
