@@ -44,8 +44,3 @@ class Recorded:
     def version(self) -> int:
         """The event's number in its stream, from 1."""
         return self.metadata.version
-
-
-def detail(metadata_json: str, data_json: str) -> str:
-    """The ``Detail`` of an event's EventBridge entry, from its stored JSON, which is not parsed for it."""
-    return f'{{"metadata":{metadata_json},"data":{data_json}}}'

@@ -4,14 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from events.model import DomainEvent, Id, Model, Quantity
+from events.model import DomainEvent, Id, Model
 
 
 class StockLine(Model):
     """A quantity of one SKU; an event names a SKU once."""
 
     sku: Id
-    quantity: Quantity
+    quantity: Annotated[int, Field(gt=0, le=10**9)]
 
 
 class DeliveredLine(StockLine):

@@ -87,7 +87,7 @@ class EventStore:
         }
         events: list[Recorded] = []
         while True:
-            with _throttling():
+            with throttling():
                 page = self.client.query(**request)
             events += map(recorded, page["Items"])
             if "LastEvaluatedKey" not in page:
@@ -96,7 +96,7 @@ class EventStore:
 
     def last(self, stream: str) -> Recorded | None:
         """The newest event of a stream, read consistently, or None where the stream is empty."""
-        with _throttling():
+        with throttling():
             page = self.client.query(
                 TableName=self.table,
                 KeyConditionExpression="PK = :stream AND begins_with(SK, :event)",
@@ -118,7 +118,7 @@ class EventStore:
         """
         new = self._record(stream, version, event, correlation_id, causation_id)
         try:
-            with _throttling():
+            with throttling():
                 self.client.put_item(
                     TableName=self.table,
                     Item=_item(new),
@@ -157,7 +157,7 @@ class EventStore:
             }
         }
         try:
-            with _throttling():
+            with throttling():
                 self.client.transact_write_items(TransactItems=[*changes, put])
         except self.client.exceptions.TransactionCanceledException as failure:
             raise _refusal(failure.response["CancellationReasons"], failure) from failure
@@ -260,7 +260,8 @@ def _refusal(reasons: Sequence[Mapping[str, Any]], failure: boto.ClientError) ->
 
 
 @contextmanager
-def _throttling() -> Iterator[None]:
+def throttling() -> Iterator[None]:
+    """Turns what botocore raises when DynamoDB is busy or out of reach into :class:`Throttled`."""
     try:
         yield
     except boto.ClientError as failure:

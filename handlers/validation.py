@@ -1,10 +1,17 @@
-"""Validation: what is wrong with an input, told to people."""
+"""Validation of what outsiders send: one form for the same content, and what is wrong told to people."""
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
 from events.ordering import RejectionReason
+
+
+def canonical(detail: Any) -> str:
+    """JSON that is the same for the same content: keys sorted, no white space."""
+    return json.dumps(detail, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 class Refused(Exception):

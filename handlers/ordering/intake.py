@@ -17,7 +17,7 @@ from handlers.observability import about, count, logger
 from handlers.ordering import submission
 from handlers.ordering.order import Status, fold
 from handlers.refusals import OrderNotFound
-from handlers.validation import Refused, reasons
+from handlers.validation import Refused, canonical, reasons
 
 REQUESTED = "CancellationRequested"
 
@@ -46,7 +46,7 @@ def request_cancellation(store: EventStore, envelope: Envelope) -> None:
         Refused: the request is invalid.
         OrderNotFound: the order has not come yet; try again.
     """
-    text = submission.canonical(envelope.detail)
+    text = canonical(envelope.detail)
     try:
         request = OrderCancellationRequested.model_validate_json(text)
     except ValidationError as invalid:

@@ -1,7 +1,6 @@
 """Whether a submission becomes an order: pure decisions about what a publisher sent."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,16 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 from events.integration import MAX_CANONICAL_BYTES, OrderSubmitted
 from events.model import Amount, Id
 from events.ordering import OrderPlaced, OrderRejected, RejectionReason
-from handlers.validation import Refused, reasons
+from handlers.validation import Refused, canonical, reasons
 
 _MAX_REASONS = 50
 _ID: TypeAdapter[str] = TypeAdapter(Id)
 _AMOUNT: TypeAdapter[int] = TypeAdapter(Amount)
-
-
-def canonical(detail: Any) -> str:
-    """JSON that is the same for the same content: keys sorted, no white space."""
-    return json.dumps(detail, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def content_hash(text: str) -> str:

@@ -1,0 +1,77 @@
+"""Stock levels: how an event changes them. A level keeps what it was before, so that its stream shows each crossing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from events.inventory import DeliveredLine, StockLine
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+DEFAULT_THRESHOLD = 10
+_NAMES = {"#available": "available", "#previous": "previous", "#version": "version"}
+
+
+def take(table: str, lines: Iterable[StockLine]) -> list[TransactWriteItemTypeDef]:
+    """Take goods off the shelf, each level on condition that there is enough."""
+    return [
+        _update(
+            table,
+            line,
+            "SET #previous = #available, #available = #available - :quantity, #version = #version + :one",
+            condition="#available >= :quantity",
+        )
+        for line in lines
+    ]
+
+
+def put_back(table: str, lines: Iterable[StockLine]) -> list[TransactWriteItemTypeDef]:
+    """Put goods taken before back on the shelf."""
+    return [
+        _update(
+            table,
+            line,
+            "SET #previous = #available, #available = #available + :quantity, #version = #version + :one",
+        )
+        for line in lines
+    ]
+
+
+def deliver(table: str, lines: Iterable[DeliveredLine]) -> list[TransactWriteItemTypeDef]:
+    """Put delivered goods on the shelf; a SKU's first delivery makes its level."""
+    return [_delivery(table, line) for line in lines]
+
+
+def _delivery(table: str, line: DeliveredLine) -> TransactWriteItemTypeDef:
+    threshold = ":threshold" if line.threshold is not None else "if_not_exists(#threshold, :threshold)"
+    update = _update(
+        table,
+        line,
+        "SET #previous = if_not_exists(#available, :zero), #available = if_not_exists(#available, :zero) + :quantity, "
+        f"#version = if_not_exists(#version, :zero) + :one, #threshold = {threshold}",
+    )
+    update["Update"]["ExpressionAttributeNames"] = {**_NAMES, "#threshold": "threshold"}
+    update["Update"]["ExpressionAttributeValues"] = {
+        ":quantity": {"N": str(line.quantity)},
+        ":one": {"N": "1"},
+        ":zero": {"N": "0"},
+        ":threshold": {"N": str(DEFAULT_THRESHOLD if line.threshold is None else line.threshold)},
+    }
+    return update
+
+
+def _update(table: str, line: StockLine, expression: str, *, condition: str | None = None) -> TransactWriteItemTypeDef:
+    update: TransactWriteItemTypeDef = {
+        "Update": {
+            "TableName": table,
+            "Key": {"PK": {"S": f"level#{line.sku}"}, "SK": {"S": "level"}},
+            "UpdateExpression": expression,
+            "ExpressionAttributeNames": _NAMES,
+            "ExpressionAttributeValues": {":quantity": {"N": str(line.quantity)}, ":one": {"N": "1"}},
+        }
+    }
+    if condition:
+        update["Update"]["ConditionExpression"] = condition
+    return update

@@ -1,0 +1,82 @@
+"""Reserving and releasing stock. Each level changes in one transaction with the event that explains it."""
+
+from events import streams
+from events.inventory import ReservationRefused, StockReserved
+from events.model import DomainEvent
+from events.store import ConditionsFailed, Conflict, EventStore, Throttled
+from handlers.inventory import levels
+from handlers.inventory.reservation import chunks, fold, next_release
+from handlers.ordering.order import Order, Status, load
+from handlers.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling, OutOfStock
+
+_CONFLICTS_BEFORE_GIVING_WAY = 10
+
+
+def reserve_stock(store: EventStore, order_id: str) -> None:
+    """Set an order's goods aside, all or nothing per chunk of 99 SKUs.
+
+    Raises:
+        OrderNotFound: there is no such order.
+        AlreadyConfirmed, AlreadyCancelled: the order is finished.
+        OrderCancelling: a cancellation came first.
+        OutOfStock: there is not enough; the log names the SKUs. Chunks already taken wait for the release.
+        Throttled: try again.
+    """
+    order = load(store, order_id)
+    if order.status is Status.CONFIRMED:
+        raise AlreadyConfirmed(f"order {order_id} is confirmed")
+    if order.status is Status.CANCELLED:
+        raise AlreadyCancelled(f"order {order_id} is cancelled: {order.reason}")
+    if order.status is Status.CANCELLING:
+        raise OrderCancelling(f"order {order_id} is being cancelled: {order.reason}")
+    parts = chunks(order.placed.lines)
+    for chunk, lines in enumerate(parts, start=1):
+        event = StockReserved(order_id=order_id, chunk=chunk, chunks=len(parts), lines=lines)
+        standing = _reserve(store, order, event)
+        if isinstance(standing, ReservationRefused):
+            raise OutOfStock(f"order {order_id}: not enough of {', '.join(standing.skus)}")
+        if not isinstance(standing, StockReserved):
+            raise OrderCancelling(f"the stock of order {order_id} was released")
+
+
+def _reserve(store: EventStore, order: Order, event: StockReserved) -> DomainEvent:
+    """Take one chunk, or record that it is not to be had; returns the event that stands in the log."""
+    stream = streams.reservation(event.order_id)
+    try:
+        return store.append_with(
+            stream, event.chunk, event, levels.take(store.table, event.lines), **order.correlation
+        ).event
+    except Conflict as conflict:
+        return conflict.existing.event
+    except ConditionsFailed as short:
+        skus = tuple(event.lines[index].sku for index in short.failed)
+        refused = ReservationRefused(order_id=event.order_id, skus=skus)
+        return store.standing(stream, event.chunk, refused, **order.correlation)
+
+
+def release_stock(store: EventStore, order_id: str) -> None:
+    """Put everything set aside for an order back, and close its reservation. Doing it again changes nothing.
+
+    Raises:
+        OrderNotFound: there is no such order.
+        Throttled: try again.
+    """
+    order = load(store, order_id)
+    stream = streams.reservation(order_id)
+    for _ in range(_CONFLICTS_BEFORE_GIVING_WAY):
+        reservation = fold(store.read(stream))
+        try:
+            while event := next_release(reservation, order_id):
+                new = store.append_with(
+                    stream,
+                    reservation.version + 1,
+                    event,
+                    levels.put_back(store.table, event.lines),
+                    **order.correlation,
+                )
+                reservation.reserved.pop(event.chunk, None)
+                reservation.closed, reservation.version = True, new.version
+        except Conflict:
+            continue
+        return
+    raise Throttled(f"{stream} is being written by too many others")

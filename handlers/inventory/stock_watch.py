@@ -1,0 +1,53 @@
+"""Entry point of the stock watch: the table's stream shows each change of a level; one that falls low is told once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from events import streams
+from events.inventory import StockLow
+from events.store import EventStore
+from handlers.aws import event_store
+from handlers.observability import logger, observed
+
+_LEVEL = "level#"
+
+
+def crossing(image: Mapping[str, Any]) -> StockLow | None:
+    """``StockLow`` where this change took the level under its threshold. ``image`` is the level's new item."""
+    available, threshold = int(image["available"]["N"]), int(image["threshold"]["N"])
+    if not available < threshold <= int(image["previous"]["N"]):
+        return None
+    return StockLow(
+        sku=image["PK"]["S"].removeprefix(_LEVEL),
+        available=available,
+        threshold=threshold,
+        level_version=int(image["version"]["N"]),
+    )
+
+
+def tell(store: EventStore, low: StockLow) -> None:
+    """Append ``StockLow`` unless this crossing has been told. A level's changes come in order, so the last is enough.
+
+    Raises:
+        Throttled: try again.
+    """
+    stream = streams.stock(low.sku)
+    last = store.last(stream)
+    if last and isinstance(last.event, StockLow) and last.event.level_version >= low.level_version:
+        return
+    version = last.version + 1 if last else 1
+    store.standing(stream, version, low, correlation_id=low.sku, causation_id=f"level#{low.sku}/{low.level_version}")
+    logger.info("stock is low", sku=low.sku, available=low.available, threshold=low.threshold)
+
+
+store = event_store()
+
+
+def _handler(event: dict[str, Any], _context: Any) -> None:
+    for record in event["Records"]:
+        low = crossing(record["dynamodb"]["NewImage"])
+        if low:
+            tell(store, low)
+
+
+handler = observed(_handler)

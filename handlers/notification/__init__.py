@@ -1,0 +1,1 @@
+"""Notification: tells customers what became of their orders."""

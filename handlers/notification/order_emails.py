@@ -1,0 +1,113 @@
+"""Entry point of the order e-mails: a customer is told once that the order is confirmed, or cancelled.
+
+What was sent is remembered as an event. E-mail has no idempotency key: a crash between sending and remembering sends
+the same message twice.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from events import streams
+from events.currencies import MINOR_UNITS
+from events.envelope import Recorded
+from events.notification import CustomerNotified
+from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
+from events.store import EventStore
+from handlers.aws import event_store, ses
+from handlers.observability import about, logger
+from handlers.ordering.order import load
+from handlers.subscriber import subscriber
+
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2 import SESV2Client
+
+_CANCELLED_BECAUSE = {
+    "OutOfStock": "we do not have everything you ordered",
+    "PaymentDeclined": "the payment was declined",
+    "PaymentGatewayUnreachable": "the payment could not be made",
+    "ShipmentRejected": "the carrier does not deliver to your address",
+    "CarrierUnreachable": "no delivery could be arranged",
+    "CancellationRequested": "you asked us to",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """What a customer reads."""
+
+    subject: str
+    body: str
+
+
+def email(order: OrderPlaced, event: OrderConfirmed | OrderCancelled) -> Email:
+    """The e-mail about an order's outcome."""
+    if isinstance(event, OrderConfirmed):
+        total = f"{money(order.total, order.currency)} {order.currency}"
+        return Email(
+            f"Your order {order.order_id} is confirmed",
+            f"Thank you. Your order {order.order_id} over {total} is confirmed and will be dispatched soon.\n",
+        )
+    because = _CANCELLED_BECAUSE.get(event.reason, "of a problem on our side")
+    return Email(
+        f"Your order {order.order_id} is cancelled",
+        f"Your order {order.order_id} is cancelled, because {because}. You will not be charged.\n",
+    )
+
+
+def money(amount: int, currency: str) -> str:
+    """An amount in the minor unit as people write it: 1234 pence are 12.34."""
+    decimals = MINOR_UNITS[currency]
+    whole, part = divmod(amount, 10**decimals)
+    return f"{whole}.{part:0{decimals}d}" if decimals else str(whole)
+
+
+def notify(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) -> None:
+    """Send the e-mail about an order's outcome, unless it was sent or there is nobody to send it to.
+
+    Raises:
+        Throttled: try again.
+        botocore.exceptions.ClientError: SES did not take it.
+    """
+    event = record.event
+    assert isinstance(event, OrderConfirmed | OrderCancelled)
+    with about(event.order_id, "notify"):
+        stream = streams.notification(event.order_id)
+        last = store.last(stream)
+        if last and isinstance(last.event, CustomerNotified) and last.event.about == record.metadata.event_id:
+            return
+        order = load(store, event.order_id).placed
+        if order.customer is None or order.customer.email is None:
+            return
+        message = email(order, event)
+        sent = mail.send_email(
+            FromEmailAddress=sender,
+            Destination={"ToAddresses": [order.customer.email]},
+            Content={
+                "Simple": {
+                    "Subject": {"Data": message.subject},
+                    "Body": {"Text": {"Data": message.body}},
+                }
+            },
+        )
+        store.standing(
+            stream,
+            last.version + 1 if last else 1,
+            CustomerNotified(order_id=event.order_id, about=record.metadata.event_id, message_id=sent["MessageId"]),
+            correlation_id=event.order_id,
+            causation_id=record.metadata.event_id,
+        )
+        logger.info("customer notified", about=type(event).__name__, message_id=sent["MessageId"])
+
+
+store = event_store()
+_mail = ses()
+
+
+def _notify(record: Recorded) -> None:
+    notify(store, _mail, os.environ["EMAIL_SENDER"], record)
+
+
+handler = subscriber(_notify)

@@ -1,0 +1,158 @@
+"""Entry point of the outbox: every event appended to the table goes on the orders bus, or is a dead letter naming it."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from events import streams
+from handlers.aws import eventbridge, sqs
+from handlers.observability import lag, logger, observed
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
+    from mypy_boto3_sqs import SQSClient
+
+MAX_ENTRIES = 10
+MAX_BYTES = 256 * 1024
+"""What one PutEvents call may hold, one entry or ten.
+Source: EventBridge user guide, "Calculating PutEvents event entry size"."""
+
+_TRIES = 4
+_FIRST_WAIT_SECONDS = 0.05
+
+
+class Unpublished(Exception):
+    """Events were not taken by the bus after several tries: the whole batch must come again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A PutEvents entry and its size in bytes, as EventBridge counts it."""
+
+    put: PutEventsRequestEntryTypeDef
+    size: int
+
+
+class Outbox:
+    """Publishes appended events.
+
+    Args:
+        events: an EventBridge client.
+        queue: an SQS client.
+        bus: name of the orders bus.
+        dead_letters: URL of the queue for events that can never be published.
+    """
+
+    def __init__(self, events: EventBridgeClient, queue: SQSClient, bus: str, dead_letters: str) -> None:
+        self._events = events
+        self._queue = queue
+        self._bus = bus
+        self._dead_letters = dead_letters
+
+    def publish(self, records: Sequence[dict[str, Any]]) -> None:
+        """Publish the events of a batch of stream records, in order as far as the bus keeps it.
+
+        Raises:
+            Unpublished: the bus did not take some of them: the whole batch must come again, which is harmless.
+        """
+        for batch in batches(self._entries(records)):
+            self._put(batch)
+
+    def _entries(self, records: Sequence[dict[str, Any]]) -> Iterator[Entry]:
+        for record in records:
+            keys = record["dynamodb"]["Keys"]
+            try:
+                made = entry(record["dynamodb"]["NewImage"], self._bus)
+            except (KeyError, ValueError) as unreadable:
+                self._divert(keys, f"not readable as an event: {unreadable!r}")
+                continue
+            if made.size > MAX_BYTES:
+                self._divert(keys, f"{made.size} bytes; EventBridge takes {MAX_BYTES}")
+                continue
+            yield made
+
+    def _put(self, batch: list[PutEventsRequestEntryTypeDef]) -> None:
+        wait = _FIRST_WAIT_SECONDS
+        for attempt in range(_TRIES):
+            if attempt:
+                time.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+                wait *= 2
+            batch = self._failed(batch)
+            if not batch:
+                return
+        raise Unpublished(f"{len(batch)} events were not taken in {_TRIES} tries, the first {batch[0]['Detail'][:300]}")
+
+    def _failed(self, batch: list[PutEventsRequestEntryTypeDef]) -> list[PutEventsRequestEntryTypeDef]:
+        """Put a batch; returns the entries that failed inside the accepted call, or all where it was throttled."""
+        try:
+            answer = self._events.put_events(Entries=batch)
+        except ClientError as failure:
+            if failure.response["Error"]["Code"] != "ThrottlingException":
+                raise
+            return batch
+        if not answer["FailedEntryCount"]:
+            return []
+        return [put for put, result in zip(batch, answer["Entries"], strict=True) if "ErrorCode" in result]
+
+    def _divert(self, keys: dict[str, Any], reason: str) -> None:
+        stream, sort_key = keys["PK"]["S"], keys["SK"]["S"]
+        logger.error("event can never be published", stream=stream, event=sort_key, reason=reason)
+        self._queue.send_message(
+            QueueUrl=self._dead_letters,
+            MessageBody=json.dumps({"stream": stream, "version": int(sort_key.rpartition("#")[2]), "reason": reason}),
+        )
+
+
+def entry(image: dict[str, Any], bus: str) -> Entry:
+    """The PutEvents entry of an event's item. The stored JSON goes out as it is.
+
+    Raises:
+        KeyError, ValueError: the item is no event.
+    """
+    metadata = image["metadata"]["S"]
+    read = json.loads(metadata)
+    occurred_at = datetime.fromisoformat(read["occurred_at"])
+    lag("OutboxLag", since=occurred_at)
+    put: PutEventsRequestEntryTypeDef = {
+        "Time": occurred_at,
+        "Source": streams.source(read["stream"]),
+        "DetailType": image["type"]["S"],
+        "Detail": f'{{"metadata":{metadata},"data":{image["data"]["S"]}}}',
+        "EventBusName": bus,
+    }
+    size = 14 + sum(len(put[part].encode()) for part in ("Source", "DetailType", "Detail"))
+    return Entry(put, size)
+
+
+def batches(entries: Iterator[Entry]) -> Iterator[list[PutEventsRequestEntryTypeDef]]:
+    """Entries in batches that a PutEvents call takes: at most ten, and at most 256 KB in all."""
+    batch: list[PutEventsRequestEntryTypeDef] = []
+    size = 0
+    for each in entries:
+        if batch and (len(batch) == MAX_ENTRIES or size + each.size > MAX_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(each.put)
+        size += each.size
+    if batch:
+        yield batch
+
+
+outbox = Outbox(eventbridge(), sqs(), os.environ["ORDERS_BUS_NAME"], os.environ["DEAD_LETTER_QUEUE_URL"])
+
+
+def _handler(event: dict[str, Any], _context: Any) -> None:
+    outbox.publish(event["Records"])
+
+
+handler = observed(_handler)

@@ -1,0 +1,1 @@
+"""Payments: authorizes, captures and gives back, through a payment gateway."""
