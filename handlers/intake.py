@@ -8,13 +8,13 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.parser import parse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from events.ordering import RejectionReason
+from handlers import batches
 from handlers.aws import sqs
 from handlers.observability import Handler, logger, observed
 from handlers.validation import Refused, reasons
@@ -34,7 +34,6 @@ class Envelope(BaseModel):
 
 def intake(accepted: Mapping[str, Callable[[Envelope], Any]]) -> Handler:
     """The entry point of an intake function: a handler per ``detail-type`` it accepts."""
-    processor = BatchProcessor(event_type=EventType.SQS)
     client = sqs()
 
     def take(record: SQSRecord) -> None:
@@ -57,7 +56,7 @@ def intake(accepted: Mapping[str, Callable[[Envelope], Any]]) -> Handler:
             )
 
     def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
-        return process_partial_response(event=event, record_handler=take, processor=processor, context=context)
+        return batches.process(event, context, take)
 
     return observed(handler)
 

@@ -1,4 +1,4 @@
-"""Entry point of the outbox: every event appended to the table goes on the orders bus, or is a dead letter naming it."""
+"""Entry point of the outbox: every event appended to the table goes on the orders bus, or becomes a dead letter."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
 """What subscribers of the orders bus have in common: domain events that a rule put on their queue."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from aws_lambda_powertools.utilities.parser import parse
 from pydantic_core import to_json
 
 from events import catalog
 from events.envelope import Metadata, Recorded
+from handlers import batches
 from handlers.observability import Handler, observed
 
 
@@ -24,19 +24,46 @@ def domain_event(body: str) -> Recorded:
     """
     entry = json.loads(body)
     detail = entry["detail"]
-    metadata = parse(event=json.dumps(detail["metadata"]), model=Metadata)
+    metadata = Metadata.model_validate_json(to_json(detail["metadata"]))
     event = catalog.read(entry["detail-type"], metadata.schema_version, to_json(detail["data"]).decode())
     return Recorded(event, metadata)
 
 
 def subscriber(handle: Callable[[Recorded], None]) -> Handler:
-    """The entry point of a subscriber that handles one event at a time; a failed one comes again by itself."""
-    processor = BatchProcessor(event_type=EventType.SQS)
+    """The entry point of a subscriber that handles one event at a time."""
 
     def take(record: SQSRecord) -> None:
         handle(domain_event(record.body))
 
     def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
-        return process_partial_response(event=event, record_handler=take, processor=processor, context=context)
+        return batches.process(event, context, take)
+
+    return observed(handler)
+
+
+def grouping_subscriber(key: Callable[[Recorded], str], handle: Callable[[str, list[Recorded]], None]) -> Handler:
+    """The entry point of a subscriber that handles a batch's events with the same key at once; they fail together."""
+
+    def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+        groups: dict[str, dict[str, Recorded]] = defaultdict(dict)
+        failures: dict[str, Exception] = {}
+        for message in event["Records"]:
+            message_id = message["messageId"]
+            try:
+                record = domain_event(message["body"])
+                groups[key(record)][message_id] = record
+            except (KeyError, ValueError) as unreadable:
+                failures[message_id] = unreadable
+        for each, records in groups.items():
+            try:
+                handle(each, list(records.values()))
+            except Exception as failure:
+                failures |= dict.fromkeys(records, failure)
+
+        def take(record: SQSRecord) -> None:
+            if record.message_id in failures:
+                raise failures[record.message_id]
+
+        return batches.process(event, context, take)
 
     return observed(handler)

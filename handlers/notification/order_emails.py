@@ -75,8 +75,8 @@ def notify(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) 
     assert isinstance(event, OrderConfirmed | OrderCancelled)
     with about(event.order_id, "notify"):
         stream = streams.notification(event.order_id)
-        last = store.last(stream)
-        if last and isinstance(last.event, CustomerNotified) and last.event.about == record.metadata.event_id:
+        told = store.read(stream)
+        if any(isinstance(t.event, CustomerNotified) and t.event.about == record.metadata.event_id for t in told):
             return
         order = load(store, event.order_id).placed
         if order.customer is None or order.customer.email is None:
@@ -94,7 +94,7 @@ def notify(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) 
         )
         store.standing(
             stream,
-            last.version + 1 if last else 1,
+            len(told) + 1,
             CustomerNotified(order_id=event.order_id, about=record.metadata.event_id, message_id=sent["MessageId"]),
             correlation_id=event.order_id,
             causation_id=record.metadata.event_id,

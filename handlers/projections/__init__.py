@@ -1,0 +1,1 @@
+"""Projections: read models folded from events. What they hold depends on the log alone."""
