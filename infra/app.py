@@ -1,0 +1,38 @@
+"""The CDK app. `python -m infra.app` synthesizes the template for AWS into `cdk.out`; `cdk deploy` runs the same."""
+
+from pathlib import Path
+
+import aws_cdk as cdk
+from aws_cdk import cx_api
+
+from infra import bundle
+from infra.saga import DEFINITION
+from infra.stack import OrderPipeline
+
+STACK_NAME = "OrderPipeline"
+# Where an order e-mail comes from unless CDK's context says otherwise: `cdk deploy -c email_sender=...`
+EMAIL_SENDER = "orders@example.com"
+
+
+def synthesize(code: Path, *, saga: Path = DEFINITION, outdir: Path | None = None) -> cx_api.CloudAssembly:
+    """Synthesize the stack with the functions' package in the folder `code`.
+
+    `outdir` is where the assembly goes; without it, where the CDK command line wants it, or else `cdk.out`.
+    """
+    app = cdk.App(
+        analytics_reporting=False,
+        outdir=str(outdir) if outdir else None,
+        context={"@aws-cdk/aws-iam:minimizePolicies": True},
+    )
+    sender = app.node.try_get_context("email_sender") or EMAIL_SENDER
+    OrderPipeline(app, STACK_NAME, code=code, saga=saga, email_sender=sender)
+    return app.synth()
+
+
+def main() -> None:
+    """Package the functions for AWS and synthesize."""
+    synthesize(bundle.build("aws"))
+
+
+if __name__ == "__main__":
+    main()

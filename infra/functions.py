@@ -1,0 +1,204 @@
+"""Every Lambda function of the pipeline, as data: what starts it, what it may touch, how large it is.
+
+Adding a handler or a projection is one entry in `FUNCTIONS`. Nothing here imports CDK, so tests and benchmarks can read
+the list too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Bus = Literal["intake", "orders"]
+
+PUT = "dynamodb:PutItem"
+GET = "dynamodb:GetItem"
+QUERY = "dynamodb:Query"
+UPDATE = "dynamodb:UpdateItem"
+CHECK = "dynamodb:ConditionCheckItem"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A grant on the table: `actions` on the items whose partition key matches one of `keys` (IAM wildcards)."""
+
+    actions: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """Which events of a bus reach the function, through a queue of its own named `<key with hyphens>`.
+
+    `detail_types` are the events wanted; with `all_but` they are the ones not wanted. `replays`: replayed events too,
+    which is right for projections and the audit alone.
+    """
+
+    bus: Bus
+    detail_types: tuple[str, ...]
+    all_but: bool = False
+    replays: bool = False
+    batch_size: int = 10
+    max_concurrency: int = 10
+
+
+@dataclass(frozen=True)
+class TableFeed:
+    """Which changes of the table reach the function: those of items under these key prefixes, by stream event name."""
+
+    event_names: tuple[str, ...]
+    pk_prefixes: tuple[str, ...]
+    sk_prefix: str | None = None
+    batch_size: int = 100
+
+
+@dataclass(frozen=True)
+class Function:
+    """One Lambda function.
+
+    `timeout` is in seconds, `memory` in MB. `local_concurrency` is its reserved concurrency on one machine, where each
+    concurrent call is a process. `dead_letters`: it sends what it cannot handle to its dead-letter queue itself.
+    `saga_placeholder`: the name that stands for its ARN in the saga's definition. `publishes`: it puts events on the
+    orders bus. `sends_email`: it sends from the pipeline's address.
+    """
+
+    key: str
+    handler: str
+    rows: tuple[Rows, ...] = ()
+    trigger: Subscription | TableFeed | None = None
+    saga_placeholder: str | None = None
+    dead_letters: bool = False
+    publishes: bool = False
+    sends_email: bool = False
+    timeout: int = 10
+    memory: int = 512
+    local_concurrency: int = 2
+
+    @property
+    def name(self) -> str:
+        """CamelCase of the key: the prefix of the function's ids in the template."""
+        return "".join(part.capitalize() for part in self.key.split("_"))
+
+
+def subscriber(
+    key: str,
+    handler: str,
+    *,
+    bus: Bus,
+    detail_types: Sequence[str],
+    rows: tuple[Rows, ...],
+    all_but: bool = False,
+    replays: bool = False,
+    dead_letters: bool = False,
+    sends_email: bool = False,
+    local_concurrency: int = 2,
+) -> Function:
+    """A function behind a queue that a rule on `bus` feeds."""
+    return Function(
+        key,
+        handler,
+        rows,
+        Subscription(bus, tuple(detail_types), all_but, replays),
+        dead_letters=dead_letters,
+        sends_email=sends_email,
+        local_concurrency=local_concurrency,
+    )
+
+
+def saga_service(key: str, handler: str, placeholder: str, *rows: Rows) -> Function:
+    """A function whose commands the saga calls."""
+    return Function(key, handler, rows, saga_placeholder=placeholder, local_concurrency=4)
+
+
+FUNCTIONS: tuple[Function, ...] = (
+    subscriber(
+        "order_intake",
+        "handlers.ordering.intake.handler",
+        bus="intake",
+        detail_types=["StockDelivered"],
+        all_but=True,  # an unknown type is not dropped by a pattern: the function dead-letters it with the reason
+        dead_letters=True,
+        rows=(Rows((PUT,), ("order#*", "rejection#*")), Rows((QUERY,), ("order#*",))),
+    ),
+    subscriber(
+        "delivery_intake",
+        "handlers.inventory.intake.handler",
+        bus="intake",
+        detail_types=["StockDelivered"],
+        dead_letters=True,
+        rows=(Rows((PUT, GET), ("delivery#*",)), Rows((UPDATE,), ("level#*",))),
+    ),
+    Function(
+        "outbox",
+        "handlers.outbox.handler",
+        trigger=TableFeed(
+            ("INSERT",),
+            # notification# stays in the log: nobody subscribes to it.
+            ("order#", "rejection#", "reservation#", "delivery#", "stock#", "payment#", "shipment#"),
+            sk_prefix="event#",
+        ),
+        dead_letters=True,
+        publishes=True,
+        timeout=30,
+    ),
+    Function(
+        "stock_watch",
+        "handlers.inventory.stock_watch.handler",
+        (Rows((QUERY, PUT), ("stock#*",)),),
+        TableFeed(("INSERT", "MODIFY"), ("level#",)),
+    ),
+    saga_service(
+        "ordering_service",
+        "handlers.ordering.service.handler",
+        "OrderingServiceArn",
+        Rows((QUERY, PUT), ("order#*",)),
+        Rows((CHECK,), ("payment#*",)),
+    ),
+    saga_service(
+        "inventory_service",
+        "handlers.inventory.service.handler",
+        "InventoryServiceArn",
+        Rows((QUERY,), ("order#*", "reservation#*")),
+        Rows((PUT,), ("reservation#*",)),
+        Rows((UPDATE,), ("level#*",)),
+    ),
+    saga_service(
+        "payments_service",
+        "handlers.payments.service.handler",
+        "PaymentsServiceArn",
+        Rows((QUERY,), ("order#*", "payment#*")),
+        Rows((PUT,), ("payment#*",)),
+        Rows((GET, PUT, UPDATE), ("sandbox#payments#*",)),
+    ),
+    saga_service(
+        "shipping_service",
+        "handlers.shipping.service.handler",
+        "ShippingServiceArn",
+        Rows((QUERY,), ("order#*", "shipment#*")),
+        Rows((PUT,), ("shipment#*",)),
+        Rows((GET, PUT, UPDATE), ("sandbox#shipping#*",)),
+    ),
+    subscriber(
+        "order_view",
+        "handlers.projections.order_view.handler",
+        bus="orders",
+        replays=True,
+        detail_types=[
+            *("OrderPlaced", "OrderConfirmed", "OrderCancellationStarted", "OrderCancelled", "OrderRejected"),
+            *("StockReserved", "ReservationRefused", "StockReleased"),
+            *("PaymentAuthorized", "PaymentDeclined", "PaymentCaptured", "PaymentVoided", "PaymentRefunded"),
+            *("ShipmentArranged", "ShipmentRejected", "ShipmentCancelled"),
+        ],
+        rows=(
+            Rows((GET, UPDATE), ("view#order#*",)),
+            Rows((QUERY,), ("order#*", "rejection#*", "reservation#*", "payment#*", "shipment#*")),
+        ),
+    ),
+    subscriber(
+        "order_notifications",
+        "handlers.notification.order_emails.handler",
+        bus="orders",
+        detail_types=["OrderConfirmed", "OrderCancelled"],
+        sends_email=True,
+        rows=(Rows((QUERY,), ("notification#*", "order#*")), Rows((PUT,), ("notification#*",))),
+    ),
+)

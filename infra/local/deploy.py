@@ -1,0 +1,98 @@
+"""Deploys a synthesized assembly into the emulator, by CloudFormation and then by the APIs for what that leaves out."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from infra.functions import FUNCTIONS
+from infra.local.emulator import ACCOUNT, REGION, Emulator
+from infra.local.transform import CodeLocation, Template, code_folder, for_emulator, of_type, package
+
+STACK = "OrderPipeline"
+BUCKET = "deployment"
+CODE = CodeLocation(BUCKET, "functions.zip")
+TEMPLATE_KEY = "template.json"
+SECONDS_TO_DEPLOY = 120.0
+
+
+class DeploymentError(Exception):
+    """The stack could not be created; the message names the resources that failed, and why."""
+
+
+def deploy(emulator: Emulator, assembly: Path) -> dict[str, str]:
+    """Create the stack of the assembly in the folder `assembly`, and return its outputs. Raises DeploymentError."""
+    template: Template = json.loads((assembly / f"{STACK}.template.json").read_text(encoding="utf-8"))
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_object(Bucket=BUCKET, Key=CODE.key, Body=package(code_folder(assembly, STACK)))
+    s3.put_object(Bucket=BUCKET, Key=TEMPLATE_KEY, Body=json.dumps(for_emulator(template, CODE)).encode())
+    emulator.client("cloudformation").create_stack(
+        StackName=STACK,
+        TemplateURL=f"{emulator.endpoint}/{BUCKET}/{TEMPLATE_KEY}",
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    outputs = _created(emulator)
+    _limit_concurrency(emulator, outputs)
+    _set_up_table(emulator, outputs["TableName"], template)
+    _create_archives(emulator, outputs["OrdersBusName"], template)
+    emulator.client("ses").verify_email_identity(EmailAddress=outputs["EmailSender"])
+    return outputs
+
+
+def outputs_of(emulator: Emulator) -> dict[str, str]:
+    """The outputs of the stack deployed in `emulator`."""
+    [stack] = emulator.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def _created(emulator: Emulator) -> dict[str, str]:
+    cloudformation = emulator.client("cloudformation")
+    deadline = time.monotonic() + SECONDS_TO_DEPLOY
+    while time.monotonic() < deadline:
+        [stack] = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+        if stack["StackStatus"] == "CREATE_COMPLETE":
+            return outputs_of(emulator)
+        if stack["StackStatus"] != "CREATE_IN_PROGRESS":
+            break
+        time.sleep(0.05)
+    reasons = "\n".join(_failures(cloudformation)) or stack.get("StackStatusReason", "")
+    raise DeploymentError(f"the stack {STACK} is {stack['StackStatus']}:\n{reasons}")
+
+
+def _failures(cloudformation: Any) -> Iterator[str]:
+    for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=STACK):
+        for event in page["StackEvents"]:
+            if event["ResourceStatus"].endswith("_FAILED"):
+                yield f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}"
+
+
+def _limit_concurrency(emulator: Emulator, outputs: Mapping[str, str]) -> None:
+    """Without a limit, a burst starts a process for each call."""
+    client = emulator.client("lambda")
+    for function in FUNCTIONS:
+        client.put_function_concurrency(
+            FunctionName=outputs[f"{function.name}FunctionName"],
+            ReservedConcurrentExecutions=function.local_concurrency,
+        )
+
+
+def _set_up_table(emulator: Emulator, table_name: str, template: Template) -> None:
+    [table] = of_type(template, "AWS::DynamoDB::Table")
+    dynamodb = emulator.client("dynamodb")
+    dynamodb.update_time_to_live(TableName=table_name, TimeToLiveSpecification=table["TimeToLiveSpecification"])
+    dynamodb.update_continuous_backups(
+        TableName=table_name, PointInTimeRecoverySpecification=table["PointInTimeRecoverySpecification"]
+    )
+
+
+def _create_archives(emulator: Emulator, bus_name: str, template: Template) -> None:
+    client = emulator.client("events")
+    for archive in of_type(template, "AWS::Events::Archive"):
+        client.create_archive(
+            ArchiveName=archive["ArchiveName"],
+            EventSourceArn=f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{bus_name}",
+            EventPattern=json.dumps(archive["EventPattern"]),
+            RetentionDays=archive["RetentionDays"],
+        )

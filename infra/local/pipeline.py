@@ -1,0 +1,114 @@
+"""The whole pipeline on one machine, as one object."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra import bundle
+from infra.functions import FUNCTIONS
+from infra.local import emulator as emulators
+from infra.local.deploy import deploy, outputs_of
+from infra.local.emulator import Emulator
+
+_NAMES = {function.key: function.name for function in FUNCTIONS}
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The deployed pipeline: its emulator, and the outputs of its stack."""
+
+    emulator: Emulator
+    outputs: Mapping[str, str]
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of every API."""
+        return self.emulator.endpoint
+
+    def client(self, service: str) -> Any:
+        """A boto3 client as the root of the emulator's account. Clients may be shared between threads."""
+        return self.emulator.client(service)
+
+    @property
+    def table_name(self) -> str:
+        """The table of the log and the views."""
+        return self.outputs["TableName"]
+
+    @property
+    def intake_bus(self) -> str:
+        """The bus for integration events."""
+        return self.outputs["IntakeBusName"]
+
+    @property
+    def orders_bus(self) -> str:
+        """The bus of domain events."""
+        return self.outputs["OrdersBusName"]
+
+    @property
+    def state_machine_arn(self) -> str:
+        """The order saga."""
+        return self.outputs["StateMachineArn"]
+
+    def function_name(self, key: str) -> str:
+        """The name of the function with that key in `infra.functions`."""
+        return self.outputs[f"{_NAMES[key]}FunctionName"]
+
+    def queue_url(self, key: str) -> str:
+        """The queue in front of that function."""
+        return self.outputs[f"{_NAMES[key]}QueueUrl"]
+
+    def dead_letters_url(self, key: str) -> str:
+        """The dead-letter queue of that function."""
+        return self.outputs[f"{_NAMES[key]}DeadLettersUrl"]
+
+    @property
+    def all_dead_letters_urls(self) -> list[str]:
+        """Every dead-letter queue there is."""
+        return [url for name, url in self.outputs.items() if name.endswith("DeadLettersUrl")]
+
+
+@contextlib.contextmanager
+def pipeline(port: int | None = None, *, assembly: Path | None = None) -> Iterator[Pipeline]:
+    """The pipeline for the time of the block, on `port` or a free one; nothing of it is left afterwards.
+
+    `assembly` is a synthesized assembly; without it, one is made. Raises EmulatorError and DeploymentError.
+    """
+    with _assembly(assembly) as folder, emulators.emulator(port) as emulator:
+        yield Pipeline(emulator, deploy(emulator, folder))
+
+
+def up(port: int = emulators.DEFAULT_PORT) -> Pipeline:
+    """Start the pipeline so that it outlives this process. Raises EmulatorError, if only because one is up already."""
+    with _assembly(None) as folder:
+        emulator = emulators.start(port)
+        try:
+            return Pipeline(emulator, deploy(emulator, folder))
+        except BaseException:
+            emulators.stop()
+            raise
+
+
+def find() -> Pipeline | None:
+    """The pipeline that `up` left running, if any."""
+    emulator = emulators.find()
+    return None if emulator is None else Pipeline(emulator, outputs_of(emulator))
+
+
+def down() -> bool:
+    """End the pipeline that `up` left running. False if there is none."""
+    return emulators.stop()
+
+
+@contextlib.contextmanager
+def _assembly(made: Path | None) -> Iterator[Path]:
+    if made is not None:
+        yield made
+        return
+    from infra.app import synthesize  # noqa: PLC0415  (importing CDK takes seconds)
+
+    with tempfile.TemporaryDirectory(prefix="order-pipeline-cdk-") as folder:
+        synthesize(bundle.build("local"), outdir=Path(folder))
+        yield Path(folder)

@@ -1,0 +1,83 @@
+"""Turns the template for AWS into one that the emulator takes, and says what has to be set through the APIs instead."""
+
+import copy
+import io
+import json
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+RUNTIME = Path(__file__).with_name("runtime.py")
+# A template that has one of these is refused.
+REFUSED_TYPES = {"AWS::Events::Archive", "AWS::Events::EventBusPolicy"}
+# Grants of these on a single resource are refused.
+ONLY_ON_ANY_RESOURCE = {"ses:SendEmail"}
+# They deny what does not come over TLS, which nothing on the loopback interface does.
+RESOURCE_POLICIES = {"AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy"}
+WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
+
+Template = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CodeLocation:
+    """Where the functions' zip file lies in the emulator's S3."""
+
+    bucket: str
+    key: str
+
+
+def for_emulator(template: Template, code: CodeLocation) -> Template:
+    """A copy of `template` whose functions run on this machine, without what the emulator refuses."""
+    local = copy.deepcopy(template)
+    for name, resource in template["Resources"].items():
+        if resource["Type"] in REFUSED_TYPES:
+            del local["Resources"][name]
+    for resource in local["Resources"].values():
+        _adapt(resource)
+    # CDK's check of its own bootstrap stack, which the emulator does not have.
+    del local["Parameters"]["BootstrapVersion"], local["Rules"]["CheckBootstrapVersion"]
+    for function in of_type(local, "AWS::Lambda::Function"):
+        function["Runtime"] = "provided.al2023"
+        function["Code"] = {"S3Bucket": code.bucket, "S3Key": code.key}
+    return local
+
+
+def of_type(template: Template, resource_type: str) -> list[dict[str, Any]]:
+    """The properties of every resource of that type."""
+    return [resource["Properties"] for resource in template["Resources"].values() if resource["Type"] == resource_type]
+
+
+def package(folder: Path) -> bytes:
+    """The zip file of the functions' package in `folder`, with the runtime that starts it on this machine."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder))
+        # Isolated, and without site-packages: the function sees what is in its package and nothing else.
+        start = f'#!/bin/sh\nexec "{sys.executable}" -I -S "$LAMBDA_TASK_ROOT/local_runtime.py"\n'
+        archive.writestr("bootstrap", start)
+        archive.write(RUNTIME, "local_runtime.py")
+    return data.getvalue()
+
+
+def code_folder(assembly: Path, stack: str) -> Path:
+    """The folder in the assembly that holds the functions' package."""
+    assets = json.loads((assembly / f"{stack}.assets.json").read_text(encoding="utf-8"))
+    [folder] = {asset["source"]["path"] for asset in assets["files"].values() if asset["source"]["packaging"] == "zip"}
+    return assembly / str(folder)
+
+
+def _adapt(resource: dict[str, Any]) -> None:
+    properties = resource["Properties"]
+    if resource["Type"] == "AWS::IAM::Policy":
+        for statement in properties["PolicyDocument"]["Statement"]:
+            actions = statement["Action"]
+            if ONLY_ON_ANY_RESOURCE.issuperset([actions] if isinstance(actions, str) else actions):
+                statement["Resource"] = "*"
+    elif resource["Type"] in RESOURCE_POLICIES:
+        document = properties["PolicyDocument"]
+        document["Statement"] = [one for one in document["Statement"] if one.get("Condition") != WITHOUT_TLS]

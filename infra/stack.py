@@ -1,0 +1,81 @@
+"""The stack: what `infra/functions.py` lists, around the table and the two buses."""
+
+from pathlib import Path
+
+from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_ses as ses
+from constructs import Construct
+
+from infra.buses import IntakeBus, OrdersBus
+from infra.functions import FUNCTIONS, Function, Subscription, TableFeed
+from infra.lambdas import PipelineFunction
+from infra.saga import OrderSaga
+from infra.table import OrdersTable
+from infra.triggers import feed, subscribe
+
+
+class OrderPipeline(Stack):
+    """The order pipeline.
+
+    `code` is the folder of the functions' package, `saga` the state machine's definition, `email_sender` the address
+    that order e-mails come from.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, code: Path, saga: Path, email_sender: str) -> None:
+        super().__init__(
+            scope, construct_id, description="An event-sourced order pipeline", termination_protection=True
+        )
+        self._code = code
+        self._table = OrdersTable(self, "Table")
+        self._intake = IntakeBus(self, "IntakeBus")
+        self._orders = OrdersBus(self, "OrdersBus")
+        self._sender = ses.EmailIdentity(self, "Sender", identity=ses.Identity.email(email_sender))
+        self._failures = s3.Bucket(
+            self,
+            "FeedFailures",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(90))],
+        )
+        self._output("TableName", self._table.table_name)
+        self._output("IntakeBusName", self._intake.event_bus_name)
+        self._output("OrdersBusName", self._orders.event_bus_name)
+        self._output("PublishersPolicyArn", self._intake.publishers.managed_policy_arn)
+        self._output("FeedFailuresBucketName", self._failures.bucket_name)
+        self._output("EmailSender", email_sender)
+
+        functions = [self._function(spec, email_sender) for spec in FUNCTIONS]
+        order_saga = OrderSaga(
+            self,
+            "Saga",
+            definition=saga,
+            services={made.spec.saga_placeholder: made for made in functions if made.spec.saga_placeholder},
+            started_by=self._orders,
+        )
+        self._output("StateMachineArn", order_saga.state_machine.state_machine_arn)
+        self._output("SagaStartDeadLettersUrl", order_saga.dead_letters.queue_url)
+
+    def _function(self, spec: Function, email_sender: str) -> PipelineFunction:
+        function = PipelineFunction(self, spec, self._code, self._table)
+        self._output(f"{spec.name}FunctionName", function.function_name)
+        if function.dead_letters is not None:
+            self._output(f"{spec.name}DeadLettersUrl", function.dead_letters.queue_url)
+        match spec.trigger:
+            case Subscription() as subscription:
+                bus = self._intake if subscription.bus == "intake" else self._orders
+                queue = subscribe(function, subscription, bus)
+                self._output(f"{spec.name}QueueUrl", queue.queue_url)
+            case TableFeed() as wanted:
+                feed(function, wanted, self._table, self._failures)
+        if spec.publishes:
+            function.add_environment("ORDERS_BUS_NAME", self._orders.event_bus_name)
+            self._orders.only_from(function.own_role)
+        if spec.sends_email:
+            function.add_environment("EMAIL_SENDER", email_sender)
+            function.allow(["ses:SendEmail"], [self._sender.email_identity_arn])
+        return function
+
+    def _output(self, name: str, value: str) -> None:
+        CfnOutput(self, f"{name}Output", value=value).override_logical_id(name)

@@ -1,0 +1,73 @@
+"""The one table: the event log, the read models and the sandbox's books."""
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra.functions import Rows
+
+TABLE_NAME = "orders"
+LISTED = ["order_id", "status", "currency", "total", "placed_at"]
+
+
+def _string(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
+
+
+class OrdersTable(dynamodb.Table):
+    """On demand, kept on deletion, recoverable to any second, encrypted, with a stream of new images."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            table_name=TABLE_NAME,
+            partition_key=_string("PK"),
+            sort_key=_string("SK"),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=True,
+            removal_policy=RemovalPolicy.RETAIN,
+            time_to_live_attribute="expires_at",
+            stream=dynamodb.StreamViewType.NEW_IMAGE,
+            encryption=dynamodb.TableEncryption.AWS_MANAGED,
+        )
+        for index in ("GSI1", "GSI2"):  # a customer's orders by time; orders by status
+            self.add_global_secondary_index(
+                index_name=index,
+                partition_key=_string(f"{index}PK"),
+                sort_key=_string(f"{index}SK"),
+                projection_type=dynamodb.ProjectionType.INCLUDE,
+                non_key_attributes=LISTED,
+            )
+
+    def grant_rows(self, role: iam.IRole, rows: Rows) -> None:
+        """Allow `role` the actions of `rows` on the items under its keys, and on no other item."""
+        role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=list(rows.actions),
+                resources=[self.table_arn],
+                conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(rows.keys)}},
+            )
+        )
+
+    def feed_to(self, role: iam.IRole) -> None:
+        """Allow `role` to be fed from the table's stream by Lambda."""
+        role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"],
+                resources=[self.stream_arn],
+            )
+        )
+        # ListStreams takes no resource; Lambda asks for it when the mapping is created.
+        role.add_to_principal_policy(iam.PolicyStatement(actions=["dynamodb:ListStreams"], resources=["*"]))
+
+    @property
+    def stream_arn(self) -> str:
+        """The ARN of the table's stream."""
+        if self.table_stream_arn is None:
+            raise ValueError("the table has no stream")
+        return self.table_stream_arn

@@ -1,0 +1,101 @@
+"""What starts a function: a rule on a bus with a queue in between, or the table's stream."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.buses import NO_REPLAY
+from infra.functions import Subscription, TableFeed
+from infra.lambdas import PipelineFunction
+from infra.queues import WorkQueue
+from infra.table import OrdersTable
+
+# A stream keeps its records for 24 hours. A batch that fails is tried again until one of these ends it, and then kept
+# whole in the bucket; half a day is long enough for people to come, and leaves as much again to read the rest.
+STREAM_TRIES = 1000
+STREAM_MAX_AGE = Duration.hours(12)
+STREAM_LAG_ALARM = Duration.minutes(15)
+
+
+def rule(scope: Construct, bus: events.IEventBus, pattern: Mapping[str, Any], *, replays: bool = False) -> events.Rule:
+    """A rule on `bus` for `pattern`. Unless `replays`, replayed events are excluded."""
+    # The construct's own pattern knows no replay-name and must not be empty, so it is replaced as a whole.
+    made = events.Rule(scope, "Rule", event_bus=bus, event_pattern=events.EventPattern(version=["0"]))
+    resource = made.node.default_child
+    assert isinstance(resource, events.CfnRule)
+    resource.event_pattern = dict(pattern) if replays else {**pattern, "replay-name": NO_REPLAY}
+    return made
+
+
+def subscribe(function: PipelineFunction, subscription: Subscription, bus: events.IEventBus) -> WorkQueue:
+    """Feed `function` what `subscription` wants from `bus`: rule, queue, function; and a dead-letter queue behind."""
+    scope = Construct(function, "Subscription")
+    if function.dead_letters is None:
+        raise ValueError(f"{function.spec.key} has no dead-letter queue")
+    queue = WorkQueue(scope, "Queue", function.spec.name, function.spec.timeout, function.dead_letters)
+    wanted: list[Any] = list(subscription.detail_types)
+    pattern: dict[str, Any] = {"detail-type": [{"anything-but": wanted}] if subscription.all_but else wanted}
+    if subscription.bus == "orders":
+        pattern["source"] = [{"prefix": "orders."}]
+    made = rule(scope, bus, pattern, replays=subscription.replays)
+    made.add_target(targets.SqsQueue(queue, dead_letter_queue=function.dead_letters))
+    function.allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], [queue.queue_arn])
+    lambda_.CfnEventSourceMapping(
+        scope,
+        "Mapping",
+        function_name=function.function_name,
+        event_source_arn=queue.queue_arn,
+        batch_size=subscription.batch_size,
+        function_response_types=["ReportBatchItemFailures"],
+        scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(
+            maximum_concurrency=subscription.max_concurrency
+        ),
+    )
+    return queue
+
+
+def feed(function: PipelineFunction, wanted: TableFeed, table: OrdersTable, failures: s3.IBucket) -> None:
+    """Feed `function` the changes of the table that `wanted` names; batches that never succeed end in `failures`."""
+    scope = Construct(function, "Feed")
+    table.feed_to(function.own_role)
+    function.allow(["s3:PutObject"], [failures.arn_for_objects("*")])
+    function.allow(["s3:ListBucket"], [failures.bucket_arn])
+    keys: dict[str, Any] = {"PK": {"S": [{"prefix": prefix} for prefix in wanted.pk_prefixes]}}
+    if wanted.sk_prefix is not None:
+        keys["SK"] = {"S": [{"prefix": wanted.sk_prefix}]}
+    pattern = {"eventName": list(wanted.event_names), "dynamodb": {"Keys": keys}}
+    lambda_.CfnEventSourceMapping(
+        scope,
+        "Mapping",
+        function_name=function.function_name,
+        event_source_arn=table.stream_arn,
+        starting_position="TRIM_HORIZON",
+        batch_size=wanted.batch_size,
+        bisect_batch_on_function_error=True,
+        maximum_retry_attempts=STREAM_TRIES,
+        maximum_record_age_in_seconds=int(STREAM_MAX_AGE.to_seconds()),
+        filter_criteria=lambda_.CfnEventSourceMapping.FilterCriteriaProperty(
+            filters=[lambda_.CfnEventSourceMapping.FilterProperty(pattern=json.dumps(pattern))]
+        ),
+        destination_config=lambda_.CfnEventSourceMapping.DestinationConfigProperty(
+            on_failure=lambda_.CfnEventSourceMapping.OnFailureProperty(destination=failures.bucket_arn)
+        ),
+    )
+    cloudwatch.Alarm(
+        scope,
+        "Lagging",
+        alarm_description=f"{function.spec.name} is behind the table's stream, which forgets after 24 hours.",
+        metric=function.metric("IteratorAge", statistic="max", period=Duration.minutes(1)),
+        threshold=STREAM_LAG_ALARM.to_milliseconds(),
+        evaluation_periods=5,
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+    )
