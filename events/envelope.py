@@ -1,7 +1,6 @@
 """The envelope: metadata around a domain event, in the log and on the bus."""
 
-from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, Field
@@ -28,19 +27,20 @@ class Metadata(Model):
     causation_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """An event as the log holds it."""
+class Recorded(NamedTuple):
+    """An event as the log holds it. The metadata stays JSON until somebody asks: most readers fold the events alone."""
 
     event: DomainEvent
-    metadata: Metadata
+    stream: str
+    version: int
+    metadata_json: str
 
     @property
-    def stream(self) -> str:
-        """The stream the event belongs to."""
-        return self.metadata.stream
+    def event_id(self) -> str:
+        """The event's id, which follows from its place in the log."""
+        return event_id(self.stream, self.version)
 
     @property
-    def version(self) -> int:
-        """The event's number in its stream, from 1."""
-        return self.metadata.version
+    def metadata(self) -> Metadata:
+        """The event's metadata, parsed."""
+        return Metadata.model_validate_json(self.metadata_json)

@@ -38,6 +38,7 @@ _THROTTLES = frozenset(
         "ServiceUnavailable",
     }
 )
+_EVENT = "event#"
 _CONFLICTS_BEFORE_GIVING_WAY = 10
 
 
@@ -100,7 +101,7 @@ class EventStore:
             page = self.client.query(
                 TableName=self.table,
                 KeyConditionExpression="PK = :stream AND begins_with(SK, :event)",
-                ExpressionAttributeValues={":stream": {"S": stream}, ":event": {"S": "event#"}},
+                ExpressionAttributeValues={":stream": {"S": stream}, ":event": {"S": _EVENT}},
                 ConsistentRead=True,
                 ScanIndexForward=False,
                 Limit=1,
@@ -203,44 +204,43 @@ class EventStore:
     def _record(
         self, stream: str, version: int, event: DomainEvent, correlation_id: str, causation_id: str
     ) -> Recorded:
-        return Recorded(
-            event,
-            Metadata(
-                event_id=event_id(stream, version),
-                stream=stream,
-                version=version,
-                schema_version=event.schema_version,
-                occurred_at=self._clock(),
-                correlation_id=correlation_id,
-                causation_id=causation_id,
-            ),
+        metadata = Metadata(
+            event_id=event_id(stream, version),
+            stream=stream,
+            version=version,
+            schema_version=event.schema_version,
+            occurred_at=self._clock(),
+            correlation_id=correlation_id,
+            causation_id=causation_id,
         )
+        return Recorded(event, stream, version, metadata.model_dump_json())
 
 
 def recorded(item: Mapping[str, Any]) -> Recorded:
     """An event from its item, as DynamoDB returns it.
 
     Raises:
-        KeyError: the item is no event, or of a type this code does not know.
-        pydantic.ValidationError: its JSON does not fit.
+        KeyError, ValueError: the item is no event, of a type this code does not know, or its JSON does not fit.
     """
     return Recorded(
         catalog.read(item["type"]["S"], int(item["schema_version"]["N"]), item["data"]["S"]),
-        Metadata.model_validate_json(item["metadata"]["S"]),
+        item["PK"]["S"],
+        int(item["SK"]["S"].removeprefix(_EVENT)),
+        item["metadata"]["S"],
     )
 
 
 def _sort_key(version: int) -> str:
-    return f"event#{version:010d}"
+    return f"{_EVENT}{version:010d}"
 
 
 def _item(new: Recorded) -> dict[str, Any]:
     return {
         **EventStore.key(new.stream, new.version),
         "type": {"S": type(new.event).__name__},
-        "schema_version": {"N": str(new.metadata.schema_version)},
+        "schema_version": {"N": str(new.event.schema_version)},
         "data": {"S": new.event.model_dump_json(exclude_none=True)},
-        "metadata": {"S": new.metadata.model_dump_json()},
+        "metadata": {"S": new.metadata_json},
     }
 
 

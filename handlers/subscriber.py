@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic_core import to_json
 
 from events import catalog
-from events.envelope import Metadata, Recorded
+from events.envelope import Recorded
 from handlers import batches
 from handlers.observability import Handler, observed
 
@@ -24,9 +24,9 @@ def domain_event(body: str) -> Recorded:
     """
     entry = json.loads(body)
     detail = entry["detail"]
-    metadata = Metadata.model_validate_json(to_json(detail["metadata"]))
-    event = catalog.read(entry["detail-type"], metadata.schema_version, to_json(detail["data"]).decode())
-    return Recorded(event, metadata)
+    metadata = detail["metadata"]
+    event = catalog.read(entry["detail-type"], metadata["schema_version"], to_json(detail["data"]).decode())
+    return Recorded(event, metadata["stream"], metadata["version"], to_json(metadata).decode())
 
 
 def subscriber(handle: Callable[[Recorded], None]) -> Handler:

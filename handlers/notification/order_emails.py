@@ -76,7 +76,7 @@ def notify(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) 
     with about(event.order_id, "notify"):
         stream = streams.notification(event.order_id)
         told = store.read(stream)
-        if any(isinstance(t.event, CustomerNotified) and t.event.about == record.metadata.event_id for t in told):
+        if any(isinstance(t.event, CustomerNotified) and t.event.about == record.event_id for t in told):
             return
         order = load(store, event.order_id).placed
         if order.customer is None or order.customer.email is None:
@@ -95,9 +95,9 @@ def notify(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) 
         store.standing(
             stream,
             len(told) + 1,
-            CustomerNotified(order_id=event.order_id, about=record.metadata.event_id, message_id=sent["MessageId"]),
+            CustomerNotified(order_id=event.order_id, about=record.event_id, message_id=sent["MessageId"]),
             correlation_id=event.order_id,
-            causation_id=record.metadata.event_id,
+            causation_id=record.event_id,
         )
         logger.info("customer notified", about=type(event).__name__, message_id=sent["MessageId"])
 

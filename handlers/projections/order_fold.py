@@ -6,7 +6,7 @@ Every stream sets attributes of its own, so streams may arrive in any order.
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from events.envelope import Metadata, Recorded
+from events.envelope import Recorded
 from events.inventory import ReservationRefused, StockReleased, StockReserved
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderPlaced
@@ -17,13 +17,13 @@ from handlers.ordering.order import Status
 Attributes = dict[str, Any]
 
 
-def _placed(placed: OrderPlaced, metadata: Metadata) -> Attributes:
+def _placed(placed: OrderPlaced, record: Recorded) -> Attributes:
     attributes: Attributes = {
         "order_id": placed.order_id,
         "currency": placed.currency,
         "total": placed.total,
         "line_count": len(placed.lines),
-        "placed_at": metadata.occurred_at.isoformat(),
+        "placed_at": record.metadata.occurred_at.isoformat(),
         "status": Status.PLACED.value,
     }
     if placed.customer:
@@ -31,22 +31,22 @@ def _placed(placed: OrderPlaced, metadata: Metadata) -> Attributes:
     return attributes
 
 
-_SETS: dict[type[DomainEvent], Callable[[Any, Metadata], Attributes]] = {
+_SETS: dict[type[DomainEvent], Callable[[Any, Recorded], Attributes]] = {
     OrderPlaced: _placed,
-    OrderConfirmed: lambda event, metadata: {"status": Status.CONFIRMED.value},
-    OrderCancellationStarted: lambda event, metadata: {"status": Status.CANCELLING.value, "reason": event.reason},
-    OrderCancelled: lambda event, metadata: {"status": Status.CANCELLED.value, "reason": event.reason},
-    StockReserved: lambda event, metadata: {"stock": "reserved"},
-    ReservationRefused: lambda event, metadata: {"stock": "refused"},
-    StockReleased: lambda event, metadata: {"stock": "released"},
-    PaymentAuthorized: lambda event, metadata: {"payment": "authorized"},
-    PaymentDeclined: lambda event, metadata: {"payment": "declined", "payment_reason": event.reason},
-    PaymentCaptured: lambda event, metadata: {"payment": "captured"},
-    PaymentVoided: lambda event, metadata: {"payment": "voided"},
-    PaymentRefunded: lambda event, metadata: {"payment": "refunded"},
-    ShipmentArranged: lambda event, metadata: {"shipment": "arranged", "tracking_number": event.tracking_number},
-    ShipmentRejected: lambda event, metadata: {"shipment": "rejected", "shipment_reason": event.reason},
-    ShipmentCancelled: lambda event, metadata: {"shipment": "cancelled"},
+    OrderConfirmed: lambda event, record: {"status": Status.CONFIRMED.value},
+    OrderCancellationStarted: lambda event, record: {"status": Status.CANCELLING.value, "reason": event.reason},
+    OrderCancelled: lambda event, record: {"status": Status.CANCELLED.value, "reason": event.reason},
+    StockReserved: lambda event, record: {"stock": "reserved"},
+    ReservationRefused: lambda event, record: {"stock": "refused"},
+    StockReleased: lambda event, record: {"stock": "released"},
+    PaymentAuthorized: lambda event, record: {"payment": "authorized"},
+    PaymentDeclined: lambda event, record: {"payment": "declined", "payment_reason": event.reason},
+    PaymentCaptured: lambda event, record: {"payment": "captured"},
+    PaymentVoided: lambda event, record: {"payment": "voided"},
+    PaymentRefunded: lambda event, record: {"payment": "refunded"},
+    ShipmentArranged: lambda event, record: {"shipment": "arranged", "tracking_number": event.tracking_number},
+    ShipmentRejected: lambda event, record: {"shipment": "rejected", "shipment_reason": event.reason},
+    ShipmentCancelled: lambda event, record: {"shipment": "cancelled"},
 }
 """What each event of an order's own streams sets."""
 
@@ -60,5 +60,5 @@ def fold(history: Iterable[Recorded]) -> Attributes:
     attributes: Attributes = {}
     for record in history:
         event = record.event
-        attributes.update(_SETS[type(event)](event, record.metadata))
+        attributes.update(_SETS[type(event)](event, record))
     return attributes

@@ -178,8 +178,7 @@ def _typed(value: str | int) -> dict[str, str]:
 
 
 def _order_id(record: Recorded) -> str:
-    order_id: str = record.metadata.stream.split("#")[1]
-    return order_id
+    return record.stream.split("#")[1]
 
 
 _view = OrderView(event_store())
