@@ -1,0 +1,79 @@
+"""Every path through the saga, through a Step Functions Local client and through the in-process machine.
+
+The client is the emulator's. For another one, set SFN_LOCAL_ENDPOINT, and LAMBDA_ENDPOINT to the emulator whose
+Lambda it calls; it has to skip waits by itself (the emulator: SFN_WAIT_SCALE=0).
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import boto3
+import pytest
+
+from infra.local.emulator import ACCOUNT, REGION, Emulator
+from tests.conftest import WAIT_SCALE
+from tests.statemachine.cases import COMMANDS, Case, paths
+from tests.statemachine.engines import Call, Engine, InProcess, step_functions
+
+SERVICE_OF = {
+    "ReserveStock": "inventory_service",
+    "AuthorizePayment": "payments_service",
+    "ArrangeShipment": "shipping_service",
+    "CapturePayment": "payments_service",
+    "ConfirmOrder": "ordering_service",
+    "StartCancellation": "ordering_service",
+    "CancelShipment": "shipping_service",
+    "RefundPayment": "payments_service",
+    "ReleaseStock": "inventory_service",
+    "CancelOrder": "ordering_service",
+}
+ELSEWHERE = os.environ.get("SFN_LOCAL_ENDPOINT")
+
+
+@pytest.fixture(scope="module")
+def step_functions_local(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    if ELSEWHERE:
+        with step_functions(client_elsewhere) as engine:
+            yield engine
+        return
+    emulator: Emulator = request.getfixturevalue("emulator")
+    emulator.scale_waits(0)
+    with step_functions(emulator.client) as engine:
+        yield engine
+    emulator.scale_waits(WAIT_SCALE)
+
+
+def client_elsewhere(service: str) -> Any:
+    endpoint = ELSEWHERE if service == "stepfunctions" else os.environ["LAMBDA_ENDPOINT"]
+    session = boto3.Session(aws_access_key_id=ACCOUNT, aws_secret_access_key=ACCOUNT, region_name=REGION)
+    return session.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
+
+
+@pytest.fixture(params=["step_functions_local", "in_process"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    if request.param == "in_process":
+        return InProcess()
+    chosen: Engine = request.getfixturevalue("step_functions_local")
+    return chosen
+
+
+@pytest.mark.parametrize("case", list(paths()), ids=lambda case: case.name.replace(" ", "-"))
+def test_path(case: Case, engine: Engine) -> None:
+    run = engine.run(case)
+
+    assert run.trace == case.trace
+    assert (run.status, run.error) == ("FAILED" if case.error else "SUCCEEDED", case.error)
+    assert run.calls == list(calls(run.trace, run.order_id))
+
+
+def calls(trace: Sequence[str], order_id: str) -> Iterator[Call]:
+    """What the services are called with on the way of `trace`: the order's id and, to turn back, the refusal."""
+    refusal = ""
+    for line in trace:
+        state, _, error = line.partition(": ")
+        if state == "StartCancellation":
+            yield SERVICE_OF[state], {"command": COMMANDS[state], "order_id": order_id, "refusal": refusal}
+        elif state in COMMANDS:
+            yield SERVICE_OF[state], {"command": COMMANDS[state], "order_id": order_id}
+            refusal = error
