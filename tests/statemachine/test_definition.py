@@ -1,0 +1,97 @@
+"""What holds for the saga's definition as a text: no machine runs here."""
+
+import inspect
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from events.store import Throttled
+from handlers import refusals
+from infra.functions import FUNCTIONS
+from tests.saga_machine import DEFINITION, SERVICES, order_saga
+from tests.statemachine.cases import COMPENSATIONS, FORWARD, OWN_TROUBLE
+
+STATES: dict[str, dict[str, Any]] = order_saga()["States"]
+TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+ATTEMPT_EVENTS = 3  # a function is scheduled, started, and fails
+HISTORY_LIMIT = 25_000
+
+
+def named(kind: str) -> Iterator[str]:
+    """Every error that a Retry or a Catch names."""
+    return (error for task in TASKS.values() for entry in task.get(kind, []) for error in entry["ErrorEquals"])
+
+
+def test_a_confirmed_order_enters_five_states_and_no_more() -> None:
+    path, state = [], order_saga()["StartAt"]
+    while state:
+        path.append(state)
+        state = STATES[state].get("Next")
+    assert path == FORWARD
+    assert len(path) == 5
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_own_trouble_is_retried_for_hours_by_every_task(name: str) -> None:
+    [retrier] = [one for one in TASKS[name]["Retry"] if "Throttled" in one["ErrorEquals"]]
+    assert set(OWN_TROUBLE) <= set(retrier["ErrorEquals"])
+    assert retrier["JitterStrategy"] == "FULL"  # which halves the waits
+    assert sum(waits(retrier)) / 2 > 10 * 3600
+
+
+@pytest.mark.parametrize("name", ["AuthorizePayment", "ArrangeShipment", "CapturePayment"])
+def test_the_outside_has_a_minute_on_the_way_forward(name: str) -> None:
+    [retrier] = [one for one in TASKS[name]["Retry"] if one["ErrorEquals"][0].endswith("Unreachable")]
+    assert sum(waits(retrier)) == pytest.approx(60, abs=5)
+
+
+def waits(retrier: dict[str, Any]) -> list[float]:
+    """The seconds before each retry, without jitter."""
+    longest = retrier.get("MaxDelaySeconds", float("inf"))
+    growing = (retrier["IntervalSeconds"] * retrier["BackoffRate"] ** n for n in range(retrier["MaxAttempts"]))
+    return [min(wait, longest) for wait in growing]
+
+
+def test_what_cannot_be_undone_stands_still_at_its_task() -> None:
+    assert not any("Catch" in STATES[name] for name in COMPENSATIONS)
+
+
+def test_no_error_is_caught_or_retried_unnamed() -> None:
+    assert {error for kind in ("Retry", "Catch") for error in named(kind) if error.startswith("States.")} == {
+        "States.Timeout"
+    }
+
+
+def test_every_refusal_is_caught_somewhere_but_an_unknown_order() -> None:
+    defined = {name for name, _ in inspect.getmembers(refusals, inspect.isclass)}
+    assert set(named("Catch")) == defined - {"OrderNotFound"}
+    assert set(named("Retry")) - set(OWN_TROUBLE) < defined
+    assert Throttled.__name__ in OWN_TROUBLE
+
+
+def test_a_task_outlives_its_function() -> None:
+    timeouts = {function.key: function.timeout for function in FUNCTIONS}
+    for task in TASKS.values():
+        assert task["TimeoutSeconds"] > timeouts[SERVICES[task["Resource"]]]
+
+
+def test_results_are_dropped_and_the_refusal_kept() -> None:
+    for task in TASKS.values():
+        assert task["ResultPath"] is None
+        assert all(catcher["ResultPath"] == "$.refusal" for catcher in task.get("Catch", []))
+
+
+def test_retries_fit_into_a_history() -> None:
+    attempts = [1 + sum(retrier["MaxAttempts"] for retrier in task["Retry"]) for task in TASKS.values()]
+    assert sum(attempts) * ATTEMPT_EVENTS < HISTORY_LIMIT
+
+
+def test_no_name_stands_twice_in_an_object() -> None:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        assert len(names) == len(set(names)), names
+        return dict(pairs)
+
+    json.loads(DEFINITION.read_text(encoding="utf-8"), object_pairs_hook=unique)
