@@ -1,0 +1,184 @@
+"""Least privilege: who may do what, as the template says it."""
+
+import pytest
+
+from infra.functions import FUNCTIONS
+from tests.infra.template import Template, listed, target_of
+
+# What each function may do on the table: action -> the key prefixes it may do it on.
+TABLE = {
+    "order_intake": {"PutItem": {"order#*", "rejection#*"}, "Query": {"order#*"}},
+    "delivery_intake": {"PutItem": {"delivery#*"}, "GetItem": {"delivery#*"}, "UpdateItem": {"level#*"}},
+    "outbox": {},
+    "stock_watch": {"Query": {"stock#*"}, "PutItem": {"stock#*"}},
+    "ordering_service": {"Query": {"order#*"}, "PutItem": {"order#*"}, "ConditionCheckItem": {"payment#*"}},
+    "inventory_service": {
+        "Query": {"order#*", "reservation#*"},
+        "PutItem": {"reservation#*"},
+        "UpdateItem": {"level#*"},
+    },
+    "payments_service": {
+        "Query": {"order#*", "payment#*"},
+        "PutItem": {"payment#*", "sandbox#payments#*"},
+        "GetItem": {"sandbox#payments#*"},
+        "UpdateItem": {"sandbox#payments#*"},
+    },
+    "shipping_service": {
+        "Query": {"order#*", "shipment#*"},
+        "PutItem": {"shipment#*", "sandbox#shipping#*"},
+        "GetItem": {"sandbox#shipping#*"},
+        "UpdateItem": {"sandbox#shipping#*"},
+    },
+    "order_view": {
+        "UpdateItem": {"view#order#*"},
+        "GetItem": {"view#order#*"},
+        "Query": {"order#*", "rejection#*", "reservation#*", "payment#*", "shipment#*"},
+    },
+    "order_notifications": {"Query": {"notification#*", "order#*"}, "PutItem": {"notification#*"}},
+}
+# And besides: action -> the type of the one resource it may do it on.
+STREAM = {
+    "dynamodb:DescribeStream": "AWS::DynamoDB::Table",
+    "dynamodb:GetRecords": "AWS::DynamoDB::Table",
+    "dynamodb:GetShardIterator": "AWS::DynamoDB::Table",
+    "s3:PutObject": "AWS::S3::Bucket",
+    "s3:ListBucket": "AWS::S3::Bucket",
+}
+QUEUE = dict.fromkeys(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], "AWS::SQS::Queue")
+DEAD_LETTERS = {"sqs:SendMessage": "AWS::SQS::Queue"}
+BESIDES = {
+    "order_intake": QUEUE | DEAD_LETTERS,
+    "delivery_intake": QUEUE | DEAD_LETTERS,
+    "outbox": STREAM | DEAD_LETTERS | {"events:PutEvents": "AWS::Events::EventBus"},
+    "stock_watch": STREAM,
+    "ordering_service": {},
+    "inventory_service": {},
+    "payments_service": {},
+    "shipping_service": {},
+    "order_view": QUEUE,
+    "order_notifications": QUEUE | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
+}
+OWN_LOGS = dict.fromkeys(["logs:CreateLogStream", "logs:PutLogEvents"], "AWS::Logs::LogGroup")
+# AWS takes no resource for these.
+ON_ANY_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "dynamodb:ListStreams"}
+ON_ANY_RESOURCE_FOR_THE_SAGA = {
+    *("xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"),
+    *("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery"),
+    *("logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups"),
+}
+NAMES = {function.key: function.name for function in FUNCTIONS}
+LEADING_KEYS = "ForAllValues:StringLike"
+
+
+def test_there_is_one_role_per_function(template: Template) -> None:
+    roles = [template.role_of(function) for function in template.of_type("AWS::Lambda::Function")]
+    assert len(set(roles)) == len(roles) == len(TABLE)
+    for role in roles:
+        assert template.of_type("AWS::IAM::Role")[role].keys() == {"AssumeRolePolicyDocument"}
+
+
+@pytest.mark.parametrize("key", TABLE)
+def test_on_the_table_a_function_may_do_this_on_its_own_keys_and_no_more(template: Template, key: str) -> None:
+    table, _ = template.only("AWS::DynamoDB::Table")
+    granted: dict[str, set[str]] = {}
+    for statement in template.statements(template.role_of(NAMES[key])):
+        if {"Fn::GetAtt": [table, "Arn"]} in statement["Resource"]:
+            assert statement["Resource"] == [{"Fn::GetAtt": [table, "Arn"]}]
+            assert statement["Condition"].keys() == {LEADING_KEYS}
+            for action in statement["Action"]:
+                keys = statement["Condition"][LEADING_KEYS]["dynamodb:LeadingKeys"]
+                granted.setdefault(action.removeprefix("dynamodb:"), set()).update(keys)
+    assert granted == TABLE[key]
+
+
+@pytest.mark.parametrize("key", BESIDES)
+def test_besides_the_table_a_function_may_do_this_and_no_more(template: Template, key: str) -> None:
+    table, _ = template.only("AWS::DynamoDB::Table")
+    types = {name: resource["Type"] for name, resource in template.raw["Resources"].items()}
+    granted: dict[str, str] = {}
+    anywhere: set[str] = set()
+    for statement in template.statements(template.role_of(NAMES[key])):
+        [resource] = statement["Resource"]
+        if resource == "*":
+            anywhere.update(statement["Action"])
+        elif resource != {"Fn::GetAtt": [table, "Arn"]}:
+            granted |= dict.fromkeys(statement["Action"], types[target_of(resource)])
+    assert granted == BESIDES[key] | OWN_LOGS
+    assert anywhere <= ON_ANY_RESOURCE
+
+
+@pytest.mark.parametrize("key", [key for key, actions in BESIDES.items() if "sqs:SendMessage" in actions])
+def test_a_function_sends_dead_letters_to_its_own_queue_alone(template: Template, key: str) -> None:
+    role = template.role_of(NAMES[key])
+    sends = [one for one in template.statements(role) if "sqs:SendMessage" in one["Action"]]
+    assert [target_of(one["Resource"][0]) for one in sends] == [f"{NAMES[key]}DeadLetters"]
+
+
+def test_logs_go_to_the_functions_own_group(template: Template) -> None:
+    groups = []
+    for name, function in template.of_type("AWS::Lambda::Function").items():
+        [logs] = [one for one in template.statements(template.role_of(name)) if "logs:PutLogEvents" in one["Action"]]
+        assert target_of(logs["Resource"][0]) == target_of(function["LoggingConfig"]["LogGroup"])
+        groups.append(target_of(logs["Resource"][0]))
+    assert len(set(groups)) == len(groups)
+
+
+def test_no_grant_names_an_action_by_wildcard(template: Template) -> None:
+    documents = [
+        resource["Properties"]["PolicyDocument"]
+        for resource in template.raw["Resources"].values()
+        if "PolicyDocument" in resource.get("Properties", {})
+    ]
+    assert documents
+    for statement in (statement for document in documents for statement in document["Statement"]):
+        if statement["Effect"] == "Allow":
+            assert not any("*" in action for action in listed(statement["Action"])), statement
+
+
+def test_only_the_outbox_may_put_on_the_orders_bus(template: Template) -> None:
+    outbox = template.role_of("Outbox")
+    orders = bus_named(template, "orders")
+    putters = {
+        role
+        for role in template.of_type("AWS::IAM::Role")
+        if any("events:PutEvents" in statement["Action"] for statement in template.statements(role))
+    }
+    assert putters == {outbox}
+    _, policy = template.only("AWS::Events::EventBusPolicy")
+    assert target_of(policy["EventBusName"]) == orders
+    statement = policy["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "events:PutEvents")
+    assert target_of(statement["Resource"]) == orders
+    assert target_of(statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]) == outbox
+    assert statement["Condition"].keys() == {"ArnNotEquals", "Bool"}
+    assert statement["Condition"]["Bool"] == {"aws:PrincipalIsAWSService": "false"}
+
+
+def test_publishers_may_put_on_the_intake_bus_and_nothing_else(template: Template) -> None:
+    _, policy = template.only("AWS::IAM::ManagedPolicy")
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "events:PutEvents")
+    assert target_of(statement["Resource"]) == bus_named(template, "order-intake")
+
+
+def test_the_saga_may_call_its_four_functions(template: Template) -> None:
+    _, machine = template.only("AWS::StepFunctions::StateMachine")
+    called: set[str] = set()
+    for statement in template.statements(target_of(machine["RoleArn"])):
+        if statement["Resource"] == ["*"]:
+            assert set(statement["Action"]) <= ON_ANY_RESOURCE_FOR_THE_SAGA
+        else:
+            assert statement["Action"] == ["lambda:InvokeFunction"]
+            called |= {target_of(resource) for resource in statement["Resource"]}
+    assert called == {"OrderingService", "InventoryService", "PaymentsService", "ShippingService"}
+
+
+def test_lambda_never_calls_lambda(template: Template) -> None:
+    for name in template.of_type("AWS::Lambda::Function"):
+        for statement in template.statements(template.role_of(name)):
+            assert not any(action.startswith("lambda:") for action in statement["Action"])
+
+
+def bus_named(template: Template, name: str) -> str:
+    [bus] = [logical for logical, bus in template.of_type("AWS::Events::EventBus").items() if bus["Name"] == name]
+    return bus

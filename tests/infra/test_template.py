@@ -1,0 +1,289 @@
+"""What the template for AWS promises, for the parts that no local run proves."""
+
+import json
+from typing import Any
+
+from infra.functions import FUNCTIONS, Subscription, TableFeed
+from tests.infra.template import Template, target_of
+
+NO_REPLAY = [{"exists": False}]
+PROJECTIONS = {"OrderViewQueue"}
+
+
+def test_every_rule_but_the_projections_excludes_replays(template: Template) -> None:
+    for name, rule in template.of_type("AWS::Events::Rule").items():
+        [target] = rule["Targets"]
+        if target_of(target["Arn"]) in PROJECTIONS:
+            assert "replay-name" not in rule["EventPattern"], name
+        else:
+            assert rule["EventPattern"]["replay-name"] == NO_REPLAY, name
+
+
+def test_the_archive_of_the_orders_bus_keeps_domain_events_and_no_replays(template: Template) -> None:
+    _, archive = template.only("AWS::Events::Archive")
+    assert target_of(archive["SourceArn"]) == bus_named(template, "orders")
+    assert archive["EventPattern"] == {"source": [{"prefix": "orders."}], "replay-name": NO_REPLAY}
+    assert archive["RetentionDays"] >= 30
+
+
+def test_every_rule_target_has_a_dead_letter_queue(template: Template) -> None:
+    queues = template.of_type("AWS::SQS::Queue")
+    for name, rule in template.of_type("AWS::Events::Rule").items():
+        [target] = rule["Targets"]
+        assert target_of(target["DeadLetterConfig"]["Arn"]) in queues, name
+
+
+def test_the_saga_starts_with_the_order_id_of_each_placed_order(template: Template) -> None:
+    machine, _ = template.only("AWS::StepFunctions::StateMachine")
+    [rule] = [
+        rule
+        for rule in template.of_type("AWS::Events::Rule").values()
+        if target_of(rule["Targets"][0]["Arn"]) == machine
+    ]
+    assert target_of(rule["EventBusName"]) == bus_named(template, "orders")
+    assert rule["EventPattern"]["detail-type"] == ["OrderPlaced"]
+    transformer = rule["Targets"][0]["InputTransformer"]
+    [(variable, path)] = transformer["InputPathsMap"].items()
+    assert path == "$.detail.data.order_id"
+    assert transformer["InputTemplate"] == f'{{"order_id":<{variable}>}}'
+
+
+def test_domain_event_rules_want_our_sources(template: Template) -> None:
+    orders = bus_named(template, "orders")
+    for name, rule in template.of_type("AWS::Events::Rule").items():
+        if target_of(rule["EventBusName"]) == orders:
+            assert rule["EventPattern"]["source"] in ([{"prefix": "orders."}], ["orders.ordering"]), name
+
+
+def test_no_integration_event_is_left_unheard(template: Template) -> None:
+    intake = bus_named(template, "order-intake")
+    patterns = [
+        rule["EventPattern"]
+        for rule in template.of_type("AWS::Events::Rule").values()
+        if target_of(rule["EventBusName"]) == intake
+    ]
+    assert sorted((pattern["detail-type"] for pattern in patterns), key=str) == [
+        ["StockDelivered"],
+        [{"anything-but": ["StockDelivered"]}],
+    ]
+    assert all(set(pattern) == {"detail-type", "replay-name"} for pattern in patterns)
+
+
+def test_every_queue_has_a_dead_letter_queue_and_an_alarm_behind_it(template: Template) -> None:
+    queues = template.of_type("AWS::SQS::Queue")
+    work = {name: queue for name, queue in queues.items() if "RedrivePolicy" in queue}
+    dead_letters = set(queues) - set(work)
+    for name, queue in work.items():
+        assert target_of(queue["RedrivePolicy"]["deadLetterTargetArn"]) in dead_letters, name
+        assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+    watched = {
+        target_of(alarm["Dimensions"][0]["Value"])
+        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+        and (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
+    }
+    assert watched == dead_letters
+    assert all(queues[name]["MessageRetentionPeriod"] == 14 * 24 * 3600 for name in dead_letters)
+
+
+def test_no_function_is_fed_by_a_dead_letter_queue_and_each_subscriber_by_its_own(template: Template) -> None:
+    queues = template.of_type("AWS::SQS::Queue")
+    fed = [target_of(mapping["EventSourceArn"]) for mapping in queue_mappings(template)]
+    assert sorted(fed) == sorted(name for name, queue in queues.items() if "RedrivePolicy" in queue)
+    assert len(fed) == sum(isinstance(function.trigger, Subscription) for function in FUNCTIONS)
+
+
+def test_queue_mappings_are_limited_and_report_single_failures(template: Template) -> None:
+    functions = template.of_type("AWS::Lambda::Function")
+    queues = template.of_type("AWS::SQS::Queue")
+    for mapping in queue_mappings(template):
+        assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        timeout = functions[target_of(mapping["FunctionName"])]["Timeout"]
+        assert queues[target_of(mapping["EventSourceArn"])]["VisibilityTimeout"] >= 6 * timeout
+
+
+def test_queues_are_encrypted_and_refuse_what_comes_without_tls(template: Template) -> None:
+    queues = template.of_type("AWS::SQS::Queue")
+    assert all(queue["SqsManagedSseEnabled"] for queue in queues.values())
+    refusing = {
+        target_of(policy["Queues"][0])
+        for policy in template.of_type("AWS::SQS::QueuePolicy").values()
+        if denies_without_tls(policy)
+    }
+    assert refusing == set(queues)
+
+
+def test_stream_mappings_lose_nothing(template: Template) -> None:
+    table, _ = template.only("AWS::DynamoDB::Table")
+    bucket, _ = template.only("AWS::S3::Bucket")
+    mappings = stream_mappings(template)
+    assert len(mappings) == sum(isinstance(function.trigger, TableFeed) for function in FUNCTIONS)
+    for mapping in mappings:
+        assert target_of(mapping["EventSourceArn"]) == table
+        assert mapping["StartingPosition"] == "TRIM_HORIZON"
+        assert mapping["BisectBatchOnFunctionError"] is True
+        assert 0 < mapping["MaximumRetryAttempts"] <= 10_000
+        assert 0 < mapping["MaximumRecordAgeInSeconds"] <= 12 * 3600
+        assert target_of(mapping["DestinationConfig"]["OnFailure"]["Destination"]) == bucket
+        # A reported failure of one record would lose it where the emulator ignores it: the functions raise instead.
+        assert "FunctionResponseTypes" not in mapping
+
+
+def test_the_outbox_is_fed_the_appended_events_of_every_stream_but_notifications(template: Template) -> None:
+    [pattern] = [filter_of(mapping) for mapping in stream_mappings(template) if fed(mapping) == "Outbox"]
+    assert pattern["eventName"] == ["INSERT"]
+    assert pattern["dynamodb"]["Keys"]["SK"] == {"S": [{"prefix": "event#"}]}
+    streams = {"order#", "rejection#", "reservation#", "delivery#", "stock#", "payment#", "shipment#"}
+    assert {entry["prefix"] for entry in pattern["dynamodb"]["Keys"]["PK"]["S"]} == streams
+
+
+def test_the_stock_watch_is_fed_the_levels(template: Template) -> None:
+    [pattern] = [filter_of(mapping) for mapping in stream_mappings(template) if fed(mapping) == "StockWatch"]
+    assert sorted(pattern["eventName"]) == ["INSERT", "MODIFY"]
+    assert pattern["dynamodb"]["Keys"] == {"PK": {"S": [{"prefix": "level#"}]}}
+
+
+def test_a_late_stream_raises_an_alarm_long_before_records_are_gone(template: Template) -> None:
+    late = {
+        target_of(alarm["Dimensions"][0]["Value"]): alarm["Threshold"]
+        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == "IteratorAge"
+    }
+    assert set(late) == {"Outbox", "StockWatch"}
+    assert all(milliseconds <= 3600 * 1000 for milliseconds in late.values())
+
+
+def test_the_table_keeps_what_it_has(template: Template) -> None:
+    [(_, table)] = template.of_type("AWS::DynamoDB::Table").items()
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["DeletionProtectionEnabled"] is True
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["SSESpecification"]["SSEEnabled"] is True
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["StreamSpecification"]["StreamViewType"] == "NEW_IMAGE"
+    [resource] = [one for one in template.raw["Resources"].values() if one["Type"] == "AWS::DynamoDB::Table"]
+    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_indexes_carry_what_lists_show_and_no_more(template: Template) -> None:
+    _, table = template.only("AWS::DynamoDB::Table")
+    assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == ["GSI1", "GSI2"]
+    for index in table["GlobalSecondaryIndexes"]:
+        assert index["Projection"] == {
+            "ProjectionType": "INCLUDE",
+            "NonKeyAttributes": ["order_id", "status", "currency", "total", "placed_at"],
+        }
+        assert [key["AttributeName"] for key in index["KeySchema"]] == [
+            f"{index['IndexName']}PK",
+            f"{index['IndexName']}SK",
+        ]
+
+
+def test_the_bucket_is_closed(template: Template) -> None:
+    name, bucket = template.only("AWS::S3::Bucket")
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    [encryption] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    assert [rule["Status"] for rule in bucket["LifecycleConfiguration"]["Rules"]] == ["Enabled"]
+    _, policy = template.only("AWS::S3::BucketPolicy")
+    assert target_of(policy["Bucket"]) == name
+    assert denies_without_tls(policy)
+
+
+def test_functions_are_what_the_list_says(template: Template) -> None:
+    functions = template.of_type("AWS::Lambda::Function")
+    assert set(functions) == {function.name for function in FUNCTIONS}
+    for function in FUNCTIONS:
+        made = functions[function.name]
+        assert (made["Runtime"], made["Architectures"]) == ("python3.13", ["arm64"])
+        assert (made["Handler"], made["Timeout"], made["MemorySize"]) == (
+            function.handler,
+            function.timeout,
+            function.memory,
+        )
+        assert made["TracingConfig"] == {"Mode": "Active"}
+        assert target_of(made["LoggingConfig"]["LogGroup"]) in template.of_type("AWS::Logs::LogGroup")
+        variables = made["Environment"]["Variables"]
+        assert variables["POWERTOOLS_SERVICE_NAME"] == function.key
+        assert set(variables) == {
+            *("TABLE_NAME", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"),
+            *(["ORDERS_BUS_NAME"] if function.publishes else []),
+            *(["DEAD_LETTER_QUEUE_URL"] if function.dead_letters else []),
+            *(["EMAIL_SENDER"] if function.sends_email else []),
+        }
+    assert len({str(made["Code"]) for made in functions.values()}) == 1
+
+
+def test_dead_letters_go_to_the_queue_behind_the_function(template: Template) -> None:
+    queues = template.of_type("AWS::SQS::Queue")
+    for mapping in queue_mappings(template):
+        variables = template.of_type("AWS::Lambda::Function")[fed(mapping)]["Environment"]["Variables"]
+        behind = target_of(queues[target_of(mapping["EventSourceArn"])]["RedrivePolicy"]["deadLetterTargetArn"])
+        assert target_of(variables.get("DEAD_LETTER_QUEUE_URL", {"Ref": behind})) == behind
+
+
+def test_a_task_outlives_its_function(template: Template) -> None:
+    _, machine = template.only("AWS::StepFunctions::StateMachine")
+    tasks = tasks_of(machine)
+    assert tasks
+    services = {name: target_of(arn) for name, arn in machine["DefinitionSubstitutions"].items()}
+    for name, task in tasks.items():
+        function = services[task["Resource"].removeprefix("${").removesuffix("}")]
+        assert task["TimeoutSeconds"] > template.of_type("AWS::Lambda::Function")[function]["Timeout"], name
+
+
+def test_the_state_machine_is_logged_and_traced_and_its_failures_raise_an_alarm(template: Template) -> None:
+    name, machine = template.only("AWS::StepFunctions::StateMachine")
+    assert machine["StateMachineType"] == "STANDARD"
+    assert machine["LoggingConfiguration"]["Level"] == "ERROR"
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+    [alarm] = [
+        alarm
+        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == "ExecutionsFailed"
+    ]
+    assert target_of(alarm["Dimensions"][0]["Value"]) == name
+
+
+def test_the_sender_is_an_identity_of_the_stack(template: Template) -> None:
+    _, identity = template.only("AWS::SES::EmailIdentity")
+    variables = template.of_type("AWS::Lambda::Function")["OrderNotifications"]["Environment"]["Variables"]
+    assert identity["EmailIdentity"] == variables["EMAIL_SENDER"] == "orders@example.com"
+
+
+def bus_named(template: Template, name: str) -> str:
+    [bus] = [logical for logical, bus in template.of_type("AWS::Events::EventBus").items() if bus["Name"] == name]
+    return bus
+
+
+def queue_mappings(template: Template) -> list[dict[str, Any]]:
+    mappings = template.of_type("AWS::Lambda::EventSourceMapping").values()
+    return [mapping for mapping in mappings if "StartingPosition" not in mapping]
+
+
+def stream_mappings(template: Template) -> list[dict[str, Any]]:
+    mappings = template.of_type("AWS::Lambda::EventSourceMapping").values()
+    return [mapping for mapping in mappings if "StartingPosition" in mapping]
+
+
+def fed(mapping: dict[str, Any]) -> str:
+    return target_of(mapping["FunctionName"])
+
+
+def filter_of(mapping: dict[str, Any]) -> Any:
+    [one] = mapping["FilterCriteria"]["Filters"]
+    return json.loads(one["Pattern"])
+
+
+def tasks_of(machine: dict[str, Any]) -> dict[str, Any]:
+    states = json.loads(machine["DefinitionString"])["States"]
+    return {name: state for name, state in states.items() if state["Type"] == "Task"}
+
+
+def denies_without_tls(policy: dict[str, Any]) -> bool:
+    return any(
+        statement["Effect"] == "Deny" and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+        for statement in policy["PolicyDocument"]["Statement"]
+    )
