@@ -24,7 +24,6 @@ from botocore.config import Config
 ROOT = Path(__file__).parent.parent.parent
 BUILD = ROOT / "build"
 VENV = ROOT / ".venv-emulator"
-LOG = BUILD / "emulator.log"
 # Says which emulator is up. That holds a lock on the file as long as it lives, so a stale file is known as one.
 UP = BUILD / "emulator.json"
 HOST = "127.0.0.1"
@@ -52,6 +51,11 @@ class Emulator:
     def endpoint(self) -> str:
         """The URL of every API."""
         return f"http://{HOST}:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """What it prints, which is little unless something is wrong. Kept after it unless all went well."""
+        return BUILD / f"emulator-{self.port}.log"
 
     def client(self, service: str) -> Any:
         """A boto3 client as the root of the emulator's account. Clients may be shared between threads."""
@@ -94,8 +98,11 @@ def emulator(port: int | None = None) -> Iterator[Emulator]:
     try:
         _wait_until_ready(process, running)
         yield running
-    finally:
+    except BaseException:
         _end(process, running)
+        raise
+    _end(process, running)
+    running.log.unlink(missing_ok=True)
 
 
 def start(port: int = DEFAULT_PORT) -> Emulator:
@@ -104,8 +111,8 @@ def start(port: int = DEFAULT_PORT) -> Emulator:
     with UP.open("a+", encoding="utf-8") as file:
         if not _lock(file):
             raise EmulatorError(f"an emulator is up already, see {UP}")
-        process, running = _start(port, stdin=subprocess.DEVNULL, inherits=(file.fileno(),))
         file.truncate(0)
+        process, running = _start(port, stdin=subprocess.DEVNULL, inherits=(file.fileno(),))
         file.write(json.dumps(asdict(running)))
         file.flush()
         try:
@@ -119,11 +126,11 @@ def start(port: int = DEFAULT_PORT) -> Emulator:
 
 def find() -> Emulator | None:
     """The emulator that `start` left running, if it still is."""
-    try:
-        with UP.open(encoding="utf-8") as file:
-            return None if _lock(file) else Emulator(**json.loads(file.read()))
-    except FileNotFoundError:
+    if not UP.exists():
         return None
+    with UP.open(encoding="utf-8") as file:
+        text = "" if _lock(file) else file.read()
+    return Emulator(**json.loads(text)) if text else None
 
 
 def stop() -> bool:
@@ -163,7 +170,7 @@ def _start(port: int, *, stdin: int, inherits: tuple[int, ...] = ()) -> tuple[su
     BUILD.mkdir(exist_ok=True)
     home = tempfile.mkdtemp(prefix="order-pipeline-")
     arguments = [str(interpreter), str(Path(__file__).with_name("emulator_process.py")), home]
-    with LOG.open("wb") as log:
+    with (BUILD / f"emulator-{port}.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603
             [*arguments, "--lifeline"] if stdin == subprocess.PIPE else arguments,
             env=_environment(port, home),
@@ -208,8 +215,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], running: Emulator) -> No
                 return
         except OSError:
             time.sleep(0.05)
-    tail = LOG.read_text(encoding="utf-8", errors="replace")[-2000:]
-    raise EmulatorError(f"the emulator did not start on port {running.port}; {LOG} ends with:\n{tail}")
+    tail = running.log.read_text(encoding="utf-8", errors="replace")[-2000:]
+    raise EmulatorError(f"the emulator did not start on port {running.port}; {running.log} ends with:\n{tail}")
 
 
 def _end(process: subprocess.Popen[bytes], running: Emulator) -> None:

@@ -1,0 +1,76 @@
+"""What a run publishes: submissions of orders, and deliveries that stock the warehouse for them."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from events.integration import MAX_LINES
+from events.ordering import OrderPlaced, OrderRejected
+from handlers.ordering import submission
+from handlers.validation import Refused, canonical
+
+ORDER_SUBMITTED = "OrderSubmitted"
+STOCK_DELIVERED = "StockDelivered"
+
+Key = tuple[str | None, str]
+"""An order id, None where it is not usable, and a content hash: what tells one submission from another."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """An ``OrderSubmitted`` as it is published: ``detail`` is any JSON, valid or not.
+
+    ``expected`` is what it must end as (``CONFIRMED``, a reason to cancel, ``REJECTED``, ``DEAD_LETTER``), where that
+    is known beforehand.
+    """
+
+    detail: Mapping[str, Any]
+    expected: str | None = None
+
+    @cached_property
+    def decided(self) -> OrderPlaced | OrderRejected | None:
+        """What the intake makes of it, were it the first with its order id; None where all it can be is a dead letter."""
+        try:
+            return submission.decide(self.detail)
+        except Refused:
+            return None
+
+    @cached_property
+    def key(self) -> Key:
+        """Which submission it is: the same for the same content, however often it is published."""
+        if self.decided is None:
+            return None, submission.content_hash(canonical(self.detail))
+        return self.decided.order_id, self.decided.content_hash
+
+    @property
+    def lines(self) -> Sequence[Any]:
+        """Its lines, as far as it has any."""
+        lines = self.detail.get("lines")
+        return lines if isinstance(lines, Sequence) else ()
+
+
+def distinct(submissions: Sequence[Submission]) -> list[Submission]:
+    """Each submission once, in the order of first appearance."""
+    return list({submission.key: submission for submission in reversed(submissions)}.values())[::-1]
+
+
+def needed(submissions: Iterable[Submission]) -> Counter[str]:
+    """What it takes to serve every valid submission: quantity by SKU."""
+    stock: Counter[str] = Counter()
+    for each in submissions:
+        if isinstance(each.decided, OrderPlaced):
+            for line in each.decided.lines:
+                stock[line.sku] += line.quantity
+    return stock
+
+
+def deliveries(delivery_id: str, stock: Mapping[str, int], *, threshold: int | None = None) -> Iterator[dict[str, Any]]:
+    """``StockDelivered`` details that bring ``stock`` (quantity by SKU), each of as many lines as one may have."""
+    lines = [
+        {"sku": sku, "quantity": quantity} | ({} if threshold is None else {"threshold": threshold})
+        for sku, quantity in sorted(stock.items())
+    ]
+    for number, start in enumerate(range(0, len(lines), MAX_LINES), start=1):
+        yield {"delivery_id": f"{delivery_id}-{number}", "lines": lines[start : start + MAX_LINES]}

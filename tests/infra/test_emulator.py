@@ -1,0 +1,108 @@
+"""The emulator's process: it starts, and nothing of it is ever left."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from infra.local import emulator as emulators
+from infra.local.emulator import HOST, Emulator, EmulatorError
+
+HOLD_ONE = """
+import sys
+from infra.local.emulator import emulator
+with emulator() as running:
+    print(running.port, running.pid, running.home, flush=True)
+    sys.stdin.read()
+"""
+
+
+def gone(running: Emulator, within: float = 15.0) -> bool:
+    """Whether its process, its port and its folder are gone, at the latest after `within` seconds."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            port_free = probe.connect_ex((HOST, running.port)) != 0
+        if port_free and not Path(running.home).exists() and not alive(running.pid):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # In a container without an init, an orphan stays as a zombie: dead, but not reaped.
+    state = Path(f"/proc/{pid}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_it_ends_with_its_block() -> None:
+    with emulators.emulator() as running:
+        assert running.client("s3").list_buckets()["Buckets"] == []
+    assert gone(running, within=1)
+    assert not running.log.exists()
+
+
+def test_it_ends_when_the_block_fails_and_its_log_stays() -> None:
+    with pytest.raises(ZeroDivisionError), emulators.emulator() as running:
+        raise ZeroDivisionError
+    assert gone(running, within=1)
+    assert running.log.exists()
+    running.log.unlink()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_it_ends_when_the_process_that_started_it_is_killed(how: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD_ONE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as holder:
+        assert holder.stdout
+        port, pid, home = holder.stdout.readline().decode().split()
+        running = Emulator(int(port), int(pid), home)
+        assert alive(running.pid)
+        holder.send_signal(how)
+    assert gone(running)
+    running.log.unlink()
+
+
+def test_a_taken_port_is_said_to_be_taken() -> None:
+    with socket.socket() as holder:
+        holder.bind((HOST, 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        with pytest.raises(EmulatorError, match=f"port {port} is taken"), emulators.emulator(port):
+            pass
+
+
+def test_one_can_stay_up_and_be_found_and_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulators, "UP", tmp_path / "emulator.json")
+    assert emulators.find() is None
+    assert not emulators.stop()
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    started = emulators.start(port)
+    try:
+        assert emulators.find() == started
+        with pytest.raises(EmulatorError, match="up already"):
+            emulators.start(port)
+    finally:
+        assert emulators.stop()
+    assert gone(started, within=1)
+    assert emulators.find() is None
+    started.log.unlink()
+
+
+def test_a_file_left_by_one_that_died_is_known_as_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulators, "UP", tmp_path / "emulator.json")
+    emulators.UP.write_text(f'{{"port": 1, "pid": {os.getpid()}, "home": "{tmp_path}/gone"}}')
+    assert emulators.find() is None
+    assert not emulators.stop()
