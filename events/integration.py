@@ -39,3 +39,9 @@ class StockDelivered(Model):
 
     delivery_id: Id
     lines: Annotated[tuple[DeliveredLine, ...], Field(min_length=1, max_length=MAX_LINES)]
+
+
+INTEGRATION_EVENTS: dict[str, type[Model]] = {
+    event.__name__: event for event in (OrderSubmitted, OrderCancellationRequested, StockDelivered)
+}
+"""Integration events by type."""

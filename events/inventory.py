@@ -17,7 +17,7 @@ class StockLine(Model):
 class DeliveredLine(StockLine):
     """A delivered quantity. A ``threshold`` sets the level under which the SKU's stock is low."""
 
-    threshold: Annotated[int, Field(ge=0)] | None = None
+    threshold: Annotated[int, Field(ge=0, le=10**9)] | None = None
 
 
 class StockReserved(DomainEvent):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from events.currencies import MINOR_UNITS
 
@@ -11,9 +11,10 @@ class Model(BaseModel):
     """A value of the contract: frozen, strict, and closed to unknown fields.
 
     Validators are built at first use, so that importing the contract stays cheap for a function that needs two models.
+    Errors do not show what was wrong with which value: it may be personal, and errors end in logs.
     """
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True, hide_input_in_errors=True)
 
 
 class DomainEvent(Model):
@@ -31,7 +32,12 @@ def _known_currency(code: str) -> str:
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """An identifier: 1 to 64 of A-Z, a-z, 0-9, underscore and hyphen."""
 
-Currency = Annotated[str, Field(min_length=3, max_length=3), AfterValidator(_known_currency)]
+Currency = Annotated[
+    str,
+    Field(min_length=3, max_length=3),
+    AfterValidator(_known_currency),
+    WithJsonSchema({"type": "string", "enum": list(MINOR_UNITS)}),
+]
 """An ISO 4217 code."""
 
 Amount = Annotated[int, Field(ge=0, le=10**15)]
