@@ -1,5 +1,6 @@
 """The CDK app. `python -m infra.app` synthesizes the template for AWS into `cdk.out`; `cdk deploy` runs the same."""
 
+import os
 from pathlib import Path
 
 import aws_cdk as cdk
@@ -14,14 +15,11 @@ STACK_NAME = "OrderPipeline"
 EMAIL_SENDER = "orders@example.com"
 
 
-def synthesize(code: Path, *, saga: Path = DEFINITION, outdir: Path | None = None) -> cx_api.CloudAssembly:
-    """Synthesize the stack with the functions' package in the folder `code`.
-
-    `outdir` is where the assembly goes; without it, where the CDK command line wants it, or else `cdk.out`.
-    """
+def synthesize(code: Path, outdir: Path, *, saga: Path = DEFINITION) -> cx_api.CloudAssembly:
+    """Synthesize the stack into the folder `outdir`, with the functions' package in the folder `code`."""
     app = cdk.App(
         analytics_reporting=False,
-        outdir=str(outdir) if outdir else None,
+        outdir=str(outdir),
         context={"@aws-cdk/aws-iam:minimizePolicies": True},
     )
     sender = app.node.try_get_context("email_sender") or EMAIL_SENDER
@@ -30,8 +28,8 @@ def synthesize(code: Path, *, saga: Path = DEFINITION, outdir: Path | None = Non
 
 
 def main() -> None:
-    """Package the functions for AWS and synthesize."""
-    synthesize(bundle.build("aws"))
+    """Package the functions for AWS and synthesize, to where the CDK command line wants it or else into `cdk.out`."""
+    synthesize(bundle.build("aws"), Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,1 @@
 """The pipeline on one machine: the template of `infra.app`, deployed into an emulator without Docker or an account."""
-
-from infra.local.pipeline import Pipeline, pipeline
-
-__all__ = ["Pipeline", "pipeline"]

@@ -110,5 +110,5 @@ def _assembly(made: Path | None) -> Iterator[Path]:
     from infra.app import synthesize  # noqa: PLC0415  (importing CDK takes seconds)
 
     with tempfile.TemporaryDirectory(prefix="order-pipeline-cdk-") as folder:
-        synthesize(bundle.build("local"), outdir=Path(folder))
+        synthesize(bundle.build("local"), Path(folder))
         yield Path(folder)

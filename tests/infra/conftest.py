@@ -8,7 +8,7 @@ import pytest
 
 from infra.app import STACK_NAME, synthesize
 from infra.functions import FUNCTIONS
-from infra.local import Pipeline, pipeline
+from infra.local.pipeline import Pipeline, pipeline
 from tests.infra.template import Template
 
 # Does what the event says, so that a test sees how the runtime carries it.
@@ -39,7 +39,7 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
         module = code.joinpath(*function.handler.split(".")[:-1]).with_suffix(".py")
         module.parent.mkdir(parents=True, exist_ok=True)
         module.write_text(STAND_IN)
-    return Path(synthesize(code, outdir=tmp_path_factory.mktemp("cdk.out")).directory)
+    return Path(synthesize(code, tmp_path_factory.mktemp("cdk.out")).directory)
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.functions import FUNCTIONS, Function, Subscription
-from infra.local import Pipeline, pipeline
 from infra.local.deploy import DeploymentError
 from infra.local.emulator import REGION
+from infra.local.pipeline import Pipeline, pipeline
 
 BY_KEY = {function.key: function for function in FUNCTIONS}
 KEY = {"PK": {"S": "order#1"}, "SK": {"S": "event#0000000001"}}
