@@ -40,7 +40,9 @@ Currency = Annotated[
 ]
 """An ISO 4217 code."""
 
-Amount = Annotated[int, Field(ge=0, le=10**15)]
+MAX_AMOUNT = 10**15
+
+Amount = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
 """Money in the currency's minor unit."""
 
 Quantity = Annotated[int, Field(gt=0, le=1_000_000)]

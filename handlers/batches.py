@@ -16,6 +16,7 @@ def process(event: dict[str, Any], context: Any, take: Callable[[SQSRecord], Non
     """Take each message of an SQS event; returns those that failed, for SQS to deliver again."""
 
     def logged(record: SQSRecord) -> None:
+        logger.set_correlation_id(None)
         try:
             take(record)
         except Exception:

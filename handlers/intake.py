@@ -45,12 +45,13 @@ def intake(accepted: Mapping[str, Callable[[Envelope], Any]]) -> Handler:
                 raise Refused([RejectionReason(field="detail-type", message=message)])
             accept(envelope)
         except Refused as refused:
-            logger.warning("dead letter", message_id=record.message_id, reasons=str(refused))
+            why = _shortened(str(refused))
+            logger.warning("dead letter", message_id=record.message_id, reasons=why)
             client.send_message(
                 QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"],
                 MessageBody=record.body,
                 MessageAttributes={
-                    "reasons": {"DataType": "String", "StringValue": _shortened(str(refused))},
+                    "reasons": {"DataType": "String", "StringValue": why},
                     "message_id": {"DataType": "String", "StringValue": record.message_id},
                 },
             )
@@ -63,12 +64,16 @@ def intake(accepted: Mapping[str, Callable[[Envelope], Any]]) -> Handler:
 
 def _envelope(body: str) -> Envelope:
     try:
-        return parse(event=json.loads(body), model=Envelope)
-    except json.JSONDecodeError as invalid:
-        raise Refused([RejectionReason(field="", message=f"not JSON: {invalid}")]) from invalid
+        content = json.loads(body)
+    except (ValueError, RecursionError) as invalid:
+        raise Refused([RejectionReason(field="", message=f"not readable as JSON: {invalid}")]) from invalid
+    try:
+        return parse(event=content, model=Envelope)
     except ValidationError as invalid:
         raise Refused(reasons(invalid)) from invalid
 
 
 def _shortened(reasons: str) -> str:
-    return reasons.encode()[:_MAX_REASONS_BYTES].decode(errors="ignore")
+    """As much as goes along with a dead letter, without the characters that SQS does not take."""
+    printable = "".join(each if each.isprintable() else "?" for each in reasons)
+    return printable.encode()[:_MAX_REASONS_BYTES].decode(errors="ignore")

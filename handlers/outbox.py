@@ -73,7 +73,7 @@ class Outbox:
             keys = record["dynamodb"]["Keys"]
             try:
                 made = entry(record["dynamodb"]["NewImage"], self._bus)
-            except (KeyError, ValueError) as unreadable:
+            except (KeyError, TypeError, ValueError) as unreadable:
                 self._divert(keys, f"not readable as an event: {unreadable!r}")
                 continue
             if made.size > MAX_BYTES:
@@ -117,17 +117,18 @@ def entry(image: dict[str, Any], bus: str) -> Entry:
     """The PutEvents entry of an event's item. The stored JSON goes out as it is.
 
     Raises:
-        KeyError, ValueError: the item is no event.
+        KeyError, TypeError, ValueError: the item is no event.
     """
-    metadata = image["metadata"]["S"]
+    metadata, data = image["metadata"]["S"], image["data"]["S"]
     read = json.loads(metadata)
+    json.loads(data)
     occurred_at = datetime.fromisoformat(read["occurred_at"])
     lag("OutboxLag", since=occurred_at)
     put: PutEventsRequestEntryTypeDef = {
         "Time": occurred_at,
         "Source": streams.source(read["stream"]),
         "DetailType": image["type"]["S"],
-        "Detail": f'{{"metadata":{metadata},"data":{image["data"]["S"]}}}',
+        "Detail": f'{{"metadata":{metadata},"data":{data}}}',
         "EventBusName": bus,
     }
     size = 14 + sum(len(put[part].encode()) for part in ("Source", "DetailType", "Detail"))

@@ -12,15 +12,15 @@ from pydantic_core import to_json
 from events import catalog
 from events.envelope import Recorded
 from handlers import batches
-from handlers.observability import Handler, observed
+from handlers.observability import Handler, logger, observed
 
 
 def domain_event(body: str) -> Recorded:
     """The domain event in a message: an EventBridge event whose detail is ``{"metadata": …, "data": …}``.
 
     Raises:
-        KeyError: it is none, or of a type this code does not know.
-        pydantic.ValidationError: its content does not fit.
+        LookupError, TypeError, ValueError: it is none, of a type or schema version this code does not know, or its
+            content does not fit.
     """
     entry = json.loads(body)
     detail = entry["detail"]
@@ -52,7 +52,7 @@ def grouping_subscriber(key: Callable[[Recorded], str], handle: Callable[[str, l
             try:
                 record = domain_event(message["body"])
                 groups[key(record)][message_id] = record
-            except (KeyError, ValueError) as unreadable:
+            except (LookupError, TypeError, ValueError) as unreadable:
                 failures[message_id] = unreadable
         for each, records in groups.items():
             try:
@@ -60,7 +60,10 @@ def grouping_subscriber(key: Callable[[Recorded], str], handle: Callable[[str, l
             except Exception as failure:
                 failures |= dict.fromkeys(records, failure)
 
+        group_of = {message_id: each for each, records in groups.items() for message_id in records}
+
         def take(record: SQSRecord) -> None:
+            logger.set_correlation_id(group_of.get(record.message_id))
             if record.message_id in failures:
                 raise failures[record.message_id]
 

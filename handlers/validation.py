@@ -8,10 +8,13 @@ from pydantic import ValidationError
 
 from events.ordering import RejectionReason
 
+_LONGEST_FIELD = 128
+
 
 def canonical(detail: Any) -> str:
-    """JSON that is the same for the same content: keys sorted, no white space."""
-    return json.dumps(detail, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """JSON that is the same for the same content: keys sorted, no white space, half a surrogate pair as ``?``."""
+    text = json.dumps(detail, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(errors="replace").decode()
 
 
 class Refused(Exception):
@@ -23,7 +26,11 @@ class Refused(Exception):
 
 def reasons(invalid: ValidationError) -> list[RejectionReason]:
     """What is wrong, field by field. Values are left out: they may be personal."""
+    errors = invalid.errors(include_url=False, include_context=False, include_input=False)
+    # pydantic counts valid items alone: it calls a list too short whose every item is wrong, each told by itself.
+    wrong_items = {error["loc"][:1] for error in errors if len(error["loc"]) > 1}
     return [
-        RejectionReason(field=".".join(map(str, error["loc"])), message=error["msg"])
-        for error in invalid.errors(include_url=False, include_context=False, include_input=False)
+        RejectionReason(field=".".join(map(str, error["loc"]))[:_LONGEST_FIELD], message=error["msg"])
+        for error in errors
+        if error["type"] != "too_short" or error["loc"] not in wrong_items
     ]

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from events import streams
 from events.integration import StockDelivered
 from events.inventory import DeliveredLine, StockReceived
+from events.ordering import RejectionReason
 from events.store import Conflict, EventStore
 from handlers.aws import event_store
 from handlers.intake import Envelope, intake
@@ -12,6 +13,10 @@ from handlers.inventory import levels
 from handlers.inventory.reservation import CHUNK
 from handlers.observability import about
 from handlers.validation import Refused, canonical, reasons
+
+_OTHER_CONTENT = RejectionReason(
+    field="delivery_id", message="a delivery with this id and other content was received before; it stands"
+)
 
 
 def merged(lines: tuple[DeliveredLine, ...]) -> list[DeliveredLine]:
@@ -32,7 +37,7 @@ def receive(store: EventStore, envelope: Envelope) -> None:
     """Put a delivery on the shelf, a chunk of 99 SKUs per transaction; chunks received before are passed over.
 
     Raises:
-        Refused: the delivery is invalid.
+        Refused: the delivery is invalid, or its id stands for another.
         Throttled: try again.
     """
     try:
@@ -53,8 +58,9 @@ def receive(store: EventStore, envelope: Envelope) -> None:
                     correlation_id=delivery.delivery_id,
                     causation_id=envelope.id,
                 )
-            except Conflict:
-                continue
+            except Conflict as conflict:
+                if conflict.existing.event != received:
+                    raise Refused([_OTHER_CONTENT]) from conflict
 
 
 def _receive(envelope: Envelope) -> None:

@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from events import streams
 from events.currencies import MINOR_UNITS
 from events.envelope import Recorded
@@ -32,6 +34,10 @@ _CANCELLED_BECAUSE = {
     "CarrierUnreachable": "no delivery could be arranged",
     "CancellationRequested": "you asked us to",
 }
+
+
+class NotSent(Exception):
+    """SES did not take an e-mail, for the reason that this code names. What it says besides holds the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ def notify(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) 
 
     Raises:
         Throttled: try again.
-        botocore.exceptions.ClientError: SES did not take it.
+        NotSent: SES did not take it.
     """
     event = record.event
     assert isinstance(event, OrderConfirmed | OrderCancelled)
@@ -82,16 +88,19 @@ def notify(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) 
         if order.customer is None or order.customer.email is None:
             return
         message = email(order, event)
-        sent = mail.send_email(
-            FromEmailAddress=sender,
-            Destination={"ToAddresses": [order.customer.email]},
-            Content={
-                "Simple": {
-                    "Subject": {"Data": message.subject},
-                    "Body": {"Text": {"Data": message.body}},
-                }
-            },
-        )
+        try:
+            sent = mail.send_email(
+                FromEmailAddress=sender,
+                Destination={"ToAddresses": [order.customer.email]},
+                Content={
+                    "Simple": {
+                        "Subject": {"Data": message.subject},
+                        "Body": {"Text": {"Data": message.body}},
+                    }
+                },
+            )
+        except ClientError as failure:
+            raise NotSent(failure.response["Error"]["Code"]) from None
         store.standing(
             stream,
             len(told) + 1,

@@ -23,7 +23,7 @@ REQUESTED = "CancellationRequested"
 
 
 def submit(store: EventStore, envelope: Envelope) -> DomainEvent:
-    """Place the submitted order, or reject it; returns the event that stands in the log for it.
+    """Place the submitted order, or reject it, and count it once; returns the event that stands in the log for it.
 
     Raises:
         Refused: it is invalid and has no usable order id.
@@ -32,11 +32,16 @@ def submit(store: EventStore, envelope: Envelope) -> DomainEvent:
     with about(decided.order_id, "submit"):
         if isinstance(decided, OrderPlaced):
             standing = _append(store, streams.order(decided.order_id), decided, envelope)
+            if standing is decided:
+                count("OrdersPlaced")
             if not isinstance(standing, OrderPlaced) or standing.content_hash == decided.content_hash:
                 return standing
             decided = submission.conflict(decided)
         logger.info("order rejected", reasons=[reason.model_dump() for reason in decided.reasons])
-        return _append(store, streams.rejection(decided.order_id, decided.content_hash), decided, envelope)
+        standing = _append(store, streams.rejection(decided.order_id, decided.content_hash), decided, envelope)
+        if standing is decided:
+            count("OrdersRejected")
+        return standing
 
 
 def request_cancellation(store: EventStore, envelope: Envelope) -> None:
@@ -81,8 +86,7 @@ def _append(
 
 
 def _submit(envelope: Envelope) -> None:
-    standing = submit(store, envelope)
-    count("OrdersRejected" if isinstance(standing, OrderRejected) else "OrdersPlaced")
+    submit(store, envelope)
 
 
 def _request_cancellation(envelope: Envelope) -> None:

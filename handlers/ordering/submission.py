@@ -7,13 +7,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from events.integration import MAX_CANONICAL_BYTES, OrderSubmitted
-from events.model import Amount, Id
+from events.model import MAX_AMOUNT, Id
 from events.ordering import OrderPlaced, OrderRejected, RejectionReason
 from handlers.validation import Refused, canonical, reasons
 
 _MAX_REASONS = 50
 _ID: TypeAdapter[str] = TypeAdapter(Id)
-_AMOUNT: TypeAdapter[int] = TypeAdapter(Amount)
 
 
 def content_hash(text: str) -> str:
@@ -33,9 +32,11 @@ def decide(detail: Any) -> OrderPlaced | OrderRejected:
         return _reject(detail, text, [_whole(f"{size} bytes of canonical JSON; {MAX_CANONICAL_BYTES} are allowed")])
     try:
         order = OrderSubmitted.model_validate_json(text)
-        total = _AMOUNT.validate_python(sum(line.quantity * line.unit_price for line in order.lines))
     except ValidationError as invalid:
         return _reject(detail, text, reasons(invalid))
+    total = sum(line.quantity * line.unit_price for line in order.lines)
+    if total > MAX_AMOUNT:
+        return _reject(detail, text, [RejectionReason(field="lines", message=f"a total over {MAX_AMOUNT}")])
     normalized = canonical(order.model_dump(mode="json", exclude_none=True))
     return OrderPlaced(
         content_hash=content_hash(normalized), total=total, **{name: getattr(order, name) for name in _SAME_FIELDS}
