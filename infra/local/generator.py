@@ -116,12 +116,10 @@ def generate(count: int, seed: int) -> Generated:
     orders = [_order(f"G{seed}-{number:04d}", kind, rand) for number, kind in enumerate(kinds, start=1)]
     submissions = orders[:]
     plain = [order for order, kind in zip(orders, kinds, strict=True) if kind.change is _ordinary]
-    for order in rand.sample(plain, min(len(plain), _per_hundred(_SENT_TWICE_PER_HUNDRED, count))):
+    for order in _sample(plain, _SENT_TWICE_PER_HUNDRED, count, rand):
         submissions.insert(rand.randint(submissions.index(order) + 1, len(submissions)), order)
     # Long after the first of its id, so that it is plain which of two contents stands.
-    submissions += map(
-        _changed, rand.sample(plain[: count // 2], min(len(plain), _per_hundred(_CHANGED_PER_HUNDRED, count)))
-    )
+    submissions += map(_changed, _sample(plain[: len(plain) // 2], _CHANGED_PER_HUNDRED, count, rand))
     return Generated(submissions, _stock(submissions))
 
 
@@ -134,8 +132,8 @@ def _of_each(count: int) -> Iterator[_Kind]:
         yield kind
 
 
-def _per_hundred(share: int, count: int) -> int:
-    return -(-share * count // 100)
+def _sample(orders: Sequence[Submission], share: int, count: int, rand: random.Random) -> list[Submission]:
+    return rand.sample(orders, min(len(orders), -(-share * count // 100)))
 
 
 def _order(order_id: str, kind: _Kind, rand: random.Random) -> Submission:
@@ -160,12 +158,8 @@ def _order(order_id: str, kind: _Kind, rand: random.Random) -> Submission:
 
 
 def _line(sku: str, rand: random.Random) -> Detail:
-    return {
-        "sku": sku,
-        "quantity": rand.randint(1, 4),
-        "unit_price": rand.randint(99, 4999),
-        "description": f"Good {sku}",
-    }
+    quantity, unit_price = rand.randint(1, 4), rand.randint(99, 4999)
+    return {"sku": sku, "quantity": quantity, "unit_price": unit_price, "description": f"Good {sku}"}
 
 
 def _changed(order: Submission) -> Submission:
@@ -175,7 +169,5 @@ def _changed(order: Submission) -> Submission:
 def _stock(submissions: Sequence[Submission]) -> dict[str, int]:
     """Enough for every order, and no more of a few goods; of what is sold out, less than any order asks for."""
     scarce = set(_GOODS[::_SCARCE_EVERY])
-    return {
-        sku: quantity if sku in scarce else quantity + _PLENTY
-        for sku, quantity in needed(distinct(submissions)).items()
-    } | {_SOLD_OUT: _SOLD_OUT_QUANTITY - 1}
+    stock = {sku: need + (0 if sku in scarce else _PLENTY) for sku, need in needed(distinct(submissions)).items()}
+    return stock | {_SOLD_OUT: _SOLD_OUT_QUANTITY - 1}

@@ -31,7 +31,7 @@ class Submission:
 
     @cached_property
     def decided(self) -> OrderPlaced | OrderRejected | None:
-        """What the intake makes of it, were it the first with its order id; None where all it can be is a dead letter."""
+        """What the intake makes of it, if it is the first of its order id; None where that is a dead letter."""
         try:
             return submission.decide(self.detail)
         except Refused:

@@ -1,0 +1,111 @@
+"""Invariant 3: effects happen once. The log, the gateways' books and the e-mails sent tell the same."""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import Any
+
+from events.inventory import StockLow, StockReceived, StockReleased, StockReserved
+from events.model import DomainEvent
+from events.notification import CustomerNotified
+from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
+from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentRejected
+from infra.local.audit.run import Finding, Run
+from infra.local.evidence import Item
+
+_REPEATABLE: dict[type[DomainEvent], Callable[[Any], Hashable]] = {
+    StockReceived: lambda event: event.chunk,
+    StockReserved: lambda event: event.chunk,
+    StockReleased: lambda event: event.chunk,
+    StockLow: lambda event: event.level_version,
+    CustomerNotified: lambda event: event.about,
+}
+"""Events that a stream may hold several of, and what tells them apart. Any other is there once."""
+
+_CHARGED: dict[type[DomainEvent], Callable[[Any], Item]] = {
+    PaymentAuthorized: lambda event: {"authorized": event.amount},
+    PaymentCaptured: lambda event: {"captured": event.amount},
+    PaymentVoided: lambda event: {"voided": event.amount},
+    PaymentRefunded: lambda event: {"refunded": event.amount},
+    PaymentDeclined: lambda event: {"declined_because": event.reason},
+}
+"""What the payment gateway's book has for each event, and for no other reason."""
+_CHARGE = ("authorized", "captured", "voided", "refunded", "declined_because")
+
+_CONSIGNED: dict[type[DomainEvent], Callable[[Any], Item]] = {
+    ShipmentArranged: lambda event: {"tracking_number": event.tracking_number, "book_state": "arranged"},
+    ShipmentRejected: lambda event: {"rejected_because": event.reason, "book_state": "rejected"},
+    ShipmentCancelled: lambda _: {"book_state": "cancelled"},
+}
+"""What the carrier's book has for each event."""
+_CONSIGNMENT = ("tracking_number", "rejected_because", "book_state")
+
+
+def check(run: Run) -> Iterator[Finding]:
+    """What happened twice, what only the log or only a book has, and who was told too little or too much."""
+    yield from _repeated(run)
+    yield from _books(run)
+    yield from _notifications(run)
+
+
+def _repeated(run: Run) -> Iterator[Finding]:
+    for stream, records in run.streams.items():
+        happened = Counter((type(record.event).__name__, _which(record.event)) for record in records)
+        for (event, which), times in happened.items():
+            if times > 1:
+                yield Finding(3, stream, f"has {event} {'' if which is None else f'({which}) '}{times} times")
+
+
+def _which(event: DomainEvent) -> Hashable:
+    tell_apart = _REPEATABLE.get(type(event))
+    return tell_apart and tell_apart(event)
+
+
+def _books(run: Run) -> Iterator[Finding]:
+    charges, consignments = run.table.charges, run.table.consignments
+    for order_id, placed in run.orders.items():
+        # An order over 0 reaches no gateway: its book is empty, and the log's facts are over 0.
+        charged = _told(run.events("payment", order_id), _CHARGED) if placed.total else {}
+        about = f"payment of order {order_id}"
+        yield from _differences(about, "the gateway's book", charged, charges.get(order_id, {}), _CHARGE)
+        consigned = _told(run.events("shipment", order_id), _CONSIGNED)
+        about = f"shipment of order {order_id}"
+        yield from _differences(about, "the carrier's book", consigned, consignments.get(order_id, {}), _CONSIGNMENT)
+    for keeper, books in (("the gateway's books", charges), ("the carrier's books", consignments)):
+        for key in sorted(books.keys() - run.orders.keys()):
+            yield Finding(3, f"key {key}", f"is in {keeper}, but there is no such order")
+
+
+def _told(events: Iterable[DomainEvent], keeps: Mapping[type[DomainEvent], Callable[[Any], Item]]) -> Item:
+    told: dict[str, Any] = {}
+    for event in events:
+        told.update(keeps[type(event)](event))
+    return told
+
+
+def _differences(about: str, keeper: str, logged: Item, book: Item, names: Iterable[str]) -> Iterator[Finding]:
+    for name in names:
+        if logged.get(name) != book.get(name):
+            yield Finding(3, about, f"{keeper} has {name} {book.get(name)!r}, the log {logged.get(name)!r}")
+
+
+def _notifications(run: Run) -> Iterator[Finding]:
+    sent = Counter(run.emails)
+    for message_id, times in sent.items():
+        if times > 1:
+            yield Finding(3, f"e-mail {message_id}", f"was sent {times} times")
+    told: Counter[tuple[str, str]] = Counter()
+    for stream, record in run.of("notification"):
+        if isinstance(record.event, CustomerNotified):
+            told[record.event.order_id, record.event.about] += 1
+            if not sent.pop(record.event.message_id, 0):
+                yield Finding(3, stream, f"says that e-mail {record.event.message_id} was sent, but it was not")
+    for message_id in sent:
+        yield Finding(3, f"e-mail {message_id}", "was sent, but the log does not say so")
+    for order_id, placed in run.orders.items():
+        outcome = run.outcome(order_id)
+        if outcome and placed.customer and placed.customer.email and not told.pop((order_id, outcome.event_id), 0):
+            yield Finding(3, f"order {order_id}", f"nobody was told of {type(outcome.event).__name__}")
+    for order_id, about in told:
+        yield Finding(
+            3, f"order {order_id}", f"an e-mail was sent about {about}, which is no outcome of it for a customer"
+        )
