@@ -17,7 +17,7 @@ from tests.saga_machine import DEFINITION, SERVICES, Execution, order_saga
 from tests.statemachine.cases import COMMANDS, Case
 
 STUB = Path(__file__).parent / "stub"
-SECONDS_TO_END = 30.0
+SECONDS_TO_END = 60.0
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
