@@ -1,0 +1,20 @@
+"""Unit tests: decisions by themselves, and the functions against AWS as moto imitates it."""
+
+TABLE = "orders"
+QUEUE = "dead-letters"
+QUEUE_URL = f"https://sqs.us-east-1.amazonaws.com/123456789012/{QUEUE}"
+SENDER = "orders@shop.example"
+
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "nobody",
+    "AWS_SECRET_ACCESS_KEY": "nothing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "TABLE_NAME": TABLE,
+    "ORDERS_BUS_NAME": "orders",
+    "DEAD_LETTER_QUEUE_URL": QUEUE_URL,
+    "EMAIL_SENDER": SENDER,
+    "POWERTOOLS_SERVICE_NAME": "unit",
+    "POWERTOOLS_METRICS_NAMESPACE": "OrderPipeline",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+}
+"""The environment the functions are deployed with."""

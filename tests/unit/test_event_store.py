@@ -1,0 +1,313 @@
+"""The event store: one winner per version, answers from the log, and trouble that says whether to try again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore import exceptions as boto
+from botocore.stub import Stubber
+
+from events.envelope import Recorded, event_id
+from events.model import DomainEvent
+from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderPlaced
+from events.store import ConditionsFailed, Conflict, EventStore, Throttled, recorded
+from tests.unit import TABLE
+from tests.unit.samples import calls, items, line, placed, told
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+CONFIRMED = OrderConfirmed(order_id="o1")
+STARTED = OrderCancellationStarted(order_id="o1", reason="PaymentDeclined")
+CANCELLED = OrderCancelled(order_id="o1", reason="PaymentDeclined")
+THROTTLES = [
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "TransactionConflictException",
+    "InternalServerError",
+]
+
+
+def append(store: EventStore, version: int, event: DomainEvent, stream: str = "order#o1") -> Recorded:
+    return store.append(stream, version, event, correlation_id="o1", causation_id="c1")
+
+
+def append_with(
+    store: EventStore, version: int, event: DomainEvent, changes: Sequence[TransactWriteItemTypeDef]
+) -> Recorded:
+    return store.append_with("order#o1", version, event, changes, correlation_id="o1", causation_id="c1")
+
+
+def put(key: str, *, unless_there: bool = False) -> TransactWriteItemTypeDef:
+    change: TransactWriteItemTypeDef = {"Put": {"TableName": TABLE, "Item": {"PK": {"S": key}, "SK": {"S": "x"}}}}
+    if unless_there:
+        change["Put"]["ConditionExpression"] = "attribute_not_exists(PK)"
+    return change
+
+
+def test_what_is_appended_is_read_back_in_order(store: EventStore) -> None:
+    events = [placed(), STARTED, CANCELLED]
+    appended = [append(store, version, event) for version, event in enumerate(events, start=1)]
+    assert store.read("order#o1") == appended
+    assert [record.event for record in appended] == events
+    assert [record.version for record in store.read("order#o1", after=1)] == [2, 3]
+    assert store.last("order#o1") == appended[-1]
+
+
+def test_streams_are_apart(store: EventStore) -> None:
+    append(store, 1, placed("o1"))
+    append(store, 1, placed("o10"), "order#o10")
+    assert [record.stream for record in store.read("order#o1")] == ["order#o1"]
+    assert store.read("order#o") == []
+    assert store.last("order#o") is None
+
+
+def test_metadata_tells_where_the_event_stands_and_what_it_follows_from(store: EventStore) -> None:
+    at_noon = EventStore(store.client, store.table, clock=lambda: NOON)
+    metadata = append(at_noon, 1, placed()).metadata
+    assert metadata == store.read("order#o1")[0].metadata
+    assert metadata.model_dump() == {
+        "event_id": event_id("order#o1", 1),
+        "stream": "order#o1",
+        "version": 1,
+        "schema_version": 1,
+        "occurred_at": NOON,
+        "correlation_id": "o1",
+        "causation_id": "c1",
+    }
+
+
+def test_an_event_is_one_item_whose_json_goes_out_as_it_is(store: EventStore) -> None:
+    append(store, 1, CONFIRMED)
+    [item] = items(store)
+    assert {name: value for name, value in item.items() if name != "metadata"} == {
+        "PK": {"S": "order#o1"},
+        "SK": {"S": "event#0000000001"},
+        "type": {"S": "OrderConfirmed"},
+        "schema_version": {"N": "1"},
+        "data": {"S": '{"order_id":"o1"}'},
+    }
+    assert json.loads(item["metadata"]["S"])["stream"] == "order#o1"
+
+
+def test_a_taken_version_hands_back_the_event_that_stands_there(store: EventStore) -> None:
+    first = append(store, 2, CONFIRMED)
+    with pytest.raises(Conflict, match="order#o1 has OrderConfirmed at version 2") as conflict:
+        append(store, 2, STARTED)
+    assert conflict.value.existing == first
+    assert told(store, "order#o1") == [CONFIRMED]
+
+
+def test_an_event_of_hundreds_of_lines_is_one_item(store: EventStore) -> None:
+    """As large as the largest real order: 592 lines, 77 KB."""
+    large = placed("o1", *[line(f"SKU-{number:05}", 12, 1295, description="D" * 61) for number in range(592)])
+    assert len(large.model_dump_json()) > 77_000
+    append(store, 1, large)
+    assert told(store, "order#o1") == [large]
+
+
+def test_long_streams_are_read_page_by_page(store: EventStore) -> None:
+    large = placed("o1", *[line(f"SKU-{number:05}", description="D" * 150) for number in range(900)])
+    for version in range(1, 8):
+        append(store, version, large)
+    with calls(store.client) as made:
+        assert [record.version for record in store.read("order#o1")] == list(range(1, 8))
+    assert len(made) > 1
+
+
+def test_an_event_and_its_changes_are_written_together(store: EventStore) -> None:
+    new = append_with(store, 1, CONFIRMED, [put("a"), put("b")])
+    assert store.read("order#o1") == [new]
+    assert [item["PK"]["S"] for item in items(store)] == ["a", "b", "order#o1"]
+
+
+def test_a_taken_version_leaves_the_changes_undone(store: EventStore) -> None:
+    first = append(store, 1, CONFIRMED)
+    with pytest.raises(Conflict) as conflict:
+        append_with(store, 1, STARTED, [put("a")])
+    assert conflict.value.existing == first
+    assert len(items(store)) == 1
+
+
+def test_failed_conditions_are_told_by_their_place(store: EventStore) -> None:
+    append_with(store, 1, CONFIRMED, [put("b"), put("d")])
+    with pytest.raises(ConditionsFailed) as failed:
+        append_with(store, 2, STARTED, [put(key, unless_there=True) for key in "abcd"])
+    assert failed.value.failed == [1, 3]
+    assert told(store, "order#o1") == [CONFIRMED]
+
+
+def test_a_taken_version_counts_more_than_failed_conditions(store: EventStore) -> None:
+    append_with(store, 1, CONFIRMED, [put("a")])
+    with pytest.raises(Conflict):
+        append_with(store, 1, STARTED, [put("a", unless_there=True)])
+
+
+def cancelled(*codes: str, item: dict[str, Any] | None = None) -> dict[str, Any]:
+    reasons: list[dict[str, Any]] = [{"Code": code} for code in codes]
+    if item:
+        reasons[-1]["Item"] = item
+    return {"CancellationReasons": reasons}
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        ("TransactionConflict", "None", "None"),
+        ("None", "None", "TransactionConflict"),
+        ("ConditionalCheckFailed", "TransactionConflict", "None"),
+        ("ThrottlingError", "None", "None"),
+        ("None", "ProvisionedThroughputExceeded", "None"),
+        ("ConditionalCheckFailed", "None", "TransactionConflict"),
+    ],
+)
+def test_another_transaction_on_the_same_items_means_try_again(store: EventStore, codes: tuple[str, ...]) -> None:
+    """Whether the conditions would have held cannot be known then: refusing for them would be wrong."""
+    with Stubber(store.client) as stub:
+        stub.add_client_error("transact_write_items", "TransactionCanceledException", modeled_fields=cancelled(*codes))
+        with pytest.raises(Throttled, match="the transaction met"):
+            append_with(store, 1, CONFIRMED, [put("a"), put("b")])
+
+
+def test_a_taken_version_is_an_answer_also_beside_a_conflict(store: EventStore) -> None:
+    append(store, 1, CONFIRMED)
+    reasons = cancelled("TransactionConflict", "ConditionalCheckFailed", item=items(store)[0])
+    with Stubber(store.client) as stub:
+        stub.add_client_error("transact_write_items", "TransactionCanceledException", modeled_fields=reasons)
+        with pytest.raises(Conflict) as conflict:
+            append_with(store, 1, STARTED, [put("a")])
+    assert conflict.value.existing.event == CONFIRMED
+
+
+def test_any_other_reason_of_a_cancelled_transaction_is_a_bug(store: EventStore) -> None:
+    with Stubber(store.client) as stub:
+        stub.add_client_error(
+            "transact_write_items",
+            "TransactionCanceledException",
+            modeled_fields=cancelled("ValidationError", "ConditionalCheckFailed", "None"),
+        )
+        with pytest.raises(boto.ClientError):
+            append_with(store, 1, CONFIRMED, [put("a"), put("b")])
+
+
+@pytest.mark.parametrize("code", THROTTLES)
+@pytest.mark.parametrize("operation", ["query", "put_item", "transact_write_items"])
+def test_throttling_means_try_again(store: EventStore, operation: str, code: str) -> None:
+    does: dict[str, Callable[[], object]] = {
+        "query": lambda: store.read("order#o1"),
+        "put_item": lambda: append(store, 1, CONFIRMED),
+        "transact_write_items": lambda: append_with(store, 1, CONFIRMED, [put("a")]),
+    }
+    with Stubber(store.client) as stub:
+        stub.add_client_error(operation, code, "busy")
+        with pytest.raises(Throttled, match="busy"):
+            does[operation]()
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        boto.EndpointConnectionError(endpoint_url="https://dynamodb"),
+        boto.ReadTimeoutError(endpoint_url="https://dynamodb"),
+        boto.ConnectTimeoutError(endpoint_url="https://dynamodb"),
+        boto.ConnectionClosedError(endpoint_url="https://dynamodb"),
+    ],
+    ids=repr,
+)
+def test_no_way_to_dynamodb_means_try_again(store: EventStore, trouble: Exception) -> None:
+    def broken(**_: Any) -> None:
+        raise trouble
+
+    store.client.meta.events.register("before-call", broken)
+    try:
+        with pytest.raises(Throttled):
+            store.read("order#o1")
+    finally:
+        store.client.meta.events.unregister("before-call", broken)
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "AccessDeniedException", "ResourceNotFoundException"])
+def test_what_is_wrong_with_the_request_stays_what_it_is(store: EventStore, code: str) -> None:
+    with Stubber(store.client) as stub:
+        stub.add_client_error("put_item", code)
+        with pytest.raises(boto.ClientError, match=code):
+            append(store, 1, CONFIRMED)
+
+
+def test_a_repeated_command_answers_from_the_log(store: EventStore) -> None:
+    context = {"correlation_id": "o1", "causation_id": "c1"}
+    assert store.standing("order#o1", 2, CONFIRMED, **context) is CONFIRMED
+    assert store.standing("order#o1", 2, CONFIRMED, **context) == CONFIRMED
+    assert store.standing("order#o1", 2, STARTED, **context) == CONFIRMED
+    assert told(store, "order#o1") == [CONFIRMED]
+
+
+def execute(store: EventStore, *seen: int, first: Sequence[DomainEvent] = (), decided: Sequence[DomainEvent]) -> None:
+    """Execute a command that appends what was decided; the first time it decides, others append theirs meanwhile."""
+    read: list[int] = []
+
+    def decide(history: Sequence[Recorded]) -> Sequence[DomainEvent]:
+        if not read:
+            for version, event in enumerate(first, start=len(history) + 1):
+                append(store, version, event)
+        read.append(len(history))
+        return decided
+
+    store.execute("order#o1", decide, correlation_id="o1", causation_id="c1")
+    assert read == list(seen)
+
+
+def test_a_command_appends_what_it_decides_after_what_is_there(store: EventStore) -> None:
+    append(store, 1, placed())
+    execute(store, 1, decided=[STARTED, CANCELLED])
+    assert told(store, "order#o1")[1:] == [STARTED, CANCELLED]
+
+
+def test_a_command_may_decide_nothing(store: EventStore) -> None:
+    execute(store, 0, decided=[])
+    assert items(store) == []
+
+
+def test_a_command_reads_and_decides_again_where_another_was_quicker(store: EventStore) -> None:
+    append(store, 1, placed())
+    execute(store, 1, 2, first=[STARTED], decided=[CANCELLED])
+    assert told(store, "order#o1")[1:] == [STARTED, CANCELLED]
+
+
+def test_a_command_that_others_always_outrun_gives_way(store: EventStore) -> None:
+    def decide(history: Sequence[Recorded]) -> Sequence[DomainEvent]:
+        append(store, len(history) + 1, STARTED)
+        return [CANCELLED]
+
+    with pytest.raises(Throttled, match="order#o1 is being written by too many others"):
+        store.execute("order#o1", decide, correlation_id="o1", causation_id="c1")
+    assert CANCELLED not in told(store, "order#o1")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"type": {"S": "OrderForgotten"}},
+        {"data": {"S": "{}"}},
+        {"data": {"S": "not JSON"}},
+        {"SK": {"S": "level"}},
+        {"type": None},
+    ],
+)
+def test_what_is_no_event_is_refused(store: EventStore, changed: dict[str, Any]) -> None:
+    append(store, 1, placed())
+    item = {name: value for name, value in {**items(store)[0], **changed}.items() if value}
+    with pytest.raises((KeyError, ValueError)):
+        recorded(item)
+
+
+def test_an_unchanged_item_is_the_event_again(store: EventStore) -> None:
+    event = placed()
+    assert recorded({**items(store)[0]} if append(store, 1, event) else {}).event == event
+    assert isinstance(event, OrderPlaced)

@@ -1,0 +1,62 @@
+"""Imports run one way, and the contract leans on pydantic alone."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ALLOWED = {"events": {"events"}, "handlers": {"events", "handlers"}, "infra": {"events", "handlers", "infra"}}
+OURS = {"events", "handlers", "infra", "tests"}
+CONTRACT = sorted(f"events.{file.stem}" for file in (ROOT / "events").glob("*.py") if file.stem != "store")
+AWS = ("boto3", "botocore", "aws_lambda_powertools", "aws_xray_sdk")
+
+
+def imported(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} imports relatively"
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_imports_run_one_way(package: str) -> None:
+    against = [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in (ROOT / package).rglob("*.py")
+        for name in imported(file)
+        if name.partition(".")[0] in OURS - ALLOWED[package]
+    ]
+    assert against == []
+
+
+def test_only_the_event_store_imports_an_aws_library() -> None:
+    importing = {
+        file.name
+        for file in (ROOT / "events").rglob("*.py")
+        for name in imported(file)
+        if name.partition(".")[0] in AWS or name.startswith("mypy_boto3")
+    }
+    assert importing == {"store.py"}
+
+
+def test_a_publisher_needs_pydantic_alone() -> None:
+    """The contract is imported where nothing else is to be had."""
+    program = f"""
+import importlib, sys
+class Elsewhere:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {AWS!r}:
+            raise ImportError(name + " is not there")
+sys.meta_path.insert(0, Elsewhere())
+for module in {CONTRACT!r}:
+    importlib.import_module(module)
+loaded = [name for name in sys.modules if name.partition(".")[0] in {AWS!r}]
+assert not loaded, loaded
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
