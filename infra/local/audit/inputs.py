@@ -18,6 +18,8 @@ def check(run: Run) -> Iterator[Finding]:
     yield from _deliveries(run)
     yield from _dead_letters(run)
     yield from _bus(run)
+    for key, count in run.waiting.items():
+        yield Finding(2, f"the queue of {key}", f"{count} messages are left in it")
 
 
 def _submissions(run: Run) -> Iterator[Finding]:

@@ -24,10 +24,8 @@ def check(run: Run) -> Iterator[Finding]:
         if {OrderConfirmed, OrderCancelled} <= set(life):
             yield Finding(6, stream, f"is confirmed and cancelled both: {_names(life)}")
         elif life in ([OrderPlaced], [OrderPlaced, OrderCancellationStarted]):
-            because = run.failed.get(stream.partition("#")[2])
-            yield Finding(
-                6, stream, f"has no outcome: {_names(life)}" + (f"; its saga failed: {because}" if because else "")
-            )
+            where = run.standing.get(stream.partition("#")[2], "not to be found: it was not started")
+            yield Finding(6, stream, f"has no outcome: {_names(life)}; its saga is {where}")
         elif life not in _LIVES:
             yield Finding(6, stream, f"is no life of an order: {_names(life)}")
 

@@ -29,7 +29,8 @@ class Run:
     """What a run published, and what it left behind.
 
     ``deliveries`` are the ``StockDelivered`` details published; ``bus`` has the ids of the events seen on the orders
-    bus; ``emails`` the message id of each e-mail sent; ``failed`` why an execution failed, by order id.
+    bus; ``emails`` the message id of each e-mail sent; ``waiting`` the number of messages left in a queue, by function;
+    ``standing`` where a saga stands that did not end well, by order id.
     """
 
     table: Table
@@ -38,7 +39,8 @@ class Run:
     bus: frozenset[str] = frozenset()
     dead_letters: Sequence[DeadLetter] = ()
     emails: Sequence[str] = ()
-    failed: Mapping[str, str] = field(default_factory=dict)
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    standing: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def streams(self) -> Mapping[str, Sequence[Recorded]]:

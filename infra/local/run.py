@@ -1,0 +1,243 @@
+"""A run: stock the warehouse, publish orders, wait until nothing moves any more, audit what is left."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from infra.functions import FUNCTIONS, Subscription
+from infra.local.audit import audit
+from infra.local.audit.run import Finding, Run
+from infra.local.capture import Capture, Progress
+from infra.local.evidence import DeadLetter, Item, read_dead_letters, read_emails, read_table
+from infra.local.publishing import Message, publish
+from infra.local.submissions import ORDER_SUBMITTED, STOCK_DELIVERED, Key, Submission
+
+if TYPE_CHECKING:
+    from infra.local.pipeline import Pipeline
+
+PATIENCE = 60.0
+"""Seconds without any event on the orders bus, while sagas run or messages wait, until a run stands still."""
+
+_SETTLING = 15.0  # seconds that may pass without a change before what does not hold is taken to stay so
+_POLL = 0.25
+_POLL_DEAD_LETTERS = 2.0
+_STOCKED_WITHIN = 60.0
+_DEPTH = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes."""
+
+    def stage(self, what: str) -> None:
+        """Another stage begins."""
+
+    def moved(self, progress: Progress) -> None:
+        """Submissions may have moved on."""
+
+
+class NotStocked(Exception):
+    """A delivery did not reach the shelf; the message names it."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a run.
+
+    ``run`` is all it left behind, ``findings`` what does not hold of it, ``progress`` has each submission's result, and
+    ``published_at`` the moment each was first published.
+    """
+
+    run: Run
+    findings: Sequence[Finding]
+    progress: Progress
+    published_at: Mapping[Key, datetime]
+    sent: int
+
+    @property
+    def latencies(self) -> list[float]:
+        """Seconds from publishing a submission to the event that ended it, shortest first. Dead letters have none."""
+        results = self.progress.results
+        return sorted((at - self.published_at[key]).total_seconds() for key in results if (at := results[key].at))
+
+    @property
+    def seconds(self) -> float:
+        """From publishing the first submission to the last event that ended one."""
+        ends = [result.at for result in self.progress.results.values() if result.at]
+        return (max(ends) - min(self.published_at.values())).total_seconds() if ends else 0.0
+
+    @property
+    def orders_per_second(self) -> float:
+        """Submissions that ended in an event, a second."""
+        return len(self.latencies) / self.seconds if self.seconds else 0.0
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The smallest of ``ordered`` values that at least ``share`` of them do not exceed (nearest rank)."""
+    rank = -(-len(ordered) * share // 1)
+    return ordered[max(int(rank), 1) - 1]
+
+
+def run(
+    pipeline: Pipeline, submissions: Sequence[Submission], deliveries: Sequence[Mapping[str, Any]], watcher: Watcher
+) -> Report:
+    """Run orders through a pipeline that holds nothing yet.
+
+    Args:
+        pipeline: the deployed pipeline.
+        submissions: what to publish, in this order; the same one may come several times.
+        deliveries: ``StockDelivered`` details, which are on the shelf before the first submission.
+        watcher: is told how it goes.
+
+    Raises:
+        NotStocked: a delivery did not reach the shelf.
+        infra.local.publishing.Unpublishable: the intake bus did not take something.
+    """
+    return _Runner(pipeline, submissions, deliveries, watcher).run()
+
+
+class _Runner:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        submissions: Sequence[Submission],
+        deliveries: Sequence[Mapping[str, Any]],
+        watcher: Watcher,
+    ) -> None:
+        self._pipeline = pipeline
+        self._submissions = submissions
+        self._deliveries = deliveries
+        self._watcher = watcher
+        self._progress = Progress(submissions)
+        self._capture = Capture(pipeline)
+        self._events = pipeline.client("events")
+        self._sqs = pipeline.client("sqs")
+        self._sagas = pipeline.client("stepfunctions")
+        self._letters: list[DeadLetter] = []
+        self._moved_at = time.monotonic()
+
+    def run(self) -> Report:
+        self._watcher.stage(f"stocking the warehouse with {sum(len(each['lines']) for each in self._deliveries)} SKUs")
+        self._stock()
+        self._watcher.stage(f"publishing {len(self._submissions)} submissions")
+        published_at = self._publish()
+        self._watcher.stage("following the orders")
+        self._follow()
+        self._watcher.stage("waiting until nothing moves any more")
+        left = self._settle()
+        return Report(left, audit(left), self._progress, published_at, len(self._submissions))
+
+    def _stock(self) -> None:
+        messages = [Message.of(STOCK_DELIVERED, delivery) for delivery in self._deliveries]
+        for _ in publish(self._events, self._pipeline.intake_bus, messages):
+            pass
+        self._moved_at = time.monotonic()
+        waiting = [delivery["delivery_id"] for delivery in self._deliveries]
+        while waiting:
+            self._take()
+            waiting = [delivery_id for delivery_id in waiting if not self._progress.has_received(delivery_id)]
+            if waiting and self._quiet_for() > _STOCKED_WITHIN:
+                letters = "; ".join(filter(None, (letter.reasons for letter in read_dead_letters(self._pipeline))))
+                raise NotStocked(f"the delivery {waiting[0]} did not reach the shelf {letters}")
+
+    def _publish(self) -> dict[Key, datetime]:
+        """Publish the submissions; returns when each was published first."""
+        keys = {Message.of(ORDER_SUBMITTED, each.detail): each.key for each in self._submissions}
+        messages = [Message.of(ORDER_SUBMITTED, each.detail) for each in self._submissions]
+        published_at: dict[Key, datetime] = {}
+        for message, at in publish(self._events, self._pipeline.intake_bus, messages):
+            published_at.setdefault(keys[message], at)
+        self._moved_at = time.monotonic()
+        return published_at
+
+    def _follow(self) -> None:
+        """Wait until every submission has ended, or nothing can be expected to move any more."""
+        looked_at = time.monotonic()
+        while self._progress.open:
+            self._take()
+            if time.monotonic() - looked_at > _POLL_DEAD_LETTERS:
+                self._take_dead_letters()
+                looked_at = time.monotonic()
+            self._watcher.moved(self._progress)
+            if self._quiet_for() > PATIENCE or (self._quiet_for() > _SETTLING and not self._is_moving()):
+                return
+
+    def _settle(self) -> Run:
+        """Wait until nothing changes any more and all holds, or what does not has had its time to."""
+        patience = 0.0 if self._progress.open else _SETTLING
+        before: tuple[int, ...] = ()
+        while True:
+            self._take()
+            self._take_dead_letters()
+            left = self._left()
+            size = (len(left.table.log), len(left.table.views), len(left.bus), len(left.emails), len(left.dead_letters))
+            if size != before:
+                before, changed_at = size, time.monotonic()
+                continue
+            if not self._is_moving() and not audit(left):
+                return left
+            if time.monotonic() - changed_at >= patience:
+                return replace(left, waiting=self._waiting(), standing=self._standing())
+
+    def _left(self) -> Run:
+        return Run(
+            table=read_table(self._pipeline),
+            submissions=self._submissions,
+            deliveries=self._deliveries,
+            bus=frozenset(self._progress.event_ids),
+            dead_letters=tuple(self._letters),
+            emails=read_emails(self._pipeline),
+        )
+
+    def _take(self) -> None:
+        time.sleep(_POLL)
+        if self._progress.events(self._capture.take()):
+            self._moved_at = time.monotonic()
+
+    def _take_dead_letters(self) -> None:
+        letters = read_dead_letters(self._pipeline)
+        self._letters += letters
+        self._progress.dead_letters(letters)
+
+    def _quiet_for(self) -> float:
+        return time.monotonic() - self._moved_at
+
+    def _is_moving(self) -> bool:
+        return bool(self._waiting()) or next(self._executions("RUNNING"), None) is not None
+
+    def _waiting(self) -> dict[str, int]:
+        """How many messages wait, or are being worked on, by queue; those where none is are left out."""
+        waiting: dict[str, int] = {}
+        for function in FUNCTIONS:
+            if isinstance(function.trigger, Subscription):
+                counts = self._sqs.get_queue_attributes(
+                    QueueUrl=self._pipeline.queue_url(function.key), AttributeNames=_DEPTH
+                )["Attributes"]
+                waiting[function.key] = sum(int(counts[name]) for name in _DEPTH)
+        return {key: count for key, count in waiting.items() if count}
+
+    def _standing(self) -> dict[str, str]:
+        """Where the sagas are that did not end well, by order id."""
+        return {
+            json.loads(saga["input"])["order_id"]: self._where(saga)
+            for status in ("RUNNING", "FAILED", "TIMED_OUT", "ABORTED")
+            for execution in self._executions(status)
+            if (saga := self._sagas.describe_execution(executionArn=execution["executionArn"]))
+        }
+
+    def _where(self, saga: Item) -> str:
+        history = self._sagas.get_execution_history(executionArn=saga["executionArn"], maxResults=1000)["events"]
+        entered = [
+            event["stateEnteredEventDetails"]["name"] for event in history if "stateEnteredEventDetails" in event
+        ]
+        because = f": {saga['error']} {saga.get('cause', '')}" if "error" in saga else ""
+        return f"{saga['status'].lower()} at {entered[-1] if entered else 'its start'}{because}"
+
+    def _executions(self, status: str) -> Iterator[Item]:
+        pages = self._sagas.get_paginator("list_executions")
+        for page in pages.paginate(stateMachineArn=self._pipeline.state_machine_arn, statusFilter=status):
+            yield from page["executions"]
