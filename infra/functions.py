@@ -27,7 +27,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Subscription:
-    """Which events of a bus reach the function, through a queue of its own named `<key with hyphens>`.
+    """Which events of a bus reach the function, through a queue of its own.
 
     `detail_types` are the events wanted; with `all_but` they are the ones not wanted. `replays`: replayed events too,
     which is right for projections and the audit alone.
@@ -106,7 +106,7 @@ def subscriber(
 
 def saga_service(key: str, handler: str, placeholder: str, *rows: Rows) -> Function:
     """A function whose commands the saga calls."""
-    return Function(key, handler, rows, saga_placeholder=placeholder, local_concurrency=4)
+    return Function(key, handler, rows, saga_placeholder=placeholder, local_concurrency=8)
 
 
 FUNCTIONS: tuple[Function, ...] = (
