@@ -91,10 +91,11 @@ class _Undocumented:
     def __init__(self, *args, **kwargs):
         pass
 
-    def _write_nothing(self, *args, **kwargs):
-        pass
+    def __getattr__(self, name):
+        return _document_nothing
 
-    append_documentation = document_auto_populated_param = hide_param = _write_nothing
+def _document_nothing(*args, **kwargs):
+    pass
 
 AppendParamDocumentation = AutoPopulatedParam = HideParamFromOperations = DocumentModifiedShape = _Undocumented
 """,
