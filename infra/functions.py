@@ -11,7 +11,6 @@ from typing import Literal
 Bus = Literal["intake", "orders"]
 
 PUT = "dynamodb:PutItem"
-GET = "dynamodb:GetItem"
 QUERY = "dynamodb:Query"
 UPDATE = "dynamodb:UpdateItem"
 CHECK = "dynamodb:ConditionCheckItem"
@@ -30,7 +29,8 @@ class Subscription:
     """Which events of a bus reach the function, through a queue of its own.
 
     `detail_types` are the events wanted; with `all_but` they are the ones not wanted. `replays`: replayed events too,
-    which is right for projections and the audit alone.
+    which is right for projections and the audit alone. A call takes up to `batch_size` events, gathered for at most
+    `batching_window` seconds.
     """
 
     bus: Bus
@@ -38,6 +38,7 @@ class Subscription:
     all_but: bool = False
     replays: bool = False
     batch_size: int = 10
+    batching_window: int = 0
     max_concurrency: int = 10
 
 
@@ -87,21 +88,21 @@ def subscriber(
     detail_types: Sequence[str],
     rows: tuple[Rows, ...],
     all_but: bool = False,
-    replays: bool = False,
     dead_letters: bool = False,
     sends_email: bool = False,
-    local_concurrency: int = 2,
 ) -> Function:
     """A function behind a queue that a rule on `bus` feeds."""
-    return Function(
-        key,
-        handler,
-        rows,
-        Subscription(bus, tuple(detail_types), all_but, replays),
-        dead_letters=dead_letters,
-        sends_email=sends_email,
-        local_concurrency=local_concurrency,
-    )
+    trigger = Subscription(bus, tuple(detail_types), all_but)
+    return Function(key, handler, rows, trigger, dead_letters=dead_letters, sends_email=sends_email)
+
+
+def projection(key: str, handler: str, *, detail_types: Sequence[str], rows: tuple[Rows, ...]) -> Function:
+    """A function that keeps views of domain events, replayed ones too.
+
+    It gathers events for a second: those of one order become one write, and views are behind the log anyway.
+    """
+    trigger = Subscription("orders", tuple(detail_types), replays=True, batch_size=100, batching_window=1)
+    return Function(key, handler, rows, trigger)
 
 
 def saga_service(key: str, handler: str, placeholder: str, *rows: Rows) -> Function:
@@ -125,7 +126,7 @@ FUNCTIONS: tuple[Function, ...] = (
         bus="intake",
         detail_types=["StockDelivered"],
         dead_letters=True,
-        rows=(Rows((PUT, GET), ("delivery#*",)), Rows((UPDATE,), ("level#*",))),
+        rows=(Rows((PUT,), ("delivery#*",)), Rows((UPDATE,), ("level#*",))),
     ),
     Function(
         "outbox",
@@ -167,7 +168,7 @@ FUNCTIONS: tuple[Function, ...] = (
         "PaymentsServiceArn",
         Rows((QUERY,), ("order#*", "payment#*")),
         Rows((PUT,), ("payment#*",)),
-        Rows((GET, PUT, UPDATE), ("sandbox#payments#*",)),
+        Rows((UPDATE,), ("sandbox#payments#*",)),
     ),
     saga_service(
         "shipping_service",
@@ -175,13 +176,11 @@ FUNCTIONS: tuple[Function, ...] = (
         "ShippingServiceArn",
         Rows((QUERY,), ("order#*", "shipment#*")),
         Rows((PUT,), ("shipment#*",)),
-        Rows((GET, PUT, UPDATE), ("sandbox#shipping#*",)),
+        Rows((UPDATE,), ("sandbox#shipping#*",)),
     ),
-    subscriber(
+    projection(
         "order_view",
         "handlers.projections.order_view.handler",
-        bus="orders",
-        replays=True,
         detail_types=[
             *("OrderPlaced", "OrderConfirmed", "OrderCancellationStarted", "OrderCancelled", "OrderRejected"),
             *("StockReserved", "ReservationRefused", "StockReleased"),
@@ -189,8 +188,8 @@ FUNCTIONS: tuple[Function, ...] = (
             *("ShipmentArranged", "ShipmentRejected", "ShipmentCancelled"),
         ],
         rows=(
-            Rows((GET, UPDATE), ("view#order#*",)),
-            Rows((QUERY,), ("order#*", "rejection#*", "reservation#*", "payment#*", "shipment#*")),
+            Rows((UPDATE,), ("view#order#*",)),
+            Rows((QUERY,), ("order#*", "reservation#*", "payment#*", "shipment#*")),
         ),
     ),
     subscriber(

@@ -54,6 +54,7 @@ def subscribe(function: PipelineFunction, subscription: Subscription, bus: event
         function_name=function.function_name,
         event_source_arn=queue.queue_arn,
         batch_size=subscription.batch_size,
+        maximum_batching_window_in_seconds=subscription.batching_window,
         function_response_types=["ReportBatchItemFailures"],
         scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(
             maximum_concurrency=subscription.max_concurrency

@@ -8,7 +8,7 @@ from tests.infra.template import Template, listed, target_of
 # What each function may do on the table: action -> the key prefixes it may do it on.
 TABLE = {
     "order_intake": {"PutItem": {"order#*", "rejection#*"}, "Query": {"order#*"}},
-    "delivery_intake": {"PutItem": {"delivery#*"}, "GetItem": {"delivery#*"}, "UpdateItem": {"level#*"}},
+    "delivery_intake": {"PutItem": {"delivery#*"}, "UpdateItem": {"level#*"}},
     "outbox": {},
     "stock_watch": {"Query": {"stock#*"}, "PutItem": {"stock#*"}},
     "ordering_service": {"Query": {"order#*"}, "PutItem": {"order#*"}, "ConditionCheckItem": {"payment#*"}},
@@ -19,20 +19,17 @@ TABLE = {
     },
     "payments_service": {
         "Query": {"order#*", "payment#*"},
-        "PutItem": {"payment#*", "sandbox#payments#*"},
-        "GetItem": {"sandbox#payments#*"},
+        "PutItem": {"payment#*"},
         "UpdateItem": {"sandbox#payments#*"},
     },
     "shipping_service": {
         "Query": {"order#*", "shipment#*"},
-        "PutItem": {"shipment#*", "sandbox#shipping#*"},
-        "GetItem": {"sandbox#shipping#*"},
+        "PutItem": {"shipment#*"},
         "UpdateItem": {"sandbox#shipping#*"},
     },
     "order_view": {
         "UpdateItem": {"view#order#*"},
-        "GetItem": {"view#order#*"},
-        "Query": {"order#*", "rejection#*", "reservation#*", "payment#*", "shipment#*"},
+        "Query": {"order#*", "reservation#*", "payment#*", "shipment#*"},
     },
     "order_notifications": {"Query": {"notification#*", "order#*"}, "PutItem": {"notification#*"}},
 }
