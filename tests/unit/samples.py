@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -21,6 +21,7 @@ from handlers.ordering import submission
 from tests.unit import QUEUE_URL
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
@@ -33,7 +34,7 @@ EMAIL, STREET, TOKEN = "ada@customers.example", "12 Analytical Row", "tok_approv
 """Customer data, which no log line may hold."""
 
 
-def order(order_id: str = "o1", *lines: Mapping[str, Any], **changed: Any) -> dict[str, Any]:
+def order(order_id: str | None = "o1", *lines: Mapping[str, Any], **changed: Any) -> dict[str, Any]:
     """What a publisher submits; a field changed to None is left out."""
     content = {
         "order_id": order_id,
@@ -149,12 +150,62 @@ def inserted(item: Mapping[str, Any]) -> dict[str, Any]:
     return {"eventName": "INSERT", "dynamodb": {"Keys": keys, "NewImage": dict(item)}}
 
 
+class Raced(EventStore):
+    """A store on whose reads and appends something happens, such as another being quicker, or an exception.
+
+    ``after_read`` is called with a stream that has been read, ``before_append`` with the stream and version.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        *,
+        after_read: Callable[[str], object] = lambda stream: None,
+        before_append: Callable[[str, int], object] = lambda stream, version: None,
+    ) -> None:
+        super().__init__(store.client, store.table)
+        self._after_read = after_read
+        self._before_append = before_append
+
+    def read(self, stream: str, *, after: int = 0) -> list[Recorded]:
+        history = super().read(stream, after=after)
+        self._after_read(stream)
+        return history
+
+    def append(
+        self, stream: str, version: int, event: DomainEvent, *, correlation_id: str, causation_id: str
+    ) -> Recorded:
+        self._before_append(stream, version)
+        return super().append(stream, version, event, correlation_id=correlation_id, causation_id=causation_id)
+
+    def append_with(
+        self,
+        stream: str,
+        version: int,
+        event: DomainEvent,
+        changes: Sequence[TransactWriteItemTypeDef],
+        *,
+        correlation_id: str,
+        causation_id: str,
+    ) -> Recorded:
+        self._before_append(stream, version)
+        return super().append_with(
+            stream, version, event, changes, correlation_id=correlation_id, causation_id=causation_id
+        )
+
+
 def items(store: EventStore, prefix: str = "") -> list[dict[str, Any]]:
     """All items whose partition key begins like that, sorted by key."""
     found: list[dict[str, Any]] = []
     for page in store.client.get_paginator("scan").paginate(TableName=store.table):
         found += [dict(item) for item in page["Items"] if str(item["PK"]["S"]).startswith(prefix)]
     return sorted(found, key=lambda item: (item["PK"]["S"], item["SK"]["S"]))
+
+
+def clear(store: EventStore) -> None:
+    """Empty the table: the examples of a property begin alike."""
+    for item in items(store):
+        store.client.delete_item(TableName=store.table, Key={"PK": item["PK"], "SK": item["SK"]})
 
 
 def log(store: EventStore) -> list[Recorded]:

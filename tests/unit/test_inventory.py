@@ -1,0 +1,440 @@
+"""Inventory: stock is taken, given back and delivered in balance, and each fall under a threshold is told once."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events.inventory import ReservationRefused, StockLow, StockReceived, StockReleased, StockReserved
+from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderLine
+from events.store import EventStore, Throttled
+from handlers.inventory import intake, reservation, stock_watch
+from handlers.inventory.reservation import CHUNK, chunks
+from handlers.inventory.stock import release_stock, reserve_stock
+from handlers.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling, OrderNotFound, OutOfStock
+from handlers.validation import Refused
+from tests.unit.samples import (
+    CONTEXT,
+    Raced,
+    append,
+    calls,
+    dead_letters,
+    envelope,
+    failed,
+    from_publisher,
+    inserted,
+    items,
+    line,
+    log,
+    names,
+    place,
+    sqs,
+    told,
+)
+
+SKUS = st.sampled_from(["A", "B", "C", "a", "SKU-1", "SKU-10", "SKU-2"])
+
+
+def delivery(delivery_id: str, *lines: dict[str, Any]) -> dict[str, Any]:
+    return {"delivery_id": delivery_id, "lines": list(lines)}
+
+
+def deliver(store: EventStore, delivery_id: str, *lines: dict[str, Any]) -> None:
+    intake.receive(store, envelope(delivery(delivery_id, *lines), detail_type="StockDelivered"))
+
+
+def goods(sku: str, quantity: int, threshold: int | None = None) -> dict[str, Any]:
+    return {"sku": sku, "quantity": quantity} | ({} if threshold is None else {"threshold": threshold})
+
+
+def levels(store: EventStore) -> dict[str, int]:
+    return {item["PK"]["S"].removeprefix("level#"): int(item["available"]["N"]) for item in items(store, "level#")}
+
+
+def balance(store: EventStore) -> dict[str, int]:
+    """What the log says is available: what came in and back, less what was reserved."""
+    sums: Counter[str] = Counter()
+    for record in log(store):
+        event = record.event
+        if isinstance(event, StockReceived | StockReleased | StockReserved):
+            for each in event.lines:
+                sums[each.sku] += -each.quantity if isinstance(event, StockReserved) else each.quantity
+    return dict(sums)
+
+
+# Chunks
+
+
+@given(st.lists(st.tuples(SKUS | st.integers(0, 300).map(lambda n: f"S{n}"), st.integers(1, 1_000_000)), min_size=1))
+def test_chunks_hold_what_was_ordered_once_sorted_and_in_transactions_that_fit(ordered: list[tuple[str, int]]) -> None:
+    wanted: Counter[str] = Counter()
+    for sku, quantity in ordered:
+        wanted[sku] += quantity
+    parts = chunks(OrderLine(sku=sku, quantity=quantity, unit_price=1) for sku, quantity in ordered)
+    flat = [each for part in parts for each in part]
+    assert {each.sku: each.quantity for each in flat} == wanted
+    assert [each.sku for each in flat] == sorted(wanted)
+    assert all(len(part) == CHUNK for part in parts[:-1])
+    assert 1 <= len(parts[-1]) <= CHUNK == 99
+
+
+def test_an_order_of_as_much_as_is_allowed_of_one_sku_is_one_line() -> None:
+    [[merged]] = chunks([OrderLine(sku="A", quantity=1_000_000, unit_price=0)] * 1_000)
+    assert merged.quantity == 10**9
+
+
+# Reserving and releasing
+
+
+def test_what_is_reserved_is_taken_from_the_levels_once(store: EventStore) -> None:
+    deliver(store, "d1", goods("A", 10), goods("B", 5))
+    place(store, "o1", line("A", 2), line("B", 5), line("A", 1))
+    for _ in range(3):
+        reserve_stock(store, "o1")
+    assert levels(store) == balance(store) == {"A": 7, "B": 0}
+    assert names(told(store, "reservation#o1")) == ["StockReserved"]
+
+
+def test_what_is_not_there_is_refused_by_name_and_takes_nothing(store: EventStore) -> None:
+    deliver(store, "d1", goods("A", 10), goods("B", 5))
+    place(store, "o1", line("A", 1), line("B", 6), line("NEVER-SEEN", 1))
+    for _ in range(2):
+        with pytest.raises(OutOfStock, match="not enough of B, NEVER-SEEN"):
+            reserve_stock(store, "o1")
+    assert told(store, "reservation#o1") == [ReservationRefused(order_id="o1", skus=("B", "NEVER-SEEN"))]
+    assert levels(store) == {"A": 10, "B": 5}
+    release_stock(store, "o1")
+    assert len(told(store, "reservation#o1")) == 1
+
+
+def test_a_refusal_stands_also_when_goods_come_in_later(store: EventStore) -> None:
+    deliver(store, "d1", goods("A", 1))
+    place(store, "o1", line("A", 2))
+    with pytest.raises(OutOfStock):
+        reserve_stock(store, "o1")
+    deliver(store, "d2", goods("A", 5))
+    with pytest.raises(OutOfStock):
+        reserve_stock(store, "o1")
+    assert levels(store) == {"A": 6}
+
+
+def test_what_is_released_goes_back_once(store: EventStore) -> None:
+    deliver(store, "d1", goods("A", 10), goods("B", 5))
+    place(store, "o1", line("A", 2), line("B", 5))
+    reserve_stock(store, "o1")
+    for _ in range(3):
+        release_stock(store, "o1")
+    assert levels(store) == balance(store) == {"A": 10, "B": 5}
+    assert names(told(store, "reservation#o1")) == ["StockReserved", "StockReleased"]
+
+
+def test_a_release_over_nothing_closes_the_reservation(store: EventStore) -> None:
+    deliver(store, "d1", goods("A", 10))
+    place(store, "o1", line("A", 2))
+    for _ in range(2):
+        release_stock(store, "o1")
+    with pytest.raises(OrderCancelling, match="released"):
+        reserve_stock(store, "o1")
+    assert levels(store) == {"A": 10}
+    assert told(store, "reservation#o1") == [StockReleased(order_id="o1", chunk=0)]
+
+
+def many(count: int, quantity: int = 1) -> list[dict[str, Any]]:
+    return [line(f"SKU-{number:04}", quantity) for number in range(count)]
+
+
+@pytest.fixture
+def chunks_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moto takes seconds for a transaction of 100 items."""
+    monkeypatch.setattr(reservation, "CHUNK", 3)
+    monkeypatch.setattr(intake, "CHUNK", 3)
+
+
+@pytest.mark.usefixtures("chunks_of_three")
+def test_an_order_of_many_skus_is_taken_in_chunks_and_put_back_in_chunks(store: EventStore) -> None:
+    deliver(store, "d1", *[goods(each["sku"], 2) for each in many(8)])
+    received = [event for event in told(store, "delivery#d1") if isinstance(event, StockReceived)]
+    assert [(event.chunk, event.chunks, len(event.lines)) for event in received] == [(1, 3, 3), (2, 3, 3), (3, 3, 2)]
+    place(store, "o1", *many(8))
+    for _ in range(2):
+        reserve_stock(store, "o1")
+    reserved = [event for event in told(store, "reservation#o1") if isinstance(event, StockReserved)]
+    assert [(event.chunk, event.chunks, len(event.lines)) for event in reserved] == [(1, 3, 3), (2, 3, 3), (3, 3, 2)]
+    assert set(levels(store).values()) == {1}
+    for _ in range(2):
+        release_stock(store, "o1")
+    assert set(levels(store).values()) == {2}
+    assert names(told(store, "reservation#o1")) == ["StockReserved"] * 3 + ["StockReleased"] * 3
+
+
+@pytest.mark.usefixtures("chunks_of_three")
+def test_chunks_already_taken_go_back_when_the_last_one_is_short(store: EventStore) -> None:
+    deliver(store, "d1", *[goods(each["sku"], 1 if each["sku"] == "SKU-0006" else 5) for each in many(8)])
+    before = levels(store)
+    place(store, "o1", *many(8, quantity=2))
+    for _ in range(2):
+        with pytest.raises(OutOfStock, match=r"not enough of SKU-0006$"):
+            reserve_stock(store, "o1")
+    assert levels(store) == balance(store) != before
+    for _ in range(2):
+        release_stock(store, "o1")
+    assert levels(store) == balance(store) == before
+    history = names(told(store, "reservation#o1"))
+    assert history == ["StockReserved", "StockReserved", "ReservationRefused", "StockReleased", "StockReleased"]
+    with pytest.raises(OutOfStock):
+        reserve_stock(store, "o1")
+
+
+def test_an_order_of_250_skus_is_three_transactions(store: EventStore) -> None:
+    """As many as DynamoDB takes: 99 levels and the event in the first two; the last one is short."""
+    for number, each in enumerate(many(250)):
+        available = {"available": {"N": str(2 - number // 249)}, "version": {"N": "1"}, "previous": {"N": "0"}}
+        store.client.put_item(
+            TableName=store.table, Item={"PK": {"S": f"level#{each['sku']}"}, "SK": {"S": "level"}, **available}
+        )
+    place(store, "o1", *many(250, quantity=2))
+    with calls(store.client) as made, pytest.raises(OutOfStock, match=r"not enough of SKU-0249$"):
+        reserve_stock(store, "o1")
+    assert made.count("TransactWriteItems") == 3
+    reserved = [event for event in told(store, "reservation#o1") if isinstance(event, StockReserved)]
+    assert [len(event.lines) for event in reserved] == [99, 99]
+    assert list(levels(store).values()) == [0] * 198 + [2] * 51 + [1]
+
+
+@pytest.mark.usefixtures("chunks_of_three")
+def test_a_release_in_the_middle_of_a_reservation_stops_it(store: EventStore) -> None:
+    """Another execution of the saga cancels the order while this one takes its second chunk."""
+    deliver(store, "d1", *[goods(each["sku"], 2) for each in many(5)])
+    place(store, "o1", *many(5))
+
+    def quicker(stream: str, version: int) -> None:
+        if version == 2:
+            release_stock(store, "o1")
+
+    with pytest.raises(OrderCancelling):
+        reserve_stock(Raced(store, before_append=quicker), "o1")
+    assert set(levels(store).values()) == {2}
+    assert names(told(store, "reservation#o1")) == ["StockReserved", "StockReleased"]
+
+
+def test_a_conflict_of_transactions_never_refuses_an_order(store: EventStore) -> None:
+    deliver(store, "d1", goods("A", 1))
+    event = place(store, "o1", line("A", 1))
+    [order_item] = items(store, "order#")
+    with Stubber(store.client) as stub:
+        stub.add_response("query", {"Items": [order_item]})
+        stub.add_client_error(
+            "transact_write_items",
+            "TransactionCanceledException",
+            modeled_fields={
+                "CancellationReasons": [{"Code": "ConditionalCheckFailed"}, {"Code": "TransactionConflict"}]
+            },
+        )
+        with pytest.raises(Throttled):
+            reserve_stock(store, event.order_id)
+    assert told(store, "reservation#o1") == []
+
+
+@pytest.mark.parametrize(
+    ("history", "refusal"),
+    [
+        ([OrderConfirmed(order_id="o1")], AlreadyConfirmed),
+        ([OrderCancellationStarted(order_id="o1", reason="x")], OrderCancelling),
+        (
+            [OrderCancellationStarted(order_id="o1", reason="x"), OrderCancelled(order_id="o1", reason="x")],
+            AlreadyCancelled,
+        ),
+    ],
+)
+def test_an_order_with_an_outcome_takes_nothing(
+    store: EventStore, history: list[Any], refusal: type[Exception]
+) -> None:
+    deliver(store, "d1", goods("A", 10))
+    place(store, "o1", line("A", 1))
+    append(store, "order#o1", *history)
+    with pytest.raises(refusal):
+        reserve_stock(store, "o1")
+    assert levels(store) == {"A": 10}
+
+
+def test_an_order_nobody_knows_takes_nothing(store: EventStore) -> None:
+    for command in (reserve_stock, release_stock):
+        with pytest.raises(OrderNotFound):
+            command(store, "o9")
+    assert items(store) == []
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["deliver", "reserve", "reserve", "release"]), st.integers(0, 3), st.integers(1, 2)),
+        max_size=6,
+    ),
+    wanted=st.lists(st.dictionaries(st.sampled_from("ABC"), st.integers(1, 5), min_size=1), min_size=4, max_size=4),
+)
+@settings(max_examples=10)
+def test_stock_balances_whatever_is_delivered_reserved_and_released(
+    store: EventStore, steps: list[tuple[str, int, int]], wanted: list[dict[str, int]]
+) -> None:
+    """Four deliveries and four orders of the same goods, each step told once or twice."""
+    example = f"x{len(items(store))}"
+    for number, content in enumerate(wanted):
+        place(store, f"{example}-{number}", *[line(f"{example}{sku}", quantity) for sku, quantity in content.items()])
+    for step, number, times in steps:
+        order_id = f"{example}-{number}"
+        for _ in range(times):
+            try:
+                if step == "deliver":
+                    deliver(store, order_id, *[goods(f"{example}{sku}", n) for sku, n in wanted[number].items()])
+                else:
+                    (reserve_stock if step == "reserve" else release_stock)(store, order_id)
+            except (OutOfStock, OrderCancelling):
+                pass
+    found = levels(store)
+    assert all(found.get(sku, 0) == quantity for sku, quantity in balance(store).items())
+    assert all(quantity >= 0 for quantity in found.values())
+
+
+# Deliveries
+
+
+def test_a_delivery_told_twice_counts_once(store: EventStore) -> None:
+    told_twice = from_publisher(delivery("d1", goods("A", 5), goods("B", 1), goods("A", 2)), "StockDelivered")
+    assert failed(intake.handler(sqs(told_twice, told_twice), CONTEXT)) == []
+    assert failed(intake.handler(sqs(told_twice), CONTEXT)) == []
+    assert levels(store) == {"A": 7, "B": 1}
+    assert dead_letters() == []
+
+
+@pytest.mark.usefixtures("chunks_of_three")
+def test_other_goods_under_a_known_delivery_id_are_a_dead_letter(store: EventStore) -> None:
+    deliver(store, "d1", goods("A", 5))
+    other = [goods(each["sku"], 1) for each in many(5)]
+    with pytest.raises(Refused, match="delivery_id"):
+        deliver(store, "d1", *other)
+    assert failed(intake.handler(sqs(from_publisher(delivery("d1", *other), "StockDelivered")), CONTEXT)) == []
+    assert "other content" in dead_letters()[0]["MessageAttributes"]["reasons"]["StringValue"]
+    assert levels(store) == {"A": 5}
+
+
+@pytest.mark.usefixtures("chunks_of_three")
+def test_a_delivery_that_broke_off_goes_on_where_it_did(store: EventStore) -> None:
+    parts = [goods(each["sku"], 1) for each in many(5)]
+
+    def broken(stream: str, version: int) -> None:
+        if version == 2:
+            raise Throttled
+
+    with pytest.raises(Throttled):
+        deliver(Raced(store, before_append=broken), "d1", *parts)
+    deliver(store, "d1", *parts)
+    assert set(levels(store).values()) == {1}
+    assert len(levels(store)) == 5
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (delivery("d1"), "lines"),
+        (delivery("d 1", goods("A", 1)), "delivery_id"),
+        (delivery("d1", goods("A", 0)), "lines.0.quantity"),
+        (delivery("d1", goods("A", 10**9), goods("A", 1)), "quantity"),
+        (delivery("d1", goods("A", 1, threshold=-1)), "lines.0.threshold"),
+        (delivery("d1", goods("A", 1, threshold=10**40)), "lines.0.threshold"),
+        ({"lines": [goods("A", 1)]}, "delivery_id"),
+        ([], ""),
+    ],
+)
+def test_a_wrong_delivery_is_a_dead_letter_that_says_why(store: EventStore, wrong: Any, why: str) -> None:
+    assert failed(intake.handler(sqs(from_publisher(wrong, "StockDelivered")), CONTEXT)) == []
+    [letter] = dead_letters()
+    assert letter["MessageAttributes"]["reasons"]["StringValue"].startswith(why)
+    assert items(store) == []
+
+
+def test_a_threshold_stays_until_a_delivery_brings_another(store: EventStore) -> None:
+    def thresholds() -> dict[str, str]:
+        return {item["PK"]["S"]: item["threshold"]["N"] for item in items(store, "level#")}
+
+    deliver(store, "d1", goods("A", 1, threshold=3), goods("B", 1))
+    deliver(store, "d2", goods("A", 1), goods("B", 1, threshold=0))
+    assert thresholds() == {"level#A": "3", "level#B": "0"}
+    deliver(store, "d3", goods("A", 1, threshold=4), goods("A", 1))
+    assert thresholds() == {"level#A": "4", "level#B": "0"}
+
+
+# The stock watch
+
+
+def watch(images: Iterable[dict[str, Any]]) -> None:
+    stock_watch.handler({"Records": [inserted(image) for image in images]}, CONTEXT)
+
+
+def level(version: int, previous: int, available: int, threshold: int = 10, sku: str = "A") -> dict[str, Any]:
+    numbers = {"version": version, "previous": previous, "available": available, "threshold": threshold}
+    return {"PK": {"S": f"level#{sku}"}, "SK": {"S": "level"}} | {k: {"N": str(n)} for k, n in numbers.items()}
+
+
+@pytest.mark.parametrize(
+    ("previous", "available", "low"),
+    [(10, 9, True), (11, 9, True), (10, 10, False), (9, 8, False), (9, 20, False), (0, 5, False), (20, 10, False)],
+)
+def test_a_level_is_low_when_it_falls_under_its_threshold(previous: int, available: int, *, low: bool) -> None:
+    assert (stock_watch.crossing(level(1, previous, available)) is not None) is low
+
+
+def test_low_stock_is_told_with_what_is_left(store: EventStore) -> None:
+    watch([level(7, 12, 9)])
+    assert told(store, "stock#A") == [StockLow(sku="A", available=9, threshold=10, level_version=7)]
+
+
+@given(
+    levels=st.lists(st.integers(0, 20), min_size=1, max_size=12),
+    batches=st.integers(1, 6),
+    seed=st.randoms(use_true_random=False),
+)
+@settings(max_examples=15)
+def test_each_crossing_is_told_once_however_it_is_delivered(
+    store: EventStore, levels: list[int], batches: int, seed: random.Random
+) -> None:
+    """In the order of the changes, in batches of any size, doubled, and a batch again from its beginning."""
+    sku = f"S{len(items(store))}"
+    changes = [
+        level(n, before, now, sku=sku)
+        for n, (before, now) in enumerate(zip([0, *levels[:-1]], levels, strict=True), start=1)
+    ]
+    crossings = [
+        n for n, (before, now) in enumerate(zip([0, *levels[:-1]], levels, strict=True), start=1) if now < 10 <= before
+    ]
+    for start in range(0, len(changes), batches):
+        batch = [each for each in changes[start : start + batches] for _ in range(seed.choice([1, 1, 2]))]
+        watch(batch[: seed.randrange(len(batch) + 1)])
+        watch(batch)
+    low = [event for event in told(store, f"stock#{sku}") if isinstance(event, StockLow)]
+    assert [event.level_version for event in low] == crossings
+
+
+def test_real_changes_of_a_level_show_each_crossing(store: EventStore) -> None:
+    def watched() -> None:
+        watch(items(store, "level#"))
+
+    deliver(store, "d1", goods("A", 12, threshold=10))
+    watched()
+    for number in range(4):
+        place(store, f"o{number}", line("A", 2))
+        reserve_stock(store, f"o{number}")
+        watched()
+    release_stock(store, "o0")
+    watched()
+    deliver(store, "d2", goods("A", 4))
+    watched()
+    place(store, "o9", line("A", 3))
+    reserve_stock(store, "o9")
+    watched()
+    assert [event.available for event in told(store, "stock#A") if isinstance(event, StockLow)] == [8, 7]
