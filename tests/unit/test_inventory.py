@@ -25,6 +25,7 @@ from tests.unit.samples import (
     Raced,
     append,
     calls,
+    clear,
     dead_letters,
     envelope,
     failed,
@@ -283,15 +284,15 @@ def test_stock_balances_whatever_is_delivered_reserved_and_released(
     store: EventStore, steps: list[tuple[str, int, int]], wanted: list[dict[str, int]]
 ) -> None:
     """Four deliveries and four orders of the same goods, each step told once or twice."""
-    example = f"x{len(items(store))}"
+    clear(store)
     for number, content in enumerate(wanted):
-        place(store, f"{example}-{number}", *[line(f"{example}{sku}", quantity) for sku, quantity in content.items()])
+        place(store, f"o{number}", *[line(sku, quantity) for sku, quantity in content.items()])
     for step, number, times in steps:
-        order_id = f"{example}-{number}"
+        order_id = f"o{number}"
         for _ in range(times):
             try:
                 if step == "deliver":
-                    deliver(store, order_id, *[goods(f"{example}{sku}", n) for sku, n in wanted[number].items()])
+                    deliver(store, order_id, *[goods(sku, n) for sku, n in wanted[number].items()])
                 else:
                     (reserve_stock if step == "reserve" else release_stock)(store, order_id)
             except (OutOfStock, OrderCancelling):
@@ -376,9 +377,9 @@ def watch(images: Iterable[dict[str, Any]]) -> None:
     stock_watch.handler({"Records": [inserted(image) for image in images]}, CONTEXT)
 
 
-def level(version: int, previous: int, available: int, threshold: int = 10, sku: str = "A") -> dict[str, Any]:
+def level(version: int, previous: int, available: int, threshold: int = 10) -> dict[str, Any]:
     numbers = {"version": version, "previous": previous, "available": available, "threshold": threshold}
-    return {"PK": {"S": f"level#{sku}"}, "SK": {"S": "level"}} | {k: {"N": str(n)} for k, n in numbers.items()}
+    return {"PK": {"S": "level#A"}, "SK": {"S": "level"}} | {k: {"N": str(n)} for k, n in numbers.items()}
 
 
 @pytest.mark.parametrize(
@@ -404,19 +405,15 @@ def test_each_crossing_is_told_once_however_it_is_delivered(
     store: EventStore, levels: list[int], batches: int, seed: random.Random
 ) -> None:
     """In the order of the changes, in batches of any size, doubled, and a batch again from its beginning."""
-    sku = f"S{len(items(store))}"
-    changes = [
-        level(n, before, now, sku=sku)
-        for n, (before, now) in enumerate(zip([0, *levels[:-1]], levels, strict=True), start=1)
-    ]
-    crossings = [
-        n for n, (before, now) in enumerate(zip([0, *levels[:-1]], levels, strict=True), start=1) if now < 10 <= before
-    ]
+    clear(store)
+    steps = list(enumerate(zip([0, *levels[:-1]], levels, strict=True), start=1))
+    changes = [level(version, before, now) for version, (before, now) in steps]
+    crossings = [version for version, (before, now) in steps if now < 10 <= before]
     for start in range(0, len(changes), batches):
         batch = [each for each in changes[start : start + batches] for _ in range(seed.choice([1, 1, 2]))]
         watch(batch[: seed.randrange(len(batch) + 1)])
         watch(batch)
-    low = [event for event in told(store, f"stock#{sku}") if isinstance(event, StockLow)]
+    low = [event for event in told(store, "stock#A") if isinstance(event, StockLow)]
     assert [event.level_version for event in low] == crossings
 
 
