@@ -57,8 +57,8 @@ class _Lines:
         self._tell(what)
 
     def moved(self, progress: Progress) -> None:
-        counts = ", ".join(f"{progress.count(status)} {_WORDS[status]}" for status in STATUSES)
-        what = f"{counts}, {len(progress.open)} {_IN_PROGRESS}"
+        counts = ", ".join(f"{_WORDS[status]} {progress.count(status)}" for status in STATUSES)
+        what = f"placed {len(progress.placed)}, {counts}, {_IN_PROGRESS} {len(progress.open)}"
         if what != self._told and (time.monotonic() - self._told_at > _LINE_EVERY or not progress.open):
             self._told_at, self._told = time.monotonic(), what
             self._tell(what)
@@ -102,11 +102,11 @@ def summary(report: Report) -> Iterator[str]:
     yield f"{total} submissions" + (f", {report.sent - total} of them sent twice" if report.sent > total else "")
     for status in STATUSES:
         why = Counter(result.reason for result in progress.results.values() if result.status == status)
-        reasons = ", ".join(f"{count} {reason}" for reason, count in why.most_common() if reason)
-        yield f"  {progress.count(status):5} {_WORDS[status]:<14}{reasons}".rstrip()
+        yield f"{progress.count(status):6} {_WORDS[status]}"
+        yield from (f"{count:12} {reason}" for reason, count in why.most_common() if reason)
     if progress.open:
         first = ", ".join(str(each.key[0]) for each in progress.open[:10])
-        yield f"  {len(progress.open):5} {'without end':<14}{first}"
+        yield f"{len(progress.open):6} without end: {first}"
     yield from _lines(report)
     yield from _money(report)
     if latencies := report.latencies:

@@ -53,7 +53,10 @@ class Submission:
 
 def distinct(submissions: Sequence[Submission]) -> list[Submission]:
     """Each submission once, in the order of first appearance."""
-    return list({submission.key: submission for submission in reversed(submissions)}.values())[::-1]
+    first: dict[Key, Submission] = {}
+    for each in submissions:
+        first.setdefault(each.key, each)
+    return list(first.values())
 
 
 def needed(submissions: Iterable[Submission]) -> Counter[str]:

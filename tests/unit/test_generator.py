@@ -10,7 +10,7 @@ from infra.local.generator import generate
 from infra.local.publishing import MAX_BYTES, MAX_ENTRIES, Message, batches
 from infra.local.submissions import distinct
 
-NO_ORDER = {"REJECTED": OrderRejected, "DEAD_LETTER": type(None)}
+NO_ORDER: dict[str, type] = {"REJECTED": OrderRejected, "DEAD_LETTER": type(None)}
 
 
 def test_a_seed_is_a_run() -> None:

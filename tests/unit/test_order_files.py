@@ -117,12 +117,12 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line(
 
 
 def test_files_that_cannot_be_read(tmp_path: Path, uci: Profile) -> None:
-    with pytest.raises(InputError, match="missing.csv: No such file or directory"):
+    with pytest.raises(InputError, match=r"missing\.csv: No such file or directory"):
         read_orders(tmp_path / "missing.csv", uci)
     with pytest.raises(InputError, match="Is a directory"):
         read_orders(tmp_path, uci)
     (tmp_path / "latin.csv").write_bytes(f"{HEADER}\n1,A,caf\xe9".encode("latin-1"))
-    with pytest.raises(InputError, match="latin.csv: not readable as CSV in utf-8-sig"):
+    with pytest.raises(InputError, match=r"latin\.csv: not readable as CSV in utf-8-sig"):
         read_orders(tmp_path / "latin.csv", uci)
 
 
@@ -174,5 +174,5 @@ def test_the_stock_serves_every_valid_order_and_comes_in_deliveries_of_a_thousan
 def test_the_same_content_is_one_submission(tmp_path: Path) -> None:
     [order] = read(tmp_path, f"1,A,,1,{ANY_DATE},1,1,France")
     other = Submission({**order.detail, "payment_token": "tok_other"})
-    again = Submission(dict(reversed(order.detail.items())))
+    again = Submission(dict(reversed(list(order.detail.items()))))
     assert distinct([order, other, again]) == [order, other]

@@ -1,0 +1,136 @@
+"""Publishing, following and reporting a run, without a pipeline."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from events.envelope import Recorded
+from events.model import DomainEvent
+from events.ordering import OrderCancelled, OrderConfirmed
+from infra.local.audit.run import Finding, Run
+from infra.local.capture import Progress, Result
+from infra.local.display import summary
+from infra.local.evidence import DeadLetter, Table
+from infra.local.publishing import Message, Unpublishable, publish
+from infra.local.run import Report, percentile
+from infra.local.submissions import Submission
+from tests.unit.samples import START, from_bus, line, order, placed, record
+
+GOOD, BAD, NAMELESS = Submission(order("good")), Submission(order("bad", line("A", 0))), Submission(order("no id"))
+
+
+@dataclass
+class Bus:
+    """A PutEvents API that fails entries as told: for each call, the numbers of those it does not take."""
+
+    fails: list[set[int]]
+    taken: list[str] = field(default_factory=list)
+
+    def put_events(self, Entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        fails = self.fails.pop(0) if self.fails else set()
+        self.taken += [entry["Detail"] for number, entry in enumerate(Entries) if number not in fails]
+        results = [{"ErrorCode": "Busy"} if number in fails else {"EventId": "e"} for number in range(len(Entries))]
+        return {"FailedEntryCount": len(fails), "Entries": results}
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+
+def test_entries_that_fail_inside_an_accepted_call_are_put_again() -> None:
+    bus: Any = Bus([{1, 2}, {0}])
+    messages = [Message("OrderSubmitted", detail) for detail in "abc"]
+    published = [message.detail for message, _ in publish(bus, "intake", messages)]
+    assert published == bus.taken == ["a", "c", "b"]
+
+
+def test_an_entry_that_is_never_taken_is_named() -> None:
+    bus: Any = Bus([{0}] * 99)
+    with pytest.raises(Unpublishable, match="1 entries were not taken by intake, the first a"):
+        list(publish(bus, "intake", [Message("OrderSubmitted", "a")]))
+
+
+def events(*records: Recorded) -> list[Mapping[str, Any]]:
+    return [json.loads(from_bus(each)) for each in records]
+
+
+OUTCOMES: list[tuple[DomainEvent, Result]] = [
+    (OrderConfirmed(order_id="good"), Result("CONFIRMED", None, START + timedelta(seconds=2))),
+    (
+        OrderCancelled(order_id="good", reason="OutOfStock"),
+        Result("CANCELLED", "OutOfStock", START + timedelta(seconds=2)),
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "result"), OUTCOMES)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_an_order_has_ended_with_its_outcome_whatever_comes_first(
+    event: DomainEvent, result: Result, backwards: bool
+) -> None:
+    progress = Progress([GOOD, GOOD])
+    told = events(record(placed("good"), "order#good", 1), record(event, "order#good", 2))
+    for each in reversed(told) if backwards else told:
+        assert progress.open == [GOOD]
+        assert progress.events([each])
+    assert progress.results == {GOOD.key: result}
+    assert not progress.open
+    assert not progress.events(told), "known events are nothing new"
+
+
+def test_rejections_and_dead_letters_end_submissions() -> None:
+    progress = Progress([BAD, NAMELESS])
+    assert BAD.decided
+    progress.events(events(record(BAD.decided, f"rejection#bad#{BAD.key[1]}", 1)))
+    progress.dead_letters([DeadLetter("intake", None, "not JSON"), DeadLetter("intake", NAMELESS.detail, "no id")])
+    assert [progress.results[each.key].reason for each in (BAD, NAMELESS)] == [
+        "lines.n.quantity: Input should be greater than 0",
+        "no id",
+    ]
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.5, 2), (0.75, 3), (0.95, 4), (0.01, 1), (1.0, 4)])
+def test_percentiles(share: float, value: float) -> None:
+    assert percentile([1, 2, 3, 4], share) == value
+
+
+def report(*findings: Finding) -> Report:
+    progress = Progress([GOOD, BAD, GOOD])
+    progress.events(
+        events(record(placed("good"), "order#good", 1), record(OrderConfirmed(order_id="good"), "order#good", 2))
+    )
+    log = {("order#good", 1): record(placed("good"), "order#good", 1)}
+    log["order#good", 2] = record(OrderConfirmed(order_id="good"), "order#good", 2)
+    run = Run(Table(log=log, charges={"good": {"captured": 100, "currency": "GBP"}}))
+    return Report(run, findings, progress, dict.fromkeys((GOOD.key, BAD.key), START), sent=3)
+
+
+def test_the_summary_tells_what_became_of_everything() -> None:
+    assert list(summary(report(Finding(2, "order bad", "is gone")))) == [
+        "2 submissions, 1 of them sent twice",
+        "     1 confirmed",
+        "     0 cancelled",
+        "     0 rejected",
+        "     0 dead letters",
+        "     1 without end: bad",
+        "lines      2 submitted: 1 in orders placed, 0 in rejected, 0 in dead letters",
+        "money      GBP 1.00 confirmed, GBP 1.00 in the gateway's books",
+        "latency    p50 2.00 s   p95 2.00 s   p99 2.00 s   (from publishing a submission to the event that ended it)",
+        "throughput 0.5 orders a second (1 in 2.0 s)",
+        "invariant 1 holds: views equal the log",
+        "invariant 2 does NOT hold: nothing is lost",
+        "invariant 3 holds: effects happened once",
+        "invariant 5 holds: money and stock balance",
+        "invariant 6 holds: one outcome per order",
+    ]
+
+
+def test_a_run_in_which_nothing_ended_has_no_latency() -> None:
+    nothing = Report(Run(Table()), (), Progress([GOOD]), {GOOD.key: datetime.now(UTC)}, sent=1)
+    assert (nothing.latencies, nothing.seconds, nothing.orders_per_second) == ([], 0.0, 0.0)
+    assert not any(text.startswith(("latency", "throughput")) for text in summary(nothing))
