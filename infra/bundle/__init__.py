@@ -55,12 +55,13 @@ def build(target: Target) -> Path:
         libraries = _digest(recipe, f"{target} {sys.version} {sys.executable}")
         sources = _digest(_sources(), libraries)
         stamp = OUTPUT / f"{target}.stamp"
-        built = stamp.read_text().split() if stamp.exists() and folder.exists() else ["", ""]
+        built = stamp.read_text().split() if folder.exists() and stamp.exists() else []
         if built == [libraries, sources]:
             return folder
-        stamp.unlink(missing_ok=True)
-        if built[0] != libraries:
+        if built[:1] != [libraries]:
+            stamp.unlink(missing_ok=True)
             _build_libraries(target, folder)
+            stamp.write_text(libraries)
         _copy_sources(folder)
         stamp.write_text(f"{libraries} {sources}\n")
     return folder
@@ -111,26 +112,33 @@ def _run(command: list[str]) -> None:
 
 def _cut(installed: Path, kept: Path) -> None:
     """Copy what stays of the libraries, Python files slimmed, with the service models trimmed to what is called."""
-    unmet = {*cuts.LEFT_OUT, *cuts.ONLY, *cuts.REPLACED, *cuts.CHANGED}
+    unmet = {*cuts.LEFT_OUT, *cuts.ONLY, *cuts.REPLACED, *cuts.CHANGED, *cuts.IMPORTED_LATER, *cuts.EMPTIED}
     for file in _files(installed):
         path = file.relative_to(installed).as_posix()
         met = set(_cuts_met(path))
-        unmet -= met
+        unmet -= {path, *met}
         if path in cuts.REPLACED:
-            unmet.discard(path)
-            content = cuts.REPLACED[path][0].encode()
-        elif met:
-            continue
-        else:
-            content = file.read_bytes()
-            if path in cuts.CHANGED:
-                unmet.discard(path)
-                content = _changed(path, content.decode()).encode()
-            if file.suffix == ".py":
-                content = slimmed(content.decode()).encode()
-        _write(kept / path, content)
+            _write(kept / path, cuts.REPLACED[path][0].encode())
+        elif not met:
+            _write(
+                kept / path, _slimmed(path, file.read_text()).encode() if file.suffix == ".py" else file.read_bytes()
+            )
     _complain("cuts that meet nothing in the libraries as locked", unmet)
     _trim_service_models(installed / "botocore" / "data", kept / "botocore" / "data")
+
+
+def _slimmed(path: str, source: str) -> str:
+    if path in cuts.CHANGED:
+        before, after, _ = cuts.CHANGED[path]
+        if f"{source}\n".count(f"\n{before}\n") != 1:
+            raise CutFailed(f"{path} does not have, exactly once: {before}")
+        source = source.replace(f"\n{before}\n", f"\n{after}\n")
+    later, _ = cuts.IMPORTED_LATER.get(path, ((), ""))
+    emptied, _ = cuts.EMPTIED.get(path, (None, ""))
+    try:
+        return slimmed(source, imported_later=later, emptied=emptied)
+    except ValueError as mismatch:
+        raise CutFailed(f"{path}: {mismatch}") from mismatch
 
 
 def _cuts_met(path: str) -> Iterator[str]:
@@ -138,13 +146,6 @@ def _cuts_met(path: str) -> Iterator[str]:
     for folder, (stay, _) in cuts.ONLY.items():
         if path.startswith(f"{folder}/") and path.removeprefix(f"{folder}/").partition("/")[0] not in stay:
             yield folder
-
-
-def _changed(path: str, source: str) -> str:
-    before, after, _ = cuts.CHANGED[path]
-    if source.count(f"\n{before}\n") != 1:
-        raise CutFailed(f"{path} does not have exactly one line {before!r}")
-    return source.replace(f"\n{before}\n", f"\n{after}\n")
 
 
 def _trim_service_models(data: Path, kept: Path) -> None:
