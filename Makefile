@@ -1,0 +1,60 @@
+# Needs Python 3.11 or newer, make, and the Python package index. Everything else is installed here.
+PYTHON ?= python3
+PROFILE ?= uci
+COUNT ?= 100
+SEED ?= 1
+PORT ?= 4566
+
+UV := .venv-uv/bin/uv
+LOCAL := .venv/bin/python -m infra.local
+INSTALLED := .venv/.installed
+# The machine's own Python, nothing downloaded from anywhere but the package index.
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.PHONY: help install run up down test lint bench clean
+
+help: ## Say what there is.
+	@echo "usage: make <target> [VARIABLE=value ...]"
+	@sed -n 's/^\([a-z]*\):.*## /  \1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do \
+		printf '%-10s %s\n' "$$target" "$$what"; done
+
+.DEFAULT:
+	@echo "there is no target '$@'" >&2; $(MAKE) --no-print-directory help >&2; exit 2
+
+install: $(INSTALLED) ## Install what everything needs into .venv.
+
+run: $(INSTALLED) ## Run orders through the pipeline: COUNT=100 generated ones of SEED=1, or ORDERS=FILE.csv (PROFILE=uci).
+	@$(LOCAL) run $(if $(ORDERS),--orders '$(ORDERS)' --profile '$(PROFILE)',--count '$(COUNT)' --seed '$(SEED)')
+
+up: $(INSTALLED) ## Start the pipeline on PORT=4566 and leave it up; print what to paste for the AWS CLI.
+	@$(LOCAL) up --port '$(PORT)'
+
+down: $(INSTALLED) ## End the pipeline that is up.
+	@$(LOCAL) down
+
+test: $(INSTALLED) ## Run every test.
+	.venv/bin/python -m pytest
+
+lint: $(INSTALLED) ## Check style and types.
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy events handlers infra tests
+
+bench: $(INSTALLED) ## Measure; print a table, and write build/bench.json.
+	.venv/bin/python -m tests.bench
+
+clean: ## Remove everything that was installed or built.
+	@test ! -x .venv/bin/python || $(LOCAL) down
+	rm -rf .venv .venv-uv .venv-emulator build cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(UV): uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version)'
+	$(PYTHON) -m venv --clear .venv-uv
+	.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check \
+		"uv==$$(sed -n '/^name = "uv"$$/{n;s/^version = "\(.*\)"/\1/p;}' uv.lock)"
+	@touch $@
+
+$(INSTALLED): $(UV) pyproject.toml uv.lock
+	$(UV) sync --frozen --quiet --python $(PYTHON)
+	@touch $@
