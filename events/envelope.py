@@ -4,6 +4,7 @@ from typing import Annotated, NamedTuple
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, Field
+from pydantic_core import from_json
 
 from events.model import DomainEvent, Model
 
@@ -39,6 +40,12 @@ class Recorded(NamedTuple):
     def event_id(self) -> str:
         """The event's id, which follows from its place in the log."""
         return event_id(self.stream, self.version)
+
+    @property
+    def occurred_at(self) -> str:
+        """When it happened: UTC, ISO 8601, as recorded."""
+        at: str = from_json(self.metadata_json)["occurred_at"]
+        return at
 
     @property
     def metadata(self) -> Metadata:

@@ -23,7 +23,7 @@ def _placed(placed: OrderPlaced, record: Recorded) -> Attributes:
         "currency": placed.currency,
         "total": placed.total,
         "line_count": len(placed.lines),
-        "placed_at": record.metadata.occurred_at.isoformat(),
+        "placed_at": record.occurred_at,
         "status": Status.PLACED.value,
     }
     if placed.customer:
