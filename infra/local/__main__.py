@@ -24,7 +24,7 @@ from infra.local.submissions import Submission, deliveries, needed
 WAIT_SCALE = 0.05
 """What the waits between retries take of their time in a run, so that an unreachable service costs seconds."""
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 _out = Console()
 _err = Console(stderr=True)
 

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from decimal import Decimal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
+from rich.progress import MofNCompleteColumn, ProgressColumn, Task, TaskID, TextColumn
 from rich.progress import Progress as Bars
+from rich.progress_bar import ProgressBar
 
 from events.currencies import MINOR_UNITS
 from infra.local.audit import CHECKS
@@ -37,7 +38,7 @@ def watching(console: Console) -> Iterator[Watcher]:
         return
     columns = (
         TextColumn("{task.description:>14}", justify="right"),
-        BarColumn(bar_width=40, complete_style="{task.fields[colour]}"),
+        _OutcomeBar(),
         MofNCompleteColumn(),
     )
     with Bars(*columns, console=console) as bars:
@@ -65,6 +66,14 @@ class _Lines:
 
     def _tell(self, what: str) -> None:
         tell(self._console, f"{time.monotonic() - self._begun:6.1f} s  {what}")
+
+
+class _OutcomeBar(ProgressColumn):
+    """A bar in the colour of its outcome."""
+
+    def render(self, task: Task) -> ProgressBar:
+        colour = task.fields["colour"]
+        return ProgressBar(task.total, task.completed, width=40, complete_style=colour, finished_style=colour)
 
 
 class _Bars:
