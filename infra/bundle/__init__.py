@@ -121,13 +121,19 @@ def _cut(installed: Path, kept: Path) -> None:
             _write(kept / path, cuts.REPLACED[path][0].encode())
         elif not met:
             _write(
-                kept / path, _slimmed(path, file.read_text()).encode() if file.suffix == ".py" else file.read_bytes()
+                kept / path,
+                slimmed_library(path, file.read_text()).encode() if file.suffix == ".py" else file.read_bytes(),
             )
     _complain("cuts that meet nothing in the libraries as locked", unmet)
     _trim_service_models(installed / "botocore" / "data", kept / "botocore" / "data")
 
 
-def _slimmed(path: str, source: str) -> str:
+def slimmed_library(path: str, source: str) -> str:
+    """A library's module as it is shipped.
+
+    Raises:
+        CutFailed: the cuts that name its path do not fit it.
+    """
     if path in cuts.CHANGED:
         before, after, _ = cuts.CHANGED[path]
         if f"{source}\n".count(f"\n{before}\n") != 1:

@@ -13,7 +13,7 @@ PACKAGES_LEFT_OUT = {
 
 # The services whose models are shipped, and the operations left in them: all that the functions call.
 OPERATIONS: Mapping[str, Sequence[str]] = {
-    "dynamodb": ("GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
+    "dynamodb": ("PutItem", "Query", "TransactWriteItems", "UpdateItem"),
     "events": ("PutEvents",),
     "sesv2": ("SendEmail",),
     "sqs": ("SendMessage",),

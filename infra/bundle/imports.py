@@ -24,7 +24,7 @@ def unresolved(folder: Path, importers: Iterable[Path], *, optional: bool) -> It
     def names(module: str) -> set[str]:
         return set(_bound(ast.parse(present[module].read_text()).body)) | {"__doc__"}
 
-    def resolves(module: str, name: str) -> bool:
+    def resolves(importer: str, module: str, name: str) -> bool:
         top = module.partition(".")[0]
         if top in sys.stdlib_module_names or (optional and top not in present):
             return True
@@ -32,12 +32,12 @@ def unresolved(folder: Path, importers: Iterable[Path], *, optional: bool) -> It
             return module in packages and (not name or f"{module}.{name}" in present.keys() | packages)
         if not name or f"{module}.{name}" in present or present[module].suffix == ".so":
             return True
-        return bool(names(module) & {name, "*", "__getattr__"})
+        return module != importer and bool(names(module) & {name, "*", "__getattr__"})
 
     for file in importers:
         importer = _module(file.relative_to(folder))
         for module, name in _imports(slim_tree(file.read_text()), importer, is_package=file.stem == "__init__"):
-            if not resolves(module, name):
+            if not resolves(importer, module, name):
                 yield importer, f"{module}.{name}" if name else module
 
 
