@@ -12,7 +12,7 @@ INSTALLED := .venv/.installed
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down test lint bench clean
+.PHONY: help install run up down test lint schemas bench clean
 
 help: ## Say what there is.
 	@echo "usage: make <target> [VARIABLE=value ...]"
@@ -36,10 +36,17 @@ down: $(INSTALLED) ## End the pipeline that is up.
 test: $(INSTALLED) ## Run every test.
 	.venv/bin/python -m pytest
 
-lint: $(INSTALLED) ## Check style and types.
+lint: $(INSTALLED) ## Check style, types, event schemas, the template for AWS and the state machines.
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy events handlers infra tests
+	.venv/bin/python -m events.schema --check
+	CDK_OUTDIR=build/cdk.out .venv/bin/python -m infra.app
+	.venv/bin/cfn-lint build/cdk.out/*.template.json
+	.venv/bin/statelint --ignore=URI statemachines/*.asl.json
+
+schemas: $(INSTALLED) ## Write the JSON Schemas of new and changed events.
+	.venv/bin/python -m events.schema
 
 bench: $(INSTALLED) ## Measure; print a table, and write build/bench.json.
 	.venv/bin/python -m tests.bench
