@@ -47,10 +47,19 @@ class Call:
         """The call without what differs from one time to the next."""
         return f"{self.operation} {stable(self.parameters)}"
 
-    @property
-    def writes(self) -> bool:
-        """Whether it may change a table."""
-        return self.operation not in {"Query", "GetItem"}
+    def sees(self, key: tuple[str, str]) -> bool:
+        """Whether an item of the table plays a part in it: DynamoDB reads and writes what a request names, no more."""
+        partition, sort_key = key
+        if self.operation == "Query":
+            values = self.parameters["ExpressionAttributeValues"].values()
+            return {"S": partition} in values
+        return any(named["PK"]["S"] == partition and named["SK"]["S"] == sort_key for named in _keys(self.parameters))
+
+
+def _keys(parameters: Mapping[str, Any]) -> Iterator[Item]:
+    for action in parameters.get("TransactItems", [{"Alone": parameters}]):
+        for each in action.values():
+            yield each.get("Key") or each["Item"]
 
 
 @dataclass(frozen=True)

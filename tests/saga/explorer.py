@@ -4,7 +4,7 @@ A state is the table and, per actor, how far it got: at which task, and which an
 What a function does next depends on nothing else, so an actor is taken up again in the middle of a task by running the
 task from its start and giving it those answers; its next call is made for real, on a table that holds the state's
 items, and then the function is stopped. States reached twice are explored once, and what AWS does is asked once per
-table and request, which is why all interleavings of long lives fit into seconds.
+request and items it names, which is why all interleavings of long lives fit into seconds.
 
 Killing a function is dropping the answers it has had: the task begins anew, on the table as it left it.
 """
@@ -29,6 +29,10 @@ _FORWARD = {"AuthorizePayment": "PaymentGatewayUnreachable", "CapturePayment": "
 
 class Paused(BaseException):
     """The function is stopped before its next call."""
+
+
+class Strayed(BaseException):
+    """A call changed items that its request does not name."""
 
 
 class Violated(AssertionError):
@@ -168,9 +172,9 @@ class Explorer:
     def __init__(self, functions: Functions, table: Table) -> None:
         self._functions = functions
         self._table = table
-        self._live: Content | None = None
+        self._there: Items | None = None
         self._contents: dict[str, Content] = {}
-        self._effects: dict[tuple[str, str], tuple[Answer, Content]] = {}
+        self._effects: dict[tuple[str, str], tuple[Answer, Items]] = {}
         self._advances: dict[tuple[str, str], Point] = {}
 
     def explore(
@@ -192,7 +196,7 @@ class Explorer:
         Raises:
             Violated: ``always`` does not hold.
         """
-        self._live = None
+        self._there = None
         first = State(tuple(actors.values()), Content(items))
         before: dict[tuple[str, ...], tuple[State, str] | None] = {first.key: None}
         waiting, ended, checked = [first], [], set[str]()
@@ -257,21 +261,27 @@ class Explorer:
 
     def known(self, content: Content, call: Call) -> tuple[Answer, Content] | None:
         """What this call does to this table, if it was asked before; else the table is made ready to ask."""
-        known = self._effects.get((content.key, call.key))
-        if known is None and self._live is not content:
-            self._table.set(content.items, None if self._live is None else self._live.items)
-            self._live = content
-        return known
+        effect = self._effects.get(_footprint(content, call))
+        if effect is None:
+            self._table.set(content.items, self._there)
+            return None
+        answer, changed = effect
+        return answer, self._with(content, changed)
 
     def learn(self, content: Content, call: Call, answer: Answer) -> Content:
         """Remember what a call did; returns what the table holds after it."""
-        after = content
-        if call.writes and "Error" not in answer.body:
-            after = Content(self._table.items())
-            after = self._contents.setdefault(after.key, after)
-        self._live = after
-        self._effects[content.key, call.key] = answer, after
-        return after
+        self._there = self._table.items()
+        changed = {key: item for key, item in self._there.items() if content.items.get(key) != item}
+        if not all(map(call.sees, changed)):
+            raise Strayed(f"{call} changed {changed.keys()}")
+        self._effects[_footprint(content, call)] = answer, changed
+        return self._with(content, changed)
+
+    def _with(self, content: Content, changed: Items) -> Content:
+        if not changed:
+            return content
+        after = Content(content.items | changed)
+        return self._contents.setdefault(after.key, after)
 
     @staticmethod
     def _check(always: Callable[[Items], None], state: State, before: dict[Any, Any]) -> None:
@@ -314,6 +324,10 @@ class _Onward:
     def _pass(self, answer: Answer, content: Content) -> None:
         actor, _ = self.points[-1]
         self.points.append((replace(actor, answers=(*actor.answers, answer)), content))
+
+
+def _footprint(content: Content, call: Call) -> tuple[str, str]:
+    return call.key, stable(sorted(entry for entry in content.items.items() if call.sees(entry[0])))
 
 
 def _key(point: Point) -> tuple[str, str]:

@@ -36,16 +36,11 @@ REQUESTED = End("CANCELLED", "CancellationRequested")
 
 @dataclass(frozen=True)
 class Kind:
-    """An order, how it ends where nobody cancels it, and how many SKUs go into a transaction.
-
-    ``three_meet``: two executions and a request to cancel are explored together, which takes a few seconds. It is left
-    out where the carrier does what the gateway does elsewhere: there the actors meet two by two.
-    """
+    """An order, how it ends where nobody cancels it, and how many SKUs go into a transaction."""
 
     order: Mapping[str, Any]
     end: End = CONFIRMED
     chunk: int = 99
-    three_meet: bool = True
 
 
 def cancelled(reason: str) -> End:
@@ -60,8 +55,8 @@ KINDS = {
     "gateway's answers lost": Kind({"token": "tok_lost_answer"}),
     "gateway unreachable": Kind({"token": "tok_unreachable"}, cancelled("PaymentGatewayUnreachable")),
     "carrier rejects": Kind({"postal_code": "SBX-REJECT"}, cancelled("ShipmentRejected")),
-    "carrier times out once": Kind({"postal_code": "SBX-TIMEOUT-ONCE"}, three_meet=False),
-    "carrier's answer lost": Kind({"postal_code": "SBX-LOST-ANSWER"}, three_meet=False),
+    "carrier times out once": Kind({"postal_code": "SBX-TIMEOUT-ONCE"}),
+    "carrier's answer lost": Kind({"postal_code": "SBX-LOST-ANSWER"}),
     "carrier unreachable": Kind({"postal_code": "SBX-UNREACHABLE"}, cancelled("CarrierUnreachable")),
     "out of stock": Kind({"lines": {"apple": 1, "pear": 6}}, cancelled("OutOfStock")),
     "total 0": Kind({"unit_price": 0}),
@@ -177,8 +172,6 @@ def test_two_actors_killed_anywhere_end_in_one_outcome(scene: Scene) -> None:
 
 
 def test_two_executions_and_a_request_to_cancel_end_in_one_outcome(scene: Scene) -> None:
-    if not scene.kind.three_meet:
-        pytest.skip("seconds saved: the same is explored with the gateway in the carrier's place")
     # With kills too where all goes well; elsewhere they would take minutes.
     states = scene.ends(scene.executions("A", "B") | scene.cancellation, kills=not scene.kind.order)
 
