@@ -72,10 +72,11 @@ def read_table(pipeline: Pipeline) -> Table:
 
 def read_dead_letters(pipeline: Pipeline) -> list[DeadLetter]:
     """What lies in the dead-letter queues, and was not read before."""
+    client = pipeline.client("sqs")
     return [
         DeadLetter(url.rpartition("/")[2], _detail(message["Body"]), _reasons(message))
         for url in pipeline.all_dead_letters_urls
-        for message in drain(pipeline.client("sqs"), url)
+        for message in drain(client, url)
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,9 +24,13 @@ if TYPE_CHECKING:
 PATIENCE = 60.0
 """Seconds without any event on the orders bus, while sagas run or messages wait, until a run stands still."""
 
+UNDER_WAY = 12
+"""How many submissions are published and have not ended, at most. More only wait: two processors carry no more, and
+sagas that find a function busy cost as much as those that are served."""
+
 _SETTLING = 15.0  # seconds that may pass without a change before what does not hold is taken to stay so
-_POLL = 0.25
-_POLL_DEAD_LETTERS = 2.0
+_POLL = 0.15
+_POLL_DEAD_LETTERS = 1.0
 _STOCKED_WITHIN = 60.0
 _DEPTH = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
 
@@ -118,18 +123,17 @@ class _Runner:
         self._sqs = pipeline.client("sqs")
         self._sagas = pipeline.client("stepfunctions")
         self._letters: list[DeadLetter] = []
+        self._published_at: dict[Key, datetime] = {}
         self._moved_at = time.monotonic()
 
     def run(self) -> Report:
         self._watcher.stage(f"stocking the warehouse with {sum(len(each['lines']) for each in self._deliveries)} SKUs")
         self._stock()
-        self._watcher.stage(f"publishing {len(self._submissions)} submissions")
-        published_at = self._publish()
-        self._watcher.stage("following the orders")
-        self._follow()
+        self._watcher.stage(f"publishing {len(self._submissions)} submissions, {UNDER_WAY} under way at a time")
+        self._publish_and_follow()
         self._watcher.stage("waiting until nothing moves any more")
         left = self._settle()
-        return Report(left, audit(left), self._progress, published_at, len(self._submissions))
+        return Report(left, audit(left), self._progress, self._published_at, len(self._submissions))
 
     def _stock(self) -> None:
         messages = [Message.of(STOCK_DELIVERED, delivery) for delivery in self._deliveries]
@@ -144,27 +148,32 @@ class _Runner:
                 letters = "; ".join(filter(None, (letter.reasons for letter in read_dead_letters(self._pipeline))))
                 raise NotStocked(f"the delivery {waiting[0]} did not reach the shelf {letters}")
 
-    def _publish(self) -> dict[Key, datetime]:
-        """Publish the submissions; returns when each was published first."""
-        keys = {Message.of(ORDER_SUBMITTED, each.detail): each.key for each in self._submissions}
-        messages = [Message.of(ORDER_SUBMITTED, each.detail) for each in self._submissions]
-        published_at: dict[Key, datetime] = {}
-        for message, at in publish(self._events, self._pipeline.intake_bus, messages):
-            published_at.setdefault(keys[message], at)
-        self._moved_at = time.monotonic()
-        return published_at
-
-    def _follow(self) -> None:
-        """Wait until every submission has ended, or nothing can be expected to move any more."""
-        looked_at = time.monotonic()
-        while self._progress.open:
+    def _publish_and_follow(self) -> None:
+        """Publish as orders end, and wait until every submission has, or nothing is to be expected any more."""
+        unpublished = deque(self._submissions)
+        looked_at = self._moved_at = time.monotonic()
+        while unpublished or self._progress.open:
+            room = UNDER_WAY - len(self._published_at.keys() - self._progress.results.keys())
+            self._publish([unpublished.popleft() for _ in range(min(room, len(unpublished)))])
             self._take()
             if time.monotonic() - looked_at > _POLL_DEAD_LETTERS:
                 self._take_dead_letters()
                 looked_at = time.monotonic()
             self._watcher.moved(self._progress)
             if self._quiet_for() > PATIENCE or (self._quiet_for() > _SETTLING and not self._is_moving()):
-                return
+                if not unpublished:
+                    return
+                # Those under way stand still: they must not hold up the others.
+                self._publish(unpublished)
+                unpublished.clear()
+
+    def _publish(self, submissions: Sequence[Submission]) -> None:
+        if submissions:
+            keys = {Message.of(ORDER_SUBMITTED, each.detail): each.key for each in submissions}
+            messages = [Message.of(ORDER_SUBMITTED, each.detail) for each in submissions]
+            for message, at in publish(self._events, self._pipeline.intake_bus, messages):
+                self._published_at.setdefault(keys[message], at)
+            self._moved_at = time.monotonic()
 
     def _settle(self) -> Run:
         """Wait until nothing changes any more and all holds, or what does not has had its time to."""
