@@ -134,6 +134,11 @@ CHANGED: Mapping[str, tuple[str, str, str]] = {
         "from pydantic import TypeAdapter",
         "12 ms for a type that models of HTTP events use",
     ),
+    "botocore/credentials.py": (
+        "    profile_name = session.get_config_variable('profile') or 'default'",
+        "    return CredentialResolver(providers=[EnvProvider()])",
+        "7 ms to prepare asking elsewhere: a function's credentials are in its environment (but not with SnapStart)",
+    ),
     "botocore/session.py": (
         "        for spec in handlers.BUILTIN_HANDLERS:",
         f"        for spec in [h for h in handlers.BUILTIN_HANDLERS if (h[0].split('.') + [''])[1] in {_HANDLED}]:",
@@ -146,7 +151,7 @@ IMPORTED_LATER: Mapping[str, tuple[Sequence[str], str]] = {
     f"{_UTILITIES}/batch/base.py": (("asyncio",), "for asynchronous batches"),
     f"{_POWERTOOLS}/logging/logger.py": (("jmespath_utils",), "for correlation ids found by a path"),
     "botocore/configloader.py": (("configparser",), "for configuration files, of which a function has none"),
-    "botocore/credentials.py": (("dateutil", "parse"), "for credentials that expire; a function's do not"),
+    "botocore/credentials.py": (("dateutil", "parse"), "for credentials that are not from the environment"),
     "botocore/paginate.py": (("jmespath",), "for paginators"),
     "botocore/regions.py": (("jmespath",), "for endpoints that depend on a request's content"),
     "botocore/tokens.py": (("dateutil",), "for single sign-on"),
