@@ -1,0 +1,367 @@
+"""Payments: whatever gets lost on the way, the log, the gateway's books and the order's outcome agree on the money."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from events.ordering import OrderCancellationStarted
+from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
+from events.store import EventStore
+from handlers.books import Books
+from handlers.ordering import outcome
+from handlers.ordering.order import Status, load
+from handlers.payments.gateway import Charge, ChargeState
+from handlers.payments.payments import authorize_payment, capture_payment, refund_payment
+from handlers.payments.sandbox import SandboxGateway
+from handlers.refusals import (
+    AlreadyCaptured,
+    OrderCancelling,
+    OrderNotFound,
+    PaymentGatewayUnreachable,
+)
+from handlers.refusals import PaymentDeclined as Declined
+from tests.unit.samples import append, calls, items, line, names, place, told
+
+TOKENS = ["tok_approve", "tok_anything", "tok_timeout_once", "tok_lost_answer"]
+
+
+class Unsteady:
+    """The sandbox behind a line that breaks: these calls, counted from 1, have no answer.
+
+    The value tells whether the call reached the gateway, and only its answer got lost.
+    """
+
+    def __init__(self, store: EventStore, broken: dict[int, bool] | None = None) -> None:
+        self._sandbox = SandboxGateway(Books(store.client, store.table, "payments"))
+        self._broken = broken or {}
+        self.asked: list[str] = []
+
+    def _call(self, name: str, call: Callable[[], Charge]) -> Charge:
+        self.asked.append(name)
+        reached = self._broken.get(len(self.asked))
+        if reached is None:
+            return call()
+        if reached:
+            call()
+        raise PaymentGatewayUnreachable(name)
+
+    def authorize(self, key: str, amount: int, currency: str, payment_token: str) -> Charge:
+        return self._call("authorize", lambda: self._sandbox.authorize(key, amount, currency, payment_token))
+
+    def capture(self, key: str) -> Charge:
+        return self._call("capture", lambda: self._sandbox.capture(key))
+
+    def void(self, key: str) -> Charge:
+        return self._call("void", lambda: self._sandbox.void(key))
+
+    def refund(self, key: str) -> Charge:
+        return self._call("refund", lambda: self._sandbox.refund(key))
+
+
+def sums(store: EventStore, order_id: str = "o1") -> dict[str, int]:
+    """What the log says became of the money."""
+    of: dict[type, str] = {
+        PaymentAuthorized: "authorized",
+        PaymentCaptured: "captured",
+        PaymentVoided: "voided",
+        PaymentRefunded: "refunded",
+    }
+    total = dict.fromkeys(of.values(), 0)
+    for event in told(store, f"payment#{order_id}"):
+        if isinstance(event, PaymentAuthorized | PaymentCaptured | PaymentVoided | PaymentRefunded):
+            total[of[type(event)]] += event.amount
+    return total
+
+
+def book(store: EventStore, order_id: str = "o1") -> dict[str, int]:
+    """What the gateway says."""
+    found = items(store, f"sandbox#payments#{order_id}")
+    content = found[0] if found else {}
+    names = ("authorized", "captured", "voided", "refunded")
+    return {name: int(content.get(name, {"N": "0"})["N"]) for name in names}
+
+
+def balances(store: EventStore, order_id: str = "o1") -> None:
+    """The money law, for an order that has its outcome."""
+    order = load(store, order_id)
+    assert order.status in {Status.CONFIRMED, Status.CANCELLED}
+    money = sums(store, order_id)
+    assert money == book(store, order_id)
+    assert money["authorized"] == money["captured"] + money["voided"]
+    kept = order.placed.total if order.status is Status.CONFIRMED else 0
+    assert money["captured"] - money["refunded"] == kept
+
+
+def until_answered(command: Callable[[], None], tries: int = 4) -> None:
+    for _ in range(tries - 1):
+        try:
+            return command()
+        except PaymentGatewayUnreachable:
+            continue
+    return command()
+
+
+def run(store: EventStore, gateway: Unsteady, *, tries: int = 1, cancel_before: str | None = None) -> None:
+    """The saga's payment steps: forward, and back where one is refused or has no answer for that many tries."""
+    forward = {"authorize": authorize_payment, "capture": capture_payment}
+    try:
+        for name, step in forward.items():
+            if name == cancel_before:
+                outcome.start_cancellation(store, "o1", "CancellationRequested")
+            until_answered(lambda step=step: step(store, gateway, "o1"), tries)  # type: ignore[misc]
+        if cancel_before == "confirm":
+            append(store, "order#o1", OrderCancellationStarted(order_id="o1", reason="CancellationRequested"))
+        outcome.confirm_order(store, "o1")
+    except (Declined, PaymentGatewayUnreachable) as refusal:
+        outcome.start_cancellation(store, "o1", type(refusal).__name__)
+    except OrderCancelling:
+        pass
+    else:
+        return
+    until_answered(lambda: refund_payment(store, gateway, "o1"))
+    outcome.cancel_order(store, "o1")
+
+
+@pytest.mark.parametrize("token", TOKENS)
+def test_what_is_approved_in_the_end_is_captured(store: EventStore, token: str) -> None:
+    place(store, "o1", line(quantity=3, unit_price=100), payment_token=token)
+    run(store, Unsteady(store), tries=3)
+    assert names(told(store, "payment#o1")) == ["PaymentAuthorized", "PaymentCaptured"]
+    assert book(store) == {"authorized": 300, "captured": 300, "voided": 0, "refunded": 0}
+    balances(store)
+
+
+@pytest.mark.parametrize(
+    ("token", "history"),
+    [
+        ("tok_decline", ["PaymentDeclined"]),
+        ("tok_decline_capture", ["PaymentAuthorized", "PaymentDeclined", "PaymentVoided"]),
+        ("tok_unreachable", ["PaymentVoided"]),
+        ("tok_timeout_once", ["PaymentVoided"]),
+        ("tok_lost_answer", ["PaymentAuthorized", "PaymentVoided"]),
+    ],
+)
+def test_what_is_refused_at_the_first_try_is_undone(store: EventStore, token: str, history: list[str]) -> None:
+    place(store, "o1", payment_token=token)
+    run(store, Unsteady(store))
+    assert load(store, "o1").status is Status.CANCELLED
+    assert names(told(store, "payment#o1")) == history
+    balances(store)
+
+
+@pytest.mark.parametrize("cancel_before", ["authorize", "capture", "confirm"])
+@pytest.mark.parametrize("token", TOKENS)
+def test_a_cancellation_at_any_step_gives_everything_back(store: EventStore, token: str, cancel_before: str) -> None:
+    place(store, "o1", payment_token=token)
+    run(store, Unsteady(store), tries=3, cancel_before=cancel_before)
+    assert load(store, "o1").status is Status.CANCELLED
+    balances(store)
+
+
+BREAKS = [
+    dict(zip(numbers, reached, strict=True))
+    for count in (1, 2)
+    for numbers in itertools.combinations(range(1, 6), count)
+    for reached in itertools.product([True, False], repeat=count)
+]
+
+
+@pytest.mark.parametrize("broken", BREAKS, ids=str)
+def test_the_money_balances_whatever_gets_lost(store: EventStore, broken: dict[int, bool]) -> None:
+    """One or two calls without an answer, those that reached the gateway and those that did not; then all again."""
+    place(store, "o1", line(quantity=2, unit_price=50))
+    run(store, Unsteady(store, broken))
+    balances(store)
+    before = items(store)
+    if load(store, "o1").status is Status.CONFIRMED:
+        authorize_payment(store, Unsteady(store), "o1")
+        capture_payment(store, Unsteady(store), "o1")
+    else:
+        refund_payment(store, Unsteady(store), "o1")
+    assert items(store) == before
+
+
+@pytest.mark.parametrize("reached", [True, False])
+@pytest.mark.parametrize("broken", [1, 2])
+def test_the_money_balances_where_undoing_gets_lost(store: EventStore, broken: int, *, reached: bool) -> None:
+    """A captured payment is refunded: void asks first, then refund; either has no answer once."""
+    place(store)
+    authorize_payment(store, Unsteady(store), "o1")
+    capture_payment(store, Unsteady(store), "o1")
+    append(store, "order#o1", OrderCancellationStarted(order_id="o1", reason="CancellationRequested"))
+    gateway = Unsteady(store, {broken: reached})
+    with pytest.raises(PaymentGatewayUnreachable):
+        refund_payment(store, gateway, "o1")
+    until_answered(lambda: refund_payment(store, gateway, "o1"))
+    outcome.cancel_order(store, "o1")
+    assert names(told(store, "payment#o1")) == ["PaymentAuthorized", "PaymentCaptured", "PaymentRefunded"]
+    balances(store)
+
+
+@pytest.mark.parametrize("token", [*TOKENS, "tok_decline", "tok_decline_capture", "tok_unreachable"])
+def test_a_late_authorization_finds_the_payment_closed(store: EventStore, token: str) -> None:
+    place(store, "o1", payment_token=token)
+    refund_payment(store, Unsteady(store), "o1")
+    before = items(store)
+    for _ in range(2):
+        with pytest.raises((OrderCancelling, PaymentGatewayUnreachable)):
+            until_answered(lambda: authorize_payment(store, Unsteady(store), "o1"))
+    assert [item for item in items(store) if item["SK"]["S"] != "book"] == [
+        item for item in before if item["SK"]["S"] != "book"
+    ]
+    assert sums(store) == book(store) == dict.fromkeys(("authorized", "captured", "voided", "refunded"), 0)
+
+
+def test_a_late_authorization_nobody_answers_learns_from_the_log_that_the_payment_is_closed(store: EventStore) -> None:
+    place(store, "o1", payment_token="tok_unreachable")
+    refund_payment(store, Unsteady(store), "o1")
+    with pytest.raises(OrderCancelling, match="PaymentVoided"):
+        authorize_payment(store, Unsteady(store), "o1")
+
+
+@pytest.mark.parametrize("close", ["void", "refund"])
+def test_a_late_capture_finds_the_payment_closed(store: EventStore, close: str) -> None:
+    place(store)
+    authorize_payment(store, Unsteady(store), "o1")
+    if close == "refund":
+        capture_payment(store, Unsteady(store), "o1")
+    refund_payment(store, Unsteady(store), "o1")
+    with pytest.raises(OrderCancelling):
+        capture_payment(store, Unsteady(store), "o1")
+    with pytest.raises(OrderCancelling):
+        authorize_payment(store, Unsteady(store), "o1")
+    assert sums(store) == book(store)
+    assert sums(store)["captured"] == sums(store)["refunded"]
+
+
+def test_an_order_over_nothing_asks_nobody_and_tells_all(store: EventStore) -> None:
+    place(store, "o1", line(unit_price=0), payment_token="tok_decline")
+    gateway = Unsteady(store)
+    run(store, gateway)
+    assert gateway.asked == []
+    history = told(store, "payment#o1")
+    assert names(history) == ["PaymentAuthorized", "PaymentCaptured"]
+    assert [event.amount for event in history if isinstance(event, PaymentAuthorized | PaymentCaptured)] == [0, 0]
+    balances(store)
+
+
+@pytest.mark.parametrize("cancel_before", ["authorize", "capture", "confirm"])
+def test_an_order_over_nothing_is_undone_like_any_other(store: EventStore, cancel_before: str) -> None:
+    place(store, "o1", line(unit_price=0))
+    gateway = Unsteady(store)
+    run(store, gateway, cancel_before=cancel_before)
+    refund_payment(store, gateway, "o1")
+    assert gateway.asked == []
+    closing = "PaymentRefunded" if cancel_before == "confirm" else "PaymentVoided"
+    assert names(told(store, "payment#o1")).count(closing) == 1
+    balances(store)
+
+
+def test_a_step_that_is_repeated_answers_from_the_log(store: EventStore) -> None:
+    place(store)
+    for step in (authorize_payment, capture_payment):
+        for _ in range(3):
+            step(store, Unsteady(store), "o1")
+    assert names(told(store, "payment#o1")) == ["PaymentAuthorized", "PaymentCaptured"]
+    broken = Unsteady(store, {1: False, 2: True})
+    authorize_payment(store, broken, "o1")
+    capture_payment(store, broken, "o1")
+    assert broken.asked == ["authorize", "capture"]
+
+
+def test_a_decline_stands(store: EventStore) -> None:
+    place(store, "o1", payment_token="tok_decline")
+    for _ in range(3):
+        with pytest.raises(Declined, match="insufficient funds"):
+            authorize_payment(store, Unsteady(store), "o1")
+    for _ in range(2):
+        refund_payment(store, Unsteady(store), "o1")
+    assert told(store, "payment#o1") == [PaymentDeclined(order_id="o1", reason="insufficient funds")]
+
+
+def test_a_confirmed_order_has_nothing_left_to_pay(store: EventStore) -> None:
+    place(store)
+    run(store, Unsteady(store))
+    gateway = Unsteady(store)
+    authorize_payment(store, gateway, "o1")
+    capture_payment(store, gateway, "o1")
+    assert gateway.asked == []
+
+
+@pytest.mark.parametrize("step", [authorize_payment, capture_payment, refund_payment])
+def test_an_order_nobody_knows_asks_nobody(store: EventStore, step: Any) -> None:
+    gateway = Unsteady(store)
+    with pytest.raises(OrderNotFound):
+        step(store, gateway, "o9")
+    assert gateway.asked == []
+    assert items(store) == []
+
+
+@pytest.mark.parametrize("cancelled_at", ["authorize", "capture"])
+def test_two_executions_one_of_which_undoes_what_the_other_does(store: EventStore, cancelled_at: str) -> None:
+    """While one execution waits for the gateway, another cancels: neither leaves money behind."""
+    place(store)
+
+    class Meanwhile(Unsteady):
+        def _call(self, name: str, call: Callable[[], Charge]) -> Charge:
+            charge = super()._call(name, call)
+            if name == cancelled_at:
+                outcome.start_cancellation(store, "o1", "CancellationRequested")
+                refund_payment(store, Unsteady(store), "o1")
+            return charge
+
+    run(store, Meanwhile(store))
+    assert load(store, "o1").status is Status.CANCELLED
+    balances(store)
+
+
+def test_after_a_capture_the_saga_goes_forward_only(store: EventStore) -> None:
+    place(store)
+    authorize_payment(store, Unsteady(store), "o1")
+    capture_payment(store, Unsteady(store), "o1")
+    with pytest.raises(AlreadyCaptured):
+        outcome.start_cancellation(store, "o1", "PaymentGatewayUnreachable")
+
+
+def test_the_first_step_of_a_payment_costs_one_read_and_one_write_besides_the_gateway(store: EventStore) -> None:
+    place(store, "o1", line(unit_price=0))
+    with calls(store.client) as made:
+        authorize_payment(store, Unsteady(store), "o1")
+    assert made == ["Query", "PutItem"]
+
+
+# The sandbox, as a gateway
+
+
+def test_a_key_is_charged_once_and_closed_for_good(store: EventStore) -> None:
+    """Any three calls in any order."""
+    gateway = SandboxGateway(Books(store.client, store.table, "payments"))
+    does: dict[str, Callable[[str], Charge]] = {
+        "authorize": lambda key: gateway.authorize(key, 100, "GBP", "tok_approve"),
+        "capture": gateway.capture,
+        "void": gateway.void,
+        "refund": gateway.refund,
+    }
+    for steps in itertools.product(("authorize", "void"), does, does):
+        key = "-".join(steps)
+        closed: Charge | None = None
+        for step in steps:
+            charge = does[step](key)
+            assert closed is None or charge == closed
+            closed = charge if charge.state in {ChargeState.VOIDED, ChargeState.REFUNDED} else None
+        money = book(store, key)
+        assert max(money.values()) <= 100
+        assert money["captured"] + money["voided"] <= money["authorized"]
+        assert money["refunded"] <= money["captured"]
+
+
+@pytest.mark.parametrize("call", ["capture", "refund"])
+def test_nothing_is_captured_or_refunded_that_nobody_authorized(store: EventStore, call: str) -> None:
+    gateway = SandboxGateway(Books(store.client, store.table, "payments"))
+    with pytest.raises(LookupError):
+        getattr(gateway, call)("o1")
+    assert items(store) == []
