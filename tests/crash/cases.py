@@ -1,0 +1,405 @@
+"""Every function, every kind of message it takes, and the states it may find."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.crash.world import World
+from tests.in_process import (
+    Fault,
+    Item,
+    Killed,
+    Trouble,
+    domain_event,
+    integration_event,
+    sqs,
+    stream,
+    submission,
+)
+
+ORDER = "o1"
+SERVICES = {
+    "start_cancellation": "ordering_service",
+    "confirm_order": "ordering_service",
+    "cancel_order": "ordering_service",
+    "reserve_stock": "inventory_service",
+    "release_stock": "inventory_service",
+    "authorize_payment": "payments_service",
+    "capture_payment": "payments_service",
+    "refund_payment": "payments_service",
+    "arrange_shipment": "shipping_service",
+    "cancel_shipment": "shipping_service",
+}
+FORWARD = ("reserve_stock", "authorize_payment", "arrange_shipment", "capture_payment", "confirm_order")
+BACK = ("start_cancellation", "cancel_shipment", "refund_payment", "release_stock", "cancel_order")
+MANY = {f"sku-{number:03d}": 1 for number in range(101)}
+"""Two chunks: 99 SKUs and 2."""
+
+Prior = Callable[[World], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A message to a function, what happened before, and what becomes of the message in the end."""
+
+    function: str
+    message: Callable[[World], dict[str, Any]]
+    prior: Prior
+    outcome: str = "done"
+
+
+def nothing(world: World) -> None:
+    """Nothing happened before."""
+
+
+def command(name: str) -> dict[str, Any]:
+    """What the saga sends."""
+    refusal = {"refusal": "PaymentDeclined"} if name == "start_cancellation" else {}
+    return {"command": name, "order_id": ORDER, **refusal}
+
+
+def after(*commands: str, cut: str | None = None, stock: Mapping[str, int] | None = None, **order: Any) -> Prior:
+    """An order was placed and went through these commands.
+
+    ``cut`` is one more command, killed before its last call: the outside knows more than the log.
+    """
+
+    def prior(world: World) -> None:
+        world.stocked(**(stock or {"apple": 10, "pear": 5}))
+        world.placed(ORDER, **order)
+        for name in commands:
+            world.deliver(SERVICES[name], command(name))
+        if cut:
+            items = world.table.items()
+            undisturbed = Fault()
+            with world.functions.wire.tapped(undisturbed):
+                world.deliver(SERVICES[cut], command(cut))
+            world.table.set(items)
+            try:
+                with world.functions.wire.tapped(Fault(len(undisturbed.calls), Trouble.KILLED_BEFORE)):
+                    world.deliver(SERVICES[cut], command(cut))
+            except Killed:
+                return
+
+    return prior
+
+
+def saga(name: str, prior: Prior, outcome: str = "done") -> Case:
+    """A command of the saga."""
+    return Case(SERVICES[name], lambda _: command(name), prior, outcome)
+
+
+def intake(*messages: tuple[str, Any], prior: Prior = nothing, outcome: str = "done") -> Case:
+    """Messages of order intake's queue."""
+    return Case("order_intake", lambda _: sqs(*(integration_event(*message) for message in messages)), prior, outcome)
+
+
+def delivery(*lines: dict[str, Any], prior: Prior = nothing) -> Case:
+    """A delivery of goods."""
+    body = integration_event("StockDelivered", {"delivery_id": "d1", "lines": lines})
+    return Case("delivery_intake", lambda _: sqs(body), prior)
+
+
+def log(world: World) -> list[Item]:
+    """The items of the log, stream by stream."""
+    return [item for _, item in sorted(world.table.items().items()) if "type" in item]
+
+
+def view_of(*places: tuple[str, int], prior: Prior, seen: tuple[tuple[str, int], ...] = ()) -> Case:
+    """These events reach the order view at once; it has ``seen`` others before."""
+
+    def bodies(world: World, chosen: tuple[tuple[str, int], ...]) -> dict[str, Any]:
+        return sqs(*(domain_event(world.event(f"{kind}#{ORDER}", version)) for kind, version in chosen))
+
+    def before(world: World) -> None:
+        prior(world)
+        if seen:
+            world.deliver("order_view", bodies(world, seen))
+
+    return Case("order_view", lambda world: bodies(world, places), before)
+
+
+def rejected(world: World) -> Item:
+    """The one rejection in the log."""
+    return next(item for item in log(world) if item["PK"]["S"].startswith("rejection#"))
+
+
+def notifications(*order_ids: str, prior: Prior) -> Case:
+    """The last events of these orders reach the e-mails at once."""
+
+    def message(world: World) -> dict[str, Any]:
+        return sqs(*(domain_event([i for i in log(world) if i["PK"]["S"] == f"order#{o}"][-1]) for o in order_ids))
+
+    return Case("order_notifications", message, prior)
+
+
+def told(prior: Prior) -> Prior:
+    """The customer has been told already."""
+
+    def before(world: World) -> None:
+        case = notifications(ORDER, prior=prior)
+        prior(world)
+        world.deliver(case.function, case.message(world))
+
+    return before
+
+
+def both(world: World) -> None:
+    """Two orders, both confirmed."""
+    after(*FORWARD)(world)
+    world.placed("o2", email="other@example.com")
+    for name in FORWARD:
+        world.deliver(SERVICES[name], command(name) | {"order_id": "o2"})
+
+
+def rejected_before(prior: Prior = nothing, **order: Any) -> Prior:
+    """A submission was rejected, after what was before."""
+
+    def before(world: World) -> None:
+        prior(world)
+        world.placed(ORDER, **order)
+
+    return before
+
+
+def level(available: int, previous: int, version: int, sku: str = "apple") -> Item:
+    """The image of a level whose threshold is 10."""
+    numbers = {"available": available, "previous": previous, "version": version, "threshold": 10}
+    return {"PK": {"S": f"level#{sku}"}, "SK": {"S": "level"}} | {name: {"N": str(n)} for name, n in numbers.items()}
+
+
+def watch(*images: Item, before: tuple[Item, ...] = ()) -> Case:
+    """Changes of levels, after others."""
+
+    def prior(world: World) -> None:
+        if before:
+            world.deliver("stock_watch", stream(*before))
+
+    return Case("stock_watch", lambda _: stream(*images), prior)
+
+
+def oversized(world: World) -> Item:
+    """An event too large for the bus."""
+    item = dict(world.event(f"order#{ORDER}", 1))
+    return item | {"SK": {"S": "event#0000000009"}, "data": {"S": json.dumps({"much": "x" * 300_000})}}
+
+
+NO_EVENT: Item = {"PK": {"S": "order#broken"}, "SK": {"S": "event#0000000001"}}
+
+placed = submission(ORDER)
+conflicting = submission(ORDER, lines={"apple": 3})
+invalid = placed | {"currency": "???", "lines": []}
+cancel = ("OrderCancellationRequested", {"order_id": ORDER})
+captured = FORWARD[:4]
+free: dict[str, Any] = {"unit_price": 0}
+
+CASES: dict[str, Case] = {
+    # order_intake
+    "submitted": intake(("OrderSubmitted", placed)),
+    "submitted again": intake(("OrderSubmitted", placed), prior=after()),
+    "submitted with other content": intake(("OrderSubmitted", conflicting), prior=after()),
+    "submitted, invalid": intake(("OrderSubmitted", invalid)),
+    "submitted, invalid, without a usable id": intake(("OrderSubmitted", invalid | {"order_id": "?"})),
+    "submitted, corrected": intake(("OrderSubmitted", placed), prior=rejected_before(unit_price=-1)),
+    "of an unknown type": intake(("OrderLiked", {})),
+    "not an event": Case("order_intake", lambda _: sqs("{"), nothing),
+    "a batch of everything": intake(
+        ("OrderSubmitted", placed),
+        ("OrderLiked", {}),
+        ("OrderSubmitted", submission("o2", lines={"apple": 0})),
+        ("OrderSubmitted", conflicting | {"order_id": "o3"}),
+        ("OrderCancellationRequested", {"order_id": "o3"}),
+        ("OrderSubmitted", placed),
+        prior=lambda world: world.placed("o3"),
+    ),
+    "cancellation requested": intake(cancel, prior=after("reserve_stock")),
+    "cancellation requested, confirmed": intake(cancel, prior=after(*FORWARD)),
+    "cancellation requested, cancelling": intake(cancel, prior=after("start_cancellation")),
+    "cancellation requested, cancelled": intake(cancel, prior=after(*BACK)),
+    "cancellation requested, no order yet": intake(cancel, outcome="1 messages failed"),
+    "cancellation requested, invalid": intake(("OrderCancellationRequested", {"order_id": ORDER, "why": 1})),
+    # delivery_intake
+    "delivered": delivery({"sku": "apple", "quantity": 3}, {"sku": "pear", "quantity": 1, "threshold": 4}),
+    "delivered, more": delivery({"sku": "apple", "quantity": 3, "threshold": 2}, prior=after()),
+    "delivered, two chunks": delivery(*({"sku": sku, "quantity": 2} for sku in MANY)),
+    "delivered, invalid": delivery({"sku": "apple", "quantity": 0}),
+    # outbox
+    "published": Case("outbox", lambda world: stream(*log(world)), both),
+    "published, one too large, one no event": Case(
+        "outbox", lambda world: stream(oversized(world), *log(world), NO_EVENT), after(*FORWARD)
+    ),
+    # stock_watch
+    "fell low": watch(level(9, 11, 2)),
+    "did not fall low": watch(level(9, 9, 2)),
+    "fell low twice, and another": watch(level(9, 11, 2), level(12, 9, 3), level(8, 12, 4), level(1, 10, 2, "pear")),
+    "fell low again": watch(level(8, 12, 4), before=(level(9, 11, 2),)),
+    "fell low, told before": watch(level(9, 11, 2), before=(level(9, 11, 2), level(8, 12, 4))),
+    # ordering_service
+    "start_cancellation": saga("start_cancellation", after("reserve_stock")),
+    "start_cancellation, cancelling": saga("start_cancellation", after("start_cancellation")),
+    "start_cancellation, captured": saga("start_cancellation", after(*captured), "AlreadyCaptured"),
+    "start_cancellation, confirmed": saga("start_cancellation", after(*FORWARD), "AlreadyConfirmed"),
+    "start_cancellation, cancelled": saga("start_cancellation", after(*BACK), "AlreadyCancelled"),
+    "confirm_order": saga("confirm_order", after(*captured)),
+    "confirm_order, confirmed": saga("confirm_order", after(*FORWARD)),
+    "confirm_order, cancelling": saga("confirm_order", after("start_cancellation"), "OrderCancelling"),
+    "cancel_order": saga("cancel_order", after(*BACK[:4])),
+    "cancel_order, cancelled": saga("cancel_order", after(*BACK)),
+    # inventory_service
+    "reserve_stock": saga("reserve_stock", after()),
+    "reserve_stock, reserved": saga("reserve_stock", after("reserve_stock")),
+    "reserve_stock, not enough": saga("reserve_stock", after(lines={"apple": 99, "pear": 1}), "OutOfStock"),
+    "reserve_stock, refused": saga("reserve_stock", after("reserve_stock", lines={"apple": 99}), "OutOfStock"),
+    "reserve_stock, two chunks": saga("reserve_stock", after(lines=MANY, stock=MANY)),
+    "reserve_stock, half reserved": saga("reserve_stock", after(cut="reserve_stock", lines=MANY, stock=MANY)),
+    "reserve_stock, second chunk not to be had": saga(
+        "reserve_stock", after(lines=MANY | {"sku-100": 2}, stock=MANY), "OutOfStock"
+    ),
+    "reserve_stock, cancelling": saga("reserve_stock", after("start_cancellation"), "OrderCancelling"),
+    "reserve_stock, confirmed": saga("reserve_stock", after(*FORWARD), "AlreadyConfirmed"),
+    "reserve_stock, cancelled": saga("reserve_stock", after(*BACK), "AlreadyCancelled"),
+    "reserve_stock, no order": saga("reserve_stock", nothing, "OrderNotFound"),
+    "release_stock": saga("release_stock", after("reserve_stock", "start_cancellation")),
+    "release_stock, nothing reserved": saga("release_stock", after("start_cancellation")),
+    "release_stock, refused": saga(
+        "release_stock", after("reserve_stock", "start_cancellation", lines={"apple": 99, "pear": 1})
+    ),
+    "release_stock, released": saga("release_stock", after("reserve_stock", "start_cancellation", "release_stock")),
+    "release_stock, two chunks": saga(
+        "release_stock", after("reserve_stock", "start_cancellation", lines=MANY, stock=MANY)
+    ),
+    "release_stock, half released": saga(
+        "release_stock", after("reserve_stock", "start_cancellation", cut="release_stock", lines=MANY, stock=MANY)
+    ),
+    # payments_service
+    **{
+        f"authorize_payment, {token}": saga("authorize_payment", after("reserve_stock", token=token), outcome)
+        for token, outcome in {
+            "tok_approve": "done",
+            "tok_decline": "PaymentDeclined",
+            "tok_decline_capture": "done",
+            "tok_timeout_once": "done",
+            "tok_lost_answer": "done",
+            "tok_unreachable": "PaymentGatewayUnreachable",
+        }.items()
+    },
+    "authorize_payment, total 0": saga("authorize_payment", after("reserve_stock", **free)),
+    "authorize_payment, authorized": saga("authorize_payment", after("authorize_payment")),
+    "authorize_payment, authorized at the gateway": saga("authorize_payment", after(cut="authorize_payment")),
+    "authorize_payment, cancelling": saga("authorize_payment", after("start_cancellation"), "OrderCancelling"),
+    "authorize_payment, voided": saga(
+        "authorize_payment", after("start_cancellation", "refund_payment"), "OrderCancelling"
+    ),
+    "authorize_payment, confirmed": saga("authorize_payment", after(*FORWARD)),
+    **{
+        f"capture_payment, {token}": saga("capture_payment", after("authorize_payment", token=token), outcome)
+        for token, outcome in {
+            "tok_approve": "done",
+            "tok_decline_capture": "PaymentDeclined",
+            "tok_lost_answer": "done",
+        }.items()
+    },
+    "capture_payment, total 0": saga("capture_payment", after("authorize_payment", **free)),
+    "capture_payment, captured": saga("capture_payment", after("authorize_payment", "capture_payment")),
+    "capture_payment, captured at the gateway": saga(
+        "capture_payment", after("authorize_payment", cut="capture_payment")
+    ),
+    "capture_payment, cancelling": saga(
+        "capture_payment", after("authorize_payment", "start_cancellation"), "OrderCancelling"
+    ),
+    "refund_payment, nothing happened": saga("refund_payment", after("start_cancellation")),
+    **{
+        f"refund_payment, authorized, {token}": saga(
+            "refund_payment", after("authorize_payment", "start_cancellation", token=token)
+        )
+        for token in ("tok_approve", "tok_decline", "tok_timeout_once", "tok_lost_answer", "tok_unreachable")
+    },
+    **{
+        f"refund_payment, authorized at the gateway, {token}": saga(
+            "refund_payment", after(cut="authorize_payment", token=token)
+        )
+        for token in ("tok_approve", "tok_decline", "tok_lost_answer")
+    },
+    **{
+        f"refund_payment, captured, {token}": saga(
+            "refund_payment", after("authorize_payment", "capture_payment", token=token)
+        )
+        for token in ("tok_approve", "tok_decline_capture", "tok_lost_answer")
+    },
+    **{
+        f"refund_payment, captured at the gateway, {token}": saga(
+            "refund_payment", after("authorize_payment", cut="capture_payment", token=token)
+        )
+        for token in ("tok_approve", "tok_decline_capture", "tok_lost_answer")
+    },
+    "refund_payment, voided": saga("refund_payment", after("authorize_payment", "refund_payment")),
+    "refund_payment, refunded": saga("refund_payment", after("authorize_payment", "capture_payment", "refund_payment")),
+    "refund_payment, half told": saga(
+        "refund_payment", after("authorize_payment", cut="refund_payment", token="tok_decline_capture")
+    ),
+    "refund_payment, total 0": saga("refund_payment", after(**free)),
+    "refund_payment, total 0, authorized": saga("refund_payment", after("authorize_payment", **free)),
+    "refund_payment, total 0, captured": saga("refund_payment", after("authorize_payment", "capture_payment", **free)),
+    # shipping_service
+    **{
+        f"arrange_shipment, {code}": saga("arrange_shipment", after(postal_code=code), outcome)
+        for code, outcome in {
+            "N1 9GU": "done",
+            "SBX-REJECT": "ShipmentRejected",
+            "SBX-TIMEOUT-ONCE": "done",
+            "SBX-LOST-ANSWER": "done",
+            "SBX-UNREACHABLE": "CarrierUnreachable",
+        }.items()
+    },
+    "arrange_shipment, arranged": saga("arrange_shipment", after("arrange_shipment")),
+    "arrange_shipment, arranged at the carrier": saga("arrange_shipment", after(cut="arrange_shipment")),
+    "arrange_shipment, cancelling": saga("arrange_shipment", after("start_cancellation"), "OrderCancelling"),
+    "cancel_shipment, nothing happened": saga("cancel_shipment", after("start_cancellation")),
+    **{
+        f"cancel_shipment, arranged, {code}": saga("cancel_shipment", after("arrange_shipment", postal_code=code))
+        for code in ("N1 9GU", "SBX-REJECT", "SBX-TIMEOUT-ONCE", "SBX-LOST-ANSWER", "SBX-UNREACHABLE")
+    },
+    **{
+        f"cancel_shipment, arranged at the carrier, {code}": saga(
+            "cancel_shipment", after(cut="arrange_shipment", postal_code=code)
+        )
+        for code in ("N1 9GU", "SBX-REJECT")
+    },
+    "cancel_shipment, cancelled": saga("cancel_shipment", after("arrange_shipment", "cancel_shipment")),
+    # order_view
+    "viewed, placed": view_of(("order", 1), prior=after()),
+    "viewed, payment first": view_of(("payment", 1), prior=after("authorize_payment")),
+    "viewed, next": view_of(("order", 2), prior=after(*FORWARD), seen=(("order", 1),)),
+    "viewed, gap": view_of(("order", 3), prior=after(*BACK), seen=(("order", 1),)),
+    "viewed, gap from nothing": view_of(("order", 2), ("payment", 2), prior=after(*FORWARD)),
+    "viewed, seen before": view_of(("order", 1), prior=after(*FORWARD), seen=(("order", 2), ("payment", 2))),
+    "viewed, all at once, backwards": view_of(
+        *(("payment", 2), ("payment", 1), ("shipment", 1), ("order", 2), ("reservation", 1), ("order", 1)),
+        prior=after(*FORWARD),
+    ),
+    "viewed, partly seen": view_of(
+        ("order", 3), ("payment", 1), ("order", 2), prior=after(*BACK), seen=(("order", 1), ("payment", 1))
+    ),
+    "viewed, two orders": Case(
+        "order_view",
+        lambda world: sqs(*(domain_event(item) for item in log(world) if item["PK"]["S"].startswith("order#"))),
+        both,
+    ),
+    "viewed, rejected": Case(
+        "order_view", lambda world: sqs(domain_event(rejected(world))), rejected_before(unit_price=-1)
+    ),
+    "viewed, rejected, placed too": Case(
+        "order_view",
+        lambda world: sqs(domain_event(rejected(world)), domain_event(world.event(f"order#{ORDER}", 1))),
+        rejected_before(after(), lines={"apple": 3}),
+    ),
+    # order_notifications
+    "told, confirmed": notifications(ORDER, prior=after(*FORWARD)),
+    "told, cancelled": notifications(ORDER, prior=after(*BACK)),
+    "told, two": notifications(ORDER, "o2", prior=both),
+    "told, nobody to tell": notifications(ORDER, prior=after(*FORWARD, email=None)),
+    "told, told before": notifications(ORDER, prior=told(after(*FORWARD))),
+}

@@ -1,0 +1,96 @@
+"""A message delivered again and again, and a function killed once in the middle: the same final state.
+
+For each case the function runs undisturbed at first, which tells its calls to AWS and what it leaves behind. Then, from
+the same state before, it is killed before and after each of the calls, and the message comes again; and each of the
+calls is throttled, or its answer gets lost, and the message comes again where the function failed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from infra.functions import FUNCTIONS
+from infra.local.emulator import Emulator
+from tests.crash.cases import CASES, SERVICES, Case
+from tests.crash.world import Left, World
+from tests.crash.world import world as world_for_the_block
+from tests.in_process import Call, Fault, Items, Killed, Trouble
+
+_ANSWERED = {Trouble.KILLED_AFTER, Trouble.ANSWER_LOST}
+
+
+@pytest.fixture(scope="module")
+def world(emulator: Emulator) -> Iterator[World]:
+    with world_for_the_block(emulator) as world:
+        yield world
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A case as it goes undisturbed: what was there before, the message, the calls to AWS and what is left."""
+
+    case: Case
+    prior: Items
+    message: dict[str, Any]
+    calls: list[Call]
+    left: Left
+
+
+@pytest.fixture(scope="module", params=CASES)
+def undisturbed(request: pytest.FixtureRequest, world: World) -> Undisturbed:
+    case = CASES[request.param]
+    world.begin({})
+    case.prior(world)
+    prior = world.table.items()
+    message = case.message(world)
+    for function in FUNCTIONS:
+        world.left(function.key)
+    calls = Fault()
+    with world.functions.wire.tapped(calls):
+        assert world.deliver(case.function, message) == case.outcome
+    return Undisturbed(case, prior, message, calls.calls, world.left(case.function))
+
+
+def test_there_are_cases_for_every_function_and_command() -> None:
+    assert {case.function for case in CASES.values()} == {function.key for function in FUNCTIONS}
+    for command in SERVICES:
+        assert any(name.startswith(command) for name in CASES)
+
+
+def test_a_message_delivered_three_times_is_a_message_delivered_once(world: World, undisturbed: Undisturbed) -> None:
+    case = undisturbed.case
+    world.begin(undisturbed.prior)
+
+    assert [world.deliver(case.function, undisturbed.message) for _ in range(3)] == [case.outcome] * 3
+    assert world.left(case.function) == undisturbed.left
+
+
+def test_a_function_disturbed_at_any_call_leaves_the_same_in_the_end(world: World, undisturbed: Undisturbed) -> None:
+    case = undisturbed.case
+    for at, trouble in itertools.product(range(1, len(undisturbed.calls) + 1), Trouble):
+        world.begin(undisturbed.prior)
+        try:
+            with world.functions.wire.tapped(Fault(at, trouble)):
+                outcome = world.deliver(case.function, undisturbed.message)
+        except Killed:
+            outcome = world.deliver(case.function, undisturbed.message)
+        left = world.left(case.function)
+
+        where = f"{trouble}: call {at}, {undisturbed.calls[at - 1].operation}"
+        assert outcome == case.outcome, where
+        assert left == _with_email_sent_twice(undisturbed.left, left, undisturbed.calls, at, trouble), where
+
+
+def _with_email_sent_twice(expected: Left, left: Left, calls: list[Call], at: int, trouble: Trouble) -> Left:
+    """What may be left: one e-mail more where sending it was not remembered, for it has no idempotency key."""
+    last_done = at if trouble in _ANSWERED else at - 1
+    if last_done < 1 or calls[last_done - 1].operation != "SendEmail":
+        return expected
+    twice = left.emails - expected.emails
+    assert twice.total() <= 1
+    return replace(expected, emails=expected.emails + twice)
