@@ -3,6 +3,9 @@
 For each case the function runs undisturbed at first, which tells its calls to AWS and what it leaves behind. Then, from
 the same state before, it is killed before and after each of the calls, and the message comes again; and each of the
 calls is throttled, or its answer gets lost, and the message comes again where the function failed.
+
+To be killed after one call and before the next one is the same: nothing but memory lies between them. So the first call
+alone is tried from both sides.
 """
 
 from __future__ import annotations
@@ -73,6 +76,8 @@ def test_a_message_delivered_three_times_is_a_message_delivered_once(world: Worl
 def test_a_function_disturbed_at_any_call_leaves_the_same_in_the_end(world: World, undisturbed: Undisturbed) -> None:
     case = undisturbed.case
     for at, trouble in itertools.product(range(1, len(undisturbed.calls) + 1), Trouble):
+        if trouble is Trouble.KILLED_BEFORE and at > 1:
+            continue
         world.begin(undisturbed.prior)
         try:
             with world.functions.wire.tapped(Fault(at, trouble)):

@@ -27,8 +27,7 @@ from tests.in_process import (
 )
 
 NAME = "crash"
-TRIES = 5
-"""As many as a queue makes."""
+TRIES = 3
 _MESSAGE_ID = re.compile(r'\\*"message_id\\*":\\*"[^"]*"')
 _FUNCTIONS = {function.key: function for function in FUNCTIONS}
 _TRIED_AGAIN = frozenset({"Throttled", "PaymentGatewayUnreachable", "CarrierUnreachable"})
