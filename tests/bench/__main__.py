@@ -1,0 +1,71 @@
+"""`python -m tests.bench`: measure everything, write ``build/bench.json``, and print the same as a table."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from infra.local.pipeline import pipeline
+from tests.bench import append, fold, init, per_order, throughput
+
+_RESULT = Path("build/bench.json")
+
+_AT_MOST = {
+    "package_bytes": 3_200_000.0,
+    "per_order.state_transitions": 7.0,
+    "per_order.put_events_entries": 6.0,
+    "per_order.write_units": 27.0,
+}
+_AT_LEAST = {"orders_per_s": 12.0, "fold_events_per_s": 320_000.0}
+_INIT_PER_BOTO3 = 1.5
+
+
+def main() -> None:
+    """Measure. What needs the machine to itself comes one after the other."""
+    console = Console(stderr=True)
+    console.print("fold, init and package …")
+    figures = fold.measure() | init.measure()
+    console.print("orders through the pipeline …")
+    with pipeline() as deployed:
+        figures |= throughput.measure(deployed)
+    console.print("one order, counted …")
+    with pipeline() as deployed:
+        figures |= per_order.measure(deployed) | append.measure(deployed)
+    _RESULT.parent.mkdir(exist_ok=True)
+    _RESULT.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    Console().print(_table(figures))
+
+
+def _table(figures: dict[str, float]) -> Table:
+    table = Table("key", "measured", "to reach", "")
+    table.columns[1].justify = "right"
+    for key, value in figures.items():
+        target, reached = _target(key, figures)
+        table.add_row(
+            key, f"{value:,.2f}".removesuffix(".00"), target, "" if reached is None else _mark(reached(value))
+        )
+    return table
+
+
+def _target(key: str, figures: dict[str, float]) -> tuple[str, Callable[[float], bool] | None]:
+    """What a figure is to reach, in words and as a test; nothing, where it is only to be known."""
+    if key in _AT_MOST:
+        most = _AT_MOST[key]
+    elif key.startswith("init_ms.") and key != "init_ms.boto3":
+        most = _INIT_PER_BOTO3 * figures["init_ms.boto3"]
+    elif key in _AT_LEAST:
+        least = _AT_LEAST[key]
+        return f"≥ {least:,.0f}", lambda value: value >= least
+    else:
+        return "", None
+    return f"≤ {most:,.0f}", lambda value: value <= most
+
+
+def _mark(reached: bool) -> str:
+    return "[green]ok[/]" if reached else "[red]missed[/]"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""How many orders a second go through the pipeline on this machine, and how long one takes when many come at once."""
+
+from infra.local.capture import Progress
+from infra.local.generator import generate
+from infra.local.pipeline import Pipeline
+from infra.local.run import Report, percentile, run
+from infra.local.submissions import deliveries
+
+_ORDERS, _WARM_UP = 300, 100
+_WAIT_SCALE = 0.05
+
+
+class _Silent:
+    """A watcher that tells nothing."""
+
+    def stage(self, what: str) -> None:
+        """Nothing is shown."""
+
+    def moved(self, progress: Progress) -> None:
+        """Nothing is shown."""
+
+
+def measure(pipeline: Pipeline) -> dict[str, float]:
+    """``orders_per_s`` and ``latency_ms.*`` of 300 generated orders, published at once.
+
+    Other orders go before, so that the functions' processes are up. A latency is the time from publishing an order to
+    the event that ends it.
+    """
+    pipeline.emulator.scale_waits(_WAIT_SCALE)
+    _run(pipeline, _WARM_UP, seed=2)
+    report = _run(pipeline, _ORDERS, seed=1)
+    latencies = {f"latency_ms.p{share}": 1000 * percentile(report.latencies, share / 100) for share in (50, 95, 99)}
+    return {"orders_per_s": report.orders_per_second, **latencies}
+
+
+def _run(pipeline: Pipeline, count: int, *, seed: int) -> Report:
+    generated = generate(count, seed)
+    stock = list(deliveries(f"bench-{seed}", generated.stock))
+    report = run(pipeline, generated.submissions, stock, _Silent())
+    if report.progress.open:
+        raise RuntimeError(f"{len(report.progress.open)} of {count} orders did not end")
+    return report
