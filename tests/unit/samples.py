@@ -105,6 +105,17 @@ def record(event: DomainEvent, stream: str, version: int, at: datetime = START) 
     return Recorded(event, stream, version, metadata.model_dump_json())
 
 
+def image(event: Recorded) -> dict[str, Any]:
+    """The item of an event."""
+    return {
+        **EventStore.key(event.stream, event.version),
+        "type": {"S": type(event.event).__name__},
+        "schema_version": {"N": str(event.event.schema_version)},
+        "data": {"S": event.event.model_dump_json(exclude_none=True)},
+        "metadata": {"S": event.metadata_json},
+    }
+
+
 def envelope(detail: Any, event_id: str = "e1", detail_type: str = "OrderSubmitted") -> Envelope:
     return Envelope.model_validate({"id": event_id, "detail-type": detail_type, "detail": detail})
 

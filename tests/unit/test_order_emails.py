@@ -1,0 +1,172 @@
+"""Order e-mails: one per outcome, to those who left an address, in words that people read."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
+
+from events import streams
+from events.envelope import Recorded
+from events.notification import CustomerNotified
+from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
+from events.store import EventStore, Throttled
+from handlers import aws
+from handlers.notification.order_emails import NotSent, email, handler, money, notify
+from handlers.refusals import OrderNotFound
+from tests.unit import SENDER
+from tests.unit.samples import (
+    CONTEXT,
+    EMAIL,
+    Raced,
+    append,
+    failed,
+    from_bus,
+    line,
+    names,
+    place,
+    placed,
+    record,
+    sqs,
+    told,
+)
+
+
+@functools.cache
+def ses() -> Any:
+    return aws.ses()
+
+
+@pytest.fixture(autouse=True)
+def sender(store: EventStore) -> Iterator[None]:
+    """SES sends for a verified sender only."""
+    ses().create_email_identity(EmailIdentity=SENDER)
+    yield
+    ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
+
+
+def sent() -> list[Any]:
+    messages: list[Any] = ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].sent_messages
+    return messages
+
+
+def confirm(store: EventStore, order_id: str = "o1") -> Recorded:
+    return append(store, streams.order(order_id), OrderConfirmed(order_id=order_id))[0]
+
+
+def cancel(store: EventStore, reason: str) -> Recorded:
+    started = OrderCancellationStarted(order_id="o1", reason=reason)
+    return append(store, "order#o1", started, OrderCancelled(order_id="o1", reason=reason))[1]
+
+
+def test_a_confirmed_order_is_told_once(store: EventStore) -> None:
+    place(store, "o1", line(quantity=3, unit_price=1234))
+    confirmed = from_bus(confirm(store))
+    assert failed(handler(sqs(confirmed, confirmed), CONTEXT)) == []
+    assert failed(handler(sqs(confirmed), CONTEXT)) == []
+    [message] = sent()
+    assert message.source == SENDER
+    assert message.destinations["ToAddresses"] == [EMAIL]
+    assert message.subject == "Your order o1 is confirmed"
+    assert "over 37.02 GBP" in message.body
+
+
+def test_what_was_sent_is_remembered_as_an_event(store: EventStore) -> None:
+    place(store)
+    confirmed = confirm(store)
+    handler(sqs(from_bus(confirmed)), CONTEXT)
+    [notified] = told(store, "notification#o1")
+    assert isinstance(notified, CustomerNotified)
+    assert notified.about == confirmed.event_id
+    assert notified.message_id == sent()[0].id
+    [remembered] = store.read("notification#o1")
+    assert remembered.metadata.causation_id == confirmed.event_id
+
+
+@pytest.mark.parametrize(
+    ("reason", "because"),
+    [
+        ("OutOfStock", "we do not have everything you ordered"),
+        ("PaymentDeclined", "the payment was declined"),
+        ("ShipmentRejected", "the carrier does not deliver to your address"),
+        ("CancellationRequested", "you asked us to"),
+        ("SomethingNew", "of a problem on our side"),
+    ],
+)
+def test_a_cancelled_order_is_told_with_the_reason(store: EventStore, reason: str, because: str) -> None:
+    place(store)
+    handler(sqs(from_bus(cancel(store, reason))), CONTEXT)
+    [message] = sent()
+    assert message.subject == "Your order o1 is cancelled"
+    assert f"is cancelled, because {because}." in message.body
+    assert "You will not be charged" in message.body
+
+
+@pytest.mark.parametrize("customer", [None, {"customer_id": "c1"}])
+def test_who_left_no_address_is_told_nothing(store: EventStore, customer: dict[str, str] | None) -> None:
+    place(store, customer=customer)
+    assert failed(handler(sqs(from_bus(confirm(store))), CONTEXT)) == []
+    assert sent() == []
+    assert told(store, "notification#o1") == []
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        (1234, "GBP", "12.34"),
+        (5, "GBP", "0.05"),
+        (0, "EUR", "0.00"),
+        (100, "USD", "1.00"),
+        (1234, "JPY", "1234"),
+        (1234, "KWD", "1.234"),
+        (10**15, "GBP", "10000000000000.00"),
+        (7, "CLF", "0.0007"),
+    ],
+)
+def test_money_is_written_as_people_write_it(amount: int, currency: str, text: str) -> None:
+    assert money(amount, currency) == text
+    if currency == "JPY":
+        order = placed("o1", line(quantity=1, unit_price=amount), currency=currency)
+        assert "over 1234 JPY" in email(order, OrderConfirmed(order_id="o1")).body
+
+
+def test_an_e_mail_that_ses_does_not_take_comes_again(store: EventStore) -> None:
+    place(store)
+    confirmed = confirm(store)
+    with Stubber(ses()) as stub:
+        stub.add_client_error("send_email", "TooManyRequestsException", "slow down")
+        with pytest.raises(NotSent, match="TooManyRequestsException"):
+            notify(store, ses(), SENDER, confirmed)
+    assert told(store, "notification#o1") == []
+    notify(store, ses(), SENDER, confirmed)
+    assert names(told(store, "notification#o1")) == ["CustomerNotified"]
+
+
+def test_each_message_of_a_batch_succeeds_or_fails_by_itself(store: EventStore) -> None:
+    place(store)
+    unknown = record(OrderConfirmed(order_id="o9"), "order#o9", 2)
+    assert failed(handler(sqs(from_bus(unknown), "not JSON", from_bus(confirm(store))), CONTEXT)) == ["m0", "m1"]
+    assert len(sent()) == 1
+    with pytest.raises(OrderNotFound):
+        notify(store, ses(), SENDER, unknown)
+
+
+def test_a_crash_between_sending_and_remembering_sends_twice_and_remembers_once(store: EventStore) -> None:
+    """E-mail has no idempotency key: the README says so, too."""
+    place(store)
+    confirmed = confirm(store)
+
+    def dies(stream: str, version: int) -> None:
+        raise Throttled
+
+    with pytest.raises(Throttled):
+        notify(Raced(store, before_append=dies), ses(), SENDER, confirmed)
+    for _ in range(2):
+        notify(store, ses(), SENDER, confirmed)
+    assert len(sent()) == 2
+    assert names(told(store, "notification#o1")) == ["CustomerNotified"]

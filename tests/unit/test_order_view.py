@@ -1,0 +1,426 @@
+"""The order view: whatever comes in whatever order and however often, the view is the one that the log tells."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events import streams
+from events.envelope import Recorded
+from events.inventory import ReservationRefused, StockLine, StockReleased, StockReserved
+from events.model import DomainEvent
+from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderRejected, RejectionReason
+from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
+from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentRejected
+from events.store import EventStore, Throttled
+from handlers.projections.order_fold import fold
+from handlers.projections.order_view import Behind, OrderView, handler
+from tests.unit.samples import (
+    CONTEXT,
+    EMAIL,
+    START,
+    STREET,
+    TOKEN,
+    calls,
+    clear,
+    failed,
+    from_bus,
+    image,
+    items,
+    line,
+    placed,
+    record,
+    sqs,
+)
+
+ORDER, PAYMENT, STOCK, PARCEL = (f"{kind}#o1" for kind in ("order", "payment", "reservation", "shipment"))
+GOODS = (StockLine(sku="A", quantity=1),)
+
+PLACED = placed("o1", line(quantity=3, unit_price=100))
+GUEST = placed("o1", line(quantity=3, unit_price=100), customer=None)
+CONFIRMED = OrderConfirmed(order_id="o1")
+RESERVED = StockReserved(order_id="o1", chunk=1, chunks=1, lines=GOODS)
+RELEASED = StockReleased(order_id="o1", chunk=1, lines=GOODS)
+AUTHORIZED = PaymentAuthorized(order_id="o1", amount=300, currency="GBP", authorization_id="a1")
+CAPTURED = PaymentCaptured(order_id="o1", amount=300, currency="GBP")
+VOIDED = PaymentVoided(order_id="o1", amount=300, currency="GBP")
+REFUNDED = PaymentRefunded(order_id="o1", amount=300, currency="GBP")
+DECLINED = PaymentDeclined(order_id="o1", reason="insufficient funds")
+ARRANGED = ShipmentArranged(order_id="o1", tracking_number="t1")
+CALLED_OFF = ShipmentCancelled(order_id="o1", tracking_number="t1")
+NOT_THERE = ShipmentRejected(order_id="o1", reason="no service")
+
+
+def cancelled(reason: str) -> list[DomainEvent]:
+    return [OrderCancellationStarted(order_id="o1", reason=reason), OrderCancelled(order_id="o1", reason=reason)]
+
+
+def rejection(why: str, *, at: int = 0) -> Recorded:
+    """A refused submission under the order's id, ``at`` seconds after the first event."""
+    event = OrderRejected(
+        order_id="o1", content_hash=why, reasons=(RejectionReason(field="lines", message=why),), reason_count=1
+    )
+    return record(event, streams.rejection("o1", why), 1, START + timedelta(seconds=at))
+
+
+def course(*order: DomainEvent, payment: Sequence[DomainEvent] = (), stock: Sequence[DomainEvent] = (),
+           parcel: Sequence[DomainEvent] = (), rejections: Sequence[Recorded] = ()) -> list[Recorded]:  # fmt: skip
+    by_stream = {ORDER: order, PAYMENT: payment, STOCK: stock, PARCEL: parcel}
+    return [
+        *(record(event, stream, n) for stream, events in by_stream.items() for n, event in enumerate(events, start=1)),
+        *rejections,
+    ]
+
+
+COURSES: dict[str, tuple[list[Recorded], dict[str, str]]] = {
+    "confirmed": (
+        course(PLACED, CONFIRMED, payment=[AUTHORIZED, CAPTURED], stock=[RESERVED], parcel=[ARRANGED]),
+        {"status": "CONFIRMED", "payment": "captured", "stock": "reserved", "shipment": "arranged"},
+    ),
+    "a guest's, in several chunks": (
+        course(GUEST, CONFIRMED, payment=[AUTHORIZED, CAPTURED], stock=[RESERVED] * 3, parcel=[ARRANGED]),
+        {"status": "CONFIRMED", "payment": "captured", "stock": "reserved", "shipment": "arranged"},
+    ),
+    "out of stock": (
+        course(
+            PLACED, *cancelled("OutOfStock"), payment=[VOIDED], parcel=[CALLED_OFF],
+            stock=[RESERVED, ReservationRefused(order_id="o1", skus=("A",)), RELEASED],
+        ),
+        {"status": "CANCELLED", "reason": "OutOfStock", "stock": "released", "payment": "voided"},
+    ),
+    "declined": (
+        course(
+            PLACED, *cancelled("PaymentDeclined"), payment=[DECLINED], parcel=[CALLED_OFF], stock=[RESERVED, RELEASED]
+        ),
+        {"status": "CANCELLED", "reason": "PaymentDeclined", "payment": "declined"},
+    ),
+    "declined at capture": (
+        course(
+            PLACED, *cancelled("PaymentDeclined"), payment=[AUTHORIZED, DECLINED, VOIDED],
+            parcel=[ARRANGED, CALLED_OFF], stock=[RESERVED, RELEASED],
+        ),
+        {"status": "CANCELLED", "payment": "voided", "payment_reason": "insufficient funds", "shipment": "cancelled"},
+    ),
+    "not shipped": (
+        course(
+            PLACED, *cancelled("ShipmentRejected"), payment=[AUTHORIZED, VOIDED], parcel=[NOT_THERE],
+            stock=[RESERVED, RELEASED],
+        ),
+        {"status": "CANCELLED", "shipment": "rejected", "shipment_reason": "no service"},
+    ),
+    "cancelled after the capture": (
+        course(
+            PLACED, *cancelled("CancellationRequested"), payment=[AUTHORIZED, CAPTURED, REFUNDED],
+            parcel=[ARRANGED, CALLED_OFF], stock=[RESERVED, RELEASED],
+        ),
+        {"status": "CANCELLED", "reason": "CancellationRequested", "payment": "refunded"},
+    ),
+    "being cancelled": (course(PLACED, cancelled("OutOfStock")[0]), {"status": "CANCELLING", "reason": "OutOfStock"}),
+    "rejected": (
+        course(rejections=[rejection("first"), rejection("second", at=5), rejection("third", at=9)]),
+        {"status": "REJECTED", "rejection": "lines: third", "rejection_count": "1"},
+    ),
+    "rejected, then corrected": (
+        course(PLACED, CONFIRMED, payment=[AUTHORIZED], rejections=[rejection("wrong", at=-9)]),
+        {"status": "CONFIRMED", "rejection": "lines: wrong"},
+    ),
+    "confirmed, with a conflict": (
+        course(PLACED, CONFIRMED, rejections=[rejection("other", at=9), rejection("another", at=9)]),
+        {"status": "CONFIRMED", "rejection": "lines: other"},
+    ),
+}  # fmt: skip
+
+
+def write(store: EventStore, history: Sequence[Recorded]) -> None:
+    """Put events in the log."""
+    for each in history:
+        store.client.put_item(TableName=store.table, Item=image(each))
+
+
+def view(store: EventStore) -> dict[str, str]:
+    """The order's view, without DynamoDB's types."""
+    found = items(store, "view#order#")
+    return {name: next(iter(value.values())) for name, value in found[0].items()} if found else {}
+
+
+def in_order(store: EventStore, history: Sequence[Recorded]) -> dict[str, str]:
+    """The view of events that came one by one as they happened."""
+    for each in history:
+        OrderView(store).apply("o1", [each])
+    found = view(store)
+    for item in items(store, "view#"):
+        store.client.delete_item(TableName=store.table, Key={"PK": item["PK"], "SK": item["SK"]})
+    return found
+
+
+@st.composite
+def deliveries(draw: st.DrawFn, history: list[Recorded]) -> list[list[Recorded]]:
+    """Events in any order, some twice, some never unless they are the last of their stream, in batches of any size."""
+    last = {each.stream: each for each in history}
+    arriving: list[Recorded] = []
+    for each in history:
+        times = draw(st.sampled_from([1, 1, 1, 2] if last[each.stream] is each else [0, 1, 1, 2]))
+        arriving += [each] * times
+    arriving = draw(st.permutations(arriving))
+    batches: list[list[Recorded]] = []
+    while arriving:
+        size = draw(st.integers(1, min(5, len(arriving))))
+        batches.append(arriving[:size])
+        arriving = arriving[size:]
+    return batches
+
+
+@pytest.mark.parametrize("name", COURSES)
+def test_the_same_view_in_every_order_of_arrival(store: EventStore, name: str) -> None:
+    """Any order, doubled, with gaps, in any batches; also while the log is longer than what has arrived."""
+    history, shown = COURSES[name]
+    write(store, history)
+    expected = in_order(store, history)
+    assert expected.items() >= shown.items()
+    folded = fold(store.read(ORDER)) | fold(
+        [each for stream in (PAYMENT, STOCK, PARCEL) for each in store.read(stream)]
+    )
+    assert expected.items() >= {name: str(value) for name, value in folded.items()}.items()
+
+    @given(deliveries(history))
+    @settings(max_examples=12)
+    def same(batches: list[list[Recorded]]) -> None:
+        for item in items(store, "view#"):
+            store.client.delete_item(TableName=store.table, Key={"PK": item["PK"], "SK": item["SK"]})
+        for batch in batches:
+            OrderView(store).apply("o1", batch)
+        assert view(store) == expected
+
+    same()
+
+
+@given(deliveries(COURSES["declined at capture"][0]), st.randoms(use_true_random=False))
+@settings(max_examples=8)
+def test_the_same_view_while_the_order_is_on_its_way(
+    store: EventStore, batches: list[list[Recorded]], randomly: random.Random
+) -> None:
+    """Events arrive as soon as they are in the log, whose other streams may not have got that far."""
+    history, _ = COURSES["declined at capture"]
+    clear(store)
+    write(store, history)
+    expected = in_order(store, history)
+    clear(store)
+    late: list[list[Recorded]] = []
+    for batch in batches:
+        for each in batch:
+            write(store, [other for other in history if other.stream == each.stream and other.version <= each.version])
+        OrderView(store).apply("o1", batch)
+        if randomly.random() < 0.3:
+            late.append(batch)
+    for batch in late:
+        OrderView(store).apply("o1", batch)
+    assert view(store) == expected
+
+
+def test_what_a_view_shows(store: EventStore) -> None:
+    history, _ = COURSES["confirmed"]
+    shown = in_order(store, history)
+    placed_at = history[0].metadata.occurred_at
+    assert {name: value for name, value in shown.items() if not name.startswith(("GSI", "PK", "SK"))} == {
+        "order_id": "o1",
+        "status": "CONFIRMED",
+        "currency": "GBP",
+        "total": "300",
+        "line_count": "1",
+        "customer_id": "c1",
+        "placed_at": shown["placed_at"],
+        "stock": "reserved",
+        "payment": "captured",
+        "shipment": "arranged",
+        "tracking_number": "t1",
+        "order_version": "2",
+        "reservation_version": "1",
+        "payment_version": "2",
+        "shipment_version": "1",
+    }
+    assert type(placed_at).fromisoformat(shown["placed_at"]) == placed_at
+
+
+def test_a_view_holds_neither_lines_nor_an_address_nor_a_token(store: EventStore) -> None:
+    shown = str(in_order(store, COURSES["confirmed, with a conflict"][0]))
+    assert not [secret for secret in (EMAIL, STREET, TOKEN, "Ada Lovelace") if secret in shown]
+
+
+def test_reasons_of_a_rejection_stay_small(store: EventStore) -> None:
+    reasons = tuple(RejectionReason(field=f"lines.{number}.quantity", message="too many " * 5) for number in range(50))
+    event = OrderRejected(order_id="o1", content_hash="h", reasons=reasons, reason_count=1_000)
+    OrderView(store).apply("o1", [record(event, streams.rejection("o1", "h"), 1)])
+    assert len(view(store)["rejection"]) < 250
+    assert view(store)["rejection_count"] == "1000"
+
+
+# What it costs
+
+
+@contextmanager
+def counted(store: EventStore) -> Iterator[list[int]]:
+    """How many items each query returned."""
+    counts: list[int] = []
+
+    def note(parsed: dict[str, Any], **_: Any) -> None:
+        counts.append(parsed["Count"])
+
+    store.client.meta.events.register("after-call.dynamodb.Query", note)
+    try:
+        yield counts
+    finally:
+        store.client.meta.events.unregister("after-call.dynamodb.Query", note)
+
+
+def applied(store: EventStore, delivered: Sequence[Recorded]) -> list[str]:
+    with calls(store.client) as made:
+        OrderView(store).apply("o1", delivered)
+    return made
+
+
+def test_several_events_of_an_order_are_one_write(store: EventStore) -> None:
+    history, shown = COURSES["declined at capture"]
+    assert applied(store, list(reversed(history)) * 2) == ["UpdateItem"]
+    assert view(store).items() >= shown.items()
+
+
+def test_the_next_version_is_one_write_without_a_read(store: EventStore) -> None:
+    history, _ = COURSES["confirmed"]
+    for each in history:
+        assert applied(store, [each]) == ["UpdateItem"]
+
+
+def test_duplicates_are_acknowledged_without_a_read(store: EventStore) -> None:
+    history, _ = COURSES["confirmed"]
+    OrderView(store).apply("o1", history)
+    before = view(store)
+    for batch in ([history[0]], history, history[2:4]):
+        assert applied(store, batch) == ["UpdateItem"]
+    assert view(store) == before
+
+
+def test_a_gap_reads_what_is_missing_and_no_more(store: EventStore) -> None:
+    chunks = course(stock=[RESERVED] * 40)
+    write(store, chunks)
+    OrderView(store).apply("o1", chunks[:37])
+    with counted(store) as read:
+        assert applied(store, [chunks[39]]) == ["UpdateItem", "Query", "UpdateItem"]
+    assert read == [3]
+    assert view(store)["reservation_version"] == "40"
+
+
+def test_a_gap_within_a_batch_is_filled_before_the_first_write(store: EventStore) -> None:
+    history = course(PLACED, *cancelled("OutOfStock"))
+    write(store, history)
+    assert applied(store, [history[0], history[2]]) == ["Query", "UpdateItem"]
+    assert view(store)["status"] == "CANCELLED"
+
+
+# What comes again
+
+
+def test_a_log_that_ends_below_what_was_delivered_is_a_retry(store: EventStore) -> None:
+    history = course(PLACED, *cancelled("OutOfStock"))
+    write(store, history[:1])
+    with pytest.raises(Behind, match="order#o1 has no version 3 yet"):
+        OrderView(store).apply("o1", [history[2]])
+    assert view(store) == {}
+    assert failed(handler(sqs(from_bus(history[2])), CONTEXT)) == ["m0"]
+    write(store, history)
+    assert failed(handler(sqs(from_bus(history[2])), CONTEXT)) == []
+    assert view(store)["status"] == "CANCELLED"
+
+
+def test_messages_of_a_batch_fail_order_by_order(store: EventStore) -> None:
+    """One order is behind, one message is no event, one event is newer than the code: the others are done."""
+    behind = course(PLACED, *cancelled("OutOfStock"))
+    other = record(placed("o2"), "order#o2", 1)
+    newer = from_bus(record(placed("o3"), "order#o3", 1)).replace('"schema_version": 1', '"schema_version": 9')
+    unknown = from_bus(other).replace("OrderPlaced", "OrderForgotten")
+    bodies = [from_bus(behind[2]), from_bus(other), "not JSON", "[]", newer, unknown, from_bus(behind[1])]
+    assert failed(handler(sqs(*bodies), CONTEXT)) == ["m0", "m2", "m3", "m4", "m5", "m6"]
+    assert [item["order_id"]["S"] for item in items(store, "view#")] == ["o2"]
+
+
+def test_a_view_that_others_always_outrun_is_a_retry(store: EventStore) -> None:
+    history, _ = COURSES["confirmed"]
+    with Stubber(store.client) as stub:
+        for _ in range(5):
+            stub.add_client_error("update_item", "ConditionalCheckFailedException", modeled_fields={"Item": {}})
+        with pytest.raises(Throttled, match="too many others"):
+            OrderView(store).apply("o1", history[:1])
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException"])
+def test_throttling_is_a_retry(store: EventStore, code: str) -> None:
+    with Stubber(store.client) as stub:
+        stub.add_client_error("update_item", code)
+        with pytest.raises(Throttled):
+            OrderView(store).apply("o1", [record(PLACED, ORDER, 1)])
+
+
+def test_another_writer_in_between_is_taken_into_account(store: EventStore) -> None:
+    """Two functions fold different streams of one order at the same time."""
+    history, shown = COURSES["confirmed"]
+    write(store, history)
+    expected = in_order(store, history)
+    first = [each for each in history if each.stream in {ORDER, PAYMENT}]
+    second = [each for each in history if each.stream in {PAYMENT, STOCK, PARCEL}]
+    once: list[Callable[[], None]] = [lambda: OrderView(store).apply("o1", second)]
+
+    def meanwhile(**_: Any) -> None:
+        if once:
+            once.pop()()
+
+    store.client.meta.events.register("before-call.dynamodb.UpdateItem", meanwhile)
+    try:
+        OrderView(store).apply("o1", first)
+    finally:
+        store.client.meta.events.unregister("before-call.dynamodb.UpdateItem", meanwhile)
+    assert view(store) == expected
+    assert expected.items() >= shown.items()
+
+
+# Lists
+
+
+def listed(store: EventStore, index: str, key: str) -> list[str]:
+    answer = store.client.query(
+        TableName=store.table,
+        IndexName=index,
+        KeyConditionExpression=f"{index}PK = :key",
+        ExpressionAttributeValues={":key": {"S": key}},
+    )
+    return [str(item["order_id"]["S"]) for item in answer["Items"]]
+
+
+def test_a_customer_finds_the_orders_by_time_and_guests_are_in_no_such_list(store: EventStore) -> None:
+    for number, order_id in enumerate(["late", "early", "guest"]):
+        content = placed(order_id, **({"customer": None} if order_id == "guest" else {}))
+        at = START - timedelta(days=number)
+        OrderView(store).apply(order_id, [record(content, streams.order(order_id), 1, at)])
+    assert listed(store, "GSI1", "1#customer#c1") == ["early", "late"]
+    assert "GSI1PK" not in items(store, "view#order#guest")[0]
+
+
+def test_orders_are_found_by_status(store: EventStore) -> None:
+    def shards(status: str) -> list[str]:
+        return [each for shard in range(8) for each in listed(store, "GSI2", f"1#status#{status}#{shard}")]
+
+    for number in range(20):
+        order_id = f"o{number}"
+        history = [placed(order_id), *([OrderConfirmed(order_id=order_id)] if number % 2 else [])]
+        records = [record(event, streams.order(order_id), n) for n, event in enumerate(history, start=1)]
+        OrderView(store).apply(order_id, records)
+    OrderView(store).apply("o1", [rejection("other")])
+    assert sorted(shards("CONFIRMED")) == sorted(f"o{number}" for number in range(1, 20, 2))
+    assert sorted(shards("PLACED")) == sorted(f"o{number}" for number in range(0, 20, 2))
+    assert shards("REJECTED") == []
