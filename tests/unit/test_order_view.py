@@ -185,9 +185,7 @@ def test_the_same_view_in_every_order_of_arrival(store: EventStore, name: str) -
     write(store, history)
     expected = in_order(store, history)
     assert expected.items() >= shown.items()
-    folded = fold(store.read(ORDER)) | fold(
-        [each for stream in (PAYMENT, STOCK, PARCEL) for each in store.read(stream)]
-    )
+    folded = fold(each for stream in (ORDER, PAYMENT, STOCK, PARCEL) for each in store.read(stream))
     assert expected.items() >= {name: str(value) for name, value in folded.items()}.items()
 
     @given(deliveries(history))
