@@ -137,7 +137,7 @@ class Trouble(StrEnum):
 
     KILLED_BEFORE = "killed before the call"
     KILLED_AFTER = "killed after the call, its answer unseen"
-    THROTTLED = "throttled"
+    THROTTLED = "AWS was busy"
     ANSWER_LOST = "the answer got lost"
 
 
@@ -155,7 +155,7 @@ class Fault:
             if self._trouble is Trouble.KILLED_BEFORE:
                 raise Killed
             if self._trouble is Trouble.THROTTLED:
-                return Answer({"Error": {"Code": "ThrottlingException", "Message": "too much"}})
+                return _busy(call)
         return None
 
     def after(self, call: Call, answer: Answer) -> None:
@@ -164,6 +164,19 @@ class Fault:
                 raise Killed
             if self._trouble is Trouble.ANSWER_LOST:
                 raise ReadTimeoutError(endpoint_url="the emulator")
+
+
+def _busy(call: Call) -> Answer:
+    """AWS is busy: with other transactions on the same items, which the emulator never is, or with too much."""
+    if call.operation != "TransactWriteItems":
+        return Answer({"Error": {"Code": "ThrottlingException", "Message": "too much"}})
+    reasons = [{"Code": "None"} for _ in call.parameters["TransactItems"][1:]]
+    return Answer(
+        {
+            "Error": {"Code": "TransactionCanceledException", "Message": "[TransactionConflict]"},
+            "CancellationReasons": [{"Code": "TransactionConflict"}, *reasons],
+        }
+    )
 
 
 class Table:
@@ -248,6 +261,8 @@ def functions(emulator: Emulator, environment: Mapping[str, str]) -> Iterator[Fu
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
     }
     with patch.dict(os.environ, everywhere | dict(environment)):
+        for elsewhere in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+            os.environ.pop(elsewhere, None)
         others = _unload()
         try:
             wire = Wire()
