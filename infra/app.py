@@ -16,7 +16,7 @@ EMAIL_SENDER = "orders@example.com"
 
 
 def synthesize(code: Path, outdir: Path, *, saga: Path = DEFINITION) -> cx_api.CloudAssembly:
-    """Synthesize the stack into the folder `outdir`, with the functions' package in the folder `code`."""
+    """Synthesize the stack into the folder `outdir`; `code` is the functions' package, a folder or a zip file."""
     app = cdk.App(
         analytics_reporting=False,
         outdir=str(outdir),
@@ -29,7 +29,7 @@ def synthesize(code: Path, outdir: Path, *, saga: Path = DEFINITION) -> cx_api.C
 
 def main() -> None:
     """Package the functions for AWS and synthesize, to where the CDK command line wants it or else into `cdk.out`."""
-    synthesize(bundle.build("aws"), Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
+    synthesize(bundle.zip_bundle("aws"), Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
 
 
 if __name__ == "__main__":
