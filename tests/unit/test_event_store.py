@@ -112,6 +112,22 @@ def test_an_event_of_hundreds_of_lines_is_one_item(store: EventStore) -> None:
     assert told(store, "order#o1") == [large]
 
 
+def test_reads_are_consistent(store: EventStore) -> None:
+    """A decision rests on them; moto would not show the difference."""
+    asked: list[bool] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        asked.append(json.loads(params["body"]).get("ConsistentRead", False))
+
+    store.client.meta.events.register("before-call.dynamodb.Query", note)
+    try:
+        store.read("order#o1")
+        store.last("order#o1")
+    finally:
+        store.client.meta.events.unregister("before-call.dynamodb.Query", note)
+    assert asked == [True, True]
+
+
 def test_long_streams_are_read_page_by_page(store: EventStore) -> None:
     large = placed("o1", *[line(f"SKU-{number:05}", description="D" * 150) for number in range(900)])
     for version in range(1, 8):

@@ -185,6 +185,25 @@ def test_the_money_balances_whatever_gets_lost(store: EventStore, broken: dict[i
     assert items(store) == before
 
 
+@pytest.mark.parametrize(
+    ("token", "broken", "history"),
+    [
+        ("tok_decline", 1, ["PaymentDeclined"]),
+        ("tok_decline_capture", 1, ["PaymentAuthorized", "PaymentVoided"]),
+        ("tok_decline_capture", 2, ["PaymentAuthorized", "PaymentDeclined", "PaymentVoided"]),
+        ("tok_approve", 1, ["PaymentAuthorized", "PaymentVoided"]),
+        ("tok_approve", 2, ["PaymentAuthorized", "PaymentCaptured", "PaymentRefunded"]),
+    ],
+)
+def test_the_compensation_tells_what_a_lost_answer_said(
+    store: EventStore, token: str, broken: int, history: list[str]
+) -> None:
+    place(store, "o1", payment_token=token)
+    run(store, Unsteady(store, {broken: True}))
+    assert names(told(store, "payment#o1")) == history
+    balances(store)
+
+
 @pytest.mark.parametrize("reached", [True, False])
 @pytest.mark.parametrize("broken", [1, 2])
 def test_the_money_balances_where_undoing_gets_lost(store: EventStore, broken: int, *, reached: bool) -> None:
