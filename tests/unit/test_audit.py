@@ -74,13 +74,13 @@ VIEWS: dict[str, Mapping[str, Any]] = {
     "well": {
         **{"PK": "view#order#well", "SK": "1", "GSI2PK": "an index may hold what it likes"},
         **{"order_id": "well", "status": "CONFIRMED", "customer_id": "c1", "order_version": 2},
-        **{"currency": "GBP", "total": 350, "line_count": 3, "placed_at": "2026-01-02T03:04:06.678901+00:00"},
+        **{"currency": "GBP", "total": 350, "line_count": 3, "placed_at": "2026-01-02T03:04:06.678901Z"},
         **{"stock": "reserved", "reservation_version": 1, "payment": "captured", "payment_version": 2},
         **{"shipment": "arranged", "tracking_number": "trk_well", "shipment_version": 1},
     },
     "declined": {
         **{"order_id": "declined", "status": "CANCELLED", "reason": "PaymentDeclined", "order_version": 3},
-        **{"currency": "GBP", "total": 50, "line_count": 1, "placed_at": "2026-01-02T03:04:06.678901+00:00"},
+        **{"currency": "GBP", "total": 50, "line_count": 1, "placed_at": "2026-01-02T03:04:06.678901Z"},
         **{"stock": "released", "reservation_version": 2, "payment": "voided", "payment_version": 3},
         **{"payment_reason": "closed", "shipment": "cancelled", "shipment_version": 2},
         "tracking_number": "trk_declined",
