@@ -1,6 +1,8 @@
 """The whole pipeline on one machine, as one object."""
 
 import contextlib
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,9 +12,14 @@ from typing import Any
 from infra import bundle
 from infra.functions import FUNCTIONS
 from infra.local import emulator as emulators
-from infra.local.deploy import deploy, outputs_of
+from infra.local.deploy import DeploymentError, deploy, outputs_of
 from infra.local.emulator import Emulator
 
+_SYNTHESIZE = """
+import pathlib, sys
+from infra.app import synthesize
+synthesize(*map(pathlib.Path, sys.argv[1:]))
+"""
 _NAMES = {function.key: function.name for function in FUNCTIONS}
 
 
@@ -107,8 +114,18 @@ def _assembly(made: Path | None) -> Iterator[Path]:
     if made is not None:
         yield made
         return
-    from infra.app import synthesize  # noqa: PLC0415  (importing CDK takes seconds)
-
+    code = bundle.build("local")
     with tempfile.TemporaryDirectory(prefix="order-pipeline-cdk-") as folder:
-        synthesize(bundle.build("local"), Path(folder))
+        # A process of its own: CDK's Node, hundreds of megabytes, ends with it. And a session of its own: Ctrl-C ends
+        # this process in order, not Node before it.
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-c", _SYNTHESIZE, str(code), folder],
+            cwd=emulators.ROOT,
+            start_new_session=True,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise DeploymentError(f"cannot synthesize:\n{done.stderr}")
         yield Path(folder)

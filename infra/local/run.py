@@ -32,6 +32,7 @@ _SETTLING = 15.0  # seconds that may pass without a change before what does not 
 _POLL = 0.15
 _POLL_DEAD_LETTERS = 1.0
 _STOCKED_WITHIN = 60.0
+_SHOWN_CAUSE = 300  # characters
 _DEPTH = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
 
 
@@ -243,7 +244,7 @@ class _Runner:
         entered = [
             event["stateEnteredEventDetails"]["name"] for event in history if "stateEnteredEventDetails" in event
         ]
-        because = f": {saga['error']} {saga.get('cause', '')}" if "error" in saga else ""
+        because = f": {saga['error']} {saga.get('cause', '')}"[:_SHOWN_CAUSE] if "error" in saga else ""
         return f"{saga['status'].lower()} at {entered[-1] if entered else 'its start'}{because}"
 
     def _executions(self, status: str) -> Iterator[Item]:

@@ -336,7 +336,7 @@ BROKEN: dict[str, tuple[Callable[[], Run], int, str]] = {
             with_log("order#well", STREAMS["order#well"][0]), standing={"well": "failed at CapturePayment: KeyError"}
         ),
         6,
-        "order#well: has no outcome: OrderPlaced; its saga is failed at CapturePayment: KeyError",
+        "order#well: has no outcome: OrderPlaced; its saga: failed at CapturePayment: KeyError",
     ),
     "an order confirmed out of nothing": (
         lambda: with_log("order#well", STREAMS["order#well"][1]),

@@ -24,8 +24,8 @@ def check(run: Run) -> Iterator[Finding]:
         if {OrderConfirmed, OrderCancelled} <= set(life):
             yield Finding(6, stream, f"is confirmed and cancelled both: {_names(life)}")
         elif life in ([OrderPlaced], [OrderPlaced, OrderCancellationStarted]):
-            where = run.standing.get(stream.partition("#")[2], "not to be found: it was not started")
-            yield Finding(6, stream, f"has no outcome: {_names(life)}; its saga is {where}")
+            where = run.standing.get(stream.partition("#")[2], "not to be found")
+            yield Finding(6, stream, f"has no outcome: {_names(life)}; its saga: {where}")
         elif life not in _LIVES:
             yield Finding(6, stream, f"is no life of an order: {_names(life)}")
 
