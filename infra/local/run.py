@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PATIENCE = 60.0
 """Seconds without any event on the orders bus, while sagas run or messages wait, until a run stands still."""
 
-UNDER_WAY = 12
+UNDER_WAY = 24
 """How many submissions are published and have not ended, at most. More only wait: two processors carry no more, and
 sagas that find a function busy cost as much as those that are served."""
 

@@ -1,4 +1,4 @@
-"""How many orders a second go through the pipeline on this machine, and how long one takes when many come at once."""
+"""How many orders a second go through the pipeline on this machine, and how long one takes meanwhile."""
 
 from infra.local.capture import Progress
 from infra.local.generator import generate
@@ -21,7 +21,7 @@ class _Silent:
 
 
 def measure(pipeline: Pipeline) -> dict[str, float]:
-    """``orders_per_s`` and ``latency_ms.*`` of 300 generated orders, published at once.
+    """``orders_per_s`` and ``latency_ms.*`` of 300 generated orders, published as orders before them end.
 
     Other orders go before, so that the functions' processes are up. A latency is the time from publishing an order to
     the event that ends it.
