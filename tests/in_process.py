@@ -20,7 +20,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, Protocol
 from unittest.mock import patch
 
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from infra.functions import FUNCTIONS
 from infra.local.emulator import ACCOUNT, REGION, Emulator
@@ -138,6 +138,7 @@ class Trouble(StrEnum):
     KILLED_BEFORE = "killed before the call"
     KILLED_AFTER = "killed after the call, its answer unseen"
     THROTTLED = "AWS was busy"
+    OUT_OF_REACH = "AWS was out of reach"
     ANSWER_LOST = "the answer got lost"
 
 
@@ -156,6 +157,8 @@ class Fault:
                 raise Killed
             if self._trouble is Trouble.THROTTLED:
                 return _busy(call)
+            if self._trouble is Trouble.OUT_OF_REACH:
+                raise EndpointConnectionError(endpoint_url="the emulator")
         return None
 
     def after(self, call: Call, answer: Answer) -> None:

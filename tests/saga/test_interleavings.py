@@ -220,7 +220,7 @@ def test_two_orders_for_the_last_goods(loaded: Functions, table: Table) -> None:
     assert pairs == {(CONFIRMED, out_of_stock), (out_of_stock, CONFIRMED)}
 
 
-@pytest.mark.parametrize("trouble", [Trouble.THROTTLED, Trouble.ANSWER_LOST])
+@pytest.mark.parametrize("trouble", [Trouble.THROTTLED, Trouble.OUT_OF_REACH, Trouble.ANSWER_LOST])
 @pytest.mark.parametrize("kind", ["approve", "carrier rejects"])
 def test_our_own_trouble_changes_no_outcome(loaded: Functions, table: Table, kind: str, trouble: Trouble) -> None:
     """At every call of two orders that go through every task between them."""
