@@ -15,6 +15,8 @@ import pytest
 
 from infra.local.emulator import Emulator
 from tests.in_process import (
+    Answer,
+    Call,
     Fault,
     Functions,
     Items,
@@ -209,6 +211,33 @@ def test_after_the_capture_an_execution_without_answers_confirms_from_the_log(
 
     assert _found(approved.ends({"A": Actor(first), "B": second}, items=captured)) == {CONFIRMED}
     assert _found(approved.ends({"B": second}, items=captured)) == {CONFIRMED}
+
+
+class NoAnswers:
+    """A tap behind which the payment gateway is not there."""
+
+    def __init__(self, loaded: Functions) -> None:
+        self._unreachable = loaded.modules["handlers.refusals"].PaymentGatewayUnreachable
+
+    def before(self, call: Call) -> None:
+        if "sandbox#payments#" in call.key:
+            raise self._unreachable("no answer")
+
+    def after(self, call: Call, answer: Answer) -> None:
+        """Other calls are answered."""
+
+
+def test_who_turns_back_and_finds_the_payment_captured_confirms_even_alone(approved: Scene) -> None:
+    first, second = Saga(approved.functions, ORDER), Saga(approved.functions, ORDER)
+    with approved.functions.wire.tapped(NoAnswers(approved.functions)):
+        while second.task != "StartCancellation":
+            second = second.step()
+    while first.task != "ConfirmOrder":
+        first = first.step()
+
+    second.execution.run()
+    assert second.execution.trace[-2:] == ["StartCancellation: AlreadyCaptured", "ConfirmOrder"]
+    assert settled(approved.table.items(), ORDER) == CONFIRMED
 
 
 def test_two_orders_for_the_last_goods(loaded: Functions, table: Table) -> None:
