@@ -74,12 +74,16 @@ class OrderCancelled(DomainEvent):
 
 
 class OrderRejected(DomainEvent):
-    """A submission was refused. ``reasons`` holds the first 50 of ``reason_count``."""
+    """A submission was refused. ``reasons`` holds the first 50 of ``reason_count``.
+
+    ``customer_id`` is there where the submission came with a caller's identity, not where its content only claims one.
+    """
 
     order_id: Id
     content_hash: str
     reasons: Annotated[tuple[RejectionReason, ...], Field(max_length=50)]
     reason_count: int
+    customer_id: Id | None = None
 
 
 class OrderCancellationRefused(DomainEvent):

@@ -13,7 +13,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.parser import parse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from events.ordering import RejectionReason
+from events.model import Id
+from events.ordering import Customer, RejectionReason
 from handlers import batches
 from handlers.aws import sqs
 from handlers.observability import Handler, logger, observed
@@ -22,14 +23,37 @@ from handlers.validation import Refused, reasons
 _MAX_REASONS_BYTES = 8 * 1024
 
 
+OPERATE = "orders/operate"
+"""The scope of those who may act on any customer's orders."""
+
+
+class Caller(BaseModel):
+    """Who called the HTTP API, as the gateway read it from their token; ``scopes`` are space separated."""
+
+    model_config = ConfigDict(frozen=True)
+
+    customer_id: Id
+    scopes: str = ""
+
+    def may_act_for(self, customer: Customer | None) -> bool:
+        """Whether an order of ``customer`` is the caller's own, or the caller an operator."""
+        return OPERATE in self.scopes.split() or (customer is not None and customer.customer_id == self.customer_id)
+
+
 class Envelope(BaseModel):
-    """An EventBridge event, as far as intake needs it."""
+    """An integration event on an intake queue: as EventBridge delivers it, or as the HTTP API sends it.
+
+    Only the API names a ``caller``, and an ``order_id`` where the request does; its messages have no id of their own
+    and take the queue's.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     id: str
     detail_type: str = Field(alias="detail-type")
     detail: Any
+    caller: Caller | None = None
+    order_id: Id | None = None
 
 
 def intake(accepted: Mapping[str, Callable[[Envelope], Any]]) -> Handler:
@@ -38,7 +62,7 @@ def intake(accepted: Mapping[str, Callable[[Envelope], Any]]) -> Handler:
 
     def take(record: SQSRecord) -> None:
         try:
-            envelope = _envelope(record.body)
+            envelope = _envelope(record)
             accept = accepted.get(envelope.detail_type)
             if accept is None:
                 message = f"{envelope.detail_type!r} is not known here; known: {', '.join(accepted)}"
@@ -62,11 +86,13 @@ def intake(accepted: Mapping[str, Callable[[Envelope], Any]]) -> Handler:
     return observed(handler)
 
 
-def _envelope(body: str) -> Envelope:
+def _envelope(record: SQSRecord) -> Envelope:
     try:
-        content = json.loads(body)
+        content = json.loads(record.body)
     except (ValueError, RecursionError) as invalid:
         raise Refused([RejectionReason(field="", message=f"not readable as JSON: {invalid}")]) from invalid
+    if isinstance(content, dict):
+        content.setdefault("id", record.message_id)
     try:
         return parse(event=content, model=Envelope)
     except ValidationError as invalid:

@@ -28,7 +28,7 @@ def submit(store: EventStore, envelope: Envelope) -> DomainEvent:
     Raises:
         Refused: it is invalid and has no usable order id.
     """
-    decided = submission.decide(envelope.detail)
+    decided = submission.decide(_submitted(envelope))
     with about(decided.order_id, "submit"):
         if isinstance(decided, OrderPlaced):
             standing = _append(store, streams.order(decided.order_id), decided, envelope)
@@ -37,11 +37,25 @@ def submit(store: EventStore, envelope: Envelope) -> DomainEvent:
             if not isinstance(standing, OrderPlaced) or standing.content_hash == decided.content_hash:
                 return standing
             decided = submission.conflict(decided)
+        if envelope.caller:
+            decided = decided.model_copy(update={"customer_id": envelope.caller.customer_id})
         logger.info("order rejected", reasons=[reason.model_dump() for reason in decided.reasons])
         standing = _append(store, streams.rejection(decided.order_id, decided.content_hash), decided, envelope)
         if standing is decided:
             count("OrdersRejected")
         return standing
+
+
+def _submitted(envelope: Envelope) -> Any:
+    """What was submitted. What a caller of the API sends says neither who they are nor which order it is."""
+    caller, content = envelope.caller, envelope.detail
+    if caller is None or not isinstance(content, dict):
+        return content
+    customer = {"customer_id": caller.customer_id}
+    if "email" in content:
+        customer["email"] = content["email"]
+    order = {name: value for name, value in content.items() if name != "email"}
+    return order | {"order_id": envelope.order_id or envelope.id, "customer": customer}
 
 
 def request_cancellation(store: EventStore, envelope: Envelope) -> None:
