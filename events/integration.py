@@ -16,15 +16,20 @@ MAX_LINES = 1_000
 MAX_CANONICAL_BYTES = 200 * 1024
 
 
-class OrderSubmitted(Model):
+class OrderContent(Model):
+    """What is ordered, where it goes and how it is paid."""
+
+    currency: Currency
+    lines: Annotated[tuple[OrderLine, ...], Field(min_length=1, max_length=MAX_LINES)]
+    shipping_address: Address
+    payment_token: Text
+
+
+class OrderSubmitted(OrderContent):
     """A customer wants to order. Submitting the same order twice is harmless."""
 
     order_id: Id
-    currency: Currency
-    lines: Annotated[tuple[OrderLine, ...], Field(min_length=1, max_length=MAX_LINES)]
     customer: Customer | None = None
-    shipping_address: Address
-    payment_token: Text
 
 
 class OrderCancellationRequested(Model):

@@ -7,11 +7,14 @@ from pydantic import Field
 from events.model import Amount, Currency, DomainEvent, Id, Model, Quantity, Text
 
 
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
+
+
 class Customer(Model):
     """Who ordered. Guests have no customer."""
 
     customer_id: Id
-    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = None
+    email: Email | None = None
 
 
 class Address(Model):

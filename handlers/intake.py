@@ -14,30 +14,14 @@ from aws_lambda_powertools.utilities.parser import parse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from events.model import Id
-from events.ordering import Customer, RejectionReason
+from events.ordering import RejectionReason
 from handlers import batches
 from handlers.aws import sqs
+from handlers.callers import Caller
 from handlers.observability import Handler, logger, observed
 from handlers.validation import Refused, reasons
 
 _MAX_REASONS_BYTES = 8 * 1024
-
-
-OPERATE = "orders/operate"
-"""The scope of those who may act on any customer's orders."""
-
-
-class Caller(BaseModel):
-    """Who called the HTTP API, as the gateway read it from their token; ``scopes`` are space separated."""
-
-    model_config = ConfigDict(frozen=True)
-
-    customer_id: Id
-    scopes: str = ""
-
-    def may_act_for(self, customer: Customer | None) -> bool:
-        """Whether an order of ``customer`` is the caller's own, or the caller an operator."""
-        return OPERATE in self.scopes.split() or (customer is not None and customer.customer_id == self.customer_id)
 
 
 class Envelope(BaseModel):

@@ -1,0 +1,71 @@
+"""What the API answers."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+Status = Literal["PLACED", "CONFIRMED", "CANCELLING", "CANCELLED", "REJECTED"]
+
+
+class Accepted(BaseModel):
+    """A request that will be dealt with, and where to look what became of it."""
+
+    order_id: str
+    status_url: str
+
+
+class OrderSummary(BaseModel):
+    """An order in a list. Amounts are in the currency's minor unit, times UTC."""
+
+    order_id: str
+    status: Status
+    currency: str | None = None
+    total: int | None = None
+    placed_at: str | None = None
+
+
+class OrderStatus(OrderSummary):
+    """Where an order stands. A submission that was refused has only its status and what was wrong."""
+
+    customer_id: str | None = None
+    line_count: int | None = None
+    reason: str | None = None
+    stock: str | None = None
+    payment: str | None = None
+    payment_reason: str | None = None
+    shipment: str | None = None
+    shipment_reason: str | None = None
+    tracking_number: str | None = None
+    cancellation: str | None = None
+    rejection: str | None = None
+    rejection_count: int | None = None
+
+
+class OrderPage(BaseModel):
+    """Orders, newest first; ``cursor`` leads to those after them, and is not there at the end."""
+
+    orders: list[OrderSummary]
+    cursor: str | None = None
+
+
+class HistoryEvent(BaseModel):
+    """A fact about an order, and its place in the log."""
+
+    type: str
+    stream: str
+    version: int
+    occurred_at: str
+    data: dict[str, Any]
+
+
+class OrderHistory(BaseModel):
+    """All that happened to an order, in the order it happened."""
+
+    events: list[HistoryEvent]
+
+
+class Stock(BaseModel):
+    """How much of a SKU is to be had."""
+
+    sku: str
+    available: int

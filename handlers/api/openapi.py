@@ -1,0 +1,124 @@
+"""The OpenAPI document of the API, and a page that shows it.
+
+The resolver documents what it answers; what the gateway does by itself is added here: taking orders and cancellations,
+and refusing callers.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools.event_handler.api_gateway import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler.openapi import swagger_ui
+from aws_lambda_powertools.event_handler.openapi.models import Server
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from handlers.api.answers import Accepted
+from handlers.api.problems import CONTENT_TYPE, Problem
+from handlers.api.requests import KEY_PATTERN, CancellationRequest, OrderRequest
+from handlers.callers import OPERATE, READ, WRITE
+
+_TITLE = "Order pipeline"
+_DESCRIPTION = "Orders in, and what became of them. Amounts are in the currency's minor unit, times UTC."
+_SCHEMAS = "#/components/schemas/{model}"
+_ALWAYS = (400, 401, 403, 429, 500, 504)
+_OF_ONE = (*_ALWAYS, 404)
+_OF_BODY = (*_ALWAYS, 413, 415, 503)
+_SECURITY = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": f"An access token. {READ}: one's own orders and stock; {WRITE}: place and cancel; {OPERATE}: anybody's.",
+    },
+    "key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The key of a usage plan."},
+}
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key is the same order, however often it is sent. A UUID, or up to 31 of A-Z a-z 0-9 _ -.",
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
+}
+_ETAG = {"ETag": {"description": "Send it as If-None-Match to hear of changes only.", "schema": {"type": "string"}}}
+_IF_NONE_MATCH = {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}}
+
+
+@cache
+def document(app: APIGatewayRestResolver) -> str:
+    """The document, as JSON: OpenAPI 3.1."""
+    told = app.get_openapi_json_schema(title=_TITLE, version="1", description=_DESCRIPTION, servers=[Server(url="/v1")])
+    content: dict[str, Any] = json.loads(told)
+    for path, operations in content["paths"].items():
+        _complete(operations["get"], _OF_ONE if "{" in path else _ALWAYS)
+    content["paths"]["/orders"]["post"] = _taking(
+        "Place an order.", "It is accepted at once; look at its status_url.", OrderRequest, [_KEY]
+    )
+    [of_order] = [part for part in content["paths"]["/orders/{order_id}"]["get"]["parameters"] if part["in"] == "path"]
+    content["paths"]["/orders/{order_id}/cancellation"] = {
+        "post": _taking(
+            "Ask for an order to be cancelled.",
+            "Confirmed or not, unless it is on its way. What came of it is in the order's status.",
+            CancellationRequest,
+            [of_order],
+        )
+    }
+    content["components"]["schemas"] = _own(content["components"]["schemas"]) | _schemas(
+        (OrderRequest, CancellationRequest, Accepted, Problem)
+    )
+    content["components"]["securitySchemes"] = _SECURITY
+    return json.dumps(content, sort_keys=True)
+
+
+@cache
+def page(app: APIGatewayRestResolver) -> str:
+    """A page for trying the API out in a browser. It loads nothing from elsewhere."""
+    files = Path(swagger_ui.__file__).parent
+    script, style = ((files / name).read_text("utf-8") for name in ("swagger-ui-bundle.min.js", "swagger-ui.min.css"))
+    return swagger_ui.generate_swagger_html(document(app).replace("</", "<\\/"), script, style, "", None)
+
+
+def _own(schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the schemas of validation errors that the resolver would answer with; ours are problems."""
+    return {name: schema for name, schema in schemas.items() if "ValidationError" not in name}
+
+
+def _schemas(models: Iterable[type[BaseModel]]) -> dict[str, Any]:
+    _, content = models_json_schema([(model, "validation") for model in models], ref_template=_SCHEMAS)
+    schemas: dict[str, Any] = content["$defs"]
+    return schemas
+
+
+def _complete(operation: dict[str, Any], refused: Iterable[int]) -> None:
+    del operation["responses"]["422"]
+    operation["responses"]["200"]["headers"] = _ETAG
+    operation["responses"]["304"] = {"description": "Not Modified"}
+    operation["responses"] |= _problems(refused)
+    operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+    operation["security"] = [{"token": [READ]}, {"token": [OPERATE]}]
+
+
+def _taking(summary: str, description: str, body: type[BaseModel], parameters: list[Any]) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "description": description,
+        "parameters": parameters,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _reference(body)}}},
+        "responses": {
+            "202": {"description": "Accepted", "content": {"application/json": {"schema": _reference(Accepted)}}},
+            **_problems(_OF_BODY),
+        },
+        "security": [{"token": [WRITE], "key": []}, {"token": [OPERATE], "key": []}],
+    }
+
+
+def _problems(statuses: Iterable[int]) -> dict[str, Any]:
+    content = {CONTENT_TYPE: {"schema": _reference(Problem)}}
+    return {str(status): {"description": HTTPStatus(status).phrase, "content": content} for status in sorted(statuses)}
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _SCHEMAS.format(model=model.__name__)}

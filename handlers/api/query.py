@@ -1,0 +1,143 @@
+"""Entry point of the API's questions: orders, their history, and stock.
+
+Source of `conditional`: RFC 9110, sections 8.8.3 (ETag) and 13.1.2 (If-None-Match).
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler.api_gateway import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from pydantic import AwareDatetime
+
+from events.envelope import Recorded
+from events.ordering import OrderPlaced
+from handlers.api import cursors, openapi
+from handlers.api.answers import HistoryEvent, OrderHistory, OrderPage, OrderStatus, OrderSummary, Status, Stock
+from handlers.api.problems import CONTENT_TYPE, Problem, Refusal, problem
+from handlers.api.reading import Reader
+from handlers.aws import event_store
+from handlers.callers import Caller, authorized
+from handlers.observability import observed
+
+ID = r"^[A-Za-z0-9_-]{1,64}$"
+MAX_LIMIT = 100
+
+OrderId = Annotated[str, Path(pattern=ID, description="The order.")]
+Sku = Annotated[str, Path(pattern=ID, description="The SKU.")]
+AsOf = Annotated[AwareDatetime | None, Query(description="Show the order as it stood at that moment (RFC 3339).")]
+OfStatus = Annotated[Status | None, Query(description="Only orders of that status.")]
+Cursor = Annotated[str | None, Query(max_length=1024, description="The cursor of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many orders at most.")]
+
+app = APIGatewayRestResolver(enable_validation=True, strip_prefixes=["/v1"])
+reader = Reader(event_store())
+
+
+@app.get("/orders/<order_id>", summary="Where an order stands.")
+def order(order_id: OrderId, as_of: AsOf = None) -> OrderStatus:
+    attributes = reader.order(order_id) if as_of is None else reader.order_as_of(order_id, as_of)
+    if attributes is None or not _may_see(attributes.get("customer_id")):
+        raise _unknown_order(order_id)
+    return OrderStatus(**attributes)
+
+
+@app.get("/orders", summary="The caller's orders, newest first.")
+def orders(status: OfStatus = None, cursor: Cursor = None, limit: Limit = 20) -> OrderPage:
+    customer_id = _caller().customer_id
+    question = f"{customer_id} {status}"
+    after = cursors.decode(cursor, question) if cursor else None
+    found, last = reader.orders_of(customer_id, status, after, limit)
+    return OrderPage(
+        orders=[OrderSummary(**attributes) for attributes in found],
+        cursor=cursors.encode(last, question) if last else None,
+    )
+
+
+@app.get("/orders/<order_id>/events", summary="All that happened to an order.")
+def history(order_id: OrderId) -> OrderHistory:
+    events = reader.history(order_id)
+    placed = next((record.event for record in events if isinstance(record.event, OrderPlaced)), None)
+    if placed is None or not _caller().may_act_for(placed.customer):
+        raise _unknown_order(order_id)
+    return OrderHistory(events=[_told(record) for record in events])
+
+
+@app.get("/stock/<sku>", summary="How much of a SKU is available.")
+def stock(sku: Sku) -> Stock:
+    available = reader.stock(sku)
+    if available is None:
+        raise Refusal(HTTPStatus.NOT_FOUND, f"there is no SKU {sku}")
+    return Stock(sku=sku, available=available)
+
+
+@app.get("/openapi.json", include_in_schema=False)
+def document() -> Response[Any]:
+    return Response(200, "application/json", openapi.document(app))
+
+
+@app.get("/docs", include_in_schema=False)
+def docs() -> Response[Any]:
+    return Response(200, "text/html", openapi.page(app))
+
+
+@app.exception_handler(Refusal)
+def refused(refusal: Refusal) -> Response[Any]:
+    return _answer(refusal.problem)
+
+
+@app.exception_handler(RequestValidationError)
+def invalid(error: RequestValidationError) -> Response[Any]:
+    detail = "; ".join(f"{wrong['loc'][-1]}: {wrong['msg']}" for wrong in error.errors())
+    return _answer(problem(HTTPStatus.BAD_REQUEST, detail))
+
+
+def _answer(told: Problem) -> Response[Any]:
+    return Response(told.status, CONTENT_TYPE, told.model_dump_json())
+
+
+def _caller() -> Caller:
+    return authorized(app.current_event["requestContext"]["authorizer"])
+
+
+def _may_see(customer_id: str | None) -> bool:
+    caller = _caller()
+    return caller.operates or customer_id == caller.customer_id
+
+
+def _unknown_order(order_id: str) -> Refusal:
+    """Somebody else's order is not there either. An order just submitted is there as soon as it is taken in."""
+    return Refusal(HTTPStatus.NOT_FOUND, f"there is no order {order_id}, or not yet")
+
+
+def _told(record: Recorded) -> HistoryEvent:
+    return HistoryEvent(
+        type=type(record.event).__name__,
+        stream=record.stream,
+        version=record.version,
+        occurred_at=record.occurred_at,
+        data=record.event.model_dump(mode="json", exclude_none=True, exclude={"payment_token"}),
+    )
+
+
+def conditional(event: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer with an ``ETag``; 304 without a body where the caller has that already."""
+    if answer["statusCode"] != HTTPStatus.OK:
+        return answer
+    tag = f'"{sha256(answer["body"].encode()).hexdigest()[:32]}"'
+    tagged = answer | {"multiValueHeaders": answer["multiValueHeaders"] | {"ETag": [tag]}}
+    headers = {name.lower(): value for name, value in (event["headers"] or {}).items()}
+    known = [each.strip().removeprefix("W/") for each in headers.get("if-none-match", "").split(",")]
+    if tag in known or known == ["*"]:
+        return tagged | {"statusCode": HTTPStatus.NOT_MODIFIED, "body": ""}
+    return tagged
+
+
+def _handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return conditional(event, app.resolve(event, context))
+
+
+handler = observed(_handler)

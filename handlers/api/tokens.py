@@ -1,0 +1,88 @@
+"""Tokens: whether one is genuine and meant for us, and what it lets its bearer do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import jwt
+
+ALGORITHMS = ("RS256", "ES256")
+LEEWAY_SECONDS = 10
+_FETCH_SECONDS = 3
+_KEYS_SECONDS = 3600
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SHORT = re.compile(r"[A-Za-z0-9]{1,32}")
+
+
+class InvalidToken(Exception):
+    """The token proves nothing; the message says why, without the token."""
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Checks tokens of one issuer.
+
+    Args:
+        issuer: what the claim ``iss`` must be.
+        audience: what ``aud`` may be, or, in a token without one, ``client_id``: access tokens of Cognito have none.
+        keys: the issuer's public keys, by the id in a token's header.
+    """
+
+    issuer: str
+    audience: Sequence[str]
+    keys: jwt.PyJWKClient
+
+    def claims(self, token: str) -> Mapping[str, Any]:
+        """The claims of a genuine, current token that is meant for us.
+
+        Raises:
+            InvalidToken: it is not.
+            jwt.PyJWKClientConnectionError: the issuer's keys cannot be had, so nothing is known about the token.
+        """
+        try:
+            key = self.keys.get_signing_key_from_jwt(token)
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=ALGORITHMS,
+                issuer=self.issuer,
+                leeway=LEEWAY_SECONDS,
+                options={"require": ["exp", "iss", "sub"], "verify_aud": False},
+            )
+        except jwt.PyJWKClientConnectionError:
+            raise
+        except jwt.PyJWTError as invalid:
+            raise InvalidToken(f"{type(invalid).__name__}: {invalid}") from invalid
+        self._check_audience(claims)
+        return claims
+
+    def _check_audience(self, claims: Mapping[str, Any]) -> None:
+        named = claims.get("aud", claims.get("client_id"))
+        meant = set(named if isinstance(named, list) else [named])
+        if not meant & set(self.audience):
+            raise InvalidToken("the token is meant for somebody else")
+
+
+def issuer_keys(jwks_url: str) -> jwt.PyJWKClient:
+    """The public keys that an issuer publishes, fetched when they are first needed and kept for an hour."""
+    return jwt.PyJWKClient(jwks_url, cache_jwk_set=True, lifespan=_KEYS_SECONDS, timeout=_FETCH_SECONDS)
+
+
+def customer_id(claims: Mapping[str, Any]) -> str:
+    """Who the bearer is to us: the token's subject, or, where that is no id of at most 32 letters and digits (hyphens of
+    a UUID aside), a UUID made of issuer and subject (RFC 9562, version 5)."""
+    subject = str(claims["sub"])
+    if _UUID.fullmatch(subject) or _SHORT.fullmatch(subject):
+        return subject
+    return str(uuid5(NAMESPACE_URL, f"{claims['iss']}#{subject}"))
+
+
+def scopes(claims: Mapping[str, Any], known: Sequence[str]) -> list[str]:
+    """The scopes of a token among those known: ``scope`` is space separated (RFC 8693), ``scp`` a list elsewhere."""
+    granted = claims.get("scope", claims.get("scp", ""))
+    listed = granted.split() if isinstance(granted, str) else granted
+    return [scope for scope in known if scope in listed]

@@ -1,0 +1,259 @@
+"""The gateway: what it checks, and where it sends what it lets through."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from handlers.api.requests import CancellationRequest, OrderRequest
+from handlers.callers import OPERATE, READ, WRITE
+from infra.api import mapping
+from infra.api.identity import AUTHORIZER_CACHE, Identity
+from infra.api.json_schema import draft4
+from infra.template import name_in_template
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_lambda as lambda_
+    from aws_cdk import aws_sqs as sqs
+
+STAGE = "v1"
+# Of the whole stage, whoever calls.
+STAGE_RATE, STAGE_BURST = 500, 1000
+# Of an API key: requests a second, at once, and a day.
+PLAN_RATE, PLAN_BURST, PLAN_QUOTA = 100, 200, 10_000
+PROBLEM = "application/problem+json"
+
+_Response = apigateway.ResponseType
+# What the gateway refuses by itself: status, title, and detail as its template language has it.
+_PROBLEMS: Mapping[_Response, tuple[int, str, str]] = {
+    _Response.BAD_REQUEST_BODY: (400, "Bad Request", '"$context.error.validationErrorString"'),
+    _Response.BAD_REQUEST_PARAMETERS: (400, "Bad Request", "$context.error.messageString"),
+    _Response.UNAUTHORIZED: (401, "Unauthorized", '"the token is missing, or not valid"'),
+    _Response.ACCESS_DENIED: (403, "Forbidden", '"the token does not have the scope for this"'),
+    _Response.INVALID_API_KEY: (403, "Forbidden", '"the header x-api-key has no valid key"'),
+    _Response.MISSING_AUTHENTICATION_TOKEN: (404, "Not Found", '"there is nothing here"'),
+    _Response.REQUEST_TOO_LARGE: (413, "Content Too Large", "$context.error.messageString"),
+    _Response.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported Media Type", '"the body is to be application/json"'),
+    _Response.THROTTLED: (429, "Too Many Requests", '"more requests than your plan allows; slow down"'),
+    _Response.QUOTA_EXCEEDED: (429, "Too Many Requests", '"more requests than your plan allows in a day"'),
+    _Response.DEFAULT_4_XX: (400, "Bad Request", "$context.error.messageString"),
+    _Response.DEFAULT_5_XX: (500, "Internal Server Error", "$context.error.messageString"),
+}
+
+
+class HttpApi(apigateway.RestApi):
+    """The REST API. Orders and cancellations go to `intake`; everything else is asked of `query`.
+
+    `authorizer` is the function that checks tokens; without one, the gateway checks those of the pool itself.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        identity: Identity,
+        authorizer: lambda_.IFunction | None,
+        intake: sqs.IQueue,
+        query: lambda_.IFunction,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            description="Orders, in and out.",
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            cloud_watch_role=True,
+            cloud_watch_role_removal_policy=RemovalPolicy.DESTROY,
+            deploy_options=apigateway.StageOptions(
+                stage_name=STAGE,
+                throttling_rate_limit=STAGE_RATE,
+                throttling_burst_limit=STAGE_BURST,
+                tracing_enabled=True,
+                metrics_enabled=True,
+                access_log_destination=apigateway.LogGroupLogDestination(
+                    logs.LogGroup(scope, "AccessLogs", retention=logs.RetentionDays.ONE_MONTH)
+                ),
+                access_log_format=apigateway.AccessLogFormat.json_with_standard_fields(
+                    caller=False,
+                    http_method=True,
+                    ip=False,
+                    protocol=True,
+                    request_time=True,
+                    resource_path=True,
+                    response_length=True,
+                    status=True,
+                    user=False,
+                ),
+            ),
+        )
+        self._authorizer, self._callers = self._checks(identity, authorizer)
+        self._role = iam.Role(scope, "GatewayRole", assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"))
+        self._role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[intake.queue_arn]))
+        self._validator = self.add_request_validator("Body", validate_request_body=True)
+        self._intake = intake
+        self._refuse_with_problems()
+        self._routes(query)
+        self.key = self._plan()
+        cloudwatch.Alarm(
+            self,
+            "Failing",
+            alarm_description="The API answers with 5xx.",
+            metric=self.metric_server_error(statistic="sum", period=Duration.minutes(1)),
+            threshold=1,
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+
+    def _checks(
+        self, identity: Identity, function: lambda_.IFunction | None
+    ) -> tuple[apigateway.IAuthorizer, mapping.Identity]:
+        if function is None:
+            pool = apigateway.CognitoUserPoolsAuthorizer(
+                self, "PoolAuthorizer", cognito_user_pools=[identity.pool], results_cache_ttl=AUTHORIZER_CACHE
+            )
+            return pool, mapping.POOL_IDENTITY
+        checks = apigateway.TokenAuthorizer(
+            self, "FunctionAuthorizer", handler=function, results_cache_ttl=AUTHORIZER_CACHE
+        )
+        return checks, mapping.FUNCTION_IDENTITY
+
+    def _routes(self, query: lambda_.IFunction) -> None:
+        orders = self.root.add_resource("orders")
+        order = orders.add_resource("{order_id}")
+        asks = apigateway.LambdaIntegration(query, allow_test_invoke=False, scope_permission_to_method=False)
+        for resource in (
+            orders,
+            order,
+            order.add_resource("events"),
+            self.root.add_resource("stock").add_resource("{sku}"),
+        ):
+            self._authorized(resource, "GET", asks, READ)
+        for name in ("openapi.json", "docs"):
+            self.root.add_resource(name).add_method("GET", asks, authorization_type=apigateway.AuthorizationType.NONE)
+        self._accepts(
+            orders,
+            "OrderRequest",
+            draft4(OrderRequest),
+            mapping.submit(self._callers),
+            mapping.submitted(self._callers),
+            "the Idempotency-Key is to be a UUID or 1 to 31 of A-Z a-z 0-9 _ -, and the order within 256 KB",
+        )
+        self._accepts(
+            order.add_resource("cancellation"),
+            "CancellationRequest",
+            draft4(CancellationRequest),
+            mapping.cancel(self._callers),
+            mapping.cancellation_taken(),
+            "an order id is 1 to 64 of A-Z a-z 0-9 _ -",
+        )
+
+    def _accepts(
+        self, resource: apigateway.Resource, name: str, schema: Mapping[str, Any], request: str, answer: str, wrong: str
+    ) -> None:
+        """`POST`: what fits the schema goes on the intake queue, and is answered with 202."""
+        refusal = {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": wrong}
+        integration = apigateway.AwsIntegration(
+            service="sqs",
+            path=f"{self.env.account}/{self._intake.queue_name}",
+            integration_http_method="POST",
+            options=apigateway.IntegrationOptions(
+                credentials_role=self._role,
+                passthrough_behavior=apigateway.PassthroughBehavior.NEVER,
+                request_parameters={"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
+                request_templates={"application/json": request},
+                integration_responses=[
+                    apigateway.IntegrationResponse(status_code="202", response_templates={"application/json": answer}),
+                    apigateway.IntegrationResponse(
+                        status_code="400",
+                        selection_pattern="4[0-9]{2}",
+                        response_parameters={"method.response.header.Content-Type": f"'{PROBLEM}'"},
+                        response_templates={"application/json": json.dumps(refusal)},
+                    ),
+                    apigateway.IntegrationResponse(
+                        status_code="503",
+                        selection_pattern="5[0-9]{2}",
+                        response_parameters={"method.response.header.Content-Type": f"'{PROBLEM}'"},
+                        response_templates={
+                            "application/json": json.dumps(
+                                {
+                                    "type": "about:blank",
+                                    "title": "Service Unavailable",
+                                    "status": 503,
+                                    "detail": "the request was not taken; send it again with the same Idempotency-Key",
+                                }
+                            )
+                        },
+                    ),
+                ],
+            ),
+        )
+        model = self.add_model(name, content_type="application/json", schema=apigateway.JsonSchema())
+        resource_of_model = model.node.default_child
+        assert isinstance(resource_of_model, apigateway.CfnModel)
+        resource_of_model.schema = schema
+        typed = {"method.response.header.Content-Type": True}
+        self._authorized(
+            resource,
+            "POST",
+            integration,
+            WRITE,
+            api_key_required=True,
+            request_validator=self._validator,
+            request_models={"application/json": model},
+            method_responses=[
+                apigateway.MethodResponse(status_code="202"),
+                apigateway.MethodResponse(status_code="400", response_parameters=typed),
+                apigateway.MethodResponse(status_code="503", response_parameters=typed),
+            ],
+        )
+
+    def _authorized(
+        self,
+        resource: apigateway.Resource,
+        method: str,
+        integration: apigateway.Integration,
+        scope: str,
+        **options: Any,
+    ) -> None:
+        """A method for tokens with `scope`, or an operator's."""
+        of_pool = self._callers is mapping.POOL_IDENTITY
+        resource.add_method(
+            method,
+            integration,
+            authorizer=self._authorizer,
+            authorization_scopes=[scope, OPERATE] if of_pool else None,
+            **options,
+        )
+
+    def _refuse_with_problems(self) -> None:
+        for response_type, (status, title, detail) in _PROBLEMS.items():
+            self.add_gateway_response(
+                f"Problem{response_type.response_type}",
+                type=response_type,
+                status_code=None if response_type.response_type.startswith("DEFAULT") else str(status),
+                response_headers={"Content-Type": f"'{PROBLEM}'"},
+                templates={
+                    "application/json": f'{{"type":"about:blank","title":"{title}","status":{status},"detail":{detail}}}'
+                },
+            )
+
+    def _plan(self) -> apigateway.IApiKey:
+        """One plan, and a first key on it."""
+        plan = self.add_usage_plan(
+            "Plan",
+            throttle=apigateway.ThrottleSettings(rate_limit=PLAN_RATE, burst_limit=PLAN_BURST),
+            quota=apigateway.QuotaSettings(limit=PLAN_QUOTA, period=apigateway.Period.DAY),
+            api_stages=[apigateway.UsagePlanPerApiStage(api=self, stage=self.deployment_stage)],
+        )
+        key = self.add_api_key("Key")
+        plan.add_api_key(key)
+        return key

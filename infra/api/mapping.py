@@ -1,0 +1,91 @@
+"""Mapping templates (Velocity): what the gateway makes of a request for the intake queue, and of the queue's answer.
+
+A message is what the intake reads: an integration event with the caller, who is whoever the token says. An order's id is
+the caller's id and the ``Idempotency-Key``; without a key, the message's own id, which the intake then takes.
+
+Source: API Gateway developer guide, "Mapping template reference", and SQS API reference, ``SendMessage``.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import quote_plus
+
+from handlers.api.requests import MAX_KEY
+
+_ORDER_ID = quote_plus('"order_id":"') + "$order" + quote_plus('",')
+_UUID = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_ID = "[A-Za-z0-9_-]{1,64}"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Where an authorizer leaves who the caller is: references of the template language."""
+
+    customer_id: str
+    scopes: str
+
+
+POOL_IDENTITY = Identity("$context.authorizer.claims.sub", "$context.authorizer.claims.scope")
+FUNCTION_IDENTITY = Identity("$context.authorizer.customer_id", "$context.authorizer.scopes")
+
+
+def submit(identity: Identity) -> str:
+    """``SendMessage`` with an ``OrderSubmitted``. Without an action, which SQS refuses, if the key is not usable.
+
+    The gateway's JSON validation comes first, so the body is JSON.
+    """
+    message = _send("OrderSubmitted", identity, f'#if($order != ""){_ORDER_ID}#end')
+    return f"{_order_id(identity)}#if($order != '!'){message}#end"
+
+
+def submitted(identity: Identity) -> str:
+    """The answer to a submission the queue has taken."""
+    message_id = "$input.path('$.SendMessageResponse.SendMessageResult.MessageId')"
+    return f'{_order_id(identity)}#if($order == "")#set($order = {message_id})#end{_accepted("$order")}'
+
+
+def cancel(identity: Identity) -> str:
+    """``SendMessage`` with an ``OrderCancellationRequested``. Without an action if the order id is not usable."""
+    message = _send("OrderCancellationRequested", identity, _ORDER_ID)
+    return f"#set($order = $input.params('order_id'))#if($order.matches('{_ID}')){message}#end"
+
+
+def cancellation_taken() -> str:
+    """The answer to a cancellation request the queue has taken."""
+    return _accepted("$input.params('order_id')")
+
+
+def _order_id(identity: Identity) -> str:
+    """Sets ``$order``: empty without a key, ``!`` where the key is not usable.
+
+    Callers' ids hold no underscore; without hyphens, those of 36 characters have 32. So two callers never get the same
+    id, nor does one from two keys, and none is longer than an id may be.
+    """
+    return (
+        f'#set($caller = "{identity.customer_id}")#set($caller = $caller.replaceAll("-", ""))'
+        "#set($key = $input.params('Idempotency-Key'))"
+        "#if($key == \"\")#set($key = $input.params('idempotency-key'))#end"
+        '#if($key == "")#set($order = "")'
+        f'#elseif($key.matches(\'{_UUID}\'))#set($hex = $key.replaceAll("-", ""))#set($order = "${{caller}}${{hex}}")'
+        f"#elseif($key.matches('[A-Za-z0-9_-]{{1,{MAX_KEY}}}'))#set($order = \"${{caller}}_${{key}}\")"
+        '#else#set($order = "!")#end'
+    )
+
+
+def _send(detail_type: str, identity: Identity, order_id: str) -> str:
+    """A form for SQS: its text is encoded here, references are when the template is rendered."""
+    return (
+        "Action=SendMessage&MessageBody="
+        + quote_plus(f'{{"detail-type":"{detail_type}","caller":{{"customer_id":"')
+        + f"$util.urlEncode({identity.customer_id})"
+        + quote_plus('","scopes":"')
+        + f"$util.urlEncode({identity.scopes})"
+        + quote_plus('"},')
+        + order_id
+        + quote_plus('"detail":')
+        + "$util.urlEncode($input.body)"
+        + quote_plus("}")
+    )
+
+
+def _accepted(order: str) -> str:
+    return f'{{"order_id":"{order}","status_url":"/v1/orders/{order}"}}'

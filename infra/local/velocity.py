@@ -1,0 +1,65 @@
+"""API Gateway's mapping templates, rendered in the emulator's process as Velocity does: its own know no `#if`.
+
+Run by the emulator's interpreter, and imported by `emulator_process.py` alone. The names of what a template may refer to
+are those of the API Gateway developer guide, "Mapping template reference".
+"""
+
+import json
+import re
+import urllib.parse
+from functools import cache
+from typing import Any
+
+import airspeed  # type: ignore[import-not-found, unused-ignore]
+
+
+class JavaString(str):
+    """A string with those of Java's methods that our templates call."""
+
+    def matches(self, pattern: str) -> bool:
+        return re.fullmatch(pattern, self) is not None
+
+    def replaceAll(self, pattern: str, replacement: str) -> "JavaString":  # noqa: N802 - Java's name
+        return JavaString(re.sub(pattern, replacement, self))
+
+
+class Input:
+    """``$input``: the body, and parameters by name, of path, query and headers."""
+
+    def __init__(self, body: str, params: dict[str, str]) -> None:
+        self.body = body
+        self._params = params
+
+    def params(self, name: str) -> JavaString:
+        return JavaString(self._params.get(name, ""))
+
+    def path(self, path: str) -> Any:
+        found = json.loads(self.body)
+        for name in path.removeprefix("$.").split("."):
+            found = found[name]
+        return found
+
+
+class Util:
+    """``$util``."""
+
+    def urlEncode(self, text: str) -> str:  # noqa: N802 - AWS's name
+        return urllib.parse.quote_plus(text, safe="*").replace("~", "%7E")
+
+
+def render(template: str, body: str, params: dict[str, str], context: dict[str, Any] | None = None) -> str:
+    """What a mapping template makes of a request or of an answer to it."""
+    names = {"input": Input(body, params), "util": Util(), "context": _strings(context or {})}
+    rendered: str = _parsed(template).merge(names)
+    return rendered
+
+
+@cache
+def _parsed(template: str) -> Any:
+    return airspeed.Template(template)
+
+
+def _strings(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _strings(part) for name, part in value.items()}
+    return JavaString(value) if isinstance(value, str) else value
