@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 from events.envelope import Recorded
 from events.ordering import OrderRejected
@@ -17,6 +16,7 @@ from events.store import EventStore, Throttled, throttling
 from handlers.aws import event_store
 from handlers.observability import about, lag
 from handlers.projections.order_fold import Attributes, fold
+from handlers.projections.order_items import REJECTED, view_key, with_index_keys
 from handlers.subscriber import grouping_subscriber
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 Condition = tuple[str, dict[str, Any]]
 """A condition expression and its values."""
 
-GENERATION = "1"
-REJECTED = "REJECTED"
-STATUS_SHARDS = 8
 _CONFLICTS_BEFORE_GIVING_WAY = 5
 _SHOWN_REASONS = 3
 
@@ -71,7 +68,7 @@ class OrderView:
             attributes: Attributes = {}
             for stream, part in parts.items():
                 attributes |= fold(part) | {_version_attribute(stream): part[-1].version}
-            view = self._update(order_id, _with_index_keys(order_id, attributes), conditions)
+            view = self._update(order_id, with_index_keys(order_id, attributes), conditions)
             if view is None:
                 return
             parts = self._still_missing(parts, view)
@@ -114,7 +111,7 @@ class OrderView:
         alone = {"order_id": order_id, "status": REJECTED, "GSI2SK": f"{at}#{order_id}"}
         newer: Condition = ("(attribute_not_exists(rejected_at) OR rejected_at < :newer)", {":newer": {"S": at}})
         no_order: Condition = ("attribute_not_exists(order_version)", {})
-        view = self._update(order_id, _with_index_keys(order_id, shown | alone), [newer, no_order])
+        view = self._update(order_id, with_index_keys(order_id, shown | alone), [newer, no_order])
         if view is not None and "order_version" in view:
             self._update(order_id, shown, [newer])
 
@@ -127,7 +124,7 @@ class OrderView:
             with throttling():
                 self._client.update_item(
                     TableName=self._store.table,
-                    Key={"PK": {"S": f"view#order#{order_id}"}, "SK": {"S": GENERATION}},
+                    Key=view_key(order_id),
                     UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
                     ConditionExpression=" AND ".join(expressions),
                     ExpressionAttributeNames={f"#{name}": name for name in attributes},
@@ -152,20 +149,6 @@ def _stands_at(attribute: str, version: int) -> Condition:
     if version == 0:
         return f"attribute_not_exists({attribute})", {}
     return f"{attribute} = :known_{attribute}", {f":known_{attribute}": {"N": str(version)}}
-
-
-def _with_index_keys(order_id: str, attributes: Attributes) -> Attributes:
-    """Add the keys of the indexes: a customer's orders by time (GSI1), and orders by status (GSI2)."""
-    keys: Attributes = {}
-    if "status" in attributes:
-        shard = crc32(order_id.encode()) % STATUS_SHARDS
-        keys["GSI2PK"] = f"{GENERATION}#status#{attributes['status']}#{shard}"
-    if "placed_at" in attributes:
-        keys["GSI2SK"] = f"{attributes['placed_at']}#{order_id}"
-        if "customer_id" in attributes:
-            keys["GSI1PK"] = f"{GENERATION}#customer#{attributes['customer_id']}"
-            keys["GSI1SK"] = keys["GSI2SK"]
-    return attributes | keys
 
 
 def _rejected_at(record: Recorded) -> str:
