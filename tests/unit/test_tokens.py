@@ -1,4 +1,4 @@
-"""Tokens: only a genuine, current one that is meant for us says who somebody is, and nothing of a refused one is told."""
+"""Tokens: only a genuine, current one that is meant for us says who somebody is; of a refused one nothing is told."""
 
 from __future__ import annotations
 
@@ -132,23 +132,23 @@ BAD: dict[str, Callable[[], str]] = {
     "HS256 with the public key, DER": lambda: confused(public(Encoding.DER)),
     "HS256 with the public key, as published": lambda: confused(json.dumps(jwk("RS256")).encode()),
     "HS256 with nothing": lambda: confused(b""),
-    "RS384": lambda: jwt.encode(claims(), private_key("RS256"), "RS384", headers={"kid": "RS256"}),  # type: ignore[arg-type]
+    "RS384": lambda: jwt.encode(claims(), private_key("RS256"), "RS384", headers={"kid": "RS256"}),
     "signed by a stranger": lambda: token("RS256 of a stranger", kid="RS256"),
     "the key of another algorithm": lambda: token("ES256", kid="RS256"),
     "a key of its own": lambda: jwt.encode(
         claims(),
-        private_key("ES256 of a stranger"),  # type: ignore[arg-type]
+        private_key("ES256 of a stranger"),
         "ES256",
         headers={"jwk": jwk("ES256 of a stranger"), "jku": "http://127.0.0.1:1/", "kid": "ES256"},
     ),
     "an unknown key id": lambda: token(kid="unknown"),
-    "no key id": lambda: jwt.encode(claims(), private_key("RS256"), "RS256"),  # type: ignore[arg-type]
+    "no key id": lambda: jwt.encode(claims(), private_key("RS256"), "RS256"),
     "a key id that is no text": lambda: assembled({"alg": "RS256", "kid": ["RS256"]}, claims(), b"x"),
     "a header that is no object": lambda: assembled([], claims(), b"x"),  # type: ignore[arg-type]
     "a header without end": lambda: f"{encoded(b'[' * 7000)}.{encoded(b'{}')}.x",
     "something critical": lambda: jwt.encode(
         claims(),
-        private_key("RS256"),  # type: ignore[arg-type]
+        private_key("RS256"),
         "RS256",
         headers={"kid": "RS256", "crit": ["b65"], "b65": 1},
     ),

@@ -33,8 +33,10 @@ def private_key(name: str) -> RSAPrivateKey | EllipticCurvePrivateKey:
 def jwk(name: str) -> dict[str, Any]:
     """The public key of that name, as an issuer publishes it."""
     key = private_key(name)
-    made = RSAAlgorithm.to_jwk(key, as_dict=True) if isinstance(key, RSAPrivateKey) else None
-    made = made or ECAlgorithm.to_jwk(key, as_dict=True)  # type: ignore[arg-type]
+    if isinstance(key, RSAPrivateKey):
+        made = RSAAlgorithm.to_jwk(key, as_dict=True)
+    else:
+        made = ECAlgorithm.to_jwk(key, as_dict=True)
     public = {part: value for part, value in made.items() if part in {"kty", "n", "e", "crv", "x", "y"}}
     return {**public, "kid": name, "use": "sig", "alg": name[:5]}
 
@@ -48,7 +50,7 @@ def claims(**changed: Any) -> dict[str, Any]:
 
 def token(key: str = "RS256", kid: str | None = None, **changed: Any) -> str:
     """A token signed with the key of that name."""
-    return jwt.encode(claims(**changed), private_key(key), key[:5], headers={"kid": kid or key})  # type: ignore[arg-type]
+    return jwt.encode(claims(**changed), private_key(key), key[:5], headers={"kid": kid or key})
 
 
 def assembled(header: Mapping[str, Any], payload: Any, signature: bytes) -> str:
