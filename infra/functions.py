@@ -12,6 +12,8 @@ from infra.bundle import Package
 
 Bus = Literal["intake", "orders"]
 
+API_STAGE = "v1"
+
 GET = "dynamodb:GetItem"
 PUT = "dynamodb:PutItem"
 QUERY = "dynamodb:Query"
