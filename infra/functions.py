@@ -12,6 +12,8 @@ from infra.bundle import Package
 
 Bus = Literal["intake", "orders"]
 
+API_STAGE = "v1"
+
 GET = "dynamodb:GetItem"
 PUT = "dynamodb:PutItem"
 QUERY = "dynamodb:Query"
@@ -217,8 +219,9 @@ FUNCTIONS: tuple[Function, ...] = (
             Rows((QUERY,), ("order#*", "reservation#*", "payment#*", "shipment#*", "notification#*")),
         ),
         package="api",
+        local_concurrency=8,
     ),
 )
 
-AUTHORIZER = Function("api_authorizer", "handlers.api.authorizer.handler", package="api")
+AUTHORIZER = Function("api_authorizer", "handlers.api.authorizer.handler", package="api", local_concurrency=8)
 """Checks the tokens of callers of the API, where the gateway does not do so itself."""

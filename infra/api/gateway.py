@@ -19,13 +19,13 @@ from handlers.callers import OPERATE, READ, WRITE
 from infra.api import mapping
 from infra.api.identity import AUTHORIZER_CACHE, Identity
 from infra.api.json_schema import draft4
+from infra.functions import API_STAGE
 from infra.template import resource_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sqs as sqs
 
-STAGE = "v1"
 # Of the whole stage, whoever calls.
 STAGE_RATE, STAGE_BURST = 500, 1000
 # Of an API key: requests a second, at once, and a day.
@@ -75,7 +75,7 @@ class HttpApi(apigateway.RestApi):
             cloud_watch_role=True,
             cloud_watch_role_removal_policy=RemovalPolicy.DESTROY,
             deploy_options=apigateway.StageOptions(
-                stage_name=STAGE,
+                stage_name=API_STAGE,
                 throttling_rate_limit=STAGE_RATE,
                 throttling_burst_limit=STAGE_BURST,
                 tracing_enabled=True,

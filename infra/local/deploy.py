@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.functions import AUTHORIZER, FUNCTIONS
+from infra.functions import API_STAGE, AUTHORIZER, FUNCTIONS
 from infra.local.emulator import ACCOUNT, HOST, REGION, Emulator
 from infra.local.transform import Template, code_folders, for_emulator, of_type, package
 
 STACK = "OrderPipeline"
 BUCKET = "deployment"
 TEMPLATE_KEY = "template.json"
-API_STAGE = "v1"
 SECONDS_TO_DEPLOY = 120.0
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.functions import FUNCTIONS
+from infra.functions import API_STAGE, FUNCTIONS
 from infra.local import emulator as emulators
 from infra.local.deploy import DeploymentError, deploy, outputs_of
 from infra.local.emulator import Emulator
@@ -58,6 +58,11 @@ class Pipeline:
     def state_machine_arn(self) -> str:
         """The order saga."""
         return self.outputs["StateMachineArn"]
+
+    @property
+    def api_url(self) -> str:
+        """The HTTP API, with its stage."""
+        return f"{self.endpoint}/{API_STAGE}"
 
     def function_name(self, key: str) -> str:
         """The name of the function with that key in `infra.functions`."""
