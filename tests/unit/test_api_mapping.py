@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 from hypothesis import example, given
@@ -19,49 +18,28 @@ from handlers.callers import OPERATE, READ, WRITE
 from handlers.intake import Envelope
 from infra.api.mapping import FUNCTION_IDENTITY, POOL_IDENTITY, Identity, Taking, cancellation, submission
 from infra.local.velocity import render
+from tests.unit.api import CALLER, KEY, SCOPES, context, sent
 
-UUID = "0b7ac1f5-2f7e-4a44-9a65-5d2c1f0e9d3b"
 MESSAGE_ID = "5fea7756-0ea4-451a-a703-a558b933e274"
 TAKEN = json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": MESSAGE_ID}}})
-KEY = "Idempotency-Key"
-SCOPES = f"{READ} {WRITE}"
 BOTH = pytest.mark.parametrize("identity", [POOL_IDENTITY, FUNCTION_IDENTITY], ids=["pool", "function"])
-
-
-def context(customer_id: str, scopes: str = SCOPES) -> dict[str, Any]:
-    """What both authorizers leave: each template reads but one of them."""
-    claims = {"sub": customer_id, "scope": scopes}
-    return {"authorizer": {"claims": claims, "customer_id": customer_id, "scopes": scopes}}
-
-
-def sent(taking: Taking, body: str, params: Mapping[str, str], caller: str = UUID, scopes: str = SCOPES) -> str | None:
-    """The message that SQS is asked to take, if it is asked to."""
-    form = parse_qs(
-        render(taking.request, body, dict(params), context(caller, scopes)), keep_blank_values=True, strict_parsing=True
-    )
-    assert form["Action"] == ["SendMessage"]
-    assert form.keys() == {"Action", "MessageBody"}
-    [message] = form["MessageBody"]
-    return message
 
 
 def refused(taking: Taking, params: Mapping[str, str]) -> bool:
     """Whether SQS gets a request that it refuses, since nothing is asked of it."""
-    return render(taking.request, "{}", dict(params), context(UUID)) == ""
+    return render(taking.request, "{}", dict(params), context(CALLER)) == ""
 
 
-def order_id(key: str | None, caller: str = UUID) -> str | None:
+def order_id(key: str | None, caller: str = CALLER) -> str | None:
     message = sent(submission(FUNCTION_IDENTITY), "{}", {} if key is None else {KEY: key}, caller)
-    assert message
     return Envelope.model_validate(json.loads(message) | {"id": MESSAGE_ID}).order_id
 
 
-HEX = st.sampled_from("01aF")
 # Few characters, so that what may be confused meets.
 CALLERS = st.one_of(
     st.text("01aF", min_size=1, max_size=31),
     st.text("01a", min_size=32, max_size=32).map(lambda h: f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"),
-    st.sampled_from(["0" * 31, "a" * 31, UUID, "x"]),
+    st.sampled_from(["0" * 31, "a" * 31, CALLER, "x"]),
 )
 UUIDS = st.text("01aF", min_size=32, max_size=32).map(lambda h: f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}")
 KEYS = st.one_of(st.text("01aF_-", min_size=1, max_size=31), UUIDS)
@@ -75,14 +53,13 @@ TRICKY = "&Action=DeleteQueue%26+$input.body#set($order='x')${caller}#if(1)\\\"~
 
 @BOTH
 @given(body=JSON, ascii_only=st.booleans(), caller=CALLERS, key=st.none() | KEYS)
-@example(body={TRICKY: TRICKY}, ascii_only=False, caller=UUID, key=None)
-@example(body=json.loads('"\\ud800"'), ascii_only=True, caller=UUID, key="k")
+@example(body={TRICKY: TRICKY}, ascii_only=False, caller=CALLER, key=None)
+@example(body=json.loads('"\\ud800"'), ascii_only=True, caller=CALLER, key="k")
 def test_a_message_says_what_was_sent_and_who_sent_it(
     identity: Identity, body: Any, ascii_only: bool, caller: str, key: str | None
 ) -> None:
     text = json.dumps(body, ensure_ascii=ascii_only)
     message = sent(submission(identity), text, {} if key is None else {KEY: key}, caller)
-    assert message
     content = json.loads(message)
     assert content.pop("detail") == body
     assert content == {
@@ -96,7 +73,6 @@ def test_a_message_says_what_was_sent_and_who_sent_it(
 @pytest.mark.parametrize("scopes", [READ, OPERATE, f"openid {WRITE}", 'a"b'])
 def test_scopes_reach_the_message_as_they_are_or_not_at_all(scopes: str) -> None:
     message = sent(submission(POOL_IDENTITY), "{}", {}, scopes=scopes)
-    assert message
     try:
         assert json.loads(message)["caller"]["scopes"] == scopes
     except json.JSONDecodeError:
@@ -107,9 +83,9 @@ def test_scopes_reach_the_message_as_they_are_or_not_at_all(scopes: str) -> None
 
 
 @given(caller=CALLERS, key=KEYS)
-@example(caller=UUID, key="k" * 31)
-@example(caller="a" * 31, key=UUID)
-@example(caller=UUID, key=UUID)
+@example(caller=CALLER, key="k" * 31)
+@example(caller="a" * 31, key=CALLER)
+@example(caller=CALLER, key=CALLER)
 def test_an_order_id_is_always_usable(caller: str, key: str) -> None:
     TypeAdapter(Id).validate_python(order_id(key, caller))
 
@@ -123,9 +99,9 @@ def test_two_callers_or_two_keys_never_get_the_same_order_id(pairs: list[tuple[s
 @given(key=st.one_of(st.text(min_size=1, max_size=40), st.from_regex(KEY_PATTERN), KEYS))
 @example(key="k" * 32)
 @example(key="k" * 64)
-@example(key=UUID.replace("-", ""))
-@example(key=f"{UUID}0")
-@example(key=UUID[:-1])
+@example(key=CALLER.replace("-", ""))
+@example(key=f"{CALLER}0")
+@example(key=CALLER[:-1])
 @example(key="a b")
 @example(key="a\n")
 @example(key="!")
@@ -141,7 +117,6 @@ def test_a_key_is_usable_exactly_if_it_is_what_the_document_says(key: str) -> No
 def test_the_answer_names_the_order_that_intake_will_place(identity: Identity, caller: str, key: str | None) -> None:
     taking, params = submission(identity), {} if key is None else {KEY.lower(): key}
     message = sent(taking, "{}", params, caller)
-    assert message
     placed = json.loads(message)["order_id"] or MESSAGE_ID
     answer = json.loads(render(taking.answer, TAKEN, params, context(caller)))
     assert answer == {"order_id": placed, "status_url": f"/v1/orders/{placed}"}
@@ -173,13 +148,11 @@ PIECES = [*'{}[],:"\\', '"caller"', '"customer_id"', '"victim"', '"order_id"', '
 
 @given(
     smuggled=st.one_of(st.sampled_from(FORGED), st.lists(st.sampled_from([*PIECES, *FORGED]), max_size=9).map("".join)),
-    key=st.sampled_from([None, "k", UUID]),
+    key=st.sampled_from([None, "k", CALLER]),
 )
 def test_nothing_smuggled_behind_a_body_wins_over_what_the_gateway_knows(smuggled: str, key: str | None) -> None:
     honest = sent(submission(FUNCTION_IDENTITY), "{}", {} if key is None else {KEY: key})
     message = sent(submission(FUNCTION_IDENTITY), "{}" + smuggled, {} if key is None else {KEY: key})
-    assert honest
-    assert message
     try:
         content = json.loads(message)
     except ValueError:
@@ -196,14 +169,13 @@ def test_nothing_smuggled_behind_a_body_wins_over_what_the_gateway_knows(smuggle
 def test_a_cancellation_is_about_the_order_in_the_path(identity: Identity) -> None:
     taking, params = cancellation(identity), {"order_id": "o1", KEY: "k"}
     message = sent(taking, '{"reason":"second thoughts"}', params)
-    assert message
     assert json.loads(message) == {
         "detail-type": "OrderCancellationRequested",
         "detail": {"reason": "second thoughts"},
         "order_id": "o1",
-        "caller": {"customer_id": UUID, "scopes": SCOPES},
+        "caller": {"customer_id": CALLER, "scopes": SCOPES},
     }
-    assert json.loads(render(taking.answer, TAKEN, params, context(UUID))) == {
+    assert json.loads(render(taking.answer, TAKEN, params, context(CALLER))) == {
         "order_id": "o1",
         "status_url": "/v1/orders/o1",
     }
