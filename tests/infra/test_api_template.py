@@ -7,6 +7,7 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from pydantic import BaseModel
 
 from handlers.api.requests import CancellationRequest, OrderRequest
 from infra.api import gateway, mapping
@@ -15,6 +16,7 @@ from infra.api.json_schema import draft4
 from infra.app import _issuer
 from infra.bundle import Package
 from infra.functions import AUTHORIZER
+from infra.local.transform import for_emulator
 from infra.saga import DEFINITION
 from infra.stack import OrderPipeline
 from tests.api_routes import OPEN, OPERATIONS
@@ -155,7 +157,10 @@ def test_a_request_needs_a_key_and_a_body_that_fits(either: Template) -> None:
     [(validator, checks)] = either.of_type("AWS::ApiGateway::RequestValidator").items()
     assert checks["ValidateRequestBody"] is True
     models = either.of_type("AWS::ApiGateway::Model")
-    bodies = {"/orders": OrderRequest, "/orders/{order_id}/cancellation": CancellationRequest}
+    bodies: dict[str, type[BaseModel]] = {
+        "/orders": OrderRequest,
+        "/orders/{order_id}/cancellation": CancellationRequest,
+    }
     for path, method in posts(either):
         assert method["ApiKeyRequired"] is True
         assert target_of(method["RequestValidatorId"]) == validator
@@ -327,3 +332,17 @@ def test_another_issuers_tokens_are_checked_and_another_schema_is_deployed(
     assert template.only("AWS::ApiGateway::Authorizer") == checking.only("AWS::ApiGateway::Authorizer")
     # The stage goes on checking by the old schema unless there is a new deployment.
     assert template.only("AWS::ApiGateway::Deployment")[0] != checking.only("AWS::ApiGateway::Deployment")[0]
+
+
+# On one machine
+
+
+def test_on_one_machine_the_pools_keys_are_at_the_emulator_and_the_issuer_is_the_same(checking: Template) -> None:
+    local = Template(for_emulator(checking.raw, "deployment", "http://127.0.0.1:4566"))
+    was, made = (one.of_type("AWS::Lambda::Function")[AUTHORIZER.name]["Environment"] for one in (checking, local))
+    pool = {"Ref": checking.only("AWS::Cognito::UserPool")[0]}
+    keys = {"Fn::Join": ["", ["http://127.0.0.1:4566/", pool, "/.well-known/jwks.json"]]}
+    assert made["Variables"] == was["Variables"] | {"JWT_JWKS_URL": keys}
+    assert was["Variables"]["JWT_JWKS_URL"] != keys
+    for response in local.of_type("AWS::ApiGateway::GatewayResponse").values():
+        assert "validationErrorString" not in response["ResponseTemplates"]["application/json"]
