@@ -7,7 +7,6 @@ import aws_cdk as cdk
 from aws_cdk import cx_api
 
 from infra import bundle
-from infra.saga import DEFINITION
 from infra.stack import OrderPipeline
 
 STACK_NAME = "OrderPipeline"
@@ -15,7 +14,7 @@ STACK_NAME = "OrderPipeline"
 EMAIL_SENDER = "orders@example.com"
 
 
-def synthesize(code: Path, outdir: Path, *, saga: Path = DEFINITION) -> cx_api.CloudAssembly:
+def synthesize(code: Path, outdir: Path) -> cx_api.CloudAssembly:
     """Synthesize the stack into the folder `outdir`; `code` is the functions' package, a folder or a zip file."""
     app = cdk.App(
         analytics_reporting=False,
@@ -23,7 +22,7 @@ def synthesize(code: Path, outdir: Path, *, saga: Path = DEFINITION) -> cx_api.C
         context={"@aws-cdk/aws-iam:minimizePolicies": True},
     )
     sender = app.node.try_get_context("email_sender") or EMAIL_SENDER
-    OrderPipeline(app, STACK_NAME, code=code, saga=saga, email_sender=sender)
+    OrderPipeline(app, STACK_NAME, code=code, email_sender=sender)
     return app.synth()
 
 

@@ -10,7 +10,7 @@ from constructs import Construct
 from infra.buses import IntakeBus, OrdersBus
 from infra.functions import FUNCTIONS, Function, Subscription, TableFeed
 from infra.lambdas import PipelineFunction
-from infra.saga import OrderSaga
+from infra.saga import CANCELLATION, ORDER_SAGA, Saga
 from infra.table import OrdersTable
 from infra.triggers import feed, subscribe
 
@@ -18,11 +18,10 @@ from infra.triggers import feed, subscribe
 class OrderPipeline(Stack):
     """The order pipeline.
 
-    `code` is the folder of the functions' package, `saga` the state machine's definition, `email_sender` the address
-    that order e-mails come from.
+    `code` is the folder of the functions' package, `email_sender` the address that order e-mails come from.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, code: Path, saga: Path, email_sender: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, code: Path, email_sender: str) -> None:
         super().__init__(
             scope, construct_id, description="An event-sourced order pipeline", termination_protection=True
         )
@@ -47,15 +46,11 @@ class OrderPipeline(Stack):
         self._output("EmailSender", email_sender)
 
         functions = [self._function(spec, email_sender) for spec in FUNCTIONS]
-        order_saga = OrderSaga(
-            self,
-            "Saga",
-            definition=saga,
-            services={made.spec.saga_placeholder: made for made in functions if made.spec.saga_placeholder},
-            started_by=self._orders,
-        )
-        self._output("StateMachineArn", order_saga.state_machine.state_machine_arn)
-        self._output("SagaStartDeadLettersUrl", order_saga.dead_letters.queue_url)
+        services = {made.spec.saga_placeholder: made for made in functions if made.spec.saga_placeholder}
+        for spec, output in ((ORDER_SAGA, "StateMachineArn"), (CANCELLATION, "CancellationStateMachineArn")):
+            saga = Saga(self, spec, services=services, bus=self._orders)
+            self._output(output, saga.state_machine.state_machine_arn)
+            self._output(f"{spec.prefix}StartDeadLettersUrl", saga.dead_letters.queue_url)
 
     def _function(self, spec: Function, email_sender: str) -> PipelineFunction:
         function = PipelineFunction(self, spec, self._code, self._table)

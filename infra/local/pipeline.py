@@ -59,6 +59,11 @@ class Pipeline:
         """The order saga."""
         return self.outputs["StateMachineArn"]
 
+    @property
+    def cancellation_state_machine_arn(self) -> str:
+        """The saga that cancels confirmed orders."""
+        return self.outputs["CancellationStateMachineArn"]
+
     def function_name(self, key: str) -> str:
         """The name of the function with that key in `infra.functions`."""
         return self.outputs[f"{_NAMES[key]}FunctionName"]
