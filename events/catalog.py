@@ -15,10 +15,12 @@ _EVENTS: tuple[type[DomainEvent], ...] = (
     ordering.OrderCancellationStarted,
     ordering.OrderCancelled,
     ordering.OrderRejected,
+    ordering.CancellationRequested,
     ordering.OrderCancellationRefused,
     inventory.StockReserved,
     inventory.ReservationRefused,
     inventory.StockReleased,
+    inventory.StockShipped,
     inventory.StockReceived,
     inventory.StockLow,
     payments.PaymentAuthorized,
@@ -29,6 +31,8 @@ _EVENTS: tuple[type[DomainEvent], ...] = (
     shipping.ShipmentArranged,
     shipping.ShipmentRejected,
     shipping.ShipmentCancelled,
+    shipping.ShipmentDispatched,
+    shipping.ShipmentDelivered,
     notification.CustomerNotified,
 )
 

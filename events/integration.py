@@ -4,7 +4,7 @@ An EventBridge entry carries the model's JSON as its ``Detail`` and the class na
 ``Source`` names the publisher.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -46,7 +46,15 @@ class StockDelivered(Model):
     lines: Annotated[tuple[DeliveredLine, ...], Field(min_length=1, max_length=MAX_LINES)]
 
 
+class ShipmentStatusReported(Model):
+    """A carrier has collected an order's parcel, or handed it over to the customer. Delivered implies dispatched."""
+
+    order_id: Id
+    status: Literal["dispatched", "delivered"]
+
+
 INTEGRATION_EVENTS: dict[str, type[Model]] = {
-    event.__name__: event for event in (OrderSubmitted, OrderCancellationRequested, StockDelivered)
+    event.__name__: event
+    for event in (OrderSubmitted, OrderCancellationRequested, StockDelivered, ShipmentStatusReported)
 }
 """Integration events by type."""

@@ -44,6 +44,14 @@ class StockReleased(DomainEvent):
     lines: tuple[StockLine, ...] = ()
 
 
+class StockShipped(DomainEvent):
+    """Reserved chunk ``chunk`` left the warehouse. Closes the reservation: nothing of it goes back on the shelf."""
+
+    order_id: Id
+    chunk: int
+    lines: tuple[StockLine, ...]
+
+
 class StockReceived(DomainEvent):
     """Chunk ``chunk`` of ``chunks`` of a delivery was put on the shelf."""
 

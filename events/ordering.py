@@ -56,13 +56,13 @@ class OrderPlaced(DomainEvent):
 
 
 class OrderConfirmed(DomainEvent):
-    """Every step of the saga succeeded: the order will be dispatched."""
+    """Every step of the saga succeeded: the order will be dispatched, unless a cancellation is quicker."""
 
     order_id: Id
 
 
 class OrderCancellationStarted(DomainEvent):
-    """The order will not be confirmed any more; what was done for it is being undone."""
+    """The order can only be cancelled from here on, confirmed or not; what was done for it is being undone."""
 
     order_id: Id
     reason: str
@@ -86,6 +86,17 @@ class OrderRejected(DomainEvent):
     reasons: Annotated[tuple[RejectionReason, ...], Field(max_length=50)]
     reason_count: int
     customer_id: Id | None = None
+
+
+class CancellationRequested(DomainEvent):
+    """A customer does not want an order any more that is confirmed; ``reason`` is what they say.
+
+    Whether it is cancelled, its shipment decides: unless that is dispatched, the order's own stream tells the rest.
+    """
+
+    order_id: Id
+    content_hash: str
+    reason: Text | None = None
 
 
 class OrderCancellationRefused(DomainEvent):

@@ -22,3 +22,15 @@ class ShipmentCancelled(DomainEvent):
 
     order_id: Id
     tracking_number: str | None = None
+
+
+class ShipmentDispatched(DomainEvent):
+    """The carrier has the parcel: the order cannot be cancelled any more."""
+
+    order_id: Id
+
+
+class ShipmentDelivered(DomainEvent):
+    """The customer has the parcel."""
+
+    order_id: Id

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore import exceptions as boto
 
@@ -40,6 +40,14 @@ _THROTTLES = frozenset(
 )
 _EVENT = "event#"
 _CONFLICTS_BEFORE_GIVING_WAY = 10
+
+
+class New(NamedTuple):
+    """An event to append as ``version`` of its stream."""
+
+    stream: str
+    version: int
+    event: DomainEvent
 
 
 class Conflict(Exception):
@@ -148,21 +156,45 @@ class EventStore:
             ConditionsFailed: the event would have fit, but changes did not.
             Throttled: try again; another transaction on the same items counts as that.
         """
-        new = self._record(stream, version, event, correlation_id, causation_id)
-        put: TransactWriteItemTypeDef = {
-            "Put": {
-                "TableName": self.table,
-                "Item": _item(new),
-                "ConditionExpression": "attribute_not_exists(PK)",
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        new = New(stream, version, event)
+        [appended] = self._transact(changes, [new], correlation_id=correlation_id, causation_id=causation_id)
+        return appended
+
+    def append_together(self, events: Sequence[New], *, correlation_id: str, causation_id: str) -> list[Recorded]:
+        """Append events of several streams, all or none: no reader finds one of them without the others.
+
+        Raises:
+            Conflict: another event stands in the place of one of them.
+            Throttled: try again; another transaction on the same items counts as that.
+        """
+        return self._transact([], events, correlation_id=correlation_id, causation_id=causation_id)
+
+    def _transact(
+        self,
+        changes: Sequence[TransactWriteItemTypeDef],
+        events: Sequence[New],
+        *,
+        correlation_id: str,
+        causation_id: str,
+    ) -> list[Recorded]:
+        records = [self._record(*new, correlation_id, causation_id) for new in events]
+        puts: list[TransactWriteItemTypeDef] = [
+            {
+                "Put": {
+                    "TableName": self.table,
+                    "Item": _item(record),
+                    "ConditionExpression": "attribute_not_exists(PK)",
+                    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+                }
             }
-        }
+            for record in records
+        ]
         try:
             with throttling():
-                self.client.transact_write_items(TransactItems=[*changes, put])
+                self.client.transact_write_items(TransactItems=[*changes, *puts])
         except self.client.exceptions.TransactionCanceledException as failure:
-            raise _refusal(failure.response["CancellationReasons"], failure) from failure
-        return new
+            raise _refusal(failure.response["CancellationReasons"], len(puts), failure) from failure
+        return records
 
     def standing(
         self, stream: str, version: int, event: DomainEvent, *, correlation_id: str, causation_id: str
@@ -244,11 +276,12 @@ def _item(new: Recorded) -> dict[str, Any]:
     }
 
 
-def _refusal(reasons: Sequence[Mapping[str, Any]], failure: boto.ClientError) -> Exception:
-    """What a cancelled transaction means; its last item is the event's own put."""
-    *changes, put = reasons
-    if put.get("Code") == "ConditionalCheckFailed":
-        return Conflict(recorded(put["Item"]))
+def _refusal(reasons: Sequence[Mapping[str, Any]], puts: int, failure: boto.ClientError) -> Exception:
+    """What a cancelled transaction means; its last items are the events' own puts, so many."""
+    changes = reasons[:-puts]
+    for put in reasons[-puts:]:
+        if put.get("Code") == "ConditionalCheckFailed":
+            return Conflict(recorded(put["Item"]))
     codes = {reason.get("Code", "None") for reason in reasons} - {"None"}
     if codes == {"ConditionalCheckFailed"}:
         return ConditionsFailed(

@@ -3,6 +3,7 @@
 CONTEXTS = {
     "order": "ordering",
     "rejection": "ordering",
+    "cancellation": "ordering",
     "reservation": "inventory",
     "delivery": "inventory",
     "stock": "inventory",
@@ -30,6 +31,11 @@ def order(order_id: str) -> str:
 def rejection(order_id: str, content_hash: str) -> str:
     """The stream of one refused submission, apart from the order's own so that a corrected one is welcome."""
     return f"rejection#{order_id}#{content_hash}"
+
+
+def cancellation(order_id: str) -> str:
+    """What became of a request to cancel an order that was confirmed."""
+    return f"cancellation#{order_id}"
 
 
 def reservation(order_id: str) -> str:

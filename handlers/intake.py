@@ -1,6 +1,7 @@
 """What intake functions have in common: messages of a queue, each an EventBridge event, one handler per type.
 
-A message that can never become an event is sent to the queue's dead-letter queue with the reasons, and is done.
+A message that can never become an event is sent to the queue's dead-letter queue with the reasons, and is done. So is
+one that came too early, and still does when it is delivered for the last time.
 """
 
 import json
@@ -19,7 +20,8 @@ from handlers import batches
 from handlers.aws import sqs
 from handlers.callers import Caller
 from handlers.observability import Handler, logger, observed
-from handlers.validation import Refused, reasons
+from handlers.tries import TRIES
+from handlers.validation import NotYet, Refused, reasons
 
 _MAX_REASONS_BYTES = 8 * 1024
 
@@ -52,6 +54,8 @@ def intake(accepted: Mapping[str, Callable[[Envelope], Any]]) -> Handler:
                 raise Refused([RejectionReason(field="detail-type", message=message)])
             accept(envelope)
         except Refused as refused:
+            if isinstance(refused, NotYet) and int(record.attributes.approximate_receive_count) < TRIES:
+                raise
             why = _shortened(str(refused))
             logger.warning("dead letter", message_id=record.message_id, reasons=why)
             client.send_message(

@@ -37,5 +37,13 @@ class ShipmentRejected(Exception):
     """The carrier does not deliver there."""
 
 
+class OrderNotConfirmed(Exception):
+    """The order is not confirmed, so there is nothing to recall; caught nowhere, so that the execution ends at once."""
+
+
+class ShipmentDispatched(Exception):
+    """The carrier has the parcel: it is too late to cancel the order."""
+
+
 class CarrierUnreachable(Exception):
     """The carrier gave no answer; what it did is unknown."""

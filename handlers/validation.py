@@ -24,6 +24,10 @@ class Refused(Exception):
         super().__init__("; ".join(f"{reason.field}: {reason.message}" for reason in reasons))
 
 
+class NotYet(Refused):
+    """What came in may become an event once other things have happened: it comes again, as long as it may."""
+
+
 def reasons(invalid: ValidationError) -> list[RejectionReason]:
     """What is wrong, field by field. Values are left out: they may be personal."""
     errors = invalid.errors(include_url=False, include_context=False, include_input=False)

@@ -12,7 +12,6 @@ from constructs import Node
 from infra import bundle
 from infra.api.identity import TokenIssuer
 from infra.bundle import Package
-from infra.saga import DEFINITION
 from infra.stack import OrderPipeline
 
 STACK_NAME = "OrderPipeline"
@@ -20,9 +19,7 @@ STACK_NAME = "OrderPipeline"
 EMAIL_SENDER = "orders@example.com"
 
 
-def synthesize(
-    code: Mapping[Package, Path], outdir: Path, *, saga: Path = DEFINITION, checks_tokens: bool = False
-) -> cx_api.CloudAssembly:
+def synthesize(code: Mapping[Package, Path], outdir: Path, *, checks_tokens: bool = False) -> cx_api.CloudAssembly:
     """Synthesize the stack into the folder `outdir`.
 
     `code` are the functions' packages, folders or zip files. With `checks_tokens` an authorizer function of ours checks
@@ -38,7 +35,6 @@ def synthesize(
         app,
         STACK_NAME,
         code=code,
-        saga=saga,
         email_sender=app.node.try_get_context("email_sender") or EMAIL_SENDER,
         checks_tokens=checks_tokens,
         issuer=_issuer(app.node),

@@ -67,7 +67,7 @@ class Function:
 
     `timeout` is in seconds, `memory` in MB. `local_concurrency` is its reserved concurrency on one machine, where each
     concurrent call is a process. `dead_letters`: it sends what it cannot handle to its dead-letter queue itself.
-    `saga_placeholder`: the name that stands for its ARN in the saga's definition. `publishes`: it puts events on the
+    `saga_placeholder`: the name that stands for its ARN in the sagas' definitions. `publishes`: it puts events on the
     orders bus. `sends_email`: it sends from the pipeline's address.
     """
 
@@ -116,7 +116,7 @@ def projection(key: str, handler: str, *, detail_types: Sequence[str], rows: tup
 
 
 def saga_service(key: str, handler: str, placeholder: str, *rows: Rows) -> Function:
-    """A function whose commands the saga calls."""
+    """A function whose commands the sagas call."""
     return Function(key, handler, rows, saga_placeholder=placeholder, local_concurrency=8)
 
 
@@ -125,10 +125,10 @@ FUNCTIONS: tuple[Function, ...] = (
         "order_intake",
         "handlers.ordering.intake.handler",
         bus="intake",
-        detail_types=["StockDelivered"],
+        detail_types=["StockDelivered", "ShipmentStatusReported"],
         all_but=True,  # an unknown type is not dropped by a pattern: the function dead-letters it with the reason
         dead_letters=True,
-        rows=(Rows((PUT,), ("order#*", "rejection#*")), Rows((QUERY,), ("order#*",))),
+        rows=(Rows((PUT,), ("order#*", "rejection#*", "cancellation#*")), Rows((QUERY,), ("order#*",))),
     ),
     subscriber(
         "delivery_intake",
@@ -138,13 +138,24 @@ FUNCTIONS: tuple[Function, ...] = (
         dead_letters=True,
         rows=(Rows((PUT,), ("delivery#*",)), Rows((UPDATE,), ("level#*",))),
     ),
+    subscriber(
+        "shipment_intake",
+        "handlers.shipping.intake.handler",
+        bus="intake",
+        detail_types=["ShipmentStatusReported"],
+        dead_letters=True,
+        rows=(Rows((QUERY,), ("order#*", "shipment#*")), Rows((PUT,), ("shipment#*",))),
+    ),
     Function(
         "outbox",
         "handlers.outbox.handler",
         trigger=TableFeed(
             ("INSERT",),
             # notification# stays in the log: nobody subscribes to it.
-            ("order#", "rejection#", "reservation#", "delivery#", "stock#", "payment#", "shipment#"),
+            (
+                *("order#", "rejection#", "cancellation#", "reservation#", "delivery#", "stock#"),
+                *("payment#", "shipment#"),
+            ),
             sk_prefix="event#",
         ),
         dead_letters=True,
@@ -161,7 +172,7 @@ FUNCTIONS: tuple[Function, ...] = (
         "ordering_service",
         "handlers.ordering.service.handler",
         "OrderingServiceArn",
-        Rows((QUERY, PUT), ("order#*",)),
+        Rows((QUERY, PUT), ("order#*", "cancellation#*")),
         Rows((CHECK,), ("payment#*",)),
     ),
     saga_service(
@@ -185,21 +196,30 @@ FUNCTIONS: tuple[Function, ...] = (
         "handlers.shipping.service.handler",
         "ShippingServiceArn",
         Rows((QUERY,), ("order#*", "shipment#*")),
-        Rows((PUT,), ("shipment#*",)),
+        Rows((PUT,), ("shipment#*", "order#*")),  # recalling one starts to cancel the order, in one transaction
         Rows((UPDATE,), ("sandbox#shipping#*",)),
+    ),
+    subscriber(
+        "shipped_stock",
+        "handlers.inventory.shipped_stock.handler",
+        bus="orders",
+        detail_types=["ShipmentDispatched"],
+        rows=(Rows((QUERY, PUT), ("reservation#*",)),),
     ),
     projection(
         "order_view",
         "handlers.projections.order_view.handler",
         detail_types=[
             *("OrderPlaced", "OrderConfirmed", "OrderCancellationStarted", "OrderCancelled", "OrderRejected"),
-            *("StockReserved", "ReservationRefused", "StockReleased"),
+            *("CancellationRequested", "OrderCancellationRefused"),
+            *("StockReserved", "ReservationRefused", "StockReleased", "StockShipped"),
             *("PaymentAuthorized", "PaymentDeclined", "PaymentCaptured", "PaymentVoided", "PaymentRefunded"),
             *("ShipmentArranged", "ShipmentRejected", "ShipmentCancelled"),
+            *("ShipmentDispatched", "ShipmentDelivered"),
         ],
         rows=(
             Rows((UPDATE,), ("view#order#*",)),
-            Rows((QUERY,), ("order#*", "reservation#*", "payment#*", "shipment#*")),
+            Rows((QUERY,), ("order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*")),
         ),
     ),
     subscriber(
@@ -216,7 +236,7 @@ FUNCTIONS: tuple[Function, ...] = (
         (
             Rows((GET,), ("view#order#*", "level#*")),
             Rows((QUERY,), ("1#customer#*",), index="GSI1"),
-            Rows((QUERY,), ("order#*", "reservation#*", "payment#*", "shipment#*", "notification#*")),
+            Rows((QUERY,), ("order#*", "reservation#*", "payment#*", "shipment#*", "cancellation#*", "notification#*")),
         ),
         package="api",
         local_concurrency=8,

@@ -5,9 +5,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from handlers.tries import TRIES
 from infra.template import name_in_template
 
-TRIES = 5
 KEPT = Duration.days(14)
 
 

@@ -1,6 +1,7 @@
-"""The order saga: a Standard workflow, started by every placed order."""
+"""The sagas: Standard workflows, each started by an event about an order."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from aws_cdk import Duration, RemovalPolicy
@@ -17,23 +18,35 @@ from infra.queues import DeadLetters
 from infra.template import created_after_policy
 from infra.triggers import rule
 
-STATE_MACHINE_NAME = "OrderSaga"
-DEFINITION = Path(__file__).parent.parent / "statemachines" / "order_saga.asl.json"
+FOLDER = Path(__file__).parent.parent / "statemachines"
 
 
-class OrderSaga(Construct):
-    """The state machine of `definition`; `services` are the functions its placeholders stand for."""
+@dataclass(frozen=True)
+class SagaSpec:
+    """A saga: the state machine's name, its definition, the event that starts it, and what its own names begin with."""
+
+    name: str
+    definition: Path
+    started_by: str
+    prefix: str
+
+
+ORDER_SAGA = SagaSpec("OrderSaga", FOLDER / "order_saga.asl.json", "OrderPlaced", "Saga")
+CANCELLATION = SagaSpec(
+    "OrderCancellation", FOLDER / "order_cancellation.asl.json", "CancellationRequested", "Cancellation"
+)
+
+
+class Saga(Construct):
+    """The state machine that `spec` describes; `services` are the functions its placeholders stand for.
+
+    It starts with the order id of each event on `bus` that it wants, replayed ones aside.
+    """
 
     def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        definition: Path,
-        services: Mapping[str, lambda_.IFunction],
-        started_by: events.IEventBus,
+        self, scope: Construct, spec: SagaSpec, *, services: Mapping[str, lambda_.IFunction], bus: events.IEventBus
     ) -> None:
-        super().__init__(scope, construct_id)
+        super().__init__(scope, spec.prefix)
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
         role.add_to_policy(
             iam.PolicyStatement(
@@ -44,9 +57,9 @@ class OrderSaga(Construct):
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
-            state_machine_name=STATE_MACHINE_NAME,
+            state_machine_name=spec.name,
             state_machine_type=sfn.StateMachineType.STANDARD,
-            definition_body=sfn.DefinitionBody.from_string(definition.read_text(encoding="utf-8")),
+            definition_body=sfn.DefinitionBody.from_string(spec.definition.read_text(encoding="utf-8")),
             definition_substitutions={name: service.function_arn for name, service in services.items()},
             role=role,
             tracing_enabled=True,
@@ -55,7 +68,7 @@ class OrderSaga(Construct):
                     self,
                     "Logs",
                     # Step Functions writes only to groups of this prefix without asking for a larger policy.
-                    log_group_name=f"/aws/vendedlogs/states/{STATE_MACHINE_NAME}",
+                    log_group_name=f"/aws/vendedlogs/states/{spec.name}",
                     retention=logs.RetentionDays.ONE_MONTH,
                     removal_policy=RemovalPolicy.DESTROY,
                 ),
@@ -64,8 +77,8 @@ class OrderSaga(Construct):
             ),
         )
         created_after_policy(self.state_machine, role)
-        self.dead_letters = DeadLetters(self, "DeadLetters", "SagaStart")
-        start = rule(self, started_by, {"source": ["orders.ordering"], "detail-type": ["OrderPlaced"]})
+        self.dead_letters = DeadLetters(self, "DeadLetters", f"{spec.prefix}Start")
+        start = rule(self, bus, {"source": ["orders.ordering"], "detail-type": [spec.started_by]})
         start.add_target(
             targets.SfnStateMachine(
                 self.state_machine,
@@ -78,7 +91,7 @@ class OrderSaga(Construct):
         cloudwatch.Alarm(
             self,
             "Failed",
-            alarm_description="A saga stands still at the task that failed. Mend what ails it, then redrive it.",
+            alarm_description=f"{spec.name} stands still at the task that failed. Mend what ails it, then redrive it.",
             metric=self.state_machine.metric_failed(statistic="sum", period=Duration.minutes(1)),
             threshold=1,
             evaluation_periods=1,

@@ -15,7 +15,7 @@ from infra.buses import IntakeBus, OrdersBus
 from infra.functions import AUTHORIZER, FUNCTIONS, Function, Subscription, TableFeed
 from infra.lambdas import PipelineFunction
 from infra.queues import WorkQueue
-from infra.saga import OrderSaga
+from infra.saga import CANCELLATION, ORDER_SAGA, Saga
 from infra.table import OrdersTable
 from infra.triggers import feed, subscribe
 
@@ -23,9 +23,8 @@ from infra.triggers import feed, subscribe
 class OrderPipeline(Stack):
     """The order pipeline.
 
-    `code` are the functions' packages, `saga` is the state machine's definition, `email_sender` the address that order
-    e-mails come from. An authorizer function checks the tokens of `issuer` if there is one, and with `checks_tokens`
-    those of the user pool; else the gateway does.
+    `code` are the functions' packages, `email_sender` the address that order e-mails come from. An authorizer function
+    checks the tokens of `issuer` if there is one, and with `checks_tokens` those of the pool; else the gateway does.
     """
 
     def __init__(
@@ -34,7 +33,6 @@ class OrderPipeline(Stack):
         construct_id: str,
         *,
         code: Mapping[Package, Path],
-        saga: Path,
         email_sender: str,
         checks_tokens: bool,
         issuer: TokenIssuer | None,
@@ -64,20 +62,12 @@ class OrderPipeline(Stack):
         self._output("EmailSender", email_sender)
 
         functions = [self._function(spec, email_sender) for spec in FUNCTIONS]
-        self._api(
-            {made.spec.key: made for made in functions},
-            issuer,
-            checks_tokens=checks_tokens,
-        )
-        order_saga = OrderSaga(
-            self,
-            "Saga",
-            definition=saga,
-            services={made.spec.saga_placeholder: made for made in functions if made.spec.saga_placeholder},
-            started_by=self._orders,
-        )
-        self._output("StateMachineArn", order_saga.state_machine.state_machine_arn)
-        self._output("SagaStartDeadLettersUrl", order_saga.dead_letters.queue_url)
+        self._api({made.spec.key: made for made in functions}, issuer, checks_tokens=checks_tokens)
+        services = {made.spec.saga_placeholder: made for made in functions if made.spec.saga_placeholder}
+        for spec, output in ((ORDER_SAGA, "StateMachineArn"), (CANCELLATION, "CancellationStateMachineArn")):
+            saga = Saga(self, spec, services=services, bus=self._orders)
+            self._output(output, saga.state_machine.state_machine_arn)
+            self._output(f"{spec.prefix}StartDeadLettersUrl", saga.dead_letters.queue_url)
 
     def _function(self, spec: Function, email_sender: str) -> PipelineFunction:
         function = PipelineFunction(self, spec, self._code[spec.package], self._table)

@@ -292,17 +292,17 @@ def stable(value: Any) -> str:
     return _ATTEMPTS.sub(r"\1many", _TIMES.sub("", text))
 
 
-def sqs(*bodies: str) -> dict[str, Any]:
-    """The Lambda event of messages from a queue, numbered from 0."""
-    return {"Records": [_message(str(number), body) for number, body in enumerate(bodies)]}
+def sqs(*bodies: str, receives: int = 1) -> dict[str, Any]:
+    """The Lambda event of messages from a queue, numbered from 0, that are delivered for the ``receives``-th time."""
+    return {"Records": [_message(str(number), body, receives) for number, body in enumerate(bodies)]}
 
 
-def _message(message_id: str, body: str) -> dict[str, Any]:
+def _message(message_id: str, body: str, receives: int) -> dict[str, Any]:
     return {
         "messageId": message_id,
         "receiptHandle": message_id,
         "body": body,
-        "attributes": {},
+        "attributes": {"ApproximateReceiveCount": str(receives)},
         "messageAttributes": {},
         "md5OfBody": "",
         "eventSource": "aws:sqs",

@@ -1,6 +1,6 @@
-"""Runs the saga in-process, one task attempt at a time and without waiting, so that tests can interleave executions.
+"""Runs the sagas in-process, one task attempt at a time and without waiting, so that tests can interleave executions.
 
-It knows as much of the Amazon States Language as the saga uses, and refuses the rest, so it cannot drift from the
+It knows as much of the Amazon States Language as the sagas use, and refuses the rest, so it cannot drift from the
 definition unnoticed. tests/statemachine runs the same cases through it and through the emulator.
 """
 
@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from infra.functions import FUNCTIONS
 
-DEFINITION = Path(__file__).parent.parent / "statemachines" / "order_saga.asl.json"
+FOLDER = Path(__file__).parent.parent / "statemachines"
+MACHINES = ("order_saga", "order_cancellation")
 SERVICES = {f"${{{function.saga_placeholder}}}": function.key for function in FUNCTIONS if function.saga_placeholder}
 
 Definition = Mapping[str, Any]
@@ -46,10 +47,20 @@ class Outcome:
     error: str | None = None
 
 
+def source(machine: str) -> str:
+    """The text of a definition that is deployed, its placeholders not filled."""
+    return (FOLDER / f"{machine}.asl.json").read_text(encoding="utf-8")
+
+
+def definition(machine: str) -> dict[str, Any]:
+    """A definition that is deployed, its placeholders not filled."""
+    read: dict[str, Any] = json.loads(source(machine))
+    return read
+
+
 def order_saga() -> dict[str, Any]:
-    """The definition that is deployed, its placeholders not filled."""
-    definition: dict[str, Any] = json.loads(DEFINITION.read_text(encoding="utf-8"))
-    return definition
+    """The definition of the order saga."""
+    return definition("order_saga")
 
 
 class Execution:

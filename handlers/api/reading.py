@@ -17,7 +17,7 @@ from handlers.projections.order_fold import Attributes, fold
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-_STREAMS = (streams.order, streams.reservation, streams.payment, streams.shipment)
+_STREAMS = (streams.order, streams.reservation, streams.payment, streams.shipment, streams.cancellation)
 _PAGES = 10
 """How many pages of the index a list reads at most, before it answers with fewer orders than asked for."""
 

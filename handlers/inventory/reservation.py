@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from events.envelope import Recorded
-from events.inventory import ReservationRefused, StockLine, StockReleased, StockReserved
+from events.inventory import ReservationRefused, StockLine, StockReleased, StockReserved, StockShipped
 from events.ordering import OrderLine
 
 CHUNK = 99
@@ -25,7 +25,7 @@ def chunks(lines: Iterable[OrderLine]) -> list[Lines]:
 
 @dataclass(slots=True)
 class Reservation:
-    """Which chunks are set aside, and whether the stream is closed to more of them."""
+    """Which chunks are set aside, and whether the stream is closed to more of them. What is shipped is so no more."""
 
     reserved: dict[int, Lines] = field(default_factory=dict)
     closed: bool = False
@@ -39,7 +39,7 @@ def fold(history: Sequence[Recorded]) -> Reservation:
         match record.event:
             case StockReserved(chunk=chunk, lines=lines):
                 reservation.reserved[chunk] = lines
-            case StockReleased(chunk=chunk):
+            case StockReleased(chunk=chunk) | StockShipped(chunk=chunk):
                 reservation.reserved.pop(chunk, None)
                 reservation.closed = True
             case ReservationRefused():
@@ -52,3 +52,11 @@ def next_release(reservation: Reservation, order_id: str) -> StockReleased | Non
     for chunk, lines in sorted(reservation.reserved.items()):
         return StockReleased(order_id=order_id, chunk=chunk, lines=lines)
     return None if reservation.closed else StockReleased(order_id=order_id, chunk=0)
+
+
+def shipped(reservation: Reservation, order_id: str) -> list[StockShipped]:
+    """The events that tell that what is set aside has left the warehouse."""
+    return [
+        StockShipped(order_id=order_id, chunk=chunk, lines=lines)
+        for chunk, lines in sorted(reservation.reserved.items())
+    ]

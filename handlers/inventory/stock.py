@@ -6,7 +6,7 @@ from events.model import DomainEvent
 from events.store import ConditionsFailed, Conflict, EventStore, Throttled
 from handlers.inventory import levels
 from handlers.inventory.reservation import chunks, fold, next_release
-from handlers.ordering.order import Order, Status, load
+from handlers.ordering.order import Order, Status, give_way, load
 from handlers.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling, OutOfStock
 
 _CONFLICTS_BEFORE_GIVING_WAY = 10
@@ -36,7 +36,7 @@ def reserve_stock(store: EventStore, order_id: str) -> None:
         if isinstance(standing, ReservationRefused):
             raise OutOfStock(f"order {order_id}: not enough of {', '.join(standing.skus)}")
         if not isinstance(standing, StockReserved):
-            raise OrderCancelling(f"the stock of order {order_id} was released")
+            give_way(store, order_id, "the reservation")
 
 
 def _reserve(store: EventStore, order: Order, event: StockReserved) -> DomainEvent:

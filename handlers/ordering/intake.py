@@ -9,17 +9,20 @@ from events import streams
 from events.envelope import Recorded
 from events.integration import OrderCancellationRequested
 from events.model import DomainEvent
-from events.ordering import OrderCancellationRefused, OrderCancellationStarted, OrderPlaced, OrderRejected
+from events.ordering import (
+    CancellationRequested,
+    OrderCancellationStarted,
+    OrderPlaced,
+    OrderRejected,
+    RejectionReason,
+)
 from events.store import EventStore
 from handlers.aws import event_store
 from handlers.intake import Envelope, intake
 from handlers.observability import about, count, logger
 from handlers.ordering import submission
-from handlers.ordering.order import Status, fold
-from handlers.refusals import OrderNotFound
-from handlers.validation import Refused, canonical, reasons
-
-REQUESTED = "CancellationRequested"
+from handlers.ordering.order import Order, Status, fold
+from handlers.validation import NotYet, Refused, canonical, reasons
 
 
 def submit(store: EventStore, envelope: Envelope) -> DomainEvent:
@@ -59,13 +62,13 @@ def _submitted(envelope: Envelope) -> Any:
 
 
 def request_cancellation(store: EventStore, envelope: Envelope) -> None:
-    """Start cancelling an order, or refuse where it is confirmed. Repeating the request changes nothing.
+    """Start cancelling an order, or ask for that where it is confirmed. Repeating the request changes nothing.
 
     Raises:
-        Refused: the request is invalid.
-        OrderNotFound: the order has not come yet; try again.
+        Refused: the request is invalid, or its caller's order is another one.
+        NotYet: the order has not come yet.
     """
-    text = canonical(envelope.detail)
+    text = canonical(_cancelled(envelope))
     try:
         request = OrderCancellationRequested.model_validate_json(text)
     except ValidationError as invalid:
@@ -77,24 +80,36 @@ def request_cancellation(store: EventStore, envelope: Envelope) -> None:
         nonlocal confirmed
         order = fold(history)
         if order is None:
-            raise OrderNotFound(f"a cancellation came for order {order_id!r}, which is not there")
+            raise NotYet([RejectionReason(field="order_id", message=f"there is no order {order_id!r} to cancel")])
+        _only_their_own(order, envelope)
         confirmed = order.status is Status.CONFIRMED
         if order.status is Status.PLACED:
-            return [OrderCancellationStarted(order_id=order_id, reason=REQUESTED)]
+            return [OrderCancellationStarted(order_id=order_id, reason=CancellationRequested.__name__)]
         return []
 
     with about(order_id, "request_cancellation"):
         store.execute(streams.order(order_id), decide, correlation_id=order_id, causation_id=envelope.id)
         if confirmed:
-            content_hash = submission.content_hash(text)
-            refused = OrderCancellationRefused(
-                order_id=order_id, content_hash=content_hash, reason="the order is confirmed"
+            requested = CancellationRequested(
+                order_id=order_id, content_hash=submission.content_hash(text), reason=request.reason
             )
-            _append(store, streams.rejection(order_id, content_hash), refused, envelope)
+            _append(store, streams.cancellation(order_id), requested, envelope)
+
+
+def _cancelled(envelope: Envelope) -> Any:
+    """The request to cancel. Which order a caller of the API means, what they send does not say."""
+    if envelope.caller is None or not isinstance(envelope.detail, dict):
+        return envelope.detail
+    return envelope.detail | {"order_id": envelope.order_id}
+
+
+def _only_their_own(order: Order, envelope: Envelope) -> None:
+    if envelope.caller and not envelope.caller.may_act_for(order.placed.customer):
+        raise Refused([RejectionReason(field="order_id", message="not the caller's order")])
 
 
 def _append(
-    store: EventStore, stream: str, event: OrderPlaced | OrderRejected | OrderCancellationRefused, envelope: Envelope
+    store: EventStore, stream: str, event: OrderPlaced | OrderRejected | CancellationRequested, envelope: Envelope
 ) -> DomainEvent:
     return store.standing(stream, 1, event, correlation_id=event.order_id, causation_id=envelope.id)
 

@@ -80,3 +80,18 @@ def load_going_forward(store: EventStore, order_id: str) -> Order:
     if order.status in {Status.CANCELLING, Status.CANCELLED}:
         raise OrderCancelling(f"order {order_id} is {order.status}: {order.reason}")
     return order
+
+
+def give_way(store: EventStore, order_id: str, closed: str) -> None:
+    """For a step that goes forward and finds closed what it needs: the log, read anew, says why. It may be a confirmed
+    order that is recalled just now: then the step's work was done before, and is not for this execution to undo.
+
+    Args:
+        closed: what is closed, for people.
+
+    Raises:
+        OrderCancelling: the order is being cancelled, or is.
+        RuntimeError: it is neither that nor confirmed: somebody else closed it.
+    """
+    if load_going_forward(store, order_id).status is Status.PLACED:
+        raise RuntimeError(f"{closed} of order {order_id} is closed, though nobody cancels the order")

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from events import streams
-from events.envelope import event_id
-from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
+from events.envelope import Recorded, event_id
+from events.model import DomainEvent
+from events.ordering import (
+    CancellationRequested,
+    OrderCancellationRefused,
+    OrderCancellationStarted,
+    OrderCancelled,
+    OrderConfirmed,
+)
 from events.store import ConditionsFailed, Conflict, EventStore
 from handlers.ordering.order import Order, Status, load
 from handlers.refusals import AlreadyCancelled, AlreadyCaptured, AlreadyConfirmed, OrderCancelling
@@ -14,6 +22,7 @@ from handlers.refusals import AlreadyCancelled, AlreadyCaptured, AlreadyConfirme
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
+DISPATCHED = "the order is dispatched"
 _CAPTURE_VERSION = 2
 
 
@@ -88,3 +97,20 @@ def cancel_order(store: EventStore, order_id: str) -> OrderCancelled:
     if order.status is Status.CANCELLING:
         store.standing(streams.order(order_id), order.version + 1, cancelled, **order.correlation)
     return cancelled
+
+
+def refuse_cancellation(store: EventStore, order_id: str) -> None:
+    """Tell who asked that it is too late; where nobody did, there is nobody to tell. Doing it again changes nothing.
+
+    Raises:
+        Throttled: try again.
+    """
+
+    def decide(history: Sequence[Recorded]) -> list[DomainEvent]:
+        match history:
+            case [Recorded(CancellationRequested(content_hash=content_hash))]:
+                return [OrderCancellationRefused(order_id=order_id, content_hash=content_hash, reason=DISPATCHED)]
+        return []
+
+    stream = streams.cancellation(order_id)
+    store.execute(stream, decide, correlation_id=order_id, causation_id=event_id(stream, 1))

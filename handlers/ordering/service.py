@@ -22,10 +22,15 @@ def _cancel_order(command: saga.Command) -> None:
     count("OrdersCancelled", reason=cancelled.reason)
 
 
+def _refuse_cancellation(command: saga.Command) -> None:
+    outcome.refuse_cancellation(store, command.order_id)
+
+
 handler = saga.service(
     {
         "confirm_order": _confirm_order,
         "start_cancellation": _start_cancellation,
         "cancel_order": _cancel_order,
+        "refuse_cancellation": _refuse_cancellation,
     }
 )

@@ -9,7 +9,7 @@ from events.ordering import OrderPlaced
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined
 from events.store import EventStore
 from handlers import refusals
-from handlers.ordering.order import Order, Status, load, load_going_forward
+from handlers.ordering.order import Order, Status, give_way, load, load_going_forward
 from handlers.payments import payment
 from handlers.payments.gateway import Charge, ChargeState, PaymentGateway
 
@@ -37,7 +37,7 @@ def authorize_payment(store: EventStore, gateway: PaymentGateway, order_id: str)
         lambda: gateway.authorize(order_id, placed.total, placed.currency, placed.payment_token),
         payment.authorization,
     )
-    _answer(order_id, standing, PaymentAuthorized)
+    _answer(store, order_id, standing, PaymentAuthorized)
 
 
 def capture_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -> None:
@@ -54,7 +54,7 @@ def capture_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -
     if order.status is Status.CONFIRMED:
         return
     standing = _record(store, order, _CAPTURE, lambda: gateway.capture(order_id), payment.capture)
-    _answer(order_id, standing, PaymentCaptured)
+    _answer(store, order_id, standing, PaymentCaptured)
 
 
 def _record(
@@ -63,8 +63,9 @@ def _record(
     version: int,
     ask: Callable[[], Charge],
     decide: Callable[[OrderPlaced, Charge], DomainEvent],
-) -> DomainEvent:
-    """Ask the gateway and record its answer; returns the event that stands in the log for it.
+) -> DomainEvent | None:
+    """Ask the gateway and record its answer; returns the event that stands in the log for it, or None where the charge
+    is undone.
 
     Where the gateway does not answer, another execution's record of the same step will do.
     """
@@ -77,7 +78,7 @@ def _record(
             raise
         return known[0].event
     if charge.state in {ChargeState.VOIDED, ChargeState.REFUNDED}:
-        raise refusals.OrderCancelling(f"the payment of order {order.placed.order_id} is {charge.state}")
+        return None
     return store.standing(stream, version, decide(order.placed, charge), **order.correlation)
 
 
@@ -114,10 +115,10 @@ def _undo(gateway: PaymentGateway, order_id: str) -> Charge:
     return gateway.refund(order_id) if charge.state is ChargeState.CAPTURED else charge
 
 
-def _answer(order_id: str, standing: DomainEvent, wanted: type[DomainEvent]) -> None:
+def _answer(store: EventStore, order_id: str, standing: DomainEvent | None, wanted: type[DomainEvent]) -> None:
     """Answer a command by the event that stands in the log for it."""
     if isinstance(standing, wanted):
         return
     if isinstance(standing, PaymentDeclined):
         raise refusals.PaymentDeclined(f"order {order_id}: {standing.reason}")
-    raise refusals.OrderCancelling(f"the payment of order {order_id} was undone: {type(standing).__name__}")
+    give_way(store, order_id, "the payment")

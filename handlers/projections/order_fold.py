@@ -7,11 +7,24 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from events.envelope import Recorded
-from events.inventory import ReservationRefused, StockReleased, StockReserved
+from events.inventory import ReservationRefused, StockReleased, StockReserved, StockShipped
 from events.model import DomainEvent
-from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderPlaced
+from events.ordering import (
+    CancellationRequested,
+    OrderCancellationRefused,
+    OrderCancellationStarted,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderPlaced,
+)
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
-from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentRejected
+from events.shipping import (
+    ShipmentArranged,
+    ShipmentCancelled,
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentRejected,
+)
 from handlers.ordering.order import Status
 
 Attributes = dict[str, Any]
@@ -36,9 +49,12 @@ _SETS: dict[type[DomainEvent], Callable[[Any, Recorded], Attributes]] = {
     OrderConfirmed: lambda event, record: {"status": Status.CONFIRMED.value},
     OrderCancellationStarted: lambda event, record: {"status": Status.CANCELLING.value, "reason": event.reason},
     OrderCancelled: lambda event, record: {"status": Status.CANCELLED.value, "reason": event.reason},
+    CancellationRequested: lambda event, record: {"cancellation": "requested"},
+    OrderCancellationRefused: lambda event, record: {"cancellation": "refused"},
     StockReserved: lambda event, record: {"stock": "reserved"},
     ReservationRefused: lambda event, record: {"stock": "refused"},
     StockReleased: lambda event, record: {"stock": "released"},
+    StockShipped: lambda event, record: {"stock": "shipped"},
     PaymentAuthorized: lambda event, record: {"payment": "authorized"},
     PaymentDeclined: lambda event, record: {"payment": "declined", "payment_reason": event.reason},
     PaymentCaptured: lambda event, record: {"payment": "captured"},
@@ -47,6 +63,8 @@ _SETS: dict[type[DomainEvent], Callable[[Any, Recorded], Attributes]] = {
     ShipmentArranged: lambda event, record: {"shipment": "arranged", "tracking_number": event.tracking_number},
     ShipmentRejected: lambda event, record: {"shipment": "rejected", "shipment_reason": event.reason},
     ShipmentCancelled: lambda event, record: {"shipment": "cancelled"},
+    ShipmentDispatched: lambda event, record: {"shipment": "dispatched"},
+    ShipmentDelivered: lambda event, record: {"shipment": "delivered"},
 }
 """What each event of an order's own streams sets."""
 

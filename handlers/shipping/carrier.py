@@ -11,11 +11,12 @@ from events.ordering import Address
 
 
 class ConsignmentState(StrEnum):
-    """Where a consignment stands. Rejected and cancelled are final: they close the key."""
+    """Where a consignment stands. Rejected and cancelled are final: they close the key. So is dispatched."""
 
     ARRANGED = "arranged"
     REJECTED = "rejected"
     CANCELLED = "cancelled"
+    DISPATCHED = "dispatched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,12 @@ class Consignment:
     rejected_because: str | None = None
 
 
+class BreachOfContract(Exception):
+    """The carrier did what it must not. People have to find out what to do about it."""
+
+
 class Carrier(Protocol):
-    """A carrier.
+    """A carrier. It may collect a parcel once the order is confirmed, and never after it has called it off.
 
     Both methods raise :class:`handlers.refusals.CarrierUnreachable` where no answer came: what the carrier did is then
     unknown, and the same call asks again.
@@ -38,4 +43,4 @@ class Carrier(Protocol):
         """Arrange a collection, unless the key is used: then answer with what is there."""
 
     def cancel(self, key: str) -> Consignment:
-        """Call a collection off, and close the key, used or not."""
+        """Call a collection off, and close the key, used or not; leaves a dispatched consignment as it is."""

@@ -5,6 +5,7 @@
 ``SBX-TIMEOUT-ONCE``   does not answer the first time, then arranges
 ``SBX-LOST-ANSWER``    arranges, but the first answer gets lost
 ``SBX-UNREACHABLE``    never answers an arrangement
+``SBX-COLLECTED``      arranges, and has collected the parcel when it is called off
 any other              arranges
 =====================  ===================================================
 """
@@ -18,6 +19,7 @@ REJECT = "SBX-REJECT"
 TIMEOUT_ONCE = "SBX-TIMEOUT-ONCE"
 LOST_ANSWER = "SBX-LOST-ANSWER"
 UNREACHABLE = "SBX-UNREACHABLE"
+COLLECTED = "SBX-COLLECTED"
 
 
 class SandboxCarrier:
@@ -41,9 +43,13 @@ class SandboxCarrier:
             return _consignment(book)
         book, changed = self._books.change(
             key,
-            "SET book_state = :arranged, tracking_number = :number",
+            "SET book_state = :arranged, tracking_number = :number, postal_code = :code",
             "attribute_not_exists(book_state)",
-            {"arranged": ConsignmentState.ARRANGED.value, "number": f"trk_{key}"},
+            {
+                "arranged": ConsignmentState.ARRANGED.value,
+                "number": f"trk_{key}",
+                "code": address.postal_code,
+            },
         )
         if changed and address.postal_code == LOST_ANSWER:
             raise CarrierUnreachable(f"the answer to the arrangement {key} got lost")
@@ -53,9 +59,20 @@ class SandboxCarrier:
         book, _ = self._books.change(
             key,
             "SET book_state = :cancelled",
-            "attribute_not_exists(book_state) OR book_state = :arranged",
-            {"cancelled": ConsignmentState.CANCELLED.value, "arranged": ConsignmentState.ARRANGED.value},
+            "attribute_not_exists(book_state) OR (book_state = :arranged AND postal_code <> :collected)",
+            {
+                "cancelled": ConsignmentState.CANCELLED.value,
+                "arranged": ConsignmentState.ARRANGED.value,
+                "collected": COLLECTED,
+            },
         )
+        if book["book_state"]["S"] == ConsignmentState.ARRANGED:
+            book, _ = self._books.change(
+                key,
+                "SET book_state = :dispatched",
+                "book_state = :arranged",
+                {"dispatched": ConsignmentState.DISPATCHED.value, "arranged": ConsignmentState.ARRANGED.value},
+            )
         return _consignment(book)
 
 

@@ -1,4 +1,4 @@
-"""Entry point of the saga's shipping service."""
+"""Entry point of the sagas' shipping service."""
 
 from handlers import saga
 from handlers.aws import event_store
@@ -21,4 +21,15 @@ def _cancel_shipment(command: saga.Command) -> None:
     count("Compensations", step="cancel_shipment")
 
 
-handler = saga.service({"arrange_shipment": _arrange_shipment, "cancel_shipment": _cancel_shipment})
+def _recall_shipment(command: saga.Command) -> None:
+    shipments.recall_shipment(store, carrier, command.order_id)
+    count("Compensations", step="recall_shipment")
+
+
+handler = saga.service(
+    {
+        "arrange_shipment": _arrange_shipment,
+        "cancel_shipment": _cancel_shipment,
+        "recall_shipment": _recall_shipment,
+    }
+)

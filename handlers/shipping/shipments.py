@@ -1,16 +1,19 @@
-"""Arranging a shipment and calling it off: the carrier is asked, and its answer recorded."""
+"""Arranging a shipment, calling it off and recalling it: the carrier is asked, and its answer recorded."""
 
 from collections.abc import Sequence
 
 from events import streams
 from events.envelope import Recorded
 from events.model import DomainEvent
-from events.shipping import ShipmentArranged, ShipmentRejected
-from events.store import EventStore
+from events.ordering import CancellationRequested, OrderCancellationStarted
+from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDispatched, ShipmentRejected
+from events.store import Conflict, EventStore, New, Throttled
 from handlers import refusals
-from handlers.ordering.order import Order, Status, load, load_going_forward
+from handlers.ordering.order import Order, Status, give_way, load, load_going_forward
 from handlers.shipping import shipment
 from handlers.shipping.carrier import Carrier, Consignment, ConsignmentState
+
+_CONFLICTS_BEFORE_GIVING_WAY = 10
 
 
 def arrange_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:
@@ -30,11 +33,12 @@ def arrange_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None
     if isinstance(standing, ShipmentRejected):
         raise refusals.ShipmentRejected(f"order {order_id}: {standing.reason}")
     if not isinstance(standing, ShipmentArranged):
-        raise refusals.OrderCancelling(f"the shipment of order {order_id} was cancelled")
+        give_way(store, order_id, "the shipment")
 
 
-def _record(store: EventStore, carrier: Carrier, order: Order) -> DomainEvent:
-    """Ask the carrier and record its answer; returns the event that stands in the log for it.
+def _record(store: EventStore, carrier: Carrier, order: Order) -> DomainEvent | None:
+    """Ask the carrier and record its answer; returns the event that stands in the log for it, or None where it is
+    called off.
 
     Where the carrier does not answer, another execution's record of the same step will do.
     """
@@ -46,9 +50,9 @@ def _record(store: EventStore, carrier: Carrier, order: Order) -> DomainEvent:
         known = store.read(stream)
         if not known:
             raise
-        return known[-1].event
+        return known[0].event
     if consignment.state is ConsignmentState.CANCELLED:
-        raise refusals.OrderCancelling(f"the shipment of order {order_id} is cancelled")
+        return None
     return store.standing(stream, 1, shipment.arrangement(order_id, consignment), **order.correlation)
 
 
@@ -59,10 +63,15 @@ def cancel_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:
 
     Raises:
         OrderNotFound: there is no such order.
+        BreachOfContract: the carrier has collected the parcel, though the order was never confirmed.
         CarrierUnreachable: no answer came.
         Throttled: try again.
     """
-    order = load(store, order_id)
+    _cancel_shipment(store, carrier, load(store, order_id))
+
+
+def _cancel_shipment(store: EventStore, carrier: Carrier, order: Order) -> None:
+    order_id = order.placed.order_id
     consignment: Consignment | None = None
 
     def decide(history: Sequence[Recorded]) -> list[DomainEvent]:
@@ -74,3 +83,53 @@ def cancel_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:
         return shipment.undone(history, order_id, consignment)
 
     store.execute(streams.shipment(order_id), decide, **order.correlation)
+
+
+def recall_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:
+    """Call off the shipment of a confirmed order, and so start to cancel it: the log has both, or neither.
+
+    That or the dispatch is the next version of the shipment's stream. Doing it again changes nothing.
+
+    Raises:
+        OrderNotFound: there is no such order.
+        OrderNotConfirmed: it is still on its way to its outcome; nothing is called off.
+        AlreadyCancelled: there is nothing left to undo.
+        ShipmentDispatched: the carrier has the parcel.
+        CarrierUnreachable: no answer came.
+        Throttled: try again.
+    """
+    for _ in range(_CONFLICTS_BEFORE_GIVING_WAY):
+        order = load(store, order_id)
+        match order.status:
+            case Status.PLACED:
+                raise refusals.OrderNotConfirmed(f"order {order_id} is not confirmed: there is nothing to recall yet")
+            case Status.CANCELLED:
+                raise refusals.AlreadyCancelled(f"order {order_id} is cancelled: {order.reason}")
+            case Status.CANCELLING:
+                _cancel_shipment(store, carrier, order)
+                return
+        try:
+            _recall(store, carrier, order)
+        except Conflict:
+            continue
+        return
+    raise Throttled(f"order {order_id} is being written by too many others")
+
+
+def _recall(store: EventStore, carrier: Carrier, order: Order) -> None:
+    order_id = order.placed.order_id
+    stream = streams.shipment(order_id)
+    history = store.read(stream)
+    version = len(history) + 1
+    if not shipment.is_dispatched(history):
+        consignment = carrier.cancel(order_id)
+        if consignment.state is not ConsignmentState.DISPATCHED:
+            cancelled = ShipmentCancelled(order_id=order_id, tracking_number=consignment.tracking_number)
+            started = OrderCancellationStarted(order_id=order_id, reason=CancellationRequested.__name__)
+            store.append_together(
+                [New(stream, version, cancelled), New(streams.order(order_id), order.version + 1, started)],
+                **order.correlation,
+            )
+            return
+        store.append(stream, version, ShipmentDispatched(order_id=order_id), **order.correlation)
+    raise refusals.ShipmentDispatched(f"the carrier has the parcel of order {order_id}")

@@ -60,6 +60,11 @@ class Pipeline:
         return self.outputs["StateMachineArn"]
 
     @property
+    def cancellation_state_machine_arn(self) -> str:
+        """The saga that cancels confirmed orders."""
+        return self.outputs["CancellationStateMachineArn"]
+
+    @property
     def api_url(self) -> str:
         """The HTTP API, with its stage."""
         return f"{self.endpoint}/{API_STAGE}"

@@ -249,5 +249,6 @@ class _Runner:
 
     def _executions(self, status: str) -> Iterator[Item]:
         pages = self._sagas.get_paginator("list_executions")
-        for page in pages.paginate(stateMachineArn=self._pipeline.state_machine_arn, statusFilter=status):
-            yield from page["executions"]
+        for saga in (self._pipeline.state_machine_arn, self._pipeline.cancellation_state_machine_arn):
+            for page in pages.paginate(stateMachineArn=saga, statusFilter=status):
+                yield from page["executions"]

@@ -32,9 +32,12 @@ SERVICES = {
     "refund_payment": "payments_service",
     "arrange_shipment": "shipping_service",
     "cancel_shipment": "shipping_service",
+    "recall_shipment": "shipping_service",
+    "refuse_cancellation": "ordering_service",
 }
 FORWARD = ("reserve_stock", "authorize_payment", "arrange_shipment", "capture_payment", "confirm_order")
 BACK = ("start_cancellation", "cancel_shipment", "refund_payment", "release_stock", "cancel_order")
+RECALL = ("recall_shipment", "refund_payment", "release_stock", "cancel_order")
 MANY = {f"sku-{number:03d}": 1 for number in range(101)}
 """Two chunks: 99 SKUs and 2."""
 
@@ -103,6 +106,57 @@ def delivery(*lines: dict[str, Any], prior: Prior = nothing) -> Case:
     return Case("delivery_intake", lambda _: sqs(body), prior)
 
 
+def requested(*commands: str, **order: Any) -> Prior:
+    """An order was confirmed, a customer asked to cancel it, and it went through these commands."""
+
+    def prior(world: World) -> None:
+        after(*FORWARD, **order)(world)
+        world.deliver("order_intake", sqs(integration_event(*cancel)))
+        for name in commands:
+            world.deliver(SERVICES[name], command(name))
+
+    return prior
+
+
+def reported(*statuses: str, prior: Prior) -> Prior:
+    """A carrier has reported these, after what was before."""
+
+    def before(world: World) -> None:
+        prior(world)
+        for status in statuses:
+            world.deliver("shipment_intake", sqs(report_of(status)))
+
+    return before
+
+
+def report_of(status: str) -> str:
+    """A carrier's report."""
+    return integration_event("ShipmentStatusReported", {"order_id": ORDER, "status": status})
+
+
+def report(*statuses: str, prior: Prior) -> Case:
+    """Reports of a carrier."""
+    return Case("shipment_intake", lambda _: sqs(*map(report_of, statuses)), prior)
+
+
+def shipped(prior: Prior, *, cut: bool = False) -> Case:
+    """The shipment is dispatched, after what was before; ``cut``: the first chunk of its stock is told already."""
+
+    def message(world: World) -> dict[str, Any]:
+        return sqs(domain_event(world.event(f"shipment#{ORDER}", 2)))
+
+    def before(world: World) -> None:
+        prior(world)
+        if cut:
+            try:
+                with world.functions.wire.tapped(Fault(3, Trouble.KILLED_BEFORE)):
+                    world.deliver("shipped_stock", message(world))
+            except Killed:
+                return
+
+    return Case("shipped_stock", message, before)
+
+
 def log(world: World) -> list[Item]:
     """The items of the log, stream by stream."""
     return [item for _, item in sorted(world.table.items().items()) if "type" in item]
@@ -145,6 +199,13 @@ def told(prior: Prior) -> Prior:
         world.deliver(case.function, case.message(world))
 
     return before
+
+
+def before_recall_told(world: World) -> None:
+    """The customer was told that the order is confirmed; then it was cancelled."""
+    told(after(*FORWARD))(world)
+    for name in RECALL:
+        world.deliver(SERVICES[name], command(name))
 
 
 def both(world: World) -> None:
@@ -219,13 +280,28 @@ CASES: dict[str, Case] = {
     "cancellation requested, confirmed": intake(cancel, prior=after(*FORWARD)),
     "cancellation requested, cancelling": intake(cancel, prior=after("start_cancellation")),
     "cancellation requested, cancelled": intake(cancel, prior=after(*BACK)),
-    "cancellation requested, no order yet": intake(cancel, outcome="1 messages failed"),
+    "cancellation requested, requested before": intake(cancel, prior=requested()),
+    "cancellation requested, dispatched": intake(cancel, prior=reported("dispatched", prior=after(*FORWARD))),
+    "cancellation requested, refused": intake(cancel, prior=requested("refuse_cancellation")),
+    "cancellation requested, no order": intake(cancel),
     "cancellation requested, invalid": intake(("OrderCancellationRequested", {"order_id": ORDER, "why": 1})),
     # delivery_intake
     "delivered": delivery({"sku": "apple", "quantity": 3}, {"sku": "pear", "quantity": 1, "threshold": 4}),
     "delivered, more": delivery({"sku": "apple", "quantity": 3, "threshold": 2}, prior=after()),
     "delivered, two chunks": delivery(*({"sku": sku, "quantity": 2} for sku in MANY)),
     "delivered, invalid": delivery({"sku": "apple", "quantity": 0}),
+    # shipment_intake
+    "reported dispatched": report("dispatched", prior=after(*FORWARD)),
+    "reported delivered, dispatched, delivered": report("delivered", "dispatched", "delivered", prior=after(*FORWARD)),
+    "reported delivered, dispatched": report("delivered", prior=reported("dispatched", prior=after(*FORWARD))),
+    "reported dispatched, not confirmed": report("dispatched", prior=after(*captured)),
+    "reported dispatched, no order": report("dispatched", prior=nothing),
+    "reported dispatched, recalled": report("dispatched", prior=requested("recall_shipment")),
+    "reported lost": report("lost", prior=after(*FORWARD)),
+    # shipped_stock
+    "shipped": shipped(reported("dispatched", prior=after(*FORWARD))),
+    "shipped, two chunks": shipped(reported("dispatched", prior=after(*FORWARD, lines=MANY, stock=MANY))),
+    "shipped, half told": shipped(reported("dispatched", prior=after(*FORWARD, lines=MANY, stock=MANY)), cut=True),
     # outbox
     "published": Case("outbox", lambda world: stream(*log(world)), both),
     "published, one too large, one no event": Case(
@@ -248,6 +324,10 @@ CASES: dict[str, Case] = {
     "confirm_order, cancelling": saga("confirm_order", after("start_cancellation"), "OrderCancelling"),
     "cancel_order": saga("cancel_order", after(*BACK[:4])),
     "cancel_order, cancelled": saga("cancel_order", after(*BACK)),
+    "cancel_order, confirmed before": saga("cancel_order", requested(*RECALL[:3])),
+    "refuse_cancellation": saga("refuse_cancellation", requested()),
+    "refuse_cancellation, refused": saga("refuse_cancellation", requested("refuse_cancellation")),
+    "refuse_cancellation, nobody asked": saga("refuse_cancellation", after(*FORWARD)),
     # inventory_service
     "reserve_stock": saga("reserve_stock", after()),
     "reserve_stock, reserved": saga("reserve_stock", after("reserve_stock")),
@@ -369,6 +449,21 @@ CASES: dict[str, Case] = {
         for code in ("N1 9GU", "SBX-REJECT")
     },
     "cancel_shipment, cancelled": saga("cancel_shipment", after("arrange_shipment", "cancel_shipment")),
+    "cancel_shipment, collected": saga(
+        "cancel_shipment",
+        after("arrange_shipment", "start_cancellation", postal_code="SBX-COLLECTED"),
+        "BreachOfContract",
+    ),
+    "recall_shipment": saga("recall_shipment", requested()),
+    "recall_shipment, recalled": saga("recall_shipment", requested("recall_shipment")),
+    "recall_shipment, recalled at the carrier": saga("recall_shipment", after(*FORWARD, cut="recall_shipment")),
+    "recall_shipment, dispatched": saga(
+        "recall_shipment", reported("dispatched", prior=requested()), "ShipmentDispatched"
+    ),
+    "recall_shipment, collected": saga("recall_shipment", requested(postal_code="SBX-COLLECTED"), "ShipmentDispatched"),
+    "recall_shipment, not confirmed": saga("recall_shipment", after(*captured), "OrderNotConfirmed"),
+    "recall_shipment, cancelling": saga("recall_shipment", after("arrange_shipment", "start_cancellation")),
+    "recall_shipment, cancelled": saga("recall_shipment", requested(*RECALL), "AlreadyCancelled"),
     # order_view
     "viewed, placed": view_of(("order", 1), prior=after()),
     "viewed, payment first": view_of(("payment", 1), prior=after("authorize_payment")),
@@ -396,10 +491,21 @@ CASES: dict[str, Case] = {
         lambda world: sqs(domain_event(rejected(world)), domain_event(world.event(f"order#{ORDER}", 1))),
         rejected_before(after(), lines={"apple": 3}),
     ),
+    "viewed, recalled": view_of(
+        *(("shipment", 2), ("cancellation", 1), ("order", 4), ("payment", 3), ("reservation", 2)),
+        prior=requested(*RECALL),
+        seen=(("order", 2), ("shipment", 1)),
+    ),
+    "viewed, dispatched and refused, nothing seen before": view_of(
+        ("cancellation", 2),
+        ("shipment", 2),
+        prior=reported("dispatched", prior=requested("refuse_cancellation")),
+    ),
     # order_notifications
     "told, confirmed": notifications(ORDER, prior=after(*FORWARD)),
     "told, cancelled": notifications(ORDER, prior=after(*BACK)),
     "told, two": notifications(ORDER, "o2", prior=both),
     "told, nobody to tell": notifications(ORDER, prior=after(*FORWARD, email=None)),
+    "told, cancelled after it was confirmed": notifications(ORDER, prior=before_recall_told),
     "told, told before": notifications(ORDER, prior=told(after(*FORWARD))),
 }

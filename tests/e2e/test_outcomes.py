@@ -1,13 +1,22 @@
 """Generated orders through the deployed pipeline: each ends as it is meant to, and what must hold does."""
 
+import time
+from collections.abc import Iterator, Mapping
+
 import pytest
 
+from events.integration import OrderCancellationRequested, ShipmentStatusReported
+from infra.local.audit import CHECKS
+from infra.local.audit.run import Run
+from infra.local.evidence import read_emails, read_table
 from infra.local.generator import generate
-from infra.local.pipeline import pipeline
+from infra.local.pipeline import Pipeline, pipeline
+from infra.local.publishing import Message, publish
 from infra.local.run import Report, run
 from infra.local.submissions import deliveries, distinct
 
 WAIT_SCALE = 0.05
+SECONDS_TO_END = 60.0
 
 
 class Watcher:
@@ -17,11 +26,16 @@ class Watcher:
 
 
 @pytest.fixture(scope="module")
-def report() -> Report:
+def deployed() -> Iterator[Pipeline]:
+    with pipeline() as running:
+        running.emulator.scale_waits(WAIT_SCALE)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def report(deployed: Pipeline) -> Report:
     generated = generate(60, 11)
-    with pipeline() as deployed:
-        deployed.emulator.scale_waits(WAIT_SCALE)
-        return run(deployed, generated.submissions, list(deliveries("e2e", generated.stock)), Watcher())
+    return run(deployed, generated.submissions, list(deliveries("e2e", generated.stock)), Watcher())
 
 
 def test_generated_orders_end_as_they_are_meant_to(report: Report) -> None:
@@ -34,3 +48,55 @@ def test_generated_orders_end_as_they_are_meant_to(report: Report) -> None:
 def test_what_must_hold_does(report: Report) -> None:
     assert [str(finding) for finding in report.findings] == []
     assert len(report.latencies) == sum(each.decided is not None for each in report.progress.submissions)
+
+
+def tell(on: Pipeline, event: OrderCancellationRequested | ShipmentStatusReported) -> None:
+    """Publish an integration event."""
+    message = Message.of(type(event).__name__, event.model_dump(exclude_none=True))
+    assert len(list(publish(on.client("events"), on.intake_bus, [message]))) == 1
+
+
+def until(on: Pipeline, expected: Mapping[str, Mapping[str, str]]) -> Run:
+    """Wait until orders' views show what is expected and the audit is content; returns what was left then."""
+    deadline = time.monotonic() + SECONDS_TO_END
+    while True:
+        left = Run(read_table(on), emails=read_emails(on))
+        shown = {
+            order_id: {name: left.table.views[order_id].get(name) for name in attributes}
+            for order_id, attributes in expected.items()
+        }
+        # Nothing captures the bus any more, which invariant 2 is about.
+        findings = [str(finding) for number, (_, check) in CHECKS.items() if number != 2 for finding in check(left)]
+        if shown == expected and not findings:
+            return left
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{findings}, {shown}")
+        time.sleep(0.1)
+
+
+def test_a_confirmed_order_is_cancelled_until_it_is_dispatched(deployed: Pipeline, report: Report) -> None:
+    before = report.run
+    confirmed = [order_id for order_id in before.orders if before.is_confirmed(order_id)]
+    paid = [order_id for order_id in confirmed if before.orders[order_id].total]
+    cancelled, dispatched, delivered = paid[:3]
+    for order_id, status in ((dispatched, "dispatched"), (delivered, "delivered")):
+        tell(deployed, ShipmentStatusReported.model_validate({"order_id": order_id, "status": status}))
+    until(deployed, {dispatched: {"stock": "shipped"}, delivered: {"stock": "shipped"}})
+
+    for order_id in (cancelled, dispatched, delivered, cancelled):
+        tell(deployed, OrderCancellationRequested(order_id=order_id, reason="changed my mind"))
+    left = until(
+        deployed,
+        {
+            cancelled: {
+                **{"status": "CANCELLED", "reason": "CancellationRequested", "cancellation": "requested"},
+                **{"payment": "refunded", "stock": "released", "shipment": "cancelled"},
+            },
+            dispatched: {"status": "CONFIRMED", "cancellation": "refused", "shipment": "dispatched"},
+            delivered: {"status": "CONFIRMED", "cancellation": "refused", "shipment": "delivered"},
+        },
+    )
+
+    refunded = before.orders[cancelled].total
+    assert left.table.charges[cancelled]["refunded"] == refunded
+    assert {each for each in left.orders if left.is_confirmed(each)} == {*confirmed} - {cancelled}

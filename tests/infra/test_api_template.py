@@ -17,7 +17,6 @@ from infra.app import _issuer
 from infra.bundle import Package
 from infra.functions import AUTHORIZER
 from infra.local.transform import for_emulator
-from infra.saga import DEFINITION
 from infra.stack import OrderPipeline
 from tests.api_routes import OPEN, OPERATIONS
 from tests.infra.template import Properties, Template, listed, synthesized, target_of
@@ -318,7 +317,6 @@ def test_another_issuers_tokens_are_checked_and_another_schema_is_deployed(
         app,
         "OrderPipeline",
         code=code,
-        saga=DEFINITION,
         email_sender="orders@example.com",
         checks_tokens=False,
         issuer=issuer,

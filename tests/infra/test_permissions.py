@@ -9,11 +9,16 @@ from tests.infra.template import Template, listed, target_of
 
 # What each function may do on the table: action -> the key prefixes it may do it on.
 TABLE = {
-    "order_intake": {"PutItem": {"order#*", "rejection#*"}, "Query": {"order#*"}},
+    "order_intake": {"PutItem": {"order#*", "rejection#*", "cancellation#*"}, "Query": {"order#*"}},
     "delivery_intake": {"PutItem": {"delivery#*"}, "UpdateItem": {"level#*"}},
+    "shipment_intake": {"Query": {"order#*", "shipment#*"}, "PutItem": {"shipment#*"}},
     "outbox": {},
     "stock_watch": {"Query": {"stock#*"}, "PutItem": {"stock#*"}},
-    "ordering_service": {"Query": {"order#*"}, "PutItem": {"order#*"}, "ConditionCheckItem": {"payment#*"}},
+    "ordering_service": {
+        "Query": {"order#*", "cancellation#*"},
+        "PutItem": {"order#*", "cancellation#*"},
+        "ConditionCheckItem": {"payment#*"},
+    },
     "inventory_service": {
         "Query": {"order#*", "reservation#*"},
         "PutItem": {"reservation#*"},
@@ -26,12 +31,13 @@ TABLE = {
     },
     "shipping_service": {
         "Query": {"order#*", "shipment#*"},
-        "PutItem": {"shipment#*"},
+        "PutItem": {"shipment#*", "order#*"},
         "UpdateItem": {"sandbox#shipping#*"},
     },
+    "shipped_stock": {"Query": {"reservation#*"}, "PutItem": {"reservation#*"}},
     "order_view": {
         "UpdateItem": {"view#order#*"},
-        "Query": {"order#*", "reservation#*", "payment#*", "shipment#*"},
+        "Query": {"order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*"},
     },
     "order_notifications": {"Query": {"notification#*", "order#*"}, "PutItem": {"notification#*"}},
     "api_query": {
@@ -53,12 +59,14 @@ DEAD_LETTERS = {"sqs:SendMessage": "AWS::SQS::Queue"}
 BESIDES = {
     "order_intake": QUEUE | DEAD_LETTERS,
     "delivery_intake": QUEUE | DEAD_LETTERS,
+    "shipment_intake": QUEUE | DEAD_LETTERS,
     "outbox": STREAM | DEAD_LETTERS | {"events:PutEvents": "AWS::Events::EventBus"},
     "stock_watch": STREAM,
     "ordering_service": {},
     "inventory_service": {},
     "payments_service": {},
     "shipping_service": {},
+    "shipped_stock": QUEUE,
     "order_view": QUEUE,
     "order_notifications": QUEUE | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
     "api_query": {},
@@ -66,7 +74,7 @@ BESIDES = {
 OWN_LOGS = dict.fromkeys(["logs:CreateLogStream", "logs:PutLogEvents"], "AWS::Logs::LogGroup")
 # AWS takes no resource for these.
 ON_ANY_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "dynamodb:ListStreams"}
-ON_ANY_RESOURCE_FOR_THE_SAGA = {
+ON_ANY_RESOURCE_FOR_A_SAGA = {
     *("xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"),
     *("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery"),
     *("logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups"),
@@ -168,16 +176,18 @@ def test_publishers_may_put_on_the_intake_bus_and_nothing_else(template: Templat
     assert target_of(statement["Resource"]) == bus_named(template, "order-intake")
 
 
-def test_the_saga_may_call_its_four_functions(template: Template) -> None:
-    _, machine = template.only("AWS::StepFunctions::StateMachine")
-    called: set[str] = set()
-    for statement in template.statements(target_of(machine["RoleArn"])):
-        if statement["Resource"] == ["*"]:
-            assert set(statement["Action"]) <= ON_ANY_RESOURCE_FOR_THE_SAGA
-        else:
-            assert statement["Action"] == ["lambda:InvokeFunction"]
-            called |= {target_of(resource) for resource in statement["Resource"]}
-    assert called == {"OrderingService", "InventoryService", "PaymentsService", "ShippingService"}
+def test_a_saga_may_call_its_four_functions(template: Template) -> None:
+    machines = template.of_type("AWS::StepFunctions::StateMachine").values()
+    assert len({target_of(machine["RoleArn"]) for machine in machines}) == 2
+    for machine in machines:
+        called: set[str] = set()
+        for statement in template.statements(target_of(machine["RoleArn"])):
+            if statement["Resource"] == ["*"]:
+                assert set(statement["Action"]) <= ON_ANY_RESOURCE_FOR_A_SAGA
+            else:
+                assert statement["Action"] == ["lambda:InvokeFunction"]
+                called |= {target_of(resource) for resource in statement["Resource"]}
+        assert called == {"OrderingService", "InventoryService", "PaymentsService", "ShippingService"}
 
 
 def test_lambda_never_calls_lambda(template: Template) -> None:

@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+import pytest
+
+from events.streams import PUBLISHED
 from infra.bundle import PACKAGES
 from infra.functions import FUNCTIONS, Subscription, TableFeed
 from tests.infra.template import Template, target_of
@@ -34,15 +37,18 @@ def test_every_rule_target_has_a_dead_letter_queue(template: Template) -> None:
         assert target_of(target["DeadLetterConfig"]["Arn"]) in queues, name
 
 
-def test_the_saga_starts_with_the_order_id_of_each_placed_order(template: Template) -> None:
-    machine, _ = template.only("AWS::StepFunctions::StateMachine")
+@pytest.mark.parametrize(
+    ("name", "event"), [("OrderSaga", "OrderPlaced"), ("OrderCancellation", "CancellationRequested")]
+)
+def test_a_saga_starts_with_the_order_id_of_each_event_it_wants(template: Template, name: str, event: str) -> None:
+    machine = machine_named(template, name)
     [rule] = [
         rule
         for rule in template.of_type("AWS::Events::Rule").values()
         if target_of(rule["Targets"][0]["Arn"]) == machine
     ]
     assert target_of(rule["EventBusName"]) == bus_named(template, "orders")
-    assert rule["EventPattern"]["detail-type"] == ["OrderPlaced"]
+    assert rule["EventPattern"]["detail-type"] == [event]
     transformer = rule["Targets"][0]["InputTransformer"]
     [(variable, path)] = transformer["InputPathsMap"].items()
     assert path == "$.detail.data.order_id"
@@ -64,8 +70,9 @@ def test_no_integration_event_is_left_unheard(template: Template) -> None:
         if target_of(rule["EventBusName"]) == intake
     ]
     assert sorted((pattern["detail-type"] for pattern in patterns), key=str) == [
+        ["ShipmentStatusReported"],
         ["StockDelivered"],
-        [{"anything-but": ["StockDelivered"]}],
+        [{"anything-but": ["StockDelivered", "ShipmentStatusReported"]}],
     ]
     assert all(set(pattern) == {"detail-type", "replay-name"} for pattern in patterns)
 
@@ -135,7 +142,7 @@ def test_the_outbox_is_fed_the_appended_events_of_every_stream_but_notifications
     [pattern] = [filter_of(mapping) for mapping in stream_mappings(template) if fed(mapping) == "Outbox"]
     assert pattern["eventName"] == ["INSERT"]
     assert pattern["dynamodb"]["Keys"]["SK"] == {"S": [{"prefix": "event#"}]}
-    streams = {"order#", "rejection#", "reservation#", "delivery#", "stock#", "payment#", "shipment#"}
+    streams = {f"{kind}#" for kind in PUBLISHED}
     assert {entry["prefix"] for entry in pattern["dynamodb"]["Keys"]["PK"]["S"]} == streams
 
 
@@ -227,32 +234,44 @@ def test_dead_letters_go_to_the_queue_behind_the_function(template: Template) ->
 
 
 def test_a_task_outlives_its_function(template: Template) -> None:
-    _, machine = template.only("AWS::StepFunctions::StateMachine")
-    tasks = tasks_of(machine)
-    assert tasks
-    services = {name: target_of(arn) for name, arn in machine["DefinitionSubstitutions"].items()}
-    for name, task in tasks.items():
-        function = services[task["Resource"].removeprefix("${").removesuffix("}")]
-        assert task["TimeoutSeconds"] > template.of_type("AWS::Lambda::Function")[function]["Timeout"], name
+    for machine in template.of_type("AWS::StepFunctions::StateMachine").values():
+        tasks = tasks_of(machine)
+        assert tasks
+        services = {name: target_of(arn) for name, arn in machine["DefinitionSubstitutions"].items()}
+        for name, task in tasks.items():
+            function = services[task["Resource"].removeprefix("${").removesuffix("}")]
+            assert task["TimeoutSeconds"] > template.of_type("AWS::Lambda::Function")[function]["Timeout"], name
 
 
-def test_the_state_machine_is_logged_and_traced_and_its_failures_raise_an_alarm(template: Template) -> None:
-    name, machine = template.only("AWS::StepFunctions::StateMachine")
-    assert machine["StateMachineType"] == "STANDARD"
-    assert machine["LoggingConfiguration"]["Level"] == "ERROR"
-    assert machine["TracingConfiguration"] == {"Enabled": True}
-    [alarm] = [
-        alarm
+def test_state_machines_are_logged_and_traced_and_their_failures_raise_an_alarm(template: Template) -> None:
+    machines = template.of_type("AWS::StepFunctions::StateMachine")
+    assert len(machines) == 2
+    groups = set()
+    for machine in machines.values():
+        assert machine["StateMachineType"] == "STANDARD"
+        assert machine["LoggingConfiguration"]["Level"] == "ERROR"
+        assert machine["TracingConfiguration"] == {"Enabled": True}
+        [destination] = machine["LoggingConfiguration"]["Destinations"]
+        groups.add(target_of(destination["CloudWatchLogsLogGroup"]["LogGroupArn"]))
+    assert len(groups) == len(machines)
+    watched = {
+        target_of(alarm["Dimensions"][0]["Value"])
         for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
         if alarm["MetricName"] == "ExecutionsFailed"
-    ]
-    assert target_of(alarm["Dimensions"][0]["Value"]) == name
+    }
+    assert watched == set(machines)
 
 
 def test_the_sender_is_an_identity_of_the_stack(template: Template) -> None:
     _, identity = template.only("AWS::SES::EmailIdentity")
     variables = template.of_type("AWS::Lambda::Function")["OrderNotifications"]["Environment"]["Variables"]
     assert identity["EmailIdentity"] == variables["EMAIL_SENDER"] == "orders@example.com"
+
+
+def machine_named(template: Template, name: str) -> str:
+    machines = template.of_type("AWS::StepFunctions::StateMachine")
+    [machine] = [logical for logical, machine in machines.items() if machine["StateMachineName"] == name]
+    return machine
 
 
 def bus_named(template: Template, name: str) -> str:

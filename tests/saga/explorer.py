@@ -15,12 +15,14 @@ import copy
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Protocol
 
+from events.envelope import Metadata, event_id
 from tests.in_process import Answer, Call, Functions, Items, Table, integration_event, sqs, stable
-from tests.saga_machine import Execution, order_saga
+from tests.saga_machine import MACHINES, Execution, definition
 
 _FORWARD = {"AuthorizePayment": "PaymentGatewayUnreachable", "CapturePayment": "PaymentGatewayUnreachable"} | {
     "ArrangeShipment": "CarrierUnreachable"
@@ -59,21 +61,23 @@ class Life(Protocol):
 
 
 class Saga:
-    """An execution of the saga for an order."""
+    """An execution of one of the sagas for an order."""
 
-    _definition = order_saga()
+    _definitions: Mapping[str, Any] = {machine: definition(machine) for machine in MACHINES}
 
-    def __init__(self, functions: Functions, order_id: str) -> None:
+    def __init__(self, functions: Functions, order_id: str, machine: str = "order_saga") -> None:
         def invoke(key: str, payload: dict[str, Any]) -> None:
             functions.invoke(key, payload)
 
         self.order_id = order_id
-        self.execution = Execution(self._definition, order_id, invoke)
+        self.machine = machine
+        self.execution = Execution(self._definitions[machine], order_id, invoke)
 
     @cached_property
     def key(self) -> str:
         path = {"trace", "_states", "_invoke"}
-        return json.dumps({k: v for k, v in vars(self.execution).items() if k not in path}, default=str)
+        where = {k: v for k, v in vars(self.execution).items() if k not in path}
+        return f"{self.machine} {json.dumps(where, default=str)}"
 
     @property
     def done(self) -> bool:
@@ -84,7 +88,7 @@ class Saga:
         return str(vars(self.execution)["_state"])
 
     def step(self) -> Saga:
-        states = self._definition["States"]
+        states = self._definitions[self.machine]["States"]
         later = copy.copy(self)
         later.__dict__.pop("key", None)
         later.execution = copy.deepcopy(self.execution, {id(states): states})
@@ -94,29 +98,99 @@ class Saga:
 
 @dataclass(frozen=True)
 class Message:
-    """A message that waits in order intake's queue."""
+    """A message that waits in a function's queue, and was delivered so often. It comes again while it fails."""
 
     functions: Functions
+    function: str
     body: str
+    receives: int = 0
     done: bool = False
 
     @property
     def key(self) -> str:
-        return f"message {self.done}"
+        return f"message {self.body} {self.receives} {self.done}"
 
     @property
     def task(self) -> str:
-        return "the message"
+        return f"the message, delivery {self.receives + 1}"
 
     def step(self) -> Message:
-        answer = self.functions.invoke("order_intake", sqs(self.body))
-        assert answer == {"batchItemFailures": []}, answer
-        return replace(self, done=True)
+        receives = self.receives + 1
+        answer = self.functions.invoke(self.function, sqs(self.body, receives=receives))
+        return replace(self, receives=receives, done=not answer["batchItemFailures"])
+
+
+def submitted(functions: Functions, order: Mapping[str, Any]) -> Message:
+    """A submission."""
+    return Message(functions, "order_intake", integration_event("OrderSubmitted", order))
 
 
 def cancellation(functions: Functions, order_id: str) -> Message:
     """A customer's request to cancel an order."""
-    return Message(functions, integration_event("OrderCancellationRequested", {"order_id": order_id}))
+    return Message(functions, "order_intake", integration_event("OrderCancellationRequested", {"order_id": order_id}))
+
+
+def report(functions: Functions, order_id: str, status: str) -> Message:
+    """A carrier's report of where a parcel is."""
+    body = integration_event("ShipmentStatusReported", {"order_id": order_id, "status": status})
+    return Message(functions, "shipment_intake", body)
+
+
+def dispatched(functions: Functions, order_id: str) -> Message:
+    """The event that a shipment is dispatched, on its way to those who ship stock."""
+    stream, version = f"shipment#{order_id}", 2
+    metadata = Metadata(
+        event_id=event_id(stream, version),
+        stream=stream,
+        version=version,
+        schema_version=1,
+        occurred_at=datetime(2026, 1, 1, tzinfo=UTC),
+        correlation_id=order_id,
+        causation_id=order_id,
+    )
+    detail = {"metadata": metadata.model_dump(mode="json"), "data": {"order_id": order_id}}
+    return Message(functions, "shipped_stock", json.dumps({"detail-type": "ShipmentDispatched", "detail": detail}))
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A carrier that collects a parcel, unless it was called off, and then reports that it is dispatched."""
+
+    functions: Functions
+    order_id: str
+    done: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"collection {self.done}"
+
+    @property
+    def task(self) -> str:
+        return "the collection"
+
+    def step(self) -> Life:
+        books = self.functions.modules["handlers.shipping.service"].carrier._books
+        _, collected = books.change(
+            self.order_id,
+            "SET book_state = :dispatched",
+            "book_state = :arranged",
+            {"arranged": "arranged", "dispatched": "dispatched"},
+        )
+        return report(self.functions, self.order_id, "dispatched") if collected else replace(self, done=True)
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """An event that has to be in the log, at this version of the stream."""
+
+    stream: str
+    version: int
+    event_type: str
+
+    def is_in(self, items: Items) -> bool:
+        """Whether it is there."""
+        item = items.get((self.stream, f"event#{self.version:010d}"))
+        return item is not None and item["type"]["S"] == self.event_type
 
 
 @dataclass(frozen=True)
@@ -124,16 +198,23 @@ class Actor:
     """A life, and the answers that the function has had since its task began.
 
     ``cut_off`` names the sandboxes that give this actor no answer while it goes forward: payments, shipping.
+    ``after``: what has to be in the log before this life begins; where it never is, it never does.
     """
 
     life: Life
     answers: tuple[Answer, ...] = ()
     cut_off: frozenset[str] = frozenset()
+    after: Awaited | None = None
 
     @cached_property
     def key(self) -> str:
         """Tells actors apart that may go on differently."""
-        return "\n".join([self.life.key, *sorted(self.cut_off), *(answer.key for answer in self.answers)])
+        about = [str(self.after), *sorted(self.cut_off)]
+        return "\n".join([self.life.key, *about, *(answer.key for answer in self.answers)])
+
+    def rests(self, items: Items) -> bool:
+        """Whether there is nothing to do, or not yet."""
+        return self.life.done or (self.after is not None and not self.after.is_in(items))
 
 
 class Content:
@@ -185,7 +266,7 @@ class Explorer:
         *,
         kills: bool = False,
     ) -> list[State]:
-        """Every state in which all actors are done.
+        """Every state in which all actors are done, or wait for what never comes.
 
         Args:
             items: what the table holds at first.
@@ -205,10 +286,11 @@ class Explorer:
             if state.content.key not in checked:
                 checked.add(state.content.key)
                 self._check(always, state, before)
-            if all(actor.life.done for actor in state.actors):
+            resting = [actor.rests(state.content.items) for actor in state.actors]
+            if all(resting):
                 ended.append(state)
             for number, (name, actor) in enumerate(zip(actors, state.actors, strict=True)):
-                if actor.life.done:
+                if resting[number]:
                     continue
                 for said, later, content in self._moves(actor, state.content, kills):
                     reached = State((*state.actors[:number], later, *state.actors[number + 1 :]), content)
@@ -305,6 +387,8 @@ class _Onward:
 
     def before(self, call: Call) -> Answer | None:
         actor, content = self.points[-1]
+        if call.operation == "SendMessage":  # a dead letter: nobody here reads it
+            return Answer({"MessageId": "1"})
         if self._task in _FORWARD and any(f"sandbox#{name}#" in call.key for name in actor.cut_off):
             raise self._explorer.unreachable(self._task)
         had = next(self._answers, None)
@@ -346,5 +430,11 @@ def _path(state: State, before: dict[Any, Any]) -> str:
 
 
 def executions(functions: Functions, order_id: str, *names: str) -> dict[str, Actor]:
-    """Executions of the saga for one order, by name."""
+    """Executions of the order saga for one order, by name."""
     return {name: Actor(Saga(functions, order_id)) for name in names}
+
+
+def cancellations(functions: Functions, order_id: str, *names: str) -> dict[str, Actor]:
+    """Executions of the cancellation saga for one order, by name, that begin once somebody has asked."""
+    requested = Awaited(f"cancellation#{order_id}", 1, "CancellationRequested")
+    return {name: Actor(Saga(functions, order_id, "order_cancellation"), after=requested) for name in names}

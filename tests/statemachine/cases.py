@@ -1,4 +1,4 @@
-"""A case for each path through the saga: what the services answer, and what the execution then does."""
+"""A case for each path through the sagas: what the services answer, and what the execution then does."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ OK = None
 FORWARD = ["ReserveStock", "AuthorizePayment", "ArrangeShipment", "CapturePayment", "ConfirmOrder"]
 COMPENSATIONS = ["CancelShipment", "RefundPayment", "ReleaseStock", "CancelOrder"]
 BACK = ["StartCancellation", *COMPENSATIONS]
+RECALL = ["RecallShipment", "RefundPayment", "ReleaseStock", "CancelOrder"]
 
 COMMANDS = {
     "ReserveStock": "reserve_stock",
@@ -19,6 +20,8 @@ COMMANDS = {
     "RefundPayment": "refund_payment",
     "ReleaseStock": "release_stock",
     "CancelOrder": "cancel_order",
+    "RecallShipment": "recall_shipment",
+    "RefuseCancellation": "refuse_cancellation",
 }
 OWN_TROUBLE = [
     "Throttled",
@@ -59,6 +62,7 @@ class Case:
     answers: Mapping[str, Sequence[str | None]]
     trace: Sequence[str]
     error: str | None = None
+    machine: str = "order_saga"
 
 
 def before(state: str) -> list[str]:
@@ -85,6 +89,7 @@ def paths() -> Iterator[Case]:
     yield from bugs()
     yield from cancellations()
     yield from other_executions()
+    yield from recalls()
 
 
 def refused() -> Iterator[Case]:
@@ -210,3 +215,56 @@ def other_executions() -> Iterator[Case]:
         {**captured, "ConfirmOrder": ["OrderCancelling"]},
         [*turned_back, "ConfirmOrder: OrderCancelling", *COMPENSATIONS],
     )
+
+
+def recalls() -> Iterator[Case]:
+    """The cancellation of a confirmed order."""
+    machine = "order_cancellation"
+    yield Case("recalled", {}, RECALL, machine=machine)
+    yield Case(
+        "dispatched",
+        {"RecallShipment": ["ShipmentDispatched"]},
+        ["RecallShipment: ShipmentDispatched", "RefuseCancellation"],
+        machine=machine,
+    )
+    yield Case(
+        "cancelled before",
+        {"RecallShipment": ["AlreadyCancelled"]},
+        ["RecallShipment: AlreadyCancelled", "Cancelled"],
+        machine=machine,
+    )
+    for error in ("OrderNotConfirmed", "OrderNotFound", "BreachOfContract"):
+        yield Case(f"not recalled: {error}", {"RecallShipment": [error]}, [f"RecallShipment: {error}"], error, machine)
+    outside = {"RecallShipment": "CarrierUnreachable", "RefundPayment": "PaymentGatewayUnreachable"}
+    troubles = {state: [*OWN_TROUBLE, *([outside[state]] * 9 if state in outside else [])] for state in RECALL}
+    yield Case(
+        "trouble at each step of a recall",
+        {state: [*errors, OK] for state, errors in troubles.items()},
+        [line for state, errors in troubles.items() for line in [*failing(state, *errors), state]],
+        machine=machine,
+    )
+    yield Case(
+        "trouble while refusing",
+        {"RecallShipment": ["ShipmentDispatched"], "RefuseCancellation": [*OWN_TROUBLE, OK]},
+        [
+            "RecallShipment: ShipmentDispatched",
+            *failing("RefuseCancellation", *OWN_TROUBLE),
+            "RefuseCancellation",
+        ],
+        machine=machine,
+    )
+    yield Case(
+        "a carrier out of reach for good",
+        {"RecallShipment": ["CarrierUnreachable"]},
+        failing("RecallShipment", *["CarrierUnreachable"] * LONG_ATTEMPTS),
+        "CarrierUnreachable",
+        machine,
+    )
+    for number, state in enumerate(RECALL):
+        yield Case(
+            f"bug in {state} of a recall",
+            {state: ["KeyError"]},
+            [*RECALL[:number], f"{state}: KeyError"],
+            "KeyError",
+            machine,
+        )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from infra.local.transform import package
-from tests.saga_machine import DEFINITION, SERVICES, Execution, order_saga
+from tests.saga_machine import MACHINES, SERVICES, Execution, definition, source
 from tests.statemachine.cases import COMMANDS, Case
 
 STUB = Path(__file__).parent / "stub"
@@ -85,24 +85,24 @@ class InProcess:
             if (error := scripts.answer(service, payload)) is not None:
                 raise type(error, (Exception,), {})("as the test asks")
 
-        execution = Execution(order_saga(), order_id, invoke)
+        execution = Execution(definition(case.machine), order_id, invoke)
         outcome = execution.run()
         return Run(order_id, outcome.status, outcome.error, execution.trace, scripts.calls(order_id))
 
 
 class StepFunctions:
-    """Runs cases with a Step Functions client, on a state machine whose services answer from `scripts`."""
+    """Runs cases with a Step Functions client, on state machines (ARNs by name) with services that answer `scripts`."""
 
-    def __init__(self, client: Any, state_machine_arn: str, scripts: Scripts) -> None:
+    def __init__(self, client: Any, machines: Mapping[str, str], scripts: Scripts) -> None:
         self._client = client
-        self._state_machine_arn = state_machine_arn
+        self._machines = machines
         self._scripts = scripts
 
     def run(self, case: Case) -> Run:
         order_id = uuid.uuid4().hex
         self._scripts.play(order_id, case.answers)
         arn = self._client.start_execution(
-            stateMachineArn=self._state_machine_arn, input=json.dumps({"order_id": order_id})
+            stateMachineArn=self._machines[case.machine], input=json.dumps({"order_id": order_id})
         )["executionArn"]
         ended = self._wait(arn)
         trace = trace_of(self._history(arn))
@@ -149,11 +149,11 @@ def trace_of(history: Iterator[Mapping[str, Any]]) -> list[str]:
 
 @contextmanager
 def step_functions(client: Callable[[str], Any]) -> Iterator[StepFunctions]:
-    """The saga's definition with stub services, for the time of the block. `client` makes the client of a service."""
+    """The sagas' definitions with stub services, for the time of the block. `client` makes the client of a service."""
     states, functions, iam = client("stepfunctions"), client("lambda"), client("iam")
     name = f"saga-with-stubs-{uuid.uuid4().hex[:8]}"
     scripts = Scripts()
-    definition = DEFINITION.read_text(encoding="utf-8")
+    arns: dict[str, str] = {}
     code = package(STUB)
     with ExitStack() as after, _listening(scripts) as url:
         role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
@@ -168,10 +168,16 @@ def step_functions(client: Callable[[str], Any]) -> Iterator[StepFunctions]:
                 Environment={"Variables": {"SERVICE": service, "ANSWERS_URL": url}},
             )
             after.callback(functions.delete_function, FunctionName=function["FunctionName"])
-            definition = definition.replace(placeholder, function["FunctionArn"])
-        machine = states.create_state_machine(name=name, definition=definition, roleArn=role)["stateMachineArn"]
-        after.callback(states.delete_state_machine, stateMachineArn=machine)
-        yield StepFunctions(states, machine, scripts)
+            arns[placeholder] = function["FunctionArn"]
+        machines: dict[str, str] = {}
+        for machine in MACHINES:
+            text = source(machine)
+            for placeholder, arn in arns.items():
+                text = text.replace(placeholder, arn)
+            made = states.create_state_machine(name=f"{name}-{machine}", definition=text, roleArn=role)
+            machines[machine] = made["stateMachineArn"]
+            after.callback(states.delete_state_machine, stateMachineArn=machines[machine])
+        yield StepFunctions(states, machines, scripts)
 
 
 @contextmanager

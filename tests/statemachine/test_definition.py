@@ -1,4 +1,4 @@
-"""What holds for the saga's definition as a text: no machine runs here."""
+"""What holds for the sagas' definitions as texts: no machine runs here."""
 
 import inspect
 import json
@@ -10,11 +10,13 @@ import pytest
 from events.store import Throttled
 from handlers import refusals
 from infra.functions import FUNCTIONS
-from tests.saga_machine import DEFINITION, SERVICES, order_saga
-from tests.statemachine.cases import COMPENSATIONS, FORWARD, OWN_TROUBLE
+from tests.saga_machine import MACHINES, SERVICES, definition, source
+from tests.statemachine.cases import COMPENSATIONS, FORWARD, OWN_TROUBLE, RECALL
 
-STATES: dict[str, dict[str, Any]] = order_saga()["States"]
-TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+STATES: dict[str, dict[str, dict[str, Any]]] = {machine: definition(machine)["States"] for machine in MACHINES}
+TASKS = {
+    (machine, name): state for machine in MACHINES for name, state in STATES[machine].items() if state["Type"] == "Task"
+}
 ATTEMPT_EVENTS = 3  # a function is scheduled, started, and fails
 HISTORY_LIMIT = 25_000
 
@@ -24,17 +26,17 @@ def named(kind: str) -> Iterator[str]:
     return (error for task in TASKS.values() for entry in task.get(kind, []) for error in entry["ErrorEquals"])
 
 
-def test_a_confirmed_order_enters_five_states_and_no_more() -> None:
-    path, state = [], order_saga()["StartAt"]
+@pytest.mark.parametrize(("machine", "expected"), [("order_saga", FORWARD), ("order_cancellation", RECALL)])
+def test_where_all_is_well_these_states_are_entered_and_no_more(machine: str, expected: list[str]) -> None:
+    path, state = [], definition(machine)["StartAt"]
     while state:
         path.append(state)
-        state = STATES[state].get("Next")
-    assert path == FORWARD
-    assert len(path) == 5
+        state = STATES[machine][state].get("Next")
+    assert path == expected
 
 
-@pytest.mark.parametrize("name", TASKS)
-def test_own_trouble_is_retried_for_hours_by_every_task(name: str) -> None:
+@pytest.mark.parametrize("name", TASKS, ids=lambda name: name[1])
+def test_own_trouble_is_retried_for_hours_by_every_task(name: tuple[str, str]) -> None:
     [retrier] = [one for one in TASKS[name]["Retry"] if "Throttled" in one["ErrorEquals"]]
     assert set(OWN_TROUBLE) <= set(retrier["ErrorEquals"])
     assert retrier["JitterStrategy"] == "FULL"  # which halves the waits
@@ -43,7 +45,8 @@ def test_own_trouble_is_retried_for_hours_by_every_task(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["AuthorizePayment", "ArrangeShipment", "CapturePayment"])
 def test_the_outside_has_a_minute_on_the_way_forward(name: str) -> None:
-    [retrier] = [one for one in TASKS[name]["Retry"] if one["ErrorEquals"][0].endswith("Unreachable")]
+    retriers = STATES["order_saga"][name]["Retry"]
+    [retrier] = [one for one in retriers if one["ErrorEquals"][0].endswith("Unreachable")]
     assert sum(waits(retrier)) == pytest.approx(60, abs=5)
 
 
@@ -55,7 +58,14 @@ def waits(retrier: dict[str, Any]) -> list[float]:
 
 
 def test_what_cannot_be_undone_stands_still_at_its_task() -> None:
-    assert not any("Catch" in STATES[name] for name in COMPENSATIONS)
+    assert not any("Catch" in STATES["order_saga"][name] for name in COMPENSATIONS)
+    assert not any("Catch" in STATES["order_cancellation"][name] for name in [*RECALL[1:], "RefuseCancellation"])
+
+
+def test_what_both_sagas_do_they_try_alike() -> None:
+    for name in set(COMPENSATIONS) & set(RECALL):
+        assert STATES["order_saga"][name]["Retry"] == STATES["order_cancellation"][name]["Retry"]
+    assert STATES["order_saga"]["CancelShipment"]["Retry"] == STATES["order_cancellation"]["RecallShipment"]["Retry"]
 
 
 def test_no_error_is_caught_or_retried_unnamed() -> None:
@@ -64,9 +74,9 @@ def test_no_error_is_caught_or_retried_unnamed() -> None:
     }
 
 
-def test_every_refusal_is_caught_somewhere_but_an_unknown_order() -> None:
+def test_every_refusal_is_caught_somewhere_but_an_unknown_order_and_one_that_cannot_be_recalled() -> None:
     defined = {name for name, _ in inspect.getmembers(refusals, inspect.isclass)}
-    assert set(named("Catch")) == defined - {"OrderNotFound"}
+    assert set(named("Catch")) == defined - {"OrderNotFound", "OrderNotConfirmed"}
     assert set(named("Retry")) - set(OWN_TROUBLE) < defined
     assert Throttled.__name__ in OWN_TROUBLE
 
@@ -84,14 +94,17 @@ def test_results_are_dropped_and_the_refusal_kept() -> None:
 
 
 def test_retries_fit_into_a_history() -> None:
-    attempts = [1 + sum(retrier["MaxAttempts"] for retrier in task["Retry"]) for task in TASKS.values()]
-    assert sum(attempts) * ATTEMPT_EVENTS < HISTORY_LIMIT
+    for machine in MACHINES:
+        tasks = [task for (of, _), task in TASKS.items() if of == machine]
+        attempts = [1 + sum(retrier["MaxAttempts"] for retrier in task["Retry"]) for task in tasks]
+        assert sum(attempts) * ATTEMPT_EVENTS < HISTORY_LIMIT
 
 
-def test_no_name_stands_twice_in_an_object() -> None:
+@pytest.mark.parametrize("machine", MACHINES)
+def test_no_name_stands_twice_in_an_object(machine: str) -> None:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         assert len(names) == len(set(names)), names
         return dict(pairs)
 
-    json.loads(DEFINITION.read_text(encoding="utf-8"), object_pairs_hook=unique)
+    json.loads(source(machine), object_pairs_hook=unique)

@@ -1,4 +1,4 @@
-"""Every path through the saga, through a Step Functions Local client and through the in-process machine.
+"""Every path through the sagas, through a Step Functions Local client and through the in-process machine.
 
 The client is the emulator's. For another one, set SFN_LOCAL_ENDPOINT, and LAMBDA_ENDPOINT to the emulator whose
 Lambda it calls; it has to skip waits by itself (the emulator: SFN_WAIT_SCALE=0).
@@ -27,6 +27,8 @@ SERVICE_OF = {
     "RefundPayment": "payments_service",
     "ReleaseStock": "inventory_service",
     "CancelOrder": "ordering_service",
+    "RecallShipment": "shipping_service",
+    "RefuseCancellation": "ordering_service",
 }
 ELSEWHERE = os.environ.get("SFN_LOCAL_ENDPOINT")
 

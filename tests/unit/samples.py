@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from events import streams
 from events.envelope import Metadata, Recorded, event_id
 from events.model import DomainEvent
-from events.ordering import OrderPlaced
-from events.store import EventStore, recorded
+from events.ordering import OrderCancellationStarted, OrderConfirmed, OrderPlaced
+from events.store import EventStore, New, recorded
 from handlers import aws
 from handlers.intake import Envelope
 from handlers.ordering import submission
@@ -132,15 +132,15 @@ def from_bus(event: Recorded) -> str:
     return json.dumps({"id": "b1", "detail-type": type(event.event).__name__, "source": source, "detail": detail})
 
 
-def sqs(*bodies: str) -> dict[str, Any]:
-    """A function's event: messages m0, m1, … of a queue."""
+def sqs(*bodies: str, receives: int = 1) -> dict[str, Any]:
+    """A function's event: messages m0, m1, … of a queue, delivered for the ``receives``-th time."""
     fields = ("receiptHandle", "eventSource", "eventSourceARN", "awsRegion", "md5OfBody")
     return {
         "Records": [
             {
                 "messageId": f"m{number}",
                 "body": body,
-                "attributes": {},
+                "attributes": {"ApproximateReceiveCount": str(receives)},
                 "messageAttributes": {},
                 **dict.fromkeys(fields, ""),
                 "eventSource": "aws:sqs",
@@ -203,6 +203,32 @@ class Raced(EventStore):
         return super().append_with(
             stream, version, event, changes, correlation_id=correlation_id, causation_id=causation_id
         )
+
+    def append_together(self, events: Sequence[New], *, correlation_id: str, causation_id: str) -> list[Recorded]:
+        for new in events:
+            self._before_append(new.stream, new.version)
+        return super().append_together(events, correlation_id=correlation_id, causation_id=causation_id)
+
+
+def cancelled_meanwhile(store: EventStore, order_id: str = "o1") -> EventStore:
+    """A store in which the order is placed when it is read for the first time, and being cancelled from then on."""
+    started = OrderCancellationStarted(order_id=order_id, reason="CancellationRequested")
+    return _meanwhile(store, order_id, started)
+
+
+def confirmed_meanwhile(store: EventStore, order_id: str = "o1") -> EventStore:
+    """A store in which the order is placed when it is read for the first time, and confirmed from then on."""
+    return _meanwhile(store, order_id, OrderConfirmed(order_id=order_id))
+
+
+def _meanwhile(store: EventStore, order_id: str, event: DomainEvent) -> EventStore:
+    stream = streams.order(order_id)
+
+    def after_read(read: str) -> None:
+        if read == stream and len(store.read(stream)) == 1:
+            append(store, stream, event)
+
+    return Raced(store, after_read=after_read)
 
 
 def items(store: EventStore, prefix: str = "") -> list[dict[str, Any]]:

@@ -7,12 +7,26 @@ from typing import Any
 import pytest
 
 from events.envelope import event_id
-from events.inventory import DeliveredLine, StockLine, StockLow, StockReceived, StockReleased, StockReserved
+from events.inventory import (
+    DeliveredLine,
+    StockLine,
+    StockLow,
+    StockReceived,
+    StockReleased,
+    StockReserved,
+    StockShipped,
+)
 from events.model import DomainEvent
 from events.notification import CustomerNotified
-from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderRejected
+from events.ordering import (
+    CancellationRequested,
+    OrderCancellationStarted,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderRejected,
+)
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentVoided
-from events.shipping import ShipmentArranged, ShipmentCancelled
+from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDispatched
 from infra.local.audit import audit
 from infra.local.audit.run import Run
 from infra.local.evidence import DeadLetter, Place, Table
@@ -326,10 +340,43 @@ BROKEN: dict[str, tuple[Callable[[], Run], int, str]] = {
         5,
         "order well: 0 of B are reserved, it takes 1",
     ),
-    "an order confirmed and cancelled": (
+    "an order confirmed after it was cancelled": (
         lambda: with_log("order#declined", *STREAMS["order#declined"], OrderConfirmed(order_id="declined")),
         6,
-        "order#declined: is confirmed and cancelled both: ",
+        "order#declined: is no life of an order: ",
+    ),
+    "an order cancelled though it is dispatched": (
+        lambda: with_log("shipment#declined", STREAMS["shipment#declined"][0], ShipmentDispatched(order_id="declined")),
+        6,
+        "order#declined: is dispatched, but not confirmed: ",
+    ),
+    "a confirmed order without its shipment": (
+        lambda: with_log(
+            "shipment#well",
+            *STREAMS["shipment#well"],
+            ShipmentCancelled(order_id="well", tracking_number="trk_well"),
+        ),
+        6,
+        "order#well: is confirmed, but its shipment is cancelled",
+    ),
+    "a request to cancel that nobody answers": (
+        lambda: with_log("cancellation#well", CancellationRequested(order_id="well", content_hash="h")),
+        6,
+        "order#well: a request to cancel it has no answer",
+    ),
+    "goods shipped without their parcel": (
+        lambda: with_log(
+            "reservation#well",
+            *STREAMS["reservation#well"],
+            StockShipped(order_id="well", chunk=1, lines=TAKEN),
+        ),
+        5,
+        "order well: 4 pieces are shipped, 4 set aside; dispatched: False",
+    ),
+    "a dispatched parcel without its goods": (
+        lambda: with_log("shipment#well", *STREAMS["shipment#well"], ShipmentDispatched(order_id="well")),
+        5,
+        "order well: 0 pieces are shipped, 4 set aside; dispatched: True",
     ),
     "an order without an outcome": (
         lambda: replace(

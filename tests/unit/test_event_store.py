@@ -14,7 +14,7 @@ from botocore.stub import Stubber
 from events.envelope import Recorded, event_id
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
-from events.store import ConditionsFailed, Conflict, EventStore, Throttled, recorded
+from events.store import ConditionsFailed, Conflict, EventStore, New, Throttled, recorded
 from tests.unit import TABLE
 from tests.unit.samples import calls, image, items, line, placed, told
 
@@ -157,6 +157,20 @@ def test_failed_conditions_are_told_by_their_place(store: EventStore) -> None:
         append_with(store, 2, STARTED, [put(key, unless_there=True) for key in "abcd"])
     assert failed.value.failed == [1, 3]
     assert told(store, "order#o1") == [CONFIRMED]
+
+
+def test_events_of_two_streams_are_appended_together_or_not_at_all(store: EventStore) -> None:
+    def append_both(order: int, payment: int) -> list[Recorded]:
+        both = [New("order#o1", order, STARTED), New("payment#o1", payment, CONFIRMED)]
+        return store.append_together(both, correlation_id="o1", causation_id="c1")
+
+    appended = append_both(1, 1)
+    assert [*store.read("order#o1"), *store.read("payment#o1")] == appended
+    for order, payment, taken in ((1, 2, appended[0]), (2, 1, appended[1])):
+        with pytest.raises(Conflict) as conflict:
+            append_both(order, payment)
+        assert conflict.value.existing == taken
+    assert len(items(store)) == 2
 
 
 def test_a_taken_version_counts_more_than_failed_conditions(store: EventStore) -> None:

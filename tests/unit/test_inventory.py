@@ -12,12 +12,21 @@ from botocore.stub import Stubber
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.inventory import ReservationRefused, StockLow, StockReceived, StockReleased, StockReserved
+from events.inventory import (
+    ReservationRefused,
+    StockLow,
+    StockReceived,
+    StockReleased,
+    StockReserved,
+    StockShipped,
+)
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderLine
+from events.shipping import ShipmentDispatched
 from events.store import EventStore, Throttled
-from handlers.inventory import intake, reservation, stock_watch
-from handlers.inventory.reservation import CHUNK, chunks
+from handlers.inventory import intake, reservation, shipped_stock, stock_watch
+from handlers.inventory.reservation import CHUNK, chunks, fold, shipped
 from handlers.inventory.stock import release_stock, reserve_stock
+from handlers.ordering.outcome import start_cancellation
 from handlers.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling, OrderNotFound, OutOfStock
 from handlers.validation import Refused
 from tests.unit.samples import (
@@ -25,10 +34,12 @@ from tests.unit.samples import (
     Raced,
     append,
     calls,
+    cancelled_meanwhile,
     clear,
     dead_letters,
     envelope,
     failed,
+    from_bus,
     from_publisher,
     inserted,
     items,
@@ -36,6 +47,7 @@ from tests.unit.samples import (
     log,
     names,
     place,
+    record,
     sqs,
     told,
 )
@@ -62,8 +74,8 @@ def levels(store: EventStore) -> dict[str, int]:
 def balance(store: EventStore) -> dict[str, int]:
     """What the log says is available: what came in and back, less what was reserved."""
     sums: Counter[str] = Counter()
-    for record in log(store):
-        event = record.event
+    for each_record in log(store):
+        event = each_record.event
         if isinstance(event, StockReceived | StockReleased | StockReserved):
             for each in event.lines:
                 sums[each.sku] += -each.quantity if isinstance(event, StockReserved) else each.quantity
@@ -141,8 +153,10 @@ def test_a_release_over_nothing_closes_the_reservation(store: EventStore) -> Non
     place(store, "o1", line("A", 2))
     for _ in range(2):
         release_stock(store, "o1")
-    with pytest.raises(OrderCancelling, match="released"):
+    with pytest.raises(RuntimeError, match="nobody cancels"):
         reserve_stock(store, "o1")
+    with pytest.raises(OrderCancelling):
+        reserve_stock(cancelled_meanwhile(store), "o1")
     assert levels(store) == {"A": 10}
     assert told(store, "reservation#o1") == [StockReleased(order_id="o1", chunk=0)]
 
@@ -217,6 +231,7 @@ def test_a_release_in_the_middle_of_a_reservation_stops_it(store: EventStore) ->
 
     def quicker(stream: str, version: int) -> None:
         if version == 2:
+            append(store, "order#o1", OrderCancellationStarted(order_id="o1", reason="x"))
             release_stock(store, "o1")
 
     with pytest.raises(OrderCancelling):
@@ -293,13 +308,50 @@ def test_stock_balances_whatever_is_delivered_reserved_and_released(
             try:
                 if step == "deliver":
                     deliver(store, order_id, *[goods(sku, n) for sku, n in wanted[number].items()])
+                elif step == "reserve":
+                    reserve_stock(store, order_id)
                 else:
-                    (reserve_stock if step == "reserve" else release_stock)(store, order_id)
+                    start_cancellation(store, order_id, "x")
+                    release_stock(store, order_id)
             except (OutOfStock, OrderCancelling):
                 pass
     found = levels(store)
     assert all(found.get(sku, 0) == quantity for sku, quantity in balance(store).items())
     assert all(quantity >= 0 for quantity in found.values())
+
+
+# Dispatched orders
+
+
+def dispatched(store: EventStore, times: int = 1) -> None:
+    event = record(ShipmentDispatched(order_id="o1"), "shipment#o1", 2)
+    assert failed(shipped_stock.handler(sqs(*[from_bus(event)] * times), CONTEXT)) == []
+
+
+@pytest.mark.usefixtures("chunks_of_three")
+def test_what_is_dispatched_is_shipped_once_and_never_released(store: EventStore) -> None:
+    deliver(store, "d1", *[goods(each["sku"], 2) for each in many(5)])
+    place(store, "o1", *many(5))
+    reserve_stock(store, "o1")
+    dispatched(store, times=2)
+    dispatched(store)
+    release_stock(store, "o1")
+    events = told(store, "reservation#o1")
+    reserved = [(event.chunk, event.lines) for event in events if isinstance(event, StockReserved)]
+    assert [(event.chunk, event.lines) for event in events if isinstance(event, StockShipped)] == reserved
+    assert names(events) == ["StockReserved"] * 2 + ["StockShipped"] * 2
+    assert set(levels(store).values()) == {1}
+
+
+@pytest.mark.usefixtures("chunks_of_three")
+def test_shipping_goes_on_where_it_stopped(store: EventStore) -> None:
+    deliver(store, "d1", *[goods(each["sku"], 2) for each in many(5)])
+    place(store, "o1", *many(5))
+    reserve_stock(store, "o1")
+    first = shipped(fold(store.read("reservation#o1")), "o1")[0]
+    append(store, "reservation#o1", first)
+    dispatched(store)
+    assert [event.chunk for event in told(store, "reservation#o1") if isinstance(event, StockShipped)] == [1, 2]
 
 
 # Deliveries

@@ -64,6 +64,15 @@ def cancel(store: EventStore, reason: str) -> Recorded:
     return append(store, "order#o1", started, OrderCancelled(order_id="o1", reason=reason))[1]
 
 
+def test_an_order_cancelled_after_it_was_confirmed_is_told_both_once(store: EventStore) -> None:
+    place(store)
+    confirmed, cancelled = from_bus(confirm(store)), from_bus(cancel(store, "CancellationRequested"))
+    for _ in range(2):
+        assert failed(handler(sqs(cancelled, confirmed, cancelled), CONTEXT)) == []
+    assert sorted(message.subject for message in sent()) == ["Your order o1 is cancelled", "Your order o1 is confirmed"]
+    assert len(told(store, "notification#o1")) == 2
+
+
 def test_a_confirmed_order_is_told_once(store: EventStore) -> None:
     place(store, "o1", line(quantity=3, unit_price=1234))
     confirmed = from_bus(confirm(store))

@@ -15,11 +15,25 @@ from hypothesis import strategies as st
 
 from events import streams
 from events.envelope import Recorded
-from events.inventory import ReservationRefused, StockLine, StockReleased, StockReserved
+from events.inventory import ReservationRefused, StockLine, StockReleased, StockReserved, StockShipped
 from events.model import DomainEvent
-from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderRejected, RejectionReason
+from events.ordering import (
+    CancellationRequested,
+    OrderCancellationRefused,
+    OrderCancellationStarted,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderRejected,
+    RejectionReason,
+)
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
-from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentRejected
+from events.shipping import (
+    ShipmentArranged,
+    ShipmentCancelled,
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentRejected,
+)
 from events.store import EventStore, Throttled
 from handlers.projections.order_fold import fold
 from handlers.projections.order_view import Behind, OrderView, handler
@@ -41,7 +55,9 @@ from tests.unit.samples import (
     sqs,
 )
 
-ORDER, PAYMENT, STOCK, PARCEL = (f"{kind}#o1" for kind in ("order", "payment", "reservation", "shipment"))
+ORDER, PAYMENT, STOCK, PARCEL, ASKED = (
+    f"{kind}#o1" for kind in ("order", "payment", "reservation", "shipment", "cancellation")
+)
 GOODS = (StockLine(sku="A", quantity=1),)
 
 PLACED = placed("o1", line(quantity=3, unit_price=100))
@@ -56,6 +72,10 @@ REFUNDED = PaymentRefunded(order_id="o1", amount=300, currency="GBP")
 DECLINED = PaymentDeclined(order_id="o1", reason="insufficient funds")
 ARRANGED = ShipmentArranged(order_id="o1", tracking_number="t1")
 CALLED_OFF = ShipmentCancelled(order_id="o1", tracking_number="t1")
+SHIPPED = StockShipped(order_id="o1", chunk=1, lines=GOODS)
+GONE = [ARRANGED, ShipmentDispatched(order_id="o1"), ShipmentDelivered(order_id="o1")]
+REQUESTED = CancellationRequested(order_id="o1", content_hash="h")
+TOO_LATE = OrderCancellationRefused(order_id="o1", content_hash="h", reason="the order is dispatched")
 NOT_THERE = ShipmentRejected(order_id="o1", reason="no service")
 
 
@@ -72,8 +92,9 @@ def rejection(why: str, *, at: int = 0) -> Recorded:
 
 
 def course(*order: DomainEvent, payment: Sequence[DomainEvent] = (), stock: Sequence[DomainEvent] = (),
-           parcel: Sequence[DomainEvent] = (), rejections: Sequence[Recorded] = ()) -> list[Recorded]:  # fmt: skip
-    by_stream = {ORDER: order, PAYMENT: payment, STOCK: stock, PARCEL: parcel}
+           parcel: Sequence[DomainEvent] = (), asked: Sequence[DomainEvent] = (),
+           rejections: Sequence[Recorded] = ()) -> list[Recorded]:  # fmt: skip
+    by_stream = {ORDER: order, PAYMENT: payment, STOCK: stock, PARCEL: parcel, ASKED: asked}
     return [
         *(record(event, stream, n) for stream, events in by_stream.items() for n, event in enumerate(events, start=1)),
         *rejections,
@@ -84,6 +105,22 @@ COURSES: dict[str, tuple[list[Recorded], dict[str, str]]] = {
     "confirmed": (
         course(PLACED, CONFIRMED, payment=[AUTHORIZED, CAPTURED], stock=[RESERVED], parcel=[ARRANGED]),
         {"status": "CONFIRMED", "payment": "captured", "stock": "reserved", "shipment": "arranged"},
+    ),
+    "dispatched, and then not to be cancelled": (
+        course(PLACED, CONFIRMED, payment=[AUTHORIZED, CAPTURED], stock=[RESERVED, SHIPPED], parcel=GONE[:2],
+               asked=[REQUESTED, TOO_LATE]),
+        {"status": "CONFIRMED", "stock": "shipped", "shipment": "dispatched", "cancellation": "refused"},
+    ),
+    "delivered": (
+        course(PLACED, CONFIRMED, payment=[AUTHORIZED, CAPTURED], stock=[RESERVED, SHIPPED], parcel=GONE),
+        {"status": "CONFIRMED", "stock": "shipped", "shipment": "delivered"},
+    ),
+    "recalled": (
+        course(
+            PLACED, CONFIRMED, *cancelled("CancellationRequested"), payment=[AUTHORIZED, CAPTURED, REFUNDED],
+            stock=[RESERVED, RELEASED], parcel=[ARRANGED, CALLED_OFF], asked=[REQUESTED],
+        ),
+        {"status": "CANCELLED", "payment": "refunded", "shipment": "cancelled", "cancellation": "requested"},
     ),
     "a guest's, in several chunks": (
         course(GUEST, CONFIRMED, payment=[AUTHORIZED, CAPTURED], stock=[RESERVED] * 3, parcel=[ARRANGED]),

@@ -16,6 +16,7 @@ from events import streams
 from events.integration import MAX_CANONICAL_BYTES, OrderSubmitted
 from events.model import DomainEvent
 from events.ordering import (
+    CancellationRequested,
     OrderCancellationRefused,
     OrderCancellationStarted,
     OrderCancelled,
@@ -29,6 +30,7 @@ from handlers.ordering import outcome, submission
 from handlers.ordering.intake import handler, request_cancellation, submit
 from handlers.ordering.order import Status, fold
 from handlers.refusals import AlreadyCancelled, AlreadyCaptured, AlreadyConfirmed, OrderCancelling, OrderNotFound
+from handlers.tries import TRIES
 from handlers.validation import Refused, canonical
 from tests.unit.json_schemas import allowed_by
 from tests.unit.samples import (
@@ -310,14 +312,77 @@ def test_a_cancellation_that_comes_first_starts_cancelling(store: EventStore) ->
     assert len(log(store)) == 2
 
 
-def test_a_cancellation_of_a_confirmed_order_is_refused_once(store: EventStore) -> None:
+def test_a_cancellation_of_a_confirmed_order_is_asked_for_once(store: EventStore) -> None:
     place(store)
     outcome.confirm_order(store, "o1")
-    for _ in range(2):
-        request_cancellation(store, request(reason="too late"))
-    refusals = [each.event for each in log(store) if isinstance(each.event, OrderCancellationRefused)]
-    assert [refusal.order_id for refusal in refusals] == ["o1"]
+    for reason in ("too late", "too late", "again"):
+        request_cancellation(store, request(reason=reason))
+    [requested] = told(store, "cancellation#o1")
+    assert isinstance(requested, CancellationRequested)
+    assert (requested.order_id, requested.reason) == ("o1", "too late")
     assert names(told(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
+
+
+def test_who_asked_is_told_once_that_it_is_too_late(store: EventStore) -> None:
+    place(store)
+    outcome.confirm_order(store, "o1")
+    request_cancellation(store, request())
+    for _ in range(2):
+        outcome.refuse_cancellation(store, "o1")
+    request_cancellation(store, request())
+    requested, refused = told(store, "cancellation#o1")
+    assert isinstance(requested, CancellationRequested)
+    assert refused == OrderCancellationRefused(
+        order_id="o1", content_hash=requested.content_hash, reason="the order is dispatched"
+    )
+
+
+def test_where_nobody_asked_nobody_is_told(store: EventStore) -> None:
+    place(store)
+    outcome.confirm_order(store, "o1")
+    outcome.refuse_cancellation(store, "o1")
+    assert told(store, "cancellation#o1") == []
+
+
+def from_caller(customer_id: str, scopes: str = "orders/write", **detail: Any) -> str:
+    """A message of the HTTP API that asks to cancel o1."""
+    caller = {"customer_id": customer_id, "scopes": scopes}
+    return json.dumps(
+        {"detail-type": "OrderCancellationRequested", "detail": detail, "caller": caller, "order_id": "o1"}
+    )
+
+
+@pytest.mark.parametrize("caller", [("c1",), ("ops", "orders/write orders/operate")])
+def test_a_caller_cancels_their_own_order_and_an_operator_any(store: EventStore, caller: tuple[str, ...]) -> None:
+    place(store)
+    place(store, "o2", customer={"customer_id": "c2"})
+    assert take(from_caller(*caller, order_id="o2")) == []
+    assert names(told(store, "order#o1")) == ["OrderPlaced", "OrderCancellationStarted"]
+    assert names(told(store, "order#o2")) == ["OrderPlaced"], "what is sent does not say which order it is"
+
+
+@pytest.mark.parametrize("customer", [{"customer_id": "c1"}, None])
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_nobody_cancels_another_customers_order(
+    store: EventStore, customer: dict[str, str] | None, confirmed: bool
+) -> None:
+    place(store, customer=customer)
+    if confirmed:
+        outcome.confirm_order(store, "o1")
+    before = items(store)
+    assert take(from_caller("c2")) == []
+    [letter] = dead_letters()
+    assert letter["MessageAttributes"]["reasons"]["StringValue"] == "order_id: not the caller's order"
+    assert items(store) == before
+
+
+def test_a_caller_who_names_no_order_is_refused(store: EventStore) -> None:
+    place(store)
+    message = json.loads(from_caller("c1", order_id="o1"))
+    del message["order_id"]
+    assert take(json.dumps(message)) == []
+    assert len(dead_letters()) == 1
+    assert names(told(store, "order#o1")) == ["OrderPlaced"]
 
 
 @pytest.mark.parametrize("history", [[STARTED], [STARTED, CANCELLED]])
@@ -338,12 +403,23 @@ def test_a_cancellation_that_comes_before_its_order_comes_again(store: EventStor
     assert names(told(store, "order#o1")) == ["OrderPlaced", "OrderCancellationStarted"]
 
 
+def test_a_cancellation_whose_order_never_comes_is_a_dead_letter_in_the_end(store: EventStore) -> None:
+    asked = from_publisher({"order_id": "o1"}, "OrderCancellationRequested")
+    for receives in range(1, TRIES):
+        assert failed(handler(sqs(asked, receives=receives), CONTEXT)) == ["m0"]
+        assert dead_letters() == []
+    assert failed(handler(sqs(asked, receives=TRIES), CONTEXT)) == []
+    [letter] = dead_letters()
+    assert letter["MessageAttributes"]["reasons"]["StringValue"] == "order_id: there is no order 'o1' to cancel"
+    assert items(store) == []
+
+
 def test_a_confirmation_in_the_middle_of_a_cancellation_request_wins(store: EventStore) -> None:
     place(store)
     raced = Raced(store, after_read=lambda _: outcome.confirm_order(store, "o1"))
     request_cancellation(raced, request())
     assert names(told(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
-    assert names(record.event for record in log(store))[-1] == "OrderCancellationRefused"
+    assert names(told(store, "cancellation#o1")) == ["CancellationRequested"]
 
 
 # The outcome

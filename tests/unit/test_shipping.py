@@ -6,16 +6,43 @@ from collections.abc import Callable
 
 import pytest
 
-from events.ordering import Address, OrderCancellationStarted
-from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentRejected
+from events.model import DomainEvent
+from events.ordering import Address, OrderCancellationStarted, OrderCancelled, OrderConfirmed
+from events.shipping import (
+    ShipmentArranged,
+    ShipmentCancelled,
+    ShipmentDelivered,
+    ShipmentDispatched,
+    ShipmentRejected,
+)
 from events.store import EventStore
 from handlers import refusals
 from handlers.books import Books
 from handlers.refusals import CarrierUnreachable, OrderCancelling, OrderNotFound
-from handlers.shipping.carrier import Consignment
+from handlers.shipping import intake
+from handlers.shipping.carrier import BreachOfContract, Consignment
+from handlers.shipping.intake import report
 from handlers.shipping.sandbox import SandboxCarrier
-from handlers.shipping.shipments import arrange_shipment, cancel_shipment
-from tests.unit.samples import append, items, names, place, to, told
+from handlers.shipping.shipments import arrange_shipment, cancel_shipment, recall_shipment
+from handlers.tries import TRIES
+from handlers.validation import NotYet
+from tests.unit.samples import (
+    CONTEXT,
+    Raced,
+    append,
+    cancelled_meanwhile,
+    confirmed_meanwhile,
+    dead_letters,
+    envelope,
+    failed,
+    from_publisher,
+    items,
+    names,
+    place,
+    sqs,
+    to,
+    told,
+)
 
 ARRANGED = ShipmentArranged(order_id="o1", tracking_number="trk_o1")
 CANCELLED = ShipmentCancelled(order_id="o1", tracking_number="trk_o1")
@@ -98,7 +125,7 @@ def test_where_nothing_was_arranged_the_shipment_is_closed(store: EventStore, po
         cancel_shipment(store, Unsteady(store), "o1")
     assert told(store, "shipment#o1") == [NOTHING]
     with pytest.raises(OrderCancelling):
-        until_answered(lambda: arrange_shipment(store, Unsteady(store), "o1"))
+        until_answered(lambda: arrange_shipment(cancelled_meanwhile(store), Unsteady(store), "o1"))
     assert state(store) == "cancelled"
 
 
@@ -116,16 +143,14 @@ def test_what_was_arranged_is_called_off_whatever_gets_lost(store: EventStore, b
     assert told(store, "shipment#o1") == ([NOTHING] if never_arranged else [ARRANGED, CANCELLED])
     assert state(store) == "cancelled"
     with pytest.raises(OrderCancelling):
-        arrange_shipment(store, carrier, "o1")
+        arrange_shipment(cancelled_meanwhile(store), carrier, "o1")
 
 
 def test_no_answer_is_no_matter_where_another_execution_had_one(store: EventStore) -> None:
     place(store)
     arrange_shipment(store, Unsteady(store), "o1")
     arrange_shipment(store, Unsteady(store, {1: False}), "o1")
-    cancel_shipment(store, Unsteady(store), "o1")
-    with pytest.raises(OrderCancelling):
-        arrange_shipment(store, Unsteady(store, {1: False}), "o1")
+    assert told(store, "shipment#o1") == [ARRANGED]
 
 
 def test_an_order_that_is_being_cancelled_is_not_arranged(store: EventStore) -> None:
@@ -158,3 +183,180 @@ def test_an_order_nobody_knows_asks_nobody(store: EventStore) -> None:
             step(store, carrier, "o9")
     assert carrier.asked == 0
     assert items(store) == []
+
+
+def test_a_late_arrangement_finds_a_confirmed_order_recalled_and_does_nothing(store: EventStore) -> None:
+    """The carrier has called it off by now, though the log does not say so yet: that is the recall's to tell."""
+    place(store)
+    arrange_shipment(store, Unsteady(store), "o1")
+    SandboxCarrier(Books(store.client, store.table, "shipping")).cancel("o1")
+    arrange_shipment(confirmed_meanwhile(store), Unsteady(store), "o1")
+    assert told(store, "shipment#o1") == [ARRANGED]
+
+
+def test_a_shipment_closed_by_nobody_is_no_reason_to_cancel(store: EventStore) -> None:
+    place(store)
+    SandboxCarrier(Books(store.client, store.table, "shipping")).cancel("o1")
+    with pytest.raises(RuntimeError, match="nobody cancels"):
+        arrange_shipment(store, Unsteady(store), "o1")
+
+
+# Recalling the shipment of a confirmed order
+
+
+def confirm(store: EventStore, postal_code: str = "N1") -> None:
+    place(store, shipping_address=to(postal_code))
+    arrange_shipment(store, Unsteady(store), "o1")
+    append(store, "order#o1", OrderConfirmed(order_id="o1"))
+
+
+STARTED = OrderCancellationStarted(order_id="o1", reason="CancellationRequested")
+DISPATCHED = ShipmentDispatched(order_id="o1")
+DELIVERED = ShipmentDelivered(order_id="o1")
+
+
+@pytest.mark.parametrize("broken", [{}, {1: True}, {1: False}], ids=str)
+def test_a_recall_calls_off_the_shipment_and_starts_to_cancel(store: EventStore, broken: dict[int, bool]) -> None:
+    confirm(store)
+    carrier = Unsteady(store, broken)
+    for _ in range(2):
+        until_answered(lambda: recall_shipment(store, carrier, "o1"))
+    assert told(store, "shipment#o1") == [ARRANGED, CANCELLED]
+    assert told(store, "order#o1")[2:] == [STARTED]
+    assert state(store) == "cancelled"
+
+
+def test_a_dispatch_in_the_middle_of_a_recall_wins(store: EventStore) -> None:
+    confirm(store)
+    raced = Raced(store, before_append=lambda stream, version: report_status(store, "dispatched"))
+    with pytest.raises(refusals.ShipmentDispatched):
+        recall_shipment(raced, Unsteady(store), "o1")
+    assert told(store, "shipment#o1") == [ARRANGED, DISPATCHED]
+    assert names(told(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
+
+
+def test_another_recall_in_the_middle_of_one_is_obeyed(store: EventStore) -> None:
+    confirm(store)
+    first = iter([True])
+
+    def quicker(stream: str, version: int) -> None:
+        if next(first, False):
+            recall_shipment(store, Unsteady(store), "o1")
+
+    recall_shipment(Raced(store, before_append=quicker), Unsteady(store), "o1")
+    assert told(store, "shipment#o1") == [ARRANGED, CANCELLED]
+    assert told(store, "order#o1")[2:] == [STARTED]
+
+
+def test_a_carrier_that_has_the_parcel_says_so_and_the_log_learns_it(store: EventStore) -> None:
+    confirm(store, "SBX-COLLECTED")
+    carrier = Unsteady(store)
+    for _ in range(2):
+        with pytest.raises(refusals.ShipmentDispatched):
+            recall_shipment(store, carrier, "o1")
+    assert told(store, "shipment#o1") == [ARRANGED, DISPATCHED]
+    assert names(told(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
+    assert state(store) == "dispatched"
+    assert carrier.asked == 1
+
+
+def test_a_parcel_collected_before_the_order_is_confirmed_is_a_breach(store: EventStore) -> None:
+    place(store, shipping_address=to("SBX-COLLECTED"))
+    arrange_shipment(store, Unsteady(store), "o1")
+    append(store, "order#o1", STARTED)
+    with pytest.raises(BreachOfContract, match="never confirmed"):
+        cancel_shipment(store, Unsteady(store), "o1")
+    assert told(store, "shipment#o1") == [ARRANGED]
+
+
+@pytest.mark.parametrize(
+    ("history", "refusal"),
+    [
+        ([], refusals.OrderNotConfirmed),
+        ([STARTED, OrderCancelled(order_id="o1", reason="CancellationRequested")], refusals.AlreadyCancelled),
+    ],
+)
+def test_there_is_nothing_to_recall(store: EventStore, history: list[DomainEvent], refusal: type[Exception]) -> None:
+    place(store)
+    append(store, "order#o1", *history)
+    before = items(store)
+    carrier = Unsteady(store)
+    with pytest.raises(refusal):
+        recall_shipment(store, carrier, "o1")
+    assert carrier.asked == 0
+    assert items(store) == before
+
+
+def test_a_recall_of_an_order_that_its_own_saga_cancels_helps(store: EventStore) -> None:
+    place(store)
+    arrange_shipment(store, Unsteady(store), "o1")
+    append(store, "order#o1", STARTED)
+    recall_shipment(store, Unsteady(store), "o1")
+    assert told(store, "shipment#o1") == [ARRANGED, CANCELLED]
+    assert told(store, "order#o1")[1:] == [STARTED]
+
+
+# What carriers report
+
+
+def report_status(store: EventStore, status: str) -> None:
+    report(store, envelope({"order_id": "o1", "status": status}, detail_type="ShipmentStatusReported"))
+
+
+@pytest.mark.parametrize(
+    ("reports", "expected"),
+    [
+        (["dispatched"] * 2, [DISPATCHED]),
+        (["dispatched", "delivered", "delivered"], [DISPATCHED, DELIVERED]),
+        (["delivered", "dispatched"], [DISPATCHED, DELIVERED]),
+    ],
+)
+def test_reports_are_told_once_and_delivered_implies_dispatched(
+    store: EventStore, reports: list[str], expected: list[DomainEvent]
+) -> None:
+    confirm(store)
+    for status in reports:
+        report_status(store, status)
+    assert told(store, "shipment#o1") == [ARRANGED, *expected]
+
+
+def reported(status: str = "dispatched", *, receives: int = 1) -> list[str]:
+    """The messages that come again."""
+    body = from_publisher({"order_id": "o1", "status": status}, "ShipmentStatusReported")
+    return failed(intake.handler(sqs(body, receives=receives), CONTEXT))
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_a_report_of_an_order_that_is_not_confirmed_comes_again(store: EventStore, confirmed: bool) -> None:
+    assert reported() == ["m0"]
+    place(store)
+    assert reported() == ["m0"]
+    if confirmed:
+        arrange_shipment(store, Unsteady(store), "o1")
+        append(store, "order#o1", OrderConfirmed(order_id="o1"))
+    assert reported(receives=TRIES - 1) == ([] if confirmed else ["m0"])
+    assert dead_letters() == []
+    assert reported(receives=TRIES) == []
+    letters = [letter["MessageAttributes"]["reasons"]["StringValue"] for letter in dead_letters()]
+    assert letters == ([] if confirmed else ["order_id: order 'o1' is PLACED"])
+
+
+def test_a_report_of_a_confirmed_order_without_a_shipment_comes_again(store: EventStore) -> None:
+    place(store)
+    append(store, "order#o1", OrderConfirmed(order_id="o1"))
+    with pytest.raises(NotYet, match="no shipment"):
+        report_status(store, "delivered")
+
+
+def test_a_report_of_a_cancelled_shipment_is_a_dead_letter(store: EventStore) -> None:
+    confirm(store)
+    recall_shipment(store, Unsteady(store), "o1")
+    assert reported("delivered") == []
+    [letter] = dead_letters()
+    assert "ShipmentCancelled" in letter["MessageAttributes"]["reasons"]["StringValue"]
+    assert told(store, "shipment#o1") == [ARRANGED, CANCELLED]
+
+
+def test_a_report_that_is_none_is_a_dead_letter(store: EventStore) -> None:
+    assert reported("lost") == []
+    assert len(dead_letters()) == 1

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from events.inventory import StockReceived, StockReleased, StockReserved
+from events.inventory import StockReceived, StockReleased, StockReserved, StockShipped
 from events.model import DomainEvent
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentRefunded, PaymentVoided
+from events.shipping import ShipmentDispatched
 from infra.local.audit.run import Finding, Run
 
 _AMOUNTS: dict[type[DomainEvent], str] = {
@@ -103,12 +104,22 @@ def _levels(run: Run) -> Iterator[Finding]:
 
 
 def _reservations(run: Run) -> Iterator[Finding]:
+    """Where what is set aside for an order or shipped, together, is not what it takes, and where it is shipped only if
+    the parcel is dispatched."""
     for order_id in run.orders.keys() - run.unfinished:
         reserved: Counter[str] = Counter()
+        shipped: Counter[str] = Counter()
         for event in run.events("reservation", order_id):
             if isinstance(event, StockReserved | StockReleased):
                 for line in event.lines:
                     reserved[line.sku] += line.quantity if isinstance(event, StockReserved) else -line.quantity
+            elif isinstance(event, StockShipped):
+                for line in event.lines:
+                    shipped[line.sku] += line.quantity
+        dispatched = any(isinstance(event, ShipmentDispatched) for event in run.events("shipment", order_id))
+        if shipped != (+reserved if dispatched else Counter()):
+            wrong = f"{shipped.total()} pieces are shipped, {reserved.total()} set aside; dispatched: {dispatched}"
+            yield Finding(5, f"order {order_id}", wrong)
         ordered: Counter[str] = Counter()
         if run.is_confirmed(order_id):
             for ordered_line in run.orders[order_id].lines:

@@ -1,16 +1,32 @@
-"""Invariant 6: one outcome. Every order is confirmed or cancelled, never both, in a stream without gaps."""
+"""Invariant 6: one outcome. Every order is confirmed or cancelled in the end, in a stream without gaps.
+
+A confirmed order is cancelled with its shipment, or not at all: never one that is dispatched.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from events.envelope import Recorded, event_id
 from events.model import DomainEvent
-from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderPlaced
+from events.ordering import (
+    CancellationRequested,
+    OrderCancellationStarted,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderPlaced,
+)
+from events.shipping import ShipmentCancelled, ShipmentDispatched
 from infra.local.audit.run import Finding, Run
 
 _LIVES: tuple[list[type[DomainEvent]], ...] = (
     [OrderPlaced, OrderConfirmed],
     [OrderPlaced, OrderCancellationStarted, OrderCancelled],
+    [OrderPlaced, OrderConfirmed, OrderCancellationStarted, OrderCancelled],
+)
+_UNFINISHED: tuple[list[type[DomainEvent]], ...] = (
+    [OrderPlaced],
+    [OrderPlaced, OrderCancellationStarted],
+    [OrderPlaced, OrderConfirmed, OrderCancellationStarted],
 )
 """What an order's stream holds in the end."""
 
@@ -21,9 +37,15 @@ def check(run: Run) -> Iterator[Finding]:
         yield from _order_of(stream, records)
     for stream in (stream for stream in run.streams if stream.startswith("order#")):
         life: list[type[DomainEvent]] = [type(record.event) for record in run.streams[stream]]
-        if {OrderConfirmed, OrderCancelled} <= set(life):
-            yield Finding(6, stream, f"is confirmed and cancelled both: {_names(life)}")
-        elif life in ([OrderPlaced], [OrderPlaced, OrderCancellationStarted]):
+        shipment = [type(event) for event in run.events("shipment", stream.partition("#")[2])]
+        if ShipmentDispatched in shipment and life != [OrderPlaced, OrderConfirmed]:
+            yield Finding(6, stream, f"is dispatched, but not confirmed: {_names(life)}")
+        if ShipmentCancelled in shipment and life == [OrderPlaced, OrderConfirmed]:
+            yield Finding(6, stream, "is confirmed, but its shipment is cancelled")
+        asked = [type(event) for event in run.events("cancellation", stream.partition("#")[2])]
+        if asked == [CancellationRequested] and life == [OrderPlaced, OrderConfirmed]:
+            yield Finding(6, stream, "a request to cancel it has no answer")
+        if life in _UNFINISHED:
             where = run.standing.get(stream.partition("#")[2], "not to be found")
             yield Finding(6, stream, f"has no outcome: {_names(life)}; its saga: {where}")
         elif life not in _LIVES:

@@ -67,11 +67,14 @@ class Run:
         return [record.event for record in self.streams.get(f"{kind}#{order_id}", ())]
 
     def outcome(self, order_id: str) -> Recorded | None:
-        """The event that confirmed or cancelled an order."""
-        for record in self.streams.get(f"order#{order_id}", ()):
-            if isinstance(record.event, OrderConfirmed | OrderCancelled):
-                return record
-        return None
+        """The event that confirmed an order, or cancelled it, confirmed or not; none of one that is being cancelled."""
+        last = self.streams.get(f"order#{order_id}", ())[-1:]
+        return next((record for record in last if isinstance(record.event, OrderConfirmed | OrderCancelled)), None)
+
+    def told(self, order_id: str) -> list[Recorded]:
+        """The events that a customer hears of."""
+        records = self.streams.get(f"order#{order_id}", ())
+        return [record for record in records if isinstance(record.event, OrderConfirmed | OrderCancelled)]
 
     @cached_property
     def unfinished(self) -> frozenset[str]:
@@ -79,6 +82,6 @@ class Run:
         return frozenset(order_id for order_id in self.orders if self.outcome(order_id) is None)
 
     def is_confirmed(self, order_id: str) -> bool:
-        """Whether the log has the order confirmed."""
+        """Whether the log has the order confirmed, and not cancelled since."""
         outcome = self.outcome(order_id)
         return outcome is not None and isinstance(outcome.event, OrderConfirmed)

@@ -8,7 +8,7 @@ from events.ordering import OrderRejected
 from handlers.projections import order_fold
 from infra.local.audit.run import Finding, Run
 
-_STREAMS = ("order", "reservation", "payment", "shipment")
+_STREAMS = ("order", "cancellation", "reservation", "payment", "shipment")
 _KEYS = frozenset({"PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK"})
 _SHOWN_REASONS = 3
 

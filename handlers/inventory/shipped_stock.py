@@ -1,0 +1,43 @@
+"""Entry point of shipped stock: once a shipment is dispatched, what was set aside for its order has left the warehouse.
+
+Levels say what is available, and stay as they are.
+"""
+
+from collections.abc import Sequence
+
+from events import streams
+from events.envelope import Recorded
+from events.model import DomainEvent
+from events.shipping import ShipmentDispatched
+from events.store import EventStore
+from handlers.aws import event_store
+from handlers.inventory import reservation
+from handlers.observability import about
+from handlers.subscriber import subscriber
+
+
+def ship_stock(store: EventStore, record: Recorded) -> None:
+    """Tell of each chunk reserved for the order that it is shipped. Doing it again changes nothing.
+
+    Raises:
+        Throttled: try again.
+    """
+    event = record.event
+    assert isinstance(event, ShipmentDispatched)
+    order_id = event.order_id
+
+    def decide(history: Sequence[Recorded]) -> Sequence[DomainEvent]:
+        return reservation.shipped(reservation.fold(history), order_id)
+
+    with about(order_id, "ship_stock"):
+        store.execute(streams.reservation(order_id), decide, correlation_id=order_id, causation_id=record.event_id)
+
+
+store = event_store()
+
+
+def _ship_stock(record: Recorded) -> None:
+    ship_stock(store, record)
+
+
+handler = subscriber(_ship_stock)
