@@ -25,7 +25,7 @@ from handlers.callers import OPERATE, READ, WRITE
 _TITLE = "Order pipeline"
 _DESCRIPTION = "Orders in, and what became of them. Amounts are in the currency's minor unit, times UTC."
 _SCHEMAS = "#/components/schemas/{model}"
-_ALWAYS = (400, 401, 403, 429, 500, 504)
+_ALWAYS = (400, 401, 403, 429, 500, 502, 504)
 _OF_ONE = (*_ALWAYS, 404)
 _OF_BODY = (*_ALWAYS, 413, 415, 503)
 _SECURITY = {

@@ -46,6 +46,8 @@ _PROBLEMS: Mapping[apigateway.ResponseType, tuple[HTTPStatus, str]] = {
     _Response.UNSUPPORTED_MEDIA_TYPE: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, '"the body is to be application/json"'),
     _Response.THROTTLED: (HTTPStatus.TOO_MANY_REQUESTS, '"more requests than your plan allows; slow down"'),
     _Response.QUOTA_EXCEEDED: (HTTPStatus.TOO_MANY_REQUESTS, '"more requests than your plan allows in a day"'),
+    _Response.INTEGRATION_FAILURE: (HTTPStatus.GATEWAY_TIMEOUT, _MESSAGE),
+    _Response.INTEGRATION_TIMEOUT: (HTTPStatus.GATEWAY_TIMEOUT, _MESSAGE),
     _Response.DEFAULT_4_XX: (HTTPStatus.BAD_REQUEST, _MESSAGE),
     _Response.DEFAULT_5_XX: (HTTPStatus.INTERNAL_SERVER_ERROR, _MESSAGE),
 }

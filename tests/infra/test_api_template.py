@@ -285,6 +285,7 @@ def test_whatever_the_gateway_refuses_is_a_problem(either: Template) -> None:
         "REQUEST_TOO_LARGE": 413,
         "UNSUPPORTED_MEDIA_TYPE": 415,
         "DEFAULT_5XX": 500,
+        **dict.fromkeys(["INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT"], 504),
     }
 
 
