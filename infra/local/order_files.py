@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from events.currencies import MINOR_UNITS
-from infra.local.publishing import MAX_BYTES, Message
-from infra.local.submissions import ORDER_SUBMITTED, Submission
+from events.entries import MAX_BYTES, size_of
+from events.publish import Entry
+from infra.local.submissions import ORDER_SUBMITTED, SOURCE, Submission
 
 PROFILES = Path(__file__).with_name("profiles")
 _MAX_DESCRIPTION = 256
@@ -70,7 +71,7 @@ def read_orders(path: Path, profile: Profile) -> list[Submission]:
         raise InputError(f"{path}: there is no line in it")
     submissions = [Submission(_order(rows, profile)) for rows in orders.values()]
     for submission in submissions:
-        size = Message.of(ORDER_SUBMITTED, submission.detail).size
+        size = size_of(Entry.untyped(ORDER_SUBMITTED, submission.detail).put("", SOURCE))
         if size > MAX_BYTES:
             raise InputError(
                 f"{path}: order {submission.detail['order_id']} is {size} bytes; PutEvents takes {MAX_BYTES}"
