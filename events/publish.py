@@ -95,7 +95,7 @@ class Outcome(Generic[E]):
 
     ``name`` tells the event by its type and id; ``at`` is the moment just before it was last put, in UTC. ``code`` is
     the error as EventBridge names it, the exception's class where there was no answer, or ``TOO_LARGE``; it is None
-    where the bus took the event.
+    where the bus took the event. ``fatal``: calls fail altogether, and so will whatever is left.
     """
 
     event: E
@@ -103,6 +103,7 @@ class Outcome(Generic[E]):
     at: datetime
     code: str | None = None
     reason: str = ""
+    fatal: bool = False
 
     @property
     def sent(self) -> bool:
@@ -171,7 +172,7 @@ class Publisher:
 
         No more than a call's worth of events is held at a time. One that is too large is not sent, and does not hold
         up the others. Once calls fail altogether, for want of a permission or of a connection, the events that are left
-        have that outcome without being sent: the caller may well stop before.
+        have that same, fatal outcome without being sent: the caller may as well stop.
 
         Raises:
             TypeError: one is no integration event; those in the same call with it are not sent.
@@ -221,11 +222,12 @@ class Publisher:
 
 
 class _Failure(NamedTuple):
-    """Why an event was not sent; a ``final`` failure stays, however often one tries."""
+    """Why an event was not sent: a ``final`` failure stays, however often one tries; one ``of_call`` is of every event."""
 
     code: str
     reason: str
     final: bool = True
+    of_call: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +241,7 @@ class _Pending(Generic[E]):
     def outcome(self, at: datetime, failure: _Failure | None) -> Outcome[E]:
         if failure is None:
             return Outcome(self.event, self.name, at)
-        return Outcome(self.event, self.name, at, failure.code, failure.reason)
+        return Outcome(self.event, self.name, at, failure.code, failure.reason, failure.of_call)
 
 
 def _failure_in(result: Mapping[str, Any]) -> _Failure | None:
@@ -252,10 +254,11 @@ def _failure_of(raised: Exception) -> _Failure:
     """Why a whole call failed. botocore's errors are known by what they carry: botocore itself may not be here."""
     response: Mapping[str, Any] = getattr(raised, "response", {})
     if "Error" not in response:
-        return _Failure(type(raised).__name__, str(raised), final=False)
+        return _Failure(type(raised).__name__, str(raised), final=False, of_call=True)
     code = response["Error"].get("Code", type(raised).__name__)
     refused = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400) < 500
-    return _Failure(code, response["Error"].get("Message", ""), final=refused and "Throttl" not in code)
+    final = refused and "Throttl" not in code
+    return _Failure(code, response["Error"].get("Message", ""), final, of_call=True)
 
 
 def _wait(tried: int) -> float:

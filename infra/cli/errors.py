@@ -1,0 +1,37 @@
+"""What goes wrong, told in one line."""
+
+from __future__ import annotations
+
+from infra.names import TABLE_NAME
+
+
+class Failure(Exception):
+    """The command cannot do what it was asked to; the message is the one line to tell. ``status`` is the exit code."""
+
+    def __init__(self, message: str, *, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def explained(problem: Exception) -> str | None:
+    """What to tell of an error that is no bug of ours, in one line; None if it may be one."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - only when something went wrong
+
+    from events.store import Throttled  # noqa: PLC0415
+
+    if isinstance(problem, Throttled) and isinstance(problem.__cause__, Exception):
+        problem = problem.__cause__
+    if isinstance(problem, Failure | BotoCoreError):
+        told = str(problem)
+    elif isinstance(problem, ClientError):
+        told = _refused(problem)
+    else:
+        return None
+    return " ".join(told.split())
+
+
+def _refused(refusal: ClientError) -> str:
+    error = refusal.response["Error"]
+    if refusal.operation_name in {"GetItem", "Query"} and error.get("Code") == "ResourceNotFoundException":
+        return f"there is no table {TABLE_NAME!r} in this account and region: the pipeline is not deployed there"
+    return f"AWS refused {refusal.operation_name}: {error.get('Code', '?')}: {error.get('Message', '')}"
