@@ -217,7 +217,8 @@ def _copy_sources(folder: Path) -> None:
 
 
 def _sources() -> list[Path]:
-    return [file for package in OWN for file in sorted((ROOT / package).rglob("*.py"))]
+    kinds = ("py", "toml")
+    return [file for package in OWN for kind in kinds for file in sorted((ROOT / package).rglob(f"*.{kind}"))]
 
 
 def _check_libraries(folder: Path) -> None:
