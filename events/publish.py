@@ -222,7 +222,7 @@ class Publisher:
 
 
 class _Failure(NamedTuple):
-    """Why an event was not sent: a ``final`` failure stays, however often one tries; one ``of_call`` is of every event."""
+    """Why an event was not sent. A ``final`` one stays, however often one tries; one ``of_call`` is of all events."""
 
     code: str
     reason: str

@@ -18,6 +18,7 @@ def open_queue(
     bus: str,
     name: str,
     pattern: Mapping[str, Any],
+    *,
     tags: Mapping[str, str] | None = None,
 ) -> str:
     """Make a queue, and a rule of the same name that sends it what matches ``pattern`` on the bus; returns its URL."""

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING
+
 from infra.names import TABLE_NAME
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
 
 
 class Failure(Exception):
@@ -15,19 +21,20 @@ class Failure(Exception):
 
 def explained(problem: Exception) -> str | None:
     """What to tell of an error that is no bug of ours, in one line; None if it may be one."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - only when something went wrong
+    if isinstance(problem, Failure):
+        return " ".join(str(problem).split())
+    if "botocore" not in sys.modules:
+        return None
+
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see the package
 
     from events.store import Throttled  # noqa: PLC0415
 
     if isinstance(problem, Throttled) and isinstance(problem.__cause__, Exception):
         problem = problem.__cause__
-    if isinstance(problem, Failure | BotoCoreError):
-        told = str(problem)
-    elif isinstance(problem, ClientError):
-        told = _refused(problem)
-    else:
-        return None
-    return " ".join(told.split())
+    if isinstance(problem, ClientError):
+        return " ".join(_refused(problem).split())
+    return " ".join(str(problem).split()) if isinstance(problem, BotoCoreError) else None
 
 
 def _refused(refusal: ClientError) -> str:

@@ -7,7 +7,6 @@ import sys
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -23,10 +22,10 @@ from infra.cli.tail import tail
 class _Commands(TyperGroup):
     """Tells what goes wrong in one line, wherever it does."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (typer.Exit, typer.Abort):
             raise
         except KeyboardInterrupt:
             ctx.exit(128 + signal.SIGINT)

@@ -61,7 +61,7 @@ def tell_row(console: Console, row: Iterable[str]) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """A table. What does not fit goes on in the next line, so that an id can be read whatever the width."""
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
 
     made = Table(*(Column(each, overflow="fold") for each in columns), box=None, pad_edge=False, header_style="bold")
     made.show_header = bool(columns)

@@ -49,7 +49,9 @@ class _Count:
         return not (self.invalid or self.unsent or self.broken)
 
     def __str__(self) -> str:
-        others = [f", {number} {what}" for number, what in ((self.invalid, "invalid"), (self.unsent, "not sent")) if number]
+        others = [
+            f", {number} {what}" for number, what in ((self.invalid, "invalid"), (self.unsent, "not sent")) if number
+        ]
         return f"{self.submitted} {'order' if self.submitted == 1 else 'orders'} submitted" + "".join(others)
 
 

@@ -92,13 +92,13 @@ def _received(sqs: SQSClient, url: str) -> Iterator[dict[str, Any]]:
     """The events that come into the queue, without end."""
     said_so = time.monotonic()
     while True:
-        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=_WAIT_SECONDS).get("Messages")
-        if messages:
+        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=_WAIT_SECONDS)
+        if messages := answer.get("Messages"):
             yield from (json.loads(message["Body"]) for message in messages)
-            entries = [
-                {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]} for number, message in enumerate(messages)
-            ]
-            sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+            sqs.delete_message_batch(
+                QueueUrl=url,
+                Entries=[{"Id": each["MessageId"], "ReceiptHandle": each["ReceiptHandle"]} for each in messages],
+            )
         if time.monotonic() - said_so > _SAYS_SO_EVERY_SECONDS:
             sqs.tag_queue(QueueUrl=url, Tags=_alive())
             said_so = time.monotonic()
