@@ -6,7 +6,6 @@ from pydantic import Field
 
 from events.model import Amount, Currency, DomainEvent, Id, Model, Quantity, Text
 
-
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
 
 

@@ -1,12 +1,17 @@
 """The CDK app. `python -m infra.app` synthesizes the template for AWS into `cdk.out`; `cdk deploy` runs the same."""
 
 import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import aws_cdk as cdk
 from aws_cdk import cx_api
+from constructs import Node
 
 from infra import bundle
+from infra.api.identity import TokenIssuer
+from infra.bundle import Package
 from infra.saga import DEFINITION
 from infra.stack import OrderPipeline
 
@@ -15,21 +20,48 @@ STACK_NAME = "OrderPipeline"
 EMAIL_SENDER = "orders@example.com"
 
 
-def synthesize(code: Path, outdir: Path, *, saga: Path = DEFINITION) -> cx_api.CloudAssembly:
-    """Synthesize the stack into the folder `outdir`; `code` is the functions' package, a folder or a zip file."""
+def synthesize(
+    code: Mapping[Package, Path], outdir: Path, *, saga: Path = DEFINITION, checks_tokens: bool = False
+) -> cx_api.CloudAssembly:
+    """Synthesize the stack into the folder `outdir`.
+
+    `code` are the functions' packages, folders or zip files. With `checks_tokens` an authorizer function of ours checks
+    the user pool's tokens; CDK's context names another issuer: `cdk deploy -c jwt_issuer=... -c jwt_jwks_url=...
+    -c jwt_audience=...`, where several audiences are separated by spaces.
+    """
     app = cdk.App(
         analytics_reporting=False,
         outdir=str(outdir),
         context={"@aws-cdk/aws-iam:minimizePolicies": True},
     )
-    sender = app.node.try_get_context("email_sender") or EMAIL_SENDER
-    OrderPipeline(app, STACK_NAME, code=code, saga=saga, email_sender=sender)
+    OrderPipeline(
+        app,
+        STACK_NAME,
+        code=code,
+        saga=saga,
+        email_sender=app.node.try_get_context("email_sender") or EMAIL_SENDER,
+        checks_tokens=checks_tokens,
+        issuer=_issuer(app.node),
+    )
     return app.synth()
+
+
+def _issuer(node: Node) -> TokenIssuer | None:
+    """The token issuer in CDK's context, if one is named there. Raises SystemExit where it is named by half."""
+    settings = {name: node.try_get_context(name) for name in ("jwt_issuer", "jwt_jwks_url", "jwt_audience")}
+    missing = [name for name, value in settings.items() if not value]
+    if len(missing) == len(settings):
+        return None
+    if missing:
+        sys.exit(
+            f"for an identity provider of your own, name all of {', '.join(settings)}; missing: {', '.join(missing)}"
+        )
+    return TokenIssuer(settings["jwt_issuer"], settings["jwt_jwks_url"], tuple(settings["jwt_audience"].split()))
 
 
 def main() -> None:
     """Package the functions for AWS and synthesize, to where the CDK command line wants it or else into `cdk.out`."""
-    synthesize(bundle.zip_bundle("aws"), Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
+    synthesize(bundle.zip_bundles("aws"), Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from infra.bundle import Package
+
 Bus = Literal["intake", "orders"]
 
+API_STAGE = "v1"
+
+GET = "dynamodb:GetItem"
 PUT = "dynamodb:PutItem"
 QUERY = "dynamodb:Query"
 UPDATE = "dynamodb:UpdateItem"
@@ -18,10 +23,14 @@ CHECK = "dynamodb:ConditionCheckItem"
 
 @dataclass(frozen=True)
 class Rows:
-    """A grant on the table: `actions` on the items whose partition key matches one of `keys` (IAM wildcards)."""
+    """A grant on the table: `actions` on the items whose partition key matches one of `keys` (IAM wildcards).
+
+    With `index`, on that index and its partition keys instead.
+    """
 
     actions: tuple[str, ...]
     keys: tuple[str, ...]
+    index: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class TableFeed:
 
 @dataclass(frozen=True)
 class Function:
-    """One Lambda function.
+    """One Lambda function of the package that its code is in.
 
     `timeout` is in seconds, `memory` in MB. `local_concurrency` is its reserved concurrency on one machine, where each
     concurrent call is a process. `dead_letters`: it sends what it cannot handle to its dead-letter queue itself.
@@ -73,6 +82,7 @@ class Function:
     timeout: int = 10
     memory: int = 512
     local_concurrency: int = 2
+    package: Package = "functions"
 
     @property
     def name(self) -> str:
@@ -200,4 +210,17 @@ FUNCTIONS: tuple[Function, ...] = (
         sends_email=True,
         rows=(Rows((QUERY,), ("notification#*", "order#*")), Rows((PUT,), ("notification#*",))),
     ),
+    Function(
+        "api_query",
+        "handlers.api.query.handler",
+        (
+            Rows((GET,), ("view#order#*", "level#*")),
+            Rows((QUERY,), ("1#customer#*",), index="GSI1"),
+            Rows((QUERY,), ("order#*", "reservation#*", "payment#*", "shipment#*", "notification#*")),
+        ),
+        package="api",
+    ),
 )
+
+AUTHORIZER = Function("api_authorizer", "handlers.api.authorizer.handler", package="api")
+"""Checks the tokens of callers of the API, where the gateway does not do so itself."""

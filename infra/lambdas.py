@@ -17,7 +17,7 @@ from infra.template import created_after_policy, name_in_template
 class PipelineFunction(lambda_.Function):
     """The function that `spec` describes, granted its rows of the table, its log group and its dead-letter queue.
 
-    `code` is the folder to package: the same for every function, so that it is uploaded once.
+    `code` is where the function's package is: a folder or a zip file, uploaded once for all functions of the package.
     `dead_letters` is there when something can end in one: a delivery, or what the function itself gives up.
     """
 

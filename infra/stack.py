@@ -1,5 +1,6 @@
 """The stack: what `infra/functions.py` lists, around the table and the two buses."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from aws_cdk import CfnOutput, Duration, Stack
@@ -7,9 +8,13 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ses as ses
 from constructs import Construct
 
+from infra.api.gateway import HttpApi
+from infra.api.identity import Identity, TokenIssuer
+from infra.bundle import Package
 from infra.buses import IntakeBus, OrdersBus
-from infra.functions import FUNCTIONS, Function, Subscription, TableFeed
+from infra.functions import AUTHORIZER, FUNCTIONS, Function, Subscription, TableFeed
 from infra.lambdas import PipelineFunction
+from infra.queues import WorkQueue
 from infra.saga import OrderSaga
 from infra.table import OrdersTable
 from infra.triggers import feed, subscribe
@@ -18,15 +23,27 @@ from infra.triggers import feed, subscribe
 class OrderPipeline(Stack):
     """The order pipeline.
 
-    `code` is the folder of the functions' package, `saga` the state machine's definition, `email_sender` the address
-    that order e-mails come from.
+    `code` are the functions' packages, `saga` is the state machine's definition, `email_sender` the address that order
+    e-mails come from. An authorizer function checks the tokens of `issuer` if there is one, and with `checks_tokens`
+    those of the user pool; else the gateway does.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, code: Path, saga: Path, email_sender: str) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        code: Mapping[Package, Path],
+        saga: Path,
+        email_sender: str,
+        checks_tokens: bool,
+        issuer: TokenIssuer | None,
+    ) -> None:
         super().__init__(
             scope, construct_id, description="An event-sourced order pipeline", termination_protection=True
         )
         self._code = code
+        self._queues: dict[str, WorkQueue] = {}
         self._table = OrdersTable(self, "Table")
         self._intake = IntakeBus(self, "IntakeBus")
         self._orders = OrdersBus(self, "OrdersBus")
@@ -47,6 +64,11 @@ class OrderPipeline(Stack):
         self._output("EmailSender", email_sender)
 
         functions = [self._function(spec, email_sender) for spec in FUNCTIONS]
+        self._api(
+            {made.spec.key: made for made in functions},
+            issuer,
+            checks_tokens=checks_tokens,
+        )
         order_saga = OrderSaga(
             self,
             "Saga",
@@ -58,15 +80,15 @@ class OrderPipeline(Stack):
         self._output("SagaStartDeadLettersUrl", order_saga.dead_letters.queue_url)
 
     def _function(self, spec: Function, email_sender: str) -> PipelineFunction:
-        function = PipelineFunction(self, spec, self._code, self._table)
+        function = PipelineFunction(self, spec, self._code[spec.package], self._table)
         self._output(f"{spec.name}FunctionName", function.function_name)
         if function.dead_letters is not None:
             self._output(f"{spec.name}DeadLettersUrl", function.dead_letters.queue_url)
         match spec.trigger:
             case Subscription() as subscription:
                 bus = self._intake if subscription.bus == "intake" else self._orders
-                queue = subscribe(function, subscription, bus)
-                self._output(f"{spec.name}QueueUrl", queue.queue_url)
+                self._queues[spec.key] = subscribe(function, subscription, bus)
+                self._output(f"{spec.name}QueueUrl", self._queues[spec.key].queue_url)
             case TableFeed() as wanted:
                 feed(function, wanted, self._table, self._failures)
         if spec.publishes:
@@ -75,6 +97,34 @@ class OrderPipeline(Stack):
         if spec.sends_email:
             function.add_environment("EMAIL_SENDER", email_sender)
             function.allow(["ses:SendEmail"], [self._sender.email_identity_arn])
+        return function
+
+    def _api(
+        self, functions: Mapping[str, PipelineFunction], issuer: TokenIssuer | None, *, checks_tokens: bool
+    ) -> None:
+        identity = Identity(self, "Identity")
+        api = HttpApi(
+            self,
+            "Api",
+            identity=identity,
+            authorizer=self._authorizer(issuer or identity.issuer) if issuer or checks_tokens else None,
+            intake=self._queues["order_intake"],
+            query=functions["api_query"],
+        )
+        self._output("ApiUrl", api.url)
+        self._output("ApiId", api.rest_api_id)
+        self._output("ApiKeyId", api.key.key_id)
+        self._output("TokenUrl", f"{identity.domain.base_url()}/oauth2/token")
+        self._output("UserPoolId", identity.pool.user_pool_id)
+        self._output("ShopClientId", identity.shop.user_pool_client_id)
+        self._output("OperationsClientId", identity.operations.user_pool_client_id)
+
+    def _authorizer(self, issuer: TokenIssuer) -> PipelineFunction:
+        function = PipelineFunction(self, AUTHORIZER, self._code[AUTHORIZER.package], self._table)
+        self._output(f"{AUTHORIZER.name}FunctionName", function.function_name)
+        function.add_environment("JWT_ISSUER", issuer.issuer)
+        function.add_environment("JWT_JWKS_URL", issuer.jwks_url)
+        function.add_environment("JWT_AUDIENCE", " ".join(issuer.audience))
         return function
 
     def _output(self, name: str, value: str) -> None:

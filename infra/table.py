@@ -49,7 +49,7 @@ class OrdersTable(dynamodb.Table):
         role.add_to_principal_policy(
             iam.PolicyStatement(
                 actions=list(rows.actions),
-                resources=[self.table_arn],
+                resources=[f"{self.table_arn}/index/{rows.index}" if rows.index else self.table_arn],
                 conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(rows.keys)}},
             )
         )

@@ -14,9 +14,8 @@ _CHECK_BYTES = 12
 
 
 class Position(Model):
-    """The last order shown: its key in the index, and the generation of views the list began with."""
+    """The last order shown: its key in the index."""
 
-    generation: Id
     order_id: Id
     sort_key: str
 
@@ -44,5 +43,5 @@ def decode(cursor: str, question: str) -> Position:
 
 
 def _check(content: bytes, question: str) -> bytes:
-    """What ties a cursor to its list. No secret is in it: a made up cursor leads nowhere but to the caller's own orders."""
+    """What ties a cursor to its list. It needs no secret: a made up cursor leads to the caller's own orders at most."""
     return blake2b(content + b"\0" + question.encode(), digest_size=_CHECK_BYTES).digest()

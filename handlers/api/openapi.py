@@ -33,7 +33,7 @@ _SECURITY = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": f"An access token. {READ}: one's own orders and stock; {WRITE}: place and cancel; {OPERATE}: anybody's.",
+        "description": f"An access token with {READ}, {WRITE}, or, for anybody's orders, {OPERATE}.",
     },
     "key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The key of a usage plan."},
 }

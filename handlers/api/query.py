@@ -84,13 +84,11 @@ def docs() -> Response[Any]:
     return Response(200, "text/html", openapi.page(app))
 
 
-@app.exception_handler(Refusal)
-def refused(refusal: Refusal) -> Response[Any]:
+def _refused(refusal: Refusal) -> Response[Any]:
     return _answer(refusal.problem)
 
 
-@app.exception_handler(RequestValidationError)
-def invalid(error: RequestValidationError) -> Response[Any]:
+def _invalid(error: RequestValidationError) -> Response[Any]:
     detail = "; ".join(f"{wrong['loc'][-1]}: {wrong['msg']}" for wrong in error.errors())
     return _answer(problem(HTTPStatus.BAD_REQUEST, detail))
 
@@ -121,6 +119,10 @@ def _told(record: Recorded) -> HistoryEvent:
         occurred_at=record.occurred_at,
         data=record.event.model_dump(mode="json", exclude_none=True, exclude={"payment_token"}),
     )
+
+
+app.exception_handler(Refusal)(_refused)
+app.exception_handler(RequestValidationError)(_invalid)
 
 
 def conditional(event: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from events import streams
 from events.envelope import Recorded
-from events.notification import CustomerNotified
 from events.ordering import OrderPlaced
 from events.store import EventStore
 from handlers.api.cursors import Position
@@ -18,7 +17,7 @@ from handlers.projections.order_fold import Attributes, fold
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-_STREAMS = (streams.order, streams.reservation, streams.payment, streams.shipment, streams.cancellation)
+_STREAMS = (streams.order, streams.reservation, streams.payment, streams.shipment)
 _PAGES = 10
 """How many pages of the index a list reads at most, before it answers with fewer orders than asked for."""
 
@@ -36,7 +35,7 @@ class Reader:
 
     def order(self, order_id: str) -> Attributes | None:
         """An order as its view shows it."""
-        return self._item(order_items.key(order_id, order_items.GENERATION))
+        return self._item(order_items.view_key(order_id))
 
     def stock(self, sku: str) -> int | None:
         """How much of a SKU is available, now; None for a SKU that was never delivered."""
@@ -63,23 +62,18 @@ class Reader:
     def orders_of(
         self, customer_id: str, status: str | None, after: Position | None, limit: int
     ) -> tuple[list[Attributes], Position | None]:
-        """A customer's orders, newest first, and where to go on if there may be more.
-
-        They come from the generation of views that the list began with.
-        """
-        generation = after.generation if after else order_items.GENERATION
-        partition = order_items.customer_partition(customer_id, generation)
+        """A customer's orders, newest first, and where to go on if there may be more."""
+        partition = order_items.customer_partition(customer_id)
         found: list[Attributes] = []
         for _ in range(_PAGES):
-            page = self._page(partition, status, after, limit - len(found), generation)
-            found += page[0]
-            after = page[1]
+            page, after = self._page(partition, status, after, limit - len(found))
+            found += page
             if after is None or len(found) == limit:
                 break
         return found, after
 
     def _page(
-        self, partition: str, status: str | None, after: Position | None, limit: int, generation: str
+        self, partition: str, status: str | None, after: Position | None, limit: int
     ) -> tuple[list[Attributes], Position | None]:
         names, values = {"#partition": "GSI1PK"}, {":partition": {"S": partition}}
         filtered: dict[str, Any] = {}
@@ -88,7 +82,7 @@ class Reader:
             filtered["FilterExpression"] = "#status = :status"
         if after:
             filtered["ExclusiveStartKey"] = {
-                **order_items.key(after.order_id, generation),
+                **order_items.view_key(after.order_id),
                 "GSI1PK": {"S": partition},
                 "GSI1SK": {"S": after.sort_key},
             }
@@ -103,15 +97,15 @@ class Reader:
             **filtered,
         )
         last = answer.get("LastEvaluatedKey")
-        return [_attributes(item) for item in answer["Items"]], _position(last, generation) if last else None
+        return [_attributes(item) for item in answer["Items"]], _position(last) if last else None
 
     def _item(self, key: Mapping[str, AttributeValueTypeDef]) -> Attributes | None:
         item = self._client.get_item(TableName=self._store.table, Key=key).get("Item")
         return None if item is None else _attributes(item)
 
 
-def _position(key: Mapping[str, Any], generation: str) -> Position:
-    return Position(generation=generation, order_id=order_items.order_id(key["PK"]["S"]), sort_key=key["GSI1SK"]["S"])
+def _position(key: Mapping[str, Any]) -> Position:
+    return Position(order_id=key["PK"]["S"].rpartition("#")[2], sort_key=key["GSI1SK"]["S"])
 
 
 def _attributes(item: Mapping[str, Any]) -> Attributes:

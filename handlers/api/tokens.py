@@ -41,7 +41,7 @@ class Verifier:
 
         Raises:
             InvalidToken: it is not.
-            jwt.PyJWKClientConnectionError: the issuer's keys cannot be had, so nothing is known about the token.
+            jwt.PyJWTError: the issuer's keys cannot be had, so nothing is known about the token.
         """
         try:
             key = self.keys.get_signing_key_from_jwt(token)
@@ -53,7 +53,7 @@ class Verifier:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "sub"], "verify_aud": False},
             )
-        except jwt.PyJWKClientConnectionError:
+        except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError):
             raise
         except jwt.PyJWTError as invalid:
             raise InvalidToken(f"{type(invalid).__name__}: {invalid}") from invalid
@@ -73,8 +73,10 @@ def issuer_keys(jwks_url: str) -> jwt.PyJWKClient:
 
 
 def customer_id(claims: Mapping[str, Any]) -> str:
-    """Who the bearer is to us: the token's subject, or, where that is no id of at most 32 letters and digits (hyphens of
-    a UUID aside), a UUID made of issuer and subject (RFC 9562, version 5)."""
+    """Who the bearer is to us: the token's subject, where that is a UUID or at most 32 letters and digits.
+
+    Of any other subject and its issuer, a UUID is made (RFC 9562, version 5).
+    """
     subject = str(claims["sub"])
     if _UUID.fullmatch(subject) or _SHORT.fullmatch(subject):
         return subject

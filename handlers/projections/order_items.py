@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
     from handlers.projections.order_fold import Attributes
 
 GENERATION = "1"
@@ -13,7 +15,7 @@ REJECTED = "REJECTED"
 STATUS_SHARDS = 8
 
 
-def view_key(order_id: str) -> dict[str, dict[str, str]]:
+def view_key(order_id: str) -> dict[str, AttributeValueTypeDef]:
     """The key of an order's view."""
     return {"PK": {"S": f"view#order#{order_id}"}, "SK": {"S": GENERATION}}
 

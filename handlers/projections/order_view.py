@@ -16,7 +16,7 @@ from events.store import EventStore, Throttled, throttling
 from handlers.aws import event_store
 from handlers.observability import about, lag
 from handlers.projections.order_fold import Attributes, fold
-from handlers.projections.order_items import REJECTED, view_key, with_index_keys
+from handlers.projections.order_items import REJECTED, customer_partition, view_key, with_index_keys
 from handlers.subscriber import grouping_subscriber
 
 if TYPE_CHECKING:
@@ -108,7 +108,10 @@ class OrderView:
         at = _rejected_at(record)
         told = "; ".join(f"{reason.field}: {reason.message}" for reason in rejected.reasons[:_SHOWN_REASONS])
         shown: Attributes = {"rejected_at": at, "rejection": told, "rejection_count": rejected.reason_count}
-        alone = {"order_id": order_id, "status": REJECTED, "GSI2SK": f"{at}#{order_id}"}
+        alone: Attributes = {"order_id": order_id, "status": REJECTED, "GSI2SK": f"{at}#{order_id}"}
+        if rejected.customer_id:
+            alone |= {"customer_id": rejected.customer_id, "GSI1SK": f"{at}#{order_id}"}
+            alone["GSI1PK"] = customer_partition(rejected.customer_id)
         newer: Condition = ("(attribute_not_exists(rejected_at) OR rejected_at < :newer)", {":newer": {"S": at}})
         no_order: Condition = ("attribute_not_exists(order_version)", {})
         view = self._update(order_id, with_index_keys(order_id, shown | alone), [newer, no_order])

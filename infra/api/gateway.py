@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from aws_cdk import Duration, RemovalPolicy
@@ -13,39 +13,41 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from handlers.api.requests import CancellationRequest, OrderRequest
+from handlers.api.problems import CONTENT_TYPE as PROBLEM
+from handlers.api.problems import problem
 from handlers.callers import OPERATE, READ, WRITE
 from infra.api import mapping
 from infra.api.identity import AUTHORIZER_CACHE, Identity
 from infra.api.json_schema import draft4
-from infra.template import name_in_template
+from infra.functions import API_STAGE
+from infra.template import resource_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sqs as sqs
 
-STAGE = "v1"
 # Of the whole stage, whoever calls.
 STAGE_RATE, STAGE_BURST = 500, 1000
 # Of an API key: requests a second, at once, and a day.
 PLAN_RATE, PLAN_BURST, PLAN_QUOTA = 100, 200, 10_000
-PROBLEM = "application/problem+json"
+JSON = "application/json"
 
 _Response = apigateway.ResponseType
-# What the gateway refuses by itself: status, title, and detail as its template language has it.
-_PROBLEMS: Mapping[_Response, tuple[int, str, str]] = {
-    _Response.BAD_REQUEST_BODY: (400, "Bad Request", '"$context.error.validationErrorString"'),
-    _Response.BAD_REQUEST_PARAMETERS: (400, "Bad Request", "$context.error.messageString"),
-    _Response.UNAUTHORIZED: (401, "Unauthorized", '"the token is missing, or not valid"'),
-    _Response.ACCESS_DENIED: (403, "Forbidden", '"the token does not have the scope for this"'),
-    _Response.INVALID_API_KEY: (403, "Forbidden", '"the header x-api-key has no valid key"'),
-    _Response.MISSING_AUTHENTICATION_TOKEN: (404, "Not Found", '"there is nothing here"'),
-    _Response.REQUEST_TOO_LARGE: (413, "Content Too Large", "$context.error.messageString"),
-    _Response.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported Media Type", '"the body is to be application/json"'),
-    _Response.THROTTLED: (429, "Too Many Requests", '"more requests than your plan allows; slow down"'),
-    _Response.QUOTA_EXCEEDED: (429, "Too Many Requests", '"more requests than your plan allows in a day"'),
-    _Response.DEFAULT_4_XX: (400, "Bad Request", "$context.error.messageString"),
-    _Response.DEFAULT_5_XX: (500, "Internal Server Error", "$context.error.messageString"),
+_MESSAGE = "$context.error.messageString"
+# What the gateway refuses by itself: status, and detail as its template language has it.
+_PROBLEMS: Mapping[apigateway.ResponseType, tuple[HTTPStatus, str]] = {
+    _Response.BAD_REQUEST_BODY: (HTTPStatus.BAD_REQUEST, '"$context.error.validationErrorString"'),
+    _Response.BAD_REQUEST_PARAMETERS: (HTTPStatus.BAD_REQUEST, _MESSAGE),
+    _Response.UNAUTHORIZED: (HTTPStatus.UNAUTHORIZED, '"the token is missing, or not valid"'),
+    _Response.ACCESS_DENIED: (HTTPStatus.FORBIDDEN, '"the token does not have the scope for this"'),
+    _Response.INVALID_API_KEY: (HTTPStatus.FORBIDDEN, '"the header x-api-key has no valid key"'),
+    _Response.MISSING_AUTHENTICATION_TOKEN: (HTTPStatus.NOT_FOUND, '"there is nothing here"'),
+    _Response.REQUEST_TOO_LARGE: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _MESSAGE),
+    _Response.UNSUPPORTED_MEDIA_TYPE: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, '"the body is to be application/json"'),
+    _Response.THROTTLED: (HTTPStatus.TOO_MANY_REQUESTS, '"more requests than your plan allows; slow down"'),
+    _Response.QUOTA_EXCEEDED: (HTTPStatus.TOO_MANY_REQUESTS, '"more requests than your plan allows in a day"'),
+    _Response.DEFAULT_4_XX: (HTTPStatus.BAD_REQUEST, _MESSAGE),
+    _Response.DEFAULT_5_XX: (HTTPStatus.INTERNAL_SERVER_ERROR, _MESSAGE),
 }
 
 
@@ -73,7 +75,7 @@ class HttpApi(apigateway.RestApi):
             cloud_watch_role=True,
             cloud_watch_role_removal_policy=RemovalPolicy.DESTROY,
             deploy_options=apigateway.StageOptions(
-                stage_name=STAGE,
+                stage_name=API_STAGE,
                 throttling_rate_limit=STAGE_RATE,
                 throttling_burst_limit=STAGE_BURST,
                 tracing_enabled=True,
@@ -139,28 +141,11 @@ class HttpApi(apigateway.RestApi):
             self._authorized(resource, "GET", asks, READ)
         for name in ("openapi.json", "docs"):
             self.root.add_resource(name).add_method("GET", asks, authorization_type=apigateway.AuthorizationType.NONE)
-        self._accepts(
-            orders,
-            "OrderRequest",
-            draft4(OrderRequest),
-            mapping.submit(self._callers),
-            mapping.submitted(self._callers),
-            "the Idempotency-Key is to be a UUID or 1 to 31 of A-Z a-z 0-9 _ -, and the order within 256 KB",
-        )
-        self._accepts(
-            order.add_resource("cancellation"),
-            "CancellationRequest",
-            draft4(CancellationRequest),
-            mapping.cancel(self._callers),
-            mapping.cancellation_taken(),
-            "an order id is 1 to 64 of A-Z a-z 0-9 _ -",
-        )
+        self._accepts(orders, mapping.submission(self._callers))
+        self._accepts(order.add_resource("cancellation"), mapping.cancellation(self._callers))
 
-    def _accepts(
-        self, resource: apigateway.Resource, name: str, schema: Mapping[str, Any], request: str, answer: str, wrong: str
-    ) -> None:
+    def _accepts(self, resource: apigateway.Resource, taking: mapping.Taking) -> None:
         """`POST`: what fits the schema goes on the intake queue, and is answered with 202."""
-        refusal = {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": wrong}
         integration = apigateway.AwsIntegration(
             service="sqs",
             path=f"{self.env.account}/{self._intake.queue_name}",
@@ -169,37 +154,16 @@ class HttpApi(apigateway.RestApi):
                 credentials_role=self._role,
                 passthrough_behavior=apigateway.PassthroughBehavior.NEVER,
                 request_parameters={"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
-                request_templates={"application/json": request},
+                request_templates={JSON: taking.request},
                 integration_responses=[
-                    apigateway.IntegrationResponse(status_code="202", response_templates={"application/json": answer}),
-                    apigateway.IntegrationResponse(
-                        status_code="400",
-                        selection_pattern="4[0-9]{2}",
-                        response_parameters={"method.response.header.Content-Type": f"'{PROBLEM}'"},
-                        response_templates={"application/json": json.dumps(refusal)},
-                    ),
-                    apigateway.IntegrationResponse(
-                        status_code="503",
-                        selection_pattern="5[0-9]{2}",
-                        response_parameters={"method.response.header.Content-Type": f"'{PROBLEM}'"},
-                        response_templates={
-                            "application/json": json.dumps(
-                                {
-                                    "type": "about:blank",
-                                    "title": "Service Unavailable",
-                                    "status": 503,
-                                    "detail": "the request was not taken; send it again with the same Idempotency-Key",
-                                }
-                            )
-                        },
-                    ),
+                    apigateway.IntegrationResponse(status_code="202", response_templates={JSON: taking.answer}),
+                    _refused("4[0-9]{2}", HTTPStatus.BAD_REQUEST, taking.refusal),
+                    _refused("5[0-9]{2}", HTTPStatus.SERVICE_UNAVAILABLE, "not taken; send it again with the same key"),
                 ],
             ),
         )
-        model = self.add_model(name, content_type="application/json", schema=apigateway.JsonSchema())
-        resource_of_model = model.node.default_child
-        assert isinstance(resource_of_model, apigateway.CfnModel)
-        resource_of_model.schema = schema
+        model = self.add_model(taking.body.__name__, content_type=JSON, schema=apigateway.JsonSchema())
+        resource_of(model).add_property_override("Schema", draft4(taking.body))
         typed = {"method.response.header.Content-Type": True}
         self._authorized(
             resource,
@@ -208,7 +172,7 @@ class HttpApi(apigateway.RestApi):
             WRITE,
             api_key_required=True,
             request_validator=self._validator,
-            request_models={"application/json": model},
+            request_models={JSON: model},
             method_responses=[
                 apigateway.MethodResponse(status_code="202"),
                 apigateway.MethodResponse(status_code="400", response_parameters=typed),
@@ -235,15 +199,15 @@ class HttpApi(apigateway.RestApi):
         )
 
     def _refuse_with_problems(self) -> None:
-        for response_type, (status, title, detail) in _PROBLEMS.items():
+        for response_type, (status, detail) in _PROBLEMS.items():
+            name = response_type.response_type
+            template = f'{{"type":"about:blank","title":"{status.phrase}","status":{status},"detail":{detail}}}'
             self.add_gateway_response(
-                f"Problem{response_type.response_type}",
+                f"Problem{name}",
                 type=response_type,
-                status_code=None if response_type.response_type.startswith("DEFAULT") else str(status),
+                status_code=None if name.startswith("DEFAULT") else str(status.value),
                 response_headers={"Content-Type": f"'{PROBLEM}'"},
-                templates={
-                    "application/json": f'{{"type":"about:blank","title":"{title}","status":{status},"detail":{detail}}}'
-                },
+                templates={JSON: template},
             )
 
     def _plan(self) -> apigateway.IApiKey:
@@ -257,3 +221,13 @@ class HttpApi(apigateway.RestApi):
         key = self.add_api_key("Key")
         plan.add_api_key(key)
         return key
+
+
+def _refused(pattern: str, status: HTTPStatus, detail: str) -> apigateway.IntegrationResponse:
+    """The answer where SQS answers with a status of that pattern."""
+    return apigateway.IntegrationResponse(
+        status_code=str(status.value),
+        selection_pattern=pattern,
+        response_parameters={"method.response.header.Content-Type": f"'{PROBLEM}'"},
+        response_templates={JSON: problem(status, detail).model_dump_json()},
+    )

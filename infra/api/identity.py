@@ -68,7 +68,7 @@ class Identity(Construct):
     @property
     def issuer(self) -> TokenIssuer:
         """The pool as an issuer."""
-        issuer = self.pool.user_pool_provider_url
+        issuer = f"https://cognito-idp.{Aws.REGION}.{Aws.URL_SUFFIX}/{self.pool.user_pool_id}"
         clients = (self.shop.user_pool_client_id, self.operations.user_pool_client_id)
         return TokenIssuer(issuer, f"{issuer}/.well-known/jwks.json", clients)
 

@@ -11,8 +11,8 @@ _LEFT_OUT = {"title", "description", "default"}  # for people, who read them in 
 def draft4(model: type[BaseModel]) -> dict[str, Any]:
     """The draft 4 schema of a model's JSON.
 
-    Source: JSON Schema Validation, draft 4, section 5: the limits of numbers are exclusive by a boolean, and there is no
-    ``const``. Definitions are under ``definitions``.
+    Source: JSON Schema Validation, draft 4, section 5: the limits of numbers are exclusive by a boolean, and there is
+    no ``const``. Definitions are under ``definitions``.
     """
     schema = _converted(model.model_json_schema(ref_template="#/definitions/{model}"))
     return {"$schema": "http://json-schema.org/draft-04/schema#", **schema}

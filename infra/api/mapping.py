@@ -1,7 +1,7 @@
 """Mapping templates (Velocity): what the gateway makes of a request for the intake queue, and of the queue's answer.
 
-A message is what the intake reads: an integration event with the caller, who is whoever the token says. An order's id is
-the caller's id and the ``Idempotency-Key``; without a key, the message's own id, which the intake then takes.
+A message is what the intake reads: an integration event with the caller, who is whoever the token says. An order's id
+is the caller's id and the ``Idempotency-Key``; without a key, the message's own id, which the intake then takes.
 
 Source: API Gateway developer guide, "Mapping template reference", and SQS API reference, ``SendMessage``.
 """
@@ -9,9 +9,11 @@ Source: API Gateway developer guide, "Mapping template reference", and SQS API r
 from dataclasses import dataclass
 from urllib.parse import quote_plus
 
-from handlers.api.requests import MAX_KEY
+from pydantic import BaseModel
 
-_ORDER_ID = quote_plus('"order_id":"') + "$order" + quote_plus('",')
+from handlers.api.requests import MAX_KEY, CancellationRequest, OrderRequest
+
+_ORDER_ID = quote_plus(',"order_id":"') + "$order" + quote_plus('"')
 _UUID = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _ID = "[A-Za-z0-9_-]{1,64}"
 
@@ -28,30 +30,37 @@ POOL_IDENTITY = Identity("$context.authorizer.claims.sub", "$context.authorizer.
 FUNCTION_IDENTITY = Identity("$context.authorizer.customer_id", "$context.authorizer.scopes")
 
 
-def submit(identity: Identity) -> str:
-    """``SendMessage`` with an ``OrderSubmitted``. Without an action, which SQS refuses, if the key is not usable.
+@dataclass(frozen=True)
+class Taking:
+    """What a `POST` makes of a body: the request to SQS, the answer once that has taken it, and why it may not."""
 
-    The gateway's JSON validation comes first, so the body is JSON.
-    """
+    body: type[BaseModel]
+    request: str
+    answer: str
+    refusal: str
+
+
+def submission(identity: Identity) -> Taking:
+    """An order becomes an ``OrderSubmitted``; if its key is not usable, a request without action, which SQS refuses."""
     message = _send("OrderSubmitted", identity, f'#if($order != ""){_ORDER_ID}#end')
-    return f"{_order_id(identity)}#if($order != '!'){message}#end"
-
-
-def submitted(identity: Identity) -> str:
-    """The answer to a submission the queue has taken."""
     message_id = "$input.path('$.SendMessageResponse.SendMessageResult.MessageId')"
-    return f'{_order_id(identity)}#if($order == "")#set($order = {message_id})#end{_accepted("$order")}'
+    return Taking(
+        OrderRequest,
+        request=f"{_order_id(identity)}#if($order != '!'){message}#end",
+        answer=f'{_order_id(identity)}#if($order == "")#set($order = {message_id})#end{_accepted("$order")}',
+        refusal="the Idempotency-Key is to be a UUID or 1 to 31 of A-Z a-z 0-9 _ -, and the order within 256 KB",
+    )
 
 
-def cancel(identity: Identity) -> str:
-    """``SendMessage`` with an ``OrderCancellationRequested``. Without an action if the order id is not usable."""
+def cancellation(identity: Identity) -> Taking:
+    """A wish becomes an ``OrderCancellationRequested``, if the order id in the path can be one."""
     message = _send("OrderCancellationRequested", identity, _ORDER_ID)
-    return f"#set($order = $input.params('order_id'))#if($order.matches('{_ID}')){message}#end"
-
-
-def cancellation_taken() -> str:
-    """The answer to a cancellation request the queue has taken."""
-    return _accepted("$input.params('order_id')")
+    return Taking(
+        CancellationRequest,
+        request=f"#set($order = $input.params('order_id'))#if($order.matches('{_ID}')){message}#end",
+        answer=_accepted("$input.params('order_id')"),
+        refusal="an order id is 1 to 64 of A-Z a-z 0-9 _ -",
+    )
 
 
 def _order_id(identity: Identity) -> str:
@@ -72,18 +81,21 @@ def _order_id(identity: Identity) -> str:
 
 
 def _send(detail_type: str, identity: Identity, order_id: str) -> str:
-    """A form for SQS: its text is encoded here, references are when the template is rendered."""
+    """A form for SQS: its text is encoded here, references are when the template is rendered.
+
+    What the gateway knows comes after what the caller sent: of two fields of the same name, ours counts, should a body
+    ever get here that is more than one JSON document.
+    """
     return (
         "Action=SendMessage&MessageBody="
-        + quote_plus(f'{{"detail-type":"{detail_type}","caller":{{"customer_id":"')
+        + quote_plus(f'{{"detail-type":"{detail_type}","detail":')
+        + "$util.urlEncode($input.body)"
+        + order_id
+        + quote_plus(',"caller":{"customer_id":"')
         + f"$util.urlEncode({identity.customer_id})"
         + quote_plus('","scopes":"')
         + f"$util.urlEncode({identity.scopes})"
-        + quote_plus('"},')
-        + order_id
-        + quote_plus('"detail":')
-        + "$util.urlEncode($input.body)"
-        + quote_plus("}")
+        + quote_plus('"}}')
     )
 
 

@@ -1,4 +1,6 @@
-"""The one deployment package all functions share: our code, and the libraries it needs cut to what it uses.
+"""The functions' deployment packages: our code, and the libraries it needs cut to what it uses.
+
+There are two: `functions`, which nearly all share, and `api` for those behind the HTTP API, whose libraries are larger.
 
 Built without Docker from wheels that `uv.lock` pins: for AWS (Python 3.13 on arm64), or for this interpreter, so that
 the local run proves the very cuts that AWS gets.
@@ -26,10 +28,14 @@ from infra.bundle.imports import unresolved
 from infra.bundle.slim import slimmed
 
 Target = Literal["aws", "local"]
+Package = Literal["functions", "api"]
+PACKAGES: tuple[Package, ...] = ("functions", "api")
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "build" / "bundle"
 OWN = ("events", "handlers")
+# Our code that needs the libraries of the package `api`, and is in no other.
+OWN_OF_API = ROOT / "handlers" / "api"
 
 _PLATFORM: Mapping[Target, tuple[str, ...]] = {
     "aws": ("--python-platform", "aarch64-manylinux2014", "--python-version", "3.13"),
@@ -42,35 +48,36 @@ class CutFailed(Exception):
     """A cut does not fit the libraries as locked, or leaves an import that finds nothing."""
 
 
-def build(target: Target) -> Path:
-    """Bring the package's folder up to date and return it: what is zipped is all that is in it.
+def build(target: Target, package: Package = "functions") -> Path:
+    """Bring a package's folder up to date and return it: what is zipped is all that is in it.
 
     Raises:
         CutFailed: `infra.bundle.cuts` does not fit the libraries, or our code imports what the package does not have.
         subprocess.CalledProcessError: uv could not export or install; what it said is on stderr.
     """
-    folder = OUTPUT / target
+    folder = OUTPUT / f"{target}-{package}"
     with _exclusively():
         recipe = [ROOT / "pyproject.toml", ROOT / "uv.lock", *Path(__file__).parent.glob("*.py")]
-        libraries = _digest(recipe, f"{target} {sys.version} {sys.executable}")
-        sources = _digest(_sources(), libraries)
-        stamp = OUTPUT / f"{target}.stamp"
+        libraries = _digest(recipe, f"{folder.name} {sys.version} {sys.executable}")
+        own = _sources(package)
+        sources = _digest(own, libraries)
+        stamp = folder.with_suffix(".stamp")
         built = stamp.read_text().split() if folder.exists() and stamp.exists() else []
         if built == [libraries, sources]:
             return folder
         if built[:1] != [libraries]:
             stamp.unlink(missing_ok=True)
-            _build_libraries(target, folder)
+            _build_libraries(target, package, folder)
             stamp.write_text(libraries)
-        _copy_sources(folder)
+        _copy_sources(own, folder)
         stamp.write_text(f"{libraries} {sources}\n")
     return folder
 
 
-def zip_bundle(target: Target) -> Path:
-    """The package as a zip file, the same bytes for the same contents; built where it is out of date."""
-    folder = build(target)
-    archive, stamp = OUTPUT / f"{target}.zip", OUTPUT / f"{target}.stamp"
+def zip_bundle(target: Target, package: Package = "functions") -> Path:
+    """A package as a zip file, the same bytes for the same contents; built where it is out of date."""
+    folder = build(target, package)
+    archive, stamp = folder.with_suffix(".zip"), folder.with_suffix(".stamp")
     with _exclusively():
         if archive.exists() and archive.stat().st_mtime_ns > stamp.stat().st_mtime_ns:
             return archive
@@ -84,22 +91,32 @@ def zip_bundle(target: Target) -> Path:
     return archive
 
 
-def _build_libraries(target: Target, folder: Path) -> None:
+def build_all(target: Target) -> dict[Package, Path]:
+    """The folders of both packages, up to date; raises what `build` does."""
+    return {package: build(target, package) for package in PACKAGES}
+
+
+def zip_bundles(target: Target) -> dict[Package, Path]:
+    """Both packages as zip files."""
+    return {package: zip_bundle(target, package) for package in PACKAGES}
+
+
+def _build_libraries(target: Target, package: Package, folder: Path) -> None:
     with TemporaryDirectory(dir=OUTPUT) as scratch:
         installed, kept = Path(scratch, "installed"), Path(scratch, "kept")
-        _install(target, installed)
-        _cut(installed, kept)
-        _check_libraries(kept)
+        _install(target, package, installed)
+        _cut(package, installed, kept)
+        _check_libraries(package, kept)
         shutil.rmtree(folder, ignore_errors=True)
         kept.rename(folder)
 
 
-def _install(target: Target, folder: Path) -> None:
-    """Install what the functions depend on, as locked."""
+def _install(target: Target, package: Package, folder: Path) -> None:
+    """Install what the package's functions depend on, as locked."""
     uv = find_uv_bin()
     requirements = folder.with_suffix(".txt")
-    left_out = [f"--no-emit-package={package}" for package in cuts.PACKAGES_LEFT_OUT]
-    groups = ["--no-default-groups", "--group", "functions"]
+    left_out = [f"--no-emit-package={name}" for name in cuts.PACKAGES_LEFT_OUT]
+    groups = ["--no-default-groups", "--group", package]
     export = [uv, "export", "--quiet", "--frozen", "--no-emit-project", *groups, *left_out]
     install = [uv, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", *_PLATFORM[target]]
     _run([*export, "--output-file", str(requirements)])
@@ -110,14 +127,15 @@ def _run(command: list[str]) -> None:
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - no outside input
 
 
-def _cut(installed: Path, kept: Path) -> None:
+def _cut(package: Package, installed: Path, kept: Path) -> None:
     """Copy what stays of the libraries, Python files slimmed, with the service models trimmed to what is called."""
-    unmet = {*cuts.LEFT_OUT, *cuts.ONLY, *cuts.REPLACED, *cuts.CHANGED, *cuts.IMPORTED_LATER, *cuts.EMPTIED}
+    left_out = {*cuts.LEFT_OUT, *cuts.LEFT_OUT_OF[package]}
+    unmet = {*left_out, *cuts.ONLY, *cuts.REPLACED, *cuts.CHANGED, *cuts.IMPORTED_LATER, *cuts.EMPTIED}
     for file in _files(installed):
         path = file.relative_to(installed).as_posix()
-        met = set(_cuts_met(path))
+        met = set(_cuts_met(path, left_out))
         unmet -= {path, *met}
-        if path in cuts.REPLACED:
+        if path in cuts.REPLACED and not met & cuts.LEFT_OUT_OF[package].keys():
             _write(kept / path, cuts.REPLACED[path][0].encode())
         elif not met:
             _write(
@@ -147,8 +165,8 @@ def slimmed_library(path: str, source: str) -> str:
         raise CutFailed(f"{path}: {mismatch}") from mismatch
 
 
-def _cuts_met(path: str) -> Iterator[str]:
-    yield from (pattern for pattern in cuts.LEFT_OUT if fnmatch(path, pattern))
+def _cuts_met(path: str, left_out: Iterable[str]) -> Iterator[str]:
+    yield from (pattern for pattern in left_out if fnmatch(path, pattern))
     for folder, (stay, _) in cuts.ONLY.items():
         if path.startswith(f"{folder}/") and path.removeprefix(f"{folder}/").partition("/")[0] not in stay:
             yield folder
@@ -206,27 +224,27 @@ def _undocumented(part: Any) -> Any:
     return [_undocumented(inner) for inner in part] if isinstance(part, list) else part
 
 
-def _copy_sources(folder: Path) -> None:
+def _copy_sources(sources: Iterable[Path], folder: Path) -> None:
     for package in OWN:
         shutil.rmtree(folder / package, ignore_errors=True)
-    for file in _sources():
+    for file in sources:
         _write(folder / file.relative_to(ROOT), file.read_bytes())
     own = [file for package in OWN for file in _python(folder / package)]
     missing = unresolved(folder, own, optional=False)
     _complain("our code imports what the package does not have", [f"{module}: {name}" for module, name in missing])
 
 
-def _sources() -> list[Path]:
+def _sources(package: Package) -> list[Path]:
     kinds = ("py", "toml")
-    return [file for package in OWN for kind in kinds for file in sorted((ROOT / package).rglob(f"*.{kind}"))]
+    files = [file for own in OWN for kind in kinds for file in sorted((ROOT / own).rglob(f"*.{kind}"))]
+    return [file for file in files if package == "api" or OWN_OF_API not in file.parents]
 
 
-def _check_libraries(folder: Path) -> None:
+def _check_libraries(package: Package, folder: Path) -> None:
+    unreached = {*cuts.UNREACHED, *cuts.UNREACHED_IN[package]}
     missing = [f"{module} imports {name}" for module, name in unresolved(folder, _python(folder), optional=True)]
-    _complain(
-        "imports of what is cut", [found for found in missing if not any(fnmatch(found, p) for p in cuts.UNREACHED)]
-    )
-    _complain("not imported at all", [p for p in cuts.UNREACHED if not any(fnmatch(found, p) for found in missing)])
+    _complain("imports of what is cut", [found for found in missing if not any(fnmatch(found, p) for p in unreached)])
+    _complain("not imported at all", [p for p in unreached if not any(fnmatch(found, p) for found in missing)])
 
 
 def _python(folder: Path) -> list[Path]:

@@ -1,6 +1,6 @@
-"""`python -m infra.bundle` builds and zips the package for AWS, and says how large it is."""
+"""`python -m infra.bundle` builds and zips the packages for AWS, and says how large they are."""
 
-from infra.bundle import zip_bundle
+from infra.bundle import zip_bundles
 
-archive = zip_bundle("aws")
-print(f"{archive}: {archive.stat().st_size:,} bytes")
+for archive in zip_bundles("aws").values():
+    print(f"{archive}: {archive.stat().st_size:,} bytes")

@@ -13,7 +13,7 @@ PACKAGES_LEFT_OUT = {
 
 # The services whose models are shipped, and the operations left in them: all that the functions call.
 OPERATIONS: Mapping[str, Sequence[str]] = {
-    "dynamodb": ("PutItem", "Query", "TransactWriteItems", "UpdateItem"),
+    "dynamodb": ("GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
     "events": ("PutEvents",),
     "sesv2": ("SendEmail",),
     "sqs": ("SendMessage",),
@@ -21,6 +21,7 @@ OPERATIONS: Mapping[str, Sequence[str]] = {
 
 _POWERTOOLS = "aws_lambda_powertools"
 _UTILITIES = f"{_POWERTOOLS}/utilities"
+_EVENTS = f"{_POWERTOOLS}.utilities.data_classes"
 
 # What the second part of a botocore event's name is, where its handlers concern the services above.
 _HANDLED = ("", "dynamodb", "events", "eventbridge", "sesv2", "sqs")
@@ -50,10 +51,25 @@ LEFT_OUT: Mapping[str, str] = {
     "dateutil/t*/win.py": "for Windows",
     "dateutil/tzwin.py": "for Windows",
     "wrapt/_wrappers.*.so": "wrapt has the same in Python, and only a traced invocation loads it at all",
-    f"{_POWERTOOLS}/event_handler/**": "routes HTTP, GraphQL and agents",
     f"{_POWERTOOLS}/metrics/provider/datadog/**": "metrics go to CloudWatch",
     f"{_UTILITIES}/parser/envelopes/**": "events the functions do not receive",
     f"{_UTILITIES}/parser/models/**": "events the functions do not receive",
+}
+
+# The same, of one package.
+LEFT_OUT_OF: Mapping[str, Mapping[str, str]] = {
+    "functions": {
+        f"{_POWERTOOLS}/event_handler/**": "routes HTTP, GraphQL and agents",
+        f"{_UTILITIES}/data_classes/a[lp][bi]_*.py": "events of HTTP routers",
+        f"{_UTILITIES}/data_classes/bedrock_*.py": "events of HTTP routers",
+        f"{_UTILITIES}/data_classes/lambda_*.py": "events of HTTP routers",
+        f"{_UTILITIES}/data_classes/vpc_*.py": "events of HTTP routers",
+    },
+    "api": {
+        "cffi/**": "compiles bindings; what is compiled needs none of it",
+        "pycparser/**": "of use to cffi alone",
+        f"{_POWERTOOLS}/event_handler/middlewares/schema_validation.py": "validates with a library that is not shipped",
+    },
 }
 
 # Folders of which only these files and folders stay, and what the others are.
@@ -67,8 +83,17 @@ ONLY: Mapping[str, tuple[Sequence[str], str]] = {
             *("__init__.py", "common.py", "shared_functions.py", "sqs_event.py", "dynamo_db_stream_event.py"),
             *("s3_event.py", "sns_event.py", "event_bridge_event.py"),
             *("kafka_event.py", "kinesis_stream_event.py", "cloud_watch_logs_event.py"),
+            *("api_gateway_proxy_event.py", "alb_event.py", "bedrock_agent_event.py"),
+            *("lambda_function_url_event.py", "vpc_lattice.py"),
         ),
         "events that neither the functions nor the batch utility know",
+    ),
+    f"{_POWERTOOLS}/event_handler": (
+        (
+            *("__init__.py", "api_gateway.py", "content_types.py", "depends.py", "exceptions.py"),
+            *("exception_handling.py", "middlewares", "openapi", "request.py", "router.py", "types.py", "util.py"),
+        ),
+        "routes GraphQL and agents",
     ),
     "aws_xray_sdk/ext": (
         ("__init__.py", "boto_utils.py", "botocore", "httplib", "resources", "util.py"),
@@ -109,6 +134,10 @@ AppendParamDocumentation = AutoPopulatedParam = HideParamFromOperations = Docume
         "def get_plugins():\n    return ()\n",
         "imports package metadata to search all that is installed for plugins; there are none",
     ),
+    f"{_POWERTOOLS}/event_handler/__init__.py": (
+        f"from {_POWERTOOLS}.event_handler.api_gateway import ApiGatewayResolver, Response\n",
+        "imports every router there is",
+    ),
     "urllib3/http2/__init__.py": ("", "switches HTTP/2 on, and imports package metadata to do so"),
     f"{_UTILITIES}/data_classes/__init__.py": ("", "imports 50 modules; the functions import those they use"),
 }
@@ -121,9 +150,26 @@ CHANGED: Mapping[str, tuple[str, str, str]] = {
         "builds models of events for type hints",
     ),
     f"{_UTILITIES}/data_classes/sqs_event.py": (
-        "from aws_lambda_powertools.utilities.data_classes import S3Event",
-        "from aws_lambda_powertools.utilities.data_classes.s3_event import S3Event",
+        f"from {_EVENTS} import S3Event",
+        f"from {_EVENTS}.s3_event import S3Event",
         "the package's own module no longer imports it (see REPLACED)",
+    ),
+    f"{_POWERTOOLS}/event_handler/api_gateway.py": (
+        f"""from {_EVENTS} import (
+    ALBEvent,
+    APIGatewayProxyEvent,
+    APIGatewayProxyEventV2,
+    BedrockAgentEvent,
+    LambdaFunctionUrlEvent,
+    VPCLatticeEvent,
+    VPCLatticeEventV2,
+)""",
+        f"""from {_EVENTS}.alb_event import ALBEvent
+from {_EVENTS}.api_gateway_proxy_event import APIGatewayProxyEvent, APIGatewayProxyEventV2
+from {_EVENTS}.bedrock_agent_event import BedrockAgentEvent
+from {_EVENTS}.lambda_function_url_event import LambdaFunctionUrlEvent
+from {_EVENTS}.vpc_lattice import VPCLatticeEvent, VPCLatticeEventV2""",
+        "the package's own module no longer imports them (see REPLACED)",
     ),
     f"{_POWERTOOLS}/shared/functions.py": (
         f"    from {_POWERTOOLS}.event_handler.openapi.compat import _model_dump\n\n    return _model_dump(data)",
@@ -180,3 +226,6 @@ UNREACHED: Mapping[str, str] = {
     f"{_POWERTOOLS}.tracing.extensions imports aws_xray_sdk.ext.aiohttp.*": "only for aiohttp",
     f"{_POWERTOOLS}.utilities.batch.types imports {_POWERTOOLS}.utilities.parser.models.*": "never (see CHANGED)",
 }
+
+# The same, in one package.
+UNREACHED_IN: Mapping[str, Mapping[str, str]] = {"functions": {}, "api": {}}

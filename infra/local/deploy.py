@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.functions import FUNCTIONS
-from infra.local.emulator import ACCOUNT, REGION, Emulator
-from infra.local.transform import CodeLocation, Template, code_folder, for_emulator, of_type, package
+from infra.functions import API_STAGE, AUTHORIZER, FUNCTIONS
+from infra.local.emulator import ACCOUNT, HOST, REGION, Emulator
+from infra.local.transform import Template, code_folders, for_emulator, of_type, package
 
 STACK = "OrderPipeline"
 BUCKET = "deployment"
-CODE = CodeLocation(BUCKET, "functions.zip")
 TEMPLATE_KEY = "template.json"
 SECONDS_TO_DEPLOY = 120.0
 
@@ -26,8 +25,10 @@ def deploy(emulator: Emulator, assembly: Path) -> dict[str, str]:
     template: Template = json.loads((assembly / f"{STACK}.template.json").read_text(encoding="utf-8"))
     s3 = emulator.client("s3")
     s3.create_bucket(Bucket=BUCKET)
-    s3.put_object(Bucket=BUCKET, Key=CODE.key, Body=package(code_folder(assembly, STACK)))
-    s3.put_object(Bucket=BUCKET, Key=TEMPLATE_KEY, Body=json.dumps(for_emulator(template, CODE)).encode())
+    for key, folder in code_folders(assembly, STACK).items():
+        s3.put_object(Bucket=BUCKET, Key=key, Body=package(folder))
+    local = for_emulator(template, BUCKET, emulator.endpoint)
+    s3.put_object(Bucket=BUCKET, Key=TEMPLATE_KEY, Body=json.dumps(local).encode())
     emulator.client("cloudformation").create_stack(
         StackName=STACK,
         TemplateURL=f"{emulator.endpoint}/{BUCKET}/{TEMPLATE_KEY}",
@@ -37,6 +38,7 @@ def deploy(emulator: Emulator, assembly: Path) -> dict[str, str]:
     _limit_concurrency(emulator, outputs)
     _set_up_table(emulator, outputs["TableName"], template)
     _create_archives(emulator, outputs["OrdersBusName"], template)
+    _set_up_api(emulator, outputs["ApiId"], template)
     emulator.client("ses").verify_email_identity(EmailAddress=outputs["EmailSender"])
     return outputs
 
@@ -71,7 +73,7 @@ def _failures(cloudformation: Any) -> Iterator[str]:
 def _limit_concurrency(emulator: Emulator, outputs: Mapping[str, str]) -> None:
     """Without a limit, a burst starts a process for each call."""
     client = emulator.client("lambda")
-    for function in FUNCTIONS:
+    for function in (*FUNCTIONS, AUTHORIZER):
         client.put_function_concurrency(
             FunctionName=outputs[f"{function.name}FunctionName"],
             ReservedConcurrentExecutions=function.local_concurrency,
@@ -96,3 +98,23 @@ def _create_archives(emulator: Emulator, bus_name: str, template: Template) -> N
             EventPattern=json.dumps(archive["EventPattern"]),
             RetentionDays=archive["RetentionDays"],
         )
+
+
+def _set_up_api(emulator: Emulator, api_id: str, template: Template) -> None:
+    """Let methods validate bodies, and answer under the emulator's own address as a custom domain would."""
+    client = emulator.client("apigateway")
+    [settings] = of_type(template, "AWS::ApiGateway::RequestValidator")
+    validator = client.create_request_validator(
+        restApiId=api_id, name="body", validateRequestBody=settings["ValidateRequestBody"]
+    )
+    for resource in client.get_resources(restApiId=api_id, limit=500)["items"]:
+        for method in resource.get("resourceMethods", {}):
+            if method == "POST":
+                client.update_method(
+                    restApiId=api_id,
+                    resourceId=resource["id"],
+                    httpMethod=method,
+                    patchOperations=[{"op": "replace", "path": "/requestValidatorId", "value": validator["id"]}],
+                )
+    client.create_domain_name(domainName=HOST)
+    client.create_base_path_mapping(domainName=HOST, basePath=API_STAGE, restApiId=api_id, stage=API_STAGE)

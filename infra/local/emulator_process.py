@@ -30,8 +30,11 @@ if __name__ == "__main__":
     if "--lifeline" in options:
         threading.Thread(target=end_with_parent, daemon=True).start()
     try:
+        import velocity  # type: ignore[import-not-found]
         from ministack.app import main  # type: ignore[import-not-found]
+        from ministack.services import apigateway_v1  # type: ignore[import-not-found]
 
+        apigateway_v1._render_request_template_v1 = velocity.render
         main()
     finally:
         shutil.rmtree(home, ignore_errors=True)

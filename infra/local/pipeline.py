@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra import bundle
-from infra.functions import FUNCTIONS
+from infra.functions import API_STAGE, FUNCTIONS
 from infra.local import emulator as emulators
 from infra.local.deploy import DeploymentError, deploy, outputs_of
 from infra.local.emulator import Emulator
 
 _SYNTHESIZE = """
 import pathlib, sys
+from infra import bundle
 from infra.app import synthesize
-synthesize(*map(pathlib.Path, sys.argv[1:]))
+synthesize(bundle.build_all("local"), pathlib.Path(sys.argv[1]), checks_tokens=True)
 """
 _NAMES = {function.key: function.name for function in FUNCTIONS}
 
@@ -58,6 +58,11 @@ class Pipeline:
     def state_machine_arn(self) -> str:
         """The order saga."""
         return self.outputs["StateMachineArn"]
+
+    @property
+    def api_url(self) -> str:
+        """The HTTP API, with its stage."""
+        return f"{self.endpoint}/{API_STAGE}"
 
     def function_name(self, key: str) -> str:
         """The name of the function with that key in `infra.functions`."""
@@ -114,12 +119,11 @@ def _assembly(made: Path | None) -> Iterator[Path]:
     if made is not None:
         yield made
         return
-    code = bundle.build("local")
     with tempfile.TemporaryDirectory(prefix="order-pipeline-cdk-") as folder:
         # A process of its own: CDK's Node, hundreds of megabytes, ends with it. And a session of its own: Ctrl-C ends
         # this process in order, not Node before it.
         done = subprocess.run(  # noqa: S603
-            [sys.executable, "-c", _SYNTHESIZE, str(code), folder],
+            [sys.executable, "-c", _SYNTHESIZE, folder],
             cwd=emulators.ROOT,
             start_new_session=True,
             capture_output=True,

@@ -5,7 +5,6 @@ import io
 import json
 import sys
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,17 @@ ONLY_ON_ANY_RESOURCE = {"ses:SendEmail"}
 RESOURCE_POLICIES = {"AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy"}
 WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 
+# It does not say what is wrong with a body.
+WHAT_IS_WRONG = ("$context.error.validationErrorString", "$context.error.message")
+
 Template = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class CodeLocation:
-    """Where the functions' zip file lies in the emulator's S3."""
+def for_emulator(template: Template, bucket: str, endpoint: str) -> Template:
+    """A copy of `template` whose functions run on this machine, without what the emulator refuses.
 
-    bucket: str
-    key: str
-
-
-def for_emulator(template: Template, code: CodeLocation) -> Template:
-    """A copy of `template` whose functions run on this machine, without what the emulator refuses."""
+    `bucket` holds the functions' packages, under the keys they have on AWS; `endpoint` is the URL of every API.
+    """
     local = copy.deepcopy(template)
     for name, resource in template["Resources"].items():
         if resource["Type"] in REFUSED_TYPES:
@@ -39,9 +36,15 @@ def for_emulator(template: Template, code: CodeLocation) -> Template:
         _adapt(resource)
     # CDK's check of its own bootstrap stack, which the emulator does not have.
     del local["Parameters"]["BootstrapVersion"], local["Rules"]["CheckBootstrapVersion"]
+    for response in of_type(local, "AWS::ApiGateway::GatewayResponse"):
+        for media_type, text in response["ResponseTemplates"].items():
+            response["ResponseTemplates"][media_type] = text.replace(*WHAT_IS_WRONG)
     for function in of_type(local, "AWS::Lambda::Function"):
         function["Runtime"] = "provided.al2023"
-        function["Code"] = {"S3Bucket": code.bucket, "S3Key": code.key}
+        function["Code"]["S3Bucket"] = bucket
+        keys = function["Environment"]["Variables"].get("JWT_JWKS_URL")
+        if keys:
+            _serve_keys_from(endpoint, keys)
     return local
 
 
@@ -64,11 +67,21 @@ def package(folder: Path) -> bytes:
     return data.getvalue()
 
 
-def code_folder(assembly: Path, stack: str) -> Path:
-    """The folder in the assembly that holds the functions' package."""
+def code_folders(assembly: Path, stack: str) -> dict[str, Path]:
+    """The folders in the assembly that hold the functions' packages, by the key that the template has for each."""
     assets = json.loads((assembly / f"{stack}.assets.json").read_text(encoding="utf-8"))
-    [folder] = {asset["source"]["path"] for asset in assets["files"].values() if asset["source"]["packaging"] == "zip"}
-    return assembly / str(folder)
+    return {
+        destination["objectKey"]: assembly / asset["source"]["path"]
+        for asset in assets["files"].values()
+        if asset["source"]["packaging"] == "zip"
+        for destination in asset["destinations"].values()
+    }
+
+
+def _serve_keys_from(endpoint: str, url: dict[str, Any]) -> None:
+    """The user pool's keys are at the emulator's address, not at the issuer's name."""
+    _, parts = url["Fn::Join"]
+    parts[:-2] = [f"{endpoint}/"]
 
 
 def _adapt(resource: dict[str, Any]) -> None:

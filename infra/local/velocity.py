@@ -1,7 +1,7 @@
 """API Gateway's mapping templates, rendered in the emulator's process as Velocity does: its own know no `#if`.
 
-Run by the emulator's interpreter, and imported by `emulator_process.py` alone. The names of what a template may refer to
-are those of the API Gateway developer guide, "Mapping template reference".
+Run by the emulator's interpreter, and imported by `emulator_process.py` alone. What a template may refer to is named as
+in the API Gateway developer guide, "Mapping template reference".
 """
 
 import json
@@ -10,7 +10,7 @@ import urllib.parse
 from functools import cache
 from typing import Any
 
-import airspeed  # type: ignore[import-not-found, unused-ignore]
+import airspeed
 
 
 class JavaString(str):

@@ -1,0 +1,50 @@
+"""The pipeline that end-to-end tests of its doors share, with goods on the shelf. Each test has orders of its own."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import pytest
+
+from infra.local import by_hand
+from infra.local.pipeline import Pipeline, pipeline
+from tests.shops import Shop
+
+SECONDS = 60.0
+WAIT_SCALE = 0.05
+Found = TypeVar("Found")
+
+
+@pytest.fixture(scope="session")
+def doors() -> Iterator[Pipeline]:
+    with pipeline() as running:
+        running.emulator.scale_waits(WAIT_SCALE)
+        by_hand.stock(running)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def shop(doors: Pipeline) -> Shop:
+    return Shop.of(doors, "Shop")
+
+
+@pytest.fixture(scope="session")
+def stranger(doors: Pipeline) -> Shop:
+    """Another customer, who may read and write no more than the shop may."""
+    return Shop.of(doors, "Operations", "orders/read", "orders/write")
+
+
+@pytest.fixture(scope="session")
+def operator(doors: Pipeline) -> Shop:
+    return Shop.of(doors, "Operations")
+
+
+def eventually(look: Callable[[], Found | None]) -> Found:
+    """What ``look`` finds, as soon as it finds something."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"nothing came of it within {SECONDS} seconds")

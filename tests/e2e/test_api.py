@@ -1,0 +1,168 @@
+"""The HTTP API as its callers meet it: an order placed and followed, and what callers may not do."""
+
+import base64
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from infra.local.pipeline import Pipeline
+from tests.e2e.conftest import eventually
+from tests.shops import ORDER, Answer, Shop, token
+
+PROBLEM = "application/problem+json"
+
+
+def followed(shop: Shop, path: str, status: str = "CONFIRMED") -> Answer:
+    """The order at ``path``, once it has that status."""
+
+    def look() -> Answer | None:
+        answer = shop.ask("GET", path)
+        return answer if answer.status == 200 and answer.json["status"] == status else None
+
+    return eventually(look)
+
+
+def placed(shop: Shop, key: str | None = None, **changes: Any) -> str:
+    """Place an order; returns the path to it."""
+    answer = shop.ask("POST", "/orders", {**ORDER, **changes}, Idempotency_Key=key or str(uuid4()))
+    assert answer.status == 202, answer.body
+    return str(answer.json["status_url"]).removeprefix("/v1")
+
+
+def refused(answer: Answer, status: int) -> None:
+    assert (answer.status, answer.headers["Content-Type"], answer.json["status"]) == (status, PROBLEM, status)
+
+
+def test_an_order_is_placed_and_followed_to_its_end(shop: Shop) -> None:
+    path = placed(shop)
+    order = followed(shop, path)
+    assert order.json | {"customer_id": shop.customer_id, "total": 900, "payment": "captured"} == order.json
+    assert shop.ask("GET", path, If_None_Match=order.headers["ETag"]).status == 304
+    history = shop.ask("GET", f"{path}/events").json["events"]
+    assert history[0]["type"] == "OrderPlaced"
+    assert {"StockReserved", "PaymentCaptured", "ShipmentArranged", "OrderConfirmed"} <= {e["type"] for e in history}
+    then = shop.ask("GET", f"{path}?as_of={history[0]['occurred_at']}").json
+    assert (then["status"], then["payment"]) == ("PLACED", None)
+    assert path.rpartition("/")[2] in {each["order_id"] for each in shop.ask("GET", "/orders").json["orders"]}
+    assert shop.ask("GET", "/stock/TEA-1").json["available"] < 1000
+
+
+def test_an_order_sent_twice_with_one_key_is_one_order(shop: Shop, stranger: Shop) -> None:
+    key = str(uuid4())
+    assert placed(shop, key) == placed(shop, key) != placed(stranger, key)
+    assert placed(shop, "k-1") != placed(shop, "k_1")
+
+
+def test_without_a_key_every_order_is_its_own(shop: Shop) -> None:
+    first, second = (shop.ask("POST", "/orders", ORDER).json["status_url"].removeprefix("/v1") for _ in range(2))
+    assert first != second
+    followed(shop, first)
+    followed(shop, second)
+
+
+def test_what_only_intake_finds_wrong_is_told_to_the_caller_alone(shop: Shop, stranger: Shop) -> None:
+    path = placed(shop, lines=[{"sku": "TEA-1", "quantity": 1_000_000, "unit_price": 10**15}])
+    assert "total" in followed(shop, path, "REJECTED").json["rejection"]
+    refused(stranger.ask("GET", path), 404)
+
+
+def test_an_order_is_its_customers_own(shop: Shop, stranger: Shop, operator: Shop) -> None:
+    path = placed(shop)
+    followed(shop, path)
+    for question in (path, f"{path}/events", f"{path}?as_of=2100-01-01T00:00:00Z"):
+        refused(stranger.ask("GET", question), 404)
+        assert operator.ask("GET", question).status == 200
+    listed = stranger.ask("GET", "/orders?limit=100").json["orders"]
+    assert path.rpartition("/")[2] not in {each["order_id"] for each in listed}
+    page = shop.ask("GET", "/orders?limit=1").json
+    refused(stranger.ask("GET", f"/orders?limit=1&cursor={page['cursor']}"), 400)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**ORDER, "customer": {"customer_id": "somebody-else"}},
+        {**ORDER, "order_id": "somebody-elses"},
+        {**ORDER, "lines": []},
+        {**ORDER, "currency": "XXZ"},
+        {name: value for name, value in ORDER.items() if name != "payment_token"},
+        b"[",
+        b"",
+    ],
+)
+def test_a_body_that_does_not_fit_is_refused_at_once(shop: Shop, body: Any) -> None:
+    refused(shop.ask("POST", "/orders", body), 400)
+
+
+@pytest.mark.parametrize("key", ["with space", "x" * 32, "é"])
+def test_a_key_that_cannot_be_part_of_an_id_is_refused(shop: Shop, key: str) -> None:
+    refused(shop.ask("POST", "/orders", ORDER, Idempotency_Key=key.encode().decode("latin-1")), 400)
+
+
+def test_other_media_are_refused(shop: Shop) -> None:
+    refused(shop.ask("POST", "/orders", ORDER, Content_Type="application/xml"), 415)
+
+
+def test_a_token_must_be_genuine_and_meant_for_us(doors: Pipeline, shop: Shop) -> None:
+    client = doors.client("cognito-idp").create_user_pool_client(
+        UserPoolId=doors.outputs["UserPoolId"],
+        ClientName="of-another-service",
+        GenerateSecret=True,
+        AllowedOAuthFlows=["client_credentials"],
+        AllowedOAuthFlowsUserPoolClient=True,
+        AllowedOAuthScopes=["orders/read"],
+    )["UserPoolClient"]
+    header, claims, signature = shop.token.split(".")
+    forged = _encoded({**_decoded(claims), "sub": "somebody-else"})
+    none = _encoded({**_decoded(header), "alg": "none"})
+    for bad in (
+        "",
+        "no-token",
+        f"{header}.{forged}.{signature}",
+        f"{none}.{claims}.",
+        token(doors, client["ClientId"]),
+    ):
+        refused(shop.ask("GET", "/orders", Authorization=bad and f"Bearer {bad}"), 401)
+
+
+def test_a_token_without_the_scope_is_not_enough(doors: Pipeline, shop: Shop) -> None:
+    reader = Shop.of(doors, "Shop", "orders/read")
+    writer = Shop.of(doors, "Shop", "orders/write")
+    assert reader.ask("GET", "/orders").status == 200
+    refused(reader.ask("POST", "/orders", ORDER), 403)
+    refused(writer.ask("GET", "/orders"), 403)
+    refused(shop.ask("POST", "/orders", ORDER, x_api_key="none"), 403)
+
+
+def test_more_than_the_plan_allows_is_refused(doors: Pipeline, shop: Shop) -> None:
+    gateway = doors.client("apigateway")
+    [plan] = gateway.get_usage_plans()["items"]
+
+    def limit(burst: float, rate: float) -> None:
+        operations = [
+            {"op": "replace", "path": "/throttle/burstLimit", "value": str(burst)},
+            {"op": "replace", "path": "/throttle/rateLimit", "value": str(rate)},
+        ]
+        gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=operations)
+
+    limit(0, 0)
+    try:
+        refused(shop.ask("POST", "/orders", ORDER), 429)
+    finally:
+        limit(plan["throttle"]["burstLimit"], plan["throttle"]["rateLimit"])
+
+
+def test_a_browser_is_shown_the_document(shop: Shop) -> None:
+    page = shop.ask("GET", "/docs", Authorization="")
+    assert (page.status, page.headers["Content-Type"]) == (200, "text/html")
+    assert "/orders/{order_id}/cancellation" in page.body.decode()
+
+
+def _decoded(part: str) -> Any:
+    return json.loads(base64.urlsafe_b64decode(part + "=="))
+
+
+def _encoded(part: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")

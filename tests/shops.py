@@ -1,0 +1,88 @@
+"""Callers of the HTTP API of a pipeline on this machine."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+
+from infra.local.pipeline import Pipeline
+
+ORDER: Mapping[str, Any] = {
+    "currency": "GBP",
+    "lines": [{"sku": "TEA-1", "quantity": 2, "unit_price": 450}],
+    "shipping_address": {
+        "name": "Jo",
+        "street": "1 High St",
+        "city": "Leeds",
+        "postal_code": "LS1",
+        "country": "GB",
+    },
+    "payment_token": "tok_approve",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A caller with a token and an API key, on connections that are kept."""
+
+    url: str
+    customer_id: str
+    token: str
+    key: str
+    _connections: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(maxsize=16, retries=False))
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, client: str, *scopes: str) -> "Shop":
+        """The caller that a client of the user pool is, with some of the scopes it may have, or all."""
+        client_id = pipeline.outputs[f"{client}ClientId"]
+        key = pipeline.client("apigateway").get_api_key(apiKey=pipeline.outputs["ApiKeyId"], includeValue=True)
+        return cls(pipeline.api_url, client_id, token(pipeline, client_id, *scopes), key["value"])
+
+    def headers(self) -> dict[str, str]:
+        """What every request of this caller carries."""
+        return {"Authorization": f"Bearer {self.token}", "x-api-key": self.key}
+
+    def ask(self, method: str, path: str, content: Any = None, **headers: str) -> Answer:
+        """One request; header names have an underscore for a hyphen, and an empty value leaves a header out."""
+        sent = self.headers()
+        if content is not None:
+            sent["Content-Type"] = "application/json"
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        body = content if isinstance(content, bytes | None) else json.dumps(content).encode()
+        sent = {name: value for name, value in sent.items() if value}
+        answer = self._connections.request(method, self.url + path, body=body, headers=sent)
+        return Answer(answer.status, answer.headers, answer.data)
+
+
+def token(pipeline: Pipeline, client_id: str, *scopes: str) -> str:
+    """An access token for a client's credentials."""
+    cognito = pipeline.client("cognito-idp")
+    pool = pipeline.outputs["UserPoolId"]
+    client = cognito.describe_user_pool_client(UserPoolId=pool, ClientId=client_id)["UserPoolClient"]
+    form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": client["ClientSecret"]}
+    if scopes:
+        form["scope"] = " ".join(scopes)
+    answer = urllib3.request(
+        "POST",
+        f"{pipeline.endpoint}/oauth2/token",
+        body=urlencode(form),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    granted: str = answer.json()["access_token"]
+    return granted
