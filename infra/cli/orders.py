@@ -29,6 +29,7 @@ Item = Mapping[str, Any]
 ENDED = {"CONFIRMED", "CANCELLED", "REJECTED"}
 """The statuses in which nothing more happens to an order by itself."""
 
+_UNNAMED = ("", "")
 _POLL_SECONDS = 0.3
 _APPEARS_WITHIN_SECONDS = 30.0
 _MOST_LISTED = 1000
@@ -48,7 +49,7 @@ def status(
     view = pipeline.reader.order(order_id)
     if view is None:
         raise _unknown(order_id)
-    show(out(), (), _rows(view))
+    show(out(), _UNNAMED, _rows(view))
 
 
 def history(context: typer.Context, order_id: OrderId) -> None:
@@ -58,7 +59,7 @@ def history(context: typer.Context, order_id: OrderId) -> None:
     events = [*pipeline.reader.history(order_id), *_newest_rejection(pipeline, order_id)]
     if not events:
         raise _unknown(order_id)
-    columns = ("when", "stream", "version", "event", "what matters")
+    columns = ("when", "stream", "event", "what matters")
     show(out(), columns, [_event(record) for record in sorted(events, key=lambda record: record.metadata.occurred_at)])
 
 
@@ -114,7 +115,7 @@ def _watch(pipeline: Connection, order_id: str) -> None:
 
     with Live(text(f"waiting for order {order_id}"), console=console, auto_refresh=False) as live:
         for view in _changes(pipeline, order_id):
-            live.update(table((), _rows(view)), refresh=True)
+            live.update(table(_UNNAMED, _rows(view)), refresh=True)
 
 
 def _changes(pipeline: Connection, order_id: str) -> Iterator[Attributes]:
@@ -155,8 +156,7 @@ def _newest_rejection(pipeline: Connection, order_id: str) -> list[Recorded]:
 def _event(record: Recorded) -> tuple[str, ...]:
     return (
         moment(record.occurred_at),
-        record.stream.partition("#")[0],
-        str(record.version),
+        f"{record.stream.partition('#')[0]} {record.version}",
         type(record.event).__name__,
         what_matters(record.event.model_dump(mode="json", exclude_none=True)),
     )

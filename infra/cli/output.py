@@ -20,6 +20,10 @@ STATUS_STYLES = {
 }
 
 
+_BETWEEN = "  "
+_LEAST_LAST_COLUMN = 10
+
+
 def out() -> Console:
     """Standard output. Made anew each time, for the stream may have changed."""
     from rich.console import Console  # noqa: PLC0415 - `--help` does without
@@ -43,8 +47,9 @@ def tell(console: Console, line: str) -> None:
 
 
 def show(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows: as a table on a terminal, else a line for each, its values between tabs, and no header."""
-    if console.is_terminal:
+    """Print rows: as a table on a terminal that is wide enough, else a line for each, without a header."""
+    rows = list(rows)
+    if console.is_terminal and _least_width(columns, rows) <= console.width:
         console.print(table(columns, rows))
         return
     for row in rows:
@@ -54,20 +59,28 @@ def show(console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]
 def tell_row(console: Console, row: Iterable[str]) -> None:
     """Print a row as a line of its own."""
     if console.is_terminal:
-        tell(console, "  ".join(row))
+        tell(console, _BETWEEN.join(row))
     else:
         print("\t".join(map(clean, row)), file=console.file, flush=True)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A table. What does not fit goes on in the next line, so that an id can be read whatever the width."""
-    from rich.table import Column, Table  # noqa: PLC0415
+    """A table, of which the last column may go over several lines; where no column has a name, there is no header."""
+    from rich.table import Column, Table  # noqa: PLC0415 - see the package
 
-    made = Table(*(Column(each, overflow="fold") for each in columns), box=None, pad_edge=False, header_style="bold")
-    made.show_header = bool(columns)
+    *fixed, last = columns
+    heads = [*(Column(name, no_wrap=True) for name in fixed), Column(last, overflow="fold")]
+    made = Table(*heads, box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for row in rows:
         made.add_row(*map(text, row))
     return made
+
+
+def _least_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """The width that a table needs so that it can be read."""
+    fixed = [[len(value) for value in row[:-1]] for row in [columns, *rows]]
+    widths: list[int] = [max(lengths) + len(_BETWEEN) for lengths in zip(*fixed, strict=True)]
+    return sum(widths) + _LEAST_LAST_COLUMN
 
 
 def text(value: str) -> Text:
@@ -83,5 +96,5 @@ def clean(value: str) -> str:
 
 
 def moment(iso: str) -> str:
-    """A time as people read it, in UTC, to the millisecond."""
-    return datetime.fromisoformat(iso).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"
+    """A time as people read it, in UTC, to the second."""
+    return datetime.fromisoformat(iso).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -49,10 +49,8 @@ class _Count:
         return not (self.invalid or self.unsent or self.broken)
 
     def __str__(self) -> str:
-        others = [
-            f", {number} {what}" for number, what in ((self.invalid, "invalid"), (self.unsent, "not sent")) if number
-        ]
-        return f"{self.submitted} {'order' if self.submitted == 1 else 'orders'} submitted" + "".join(others)
+        told = {"submitted": self.submitted, "invalid": self.invalid, "not sent": self.unsent}
+        return ", ".join(f"{number} {what}" for what, number in told.items() if number or what == "submitted")
 
 
 def submit(
