@@ -219,8 +219,9 @@ FUNCTIONS: tuple[Function, ...] = (
             Rows((QUERY,), ("order#*", "reservation#*", "payment#*", "shipment#*", "notification#*")),
         ),
         package="api",
+        local_concurrency=8,
     ),
 )
 
-AUTHORIZER = Function("api_authorizer", "handlers.api.authorizer.handler", package="api")
+AUTHORIZER = Function("api_authorizer", "handlers.api.authorizer.handler", package="api", local_concurrency=8)
 """Checks the tokens of callers of the API, where the gateway does not do so itself."""

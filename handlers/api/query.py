@@ -81,6 +81,8 @@ def document() -> Response[Any]:
 
 @app.get("/docs", include_in_schema=False)
 def docs() -> Response[Any]:
+    if (app.current_event.query_string_parameters or {}).get("format") == "json":  # what the page links to
+        return document()
     return Response(200, "text/html", openapi.page(app))
 
 

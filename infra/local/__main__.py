@@ -67,6 +67,7 @@ def up(port: Annotated[int, typer.Option(help="Port of every AWS API.")] = DEFAU
             pipeline.down()
             raise
     tell(_out, f"# up at {deployed.endpoint}; to end it: make down")
+    tell(_out, f"# the HTTP API is at {deployed.api_url}, its document at {deployed.api_url}/docs; see the README")
     for line in by_hand.to_paste(deployed):
         tell(_out, line)
 
