@@ -69,11 +69,11 @@ def submit(
 
     An order that is not valid is named, and the others are handed in. Handing in an order again changes nothing.
     """
-    from infra.cli.order_input import opened, read  # noqa: PLC0415 - see the package
+    from infra.cli.order_input import STDIN, opened, read  # noqa: PLC0415 - see the package
 
     pipeline = connection.of(context)
     count = _Count()
-    with opened(file) as stream, _bar(stream) as bar:
+    with opened(file) as stream, _bar(stream, shown=file != STDIN) as bar:
         orders = read(stream, file, csv_profile)
         try:
             _submit(pipeline, orders, count, bar)
@@ -116,8 +116,10 @@ def _valid(
     from handlers.files.reader import BrokenFile  # noqa: PLC0415
     from handlers.validation import canonical  # noqa: PLC0415
 
+    read = "nothing of it was handed in"
     try:
         for order in orders:
+            read = f"nothing after order {order.order_id} was handed in"
             if bar:
                 bar.update(bar.task_ids[0], completed=order.end.offset, description=str(count))
             if reasons := rejected(order):
@@ -126,7 +128,7 @@ def _valid(
             else:
                 yield OrderSubmitted.model_validate_json(canonical(order.detail))
     except BrokenFile as broken:
-        count.broken = str(broken)
+        count.broken = f"{broken}; {read}"
 
 
 def _named(order: FileOrder, reason: Reason) -> str:
@@ -140,11 +142,10 @@ def _more(number: int) -> str:
 
 
 @contextmanager
-def _bar(stream: BinaryIO) -> Iterator[Progress | None]:
+def _bar(stream: BinaryIO, *, shown: bool) -> Iterator[Progress | None]:
     """A progress bar over a file, where there is a terminal to show it on."""
     console = err()
-    status = os.fstat(stream.fileno())
-    if not (console.is_terminal and stat.S_ISREG(status.st_mode)):
+    if not (shown and console.is_terminal and stat.S_ISREG(os.fstat(stream.fileno()).st_mode)):
         yield None
         return
 
@@ -152,5 +153,5 @@ def _bar(stream: BinaryIO) -> Iterator[Progress | None]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        bar.add_task("", total=status.st_size)
+        bar.add_task("", total=os.fstat(stream.fileno()).st_size)
         yield bar
