@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from events import streams
 from events.inventory import StockReserved
@@ -20,17 +20,12 @@ from events.payments import PaymentAuthorized, PaymentDeclined
 from events.store import EventStore
 from handlers.ordering import submission
 from handlers.projections.order_view import OrderView
-from infra.cli import orders as orders_module
-from infra.cli.main import app
 from infra.cli.output import clean, show
 from infra.cli.telling import what_matters
+from tests.unit.commands import typed
 from tests.unit.samples import EMAIL, STREET, TOKEN, append, line, order, placed
 
 ENDPOINT = "http://127.0.0.1:1"
-
-
-def typed(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments)
 
 
 def happened(store: EventStore, stream: str, *events: DomainEvent) -> None:
@@ -83,7 +78,7 @@ def test_watching_shows_every_change_until_the_order_has_ended(
         lambda: happened(store, streams.reservation("o1"), reservation),
         lambda: happened(store, streams.order("o1"), OrderConfirmed(order_id="o1")),
     ]
-    monkeypatch.setattr(orders_module.time, "sleep", lambda _: steps.pop(0)())
+    monkeypatch.setattr("infra.cli.orders.time.sleep", lambda _: steps.pop(0)())
     watched = typed("status", "o1", "--watch")
     assert [*map("".join, lines(watched))] == ["PLACED", "PLACED, stock reserved", "CONFIRMED, stock reserved"]
     assert steps == []
@@ -91,8 +86,8 @@ def test_watching_shows_every_change_until_the_order_has_ended(
 
 def test_watching_an_order_that_never_appears_ends(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(orders_module.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(orders_module.time, "sleep", lambda _: now.append(now.pop() + 10))
+    monkeypatch.setattr("infra.cli.orders.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("infra.cli.orders.time.sleep", lambda _: now.append(now.pop() + 10))
     assert refused(typed("status", "o1", "--watch")) == "there is no order o1, or not yet"
 
 
@@ -100,7 +95,7 @@ def test_ctrl_c_ends_watching_without_a_word(store: EventStore, monkeypatch: pyt
     def interrupted(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(orders_module.time, "sleep", interrupted)
+    monkeypatch.setattr("infra.cli.orders.time.sleep", interrupted)
     result = typed("status", "o1", "--watch")
     assert (result.exit_code, result.output) == (130, "")
 

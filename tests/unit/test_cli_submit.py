@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from events.integration import OrderSubmitted
 from handlers import aws
-from infra.cli.main import app
 from infra.cli.submit import SOURCE
 from infra.names import INTAKE_BUS_NAME
+from tests.unit.commands import typed
 from tests.unit.samples import line, order
 
 CSV = """\
@@ -57,7 +57,7 @@ class Intake:
 
 
 def submit(*arguments: str | Path, stdin: str | None = None) -> Result:
-    return CliRunner().invoke(app, ["submit", *map(str, arguments)], input=stdin)
+    return typed("submit", *map(str, arguments), stdin=stdin)
 
 
 def written(folder: Path, name: str, *orders: Any) -> Path:
@@ -150,7 +150,7 @@ def test_a_file_that_cannot_be_used_is_told_in_a_line(
 def test_a_bus_that_is_not_there_stops_at_the_first_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.cli.submit._TRIES", 1)
     file = written(tmp_path, "orders.ndjson", *[order(f"o{number}") for number in range(30)])
-    result = CliRunner().invoke(app, ["--endpoint", "http://127.0.0.1:1", "submit", str(file)])
+    result = typed("--endpoint", "http://127.0.0.1:1", "submit", str(file))
     assert (result.exit_code, result.stdout) == (1, "")
     told, stopped = result.stderr.splitlines()
     assert told.startswith("not sent: OrderSubmitted o0: EndpointConnectionError: ")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed
@@ -16,10 +16,10 @@ from handlers import aws
 from handlers.outbox import entry
 from infra.bus_queue import open_queue
 from infra.cli import tail as tail_module
-from infra.cli.main import app
 from infra.cli.output import tell_row
 from infra.cli.tail import ALIVE, PREFIX
 from infra.names import ORDERS_BUS_NAME
+from tests.unit.commands import typed
 from tests.unit.samples import image, placed, record
 
 EVENTS = [
@@ -62,7 +62,7 @@ def tailed(monkeypatch: pytest.MonkeyPatch, *arguments: str, until: int, ends: t
 
     monkeypatch.setattr(tail_module, "open_queue", opened)
     monkeypatch.setattr(tail_module, "tell_row", told)
-    return CliRunner().invoke(app, ["tail", *arguments])
+    return typed("tail", *arguments)
 
 
 def rows(events: list[Recorded]) -> list[tuple[str, str]]:
@@ -128,7 +128,7 @@ def test_a_tail_says_that_it_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_can_never_come_is_refused(arguments: tuple[str, ...], told: str) -> None:
-    result = CliRunner().invoke(app, ["tail", *arguments])
+    result = typed("tail", *arguments)
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert told in result.stderr
     assert left() == []

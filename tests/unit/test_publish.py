@@ -178,6 +178,7 @@ def test_once_calls_are_refused_the_rest_is_named_without_asking_again() -> None
     bus = Bus([TAKEN, *[refused()] * 9])
     outcomes = list(publisher(bus).outcomes(map(cancelled, range(35))))
     assert [outcome.code for outcome in outcomes] == [None] * 10 + ["AccessDeniedException"] * 25
+    assert [outcome.fatal for outcome in outcomes] == [False] * 10 + [True] * 25
     assert bus.sizes == [10, 10]
 
 
