@@ -27,8 +27,7 @@ _MAX_REASONS_BYTES = 8 * 1024
 class Envelope(BaseModel):
     """An integration event on an intake queue: as EventBridge delivers it, or as the HTTP API sends it.
 
-    Only the API names a ``caller``, and an ``order_id`` where the request does; its messages have no id of their own
-    and take the queue's.
+    Only the API names a ``caller``, and an ``order_id`` where the request does; the id of its messages is the queue's.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,8 +74,8 @@ def _envelope(record: SQSRecord) -> Envelope:
         content = json.loads(record.body)
     except (ValueError, RecursionError) as invalid:
         raise Refused([RejectionReason(field="", message=f"not readable as JSON: {invalid}")]) from invalid
-    if isinstance(content, dict):
-        content.setdefault("id", record.message_id)
+    if isinstance(content, dict) and "caller" in content:
+        content["id"] = record.message_id
     try:
         return parse(event=content, model=Envelope)
     except ValidationError as invalid:

@@ -42,7 +42,7 @@ class OrderStatus(OrderSummary):
 
 
 class OrderPage(BaseModel):
-    """Orders, newest first; ``cursor`` leads to those after them, and is not there at the end."""
+    """Orders, newest first; ``cursor`` leads to those after them, and is null at the end."""
 
     orders: list[OrderSummary]
     cursor: str | None = None

@@ -52,7 +52,7 @@ def _handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         return policy(event["methodArn"], verifier.claims(header[len(_BEARER) :].strip()))
     except tokens.InvalidToken as invalid:
         logger.info("token refused", because=str(invalid))
-        raise Unauthorized from invalid
+        raise Unauthorized from None
 
 
 class Unauthorized(Exception):

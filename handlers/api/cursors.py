@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from pydantic import ValidationError
 
-from events.model import Id, Model
+from events.model import Id, Model, Text
 from handlers.api.problems import Refusal
 
 _CHECK_BYTES = 12
@@ -17,7 +17,7 @@ class Position(Model):
     """The last order shown: its key in the index."""
 
     order_id: Id
-    sort_key: str
+    sort_key: Text
 
 
 def encode(position: Position, question: str) -> str:

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler.api_gateway import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import AwareDatetime
@@ -21,7 +22,7 @@ from handlers.api.problems import CONTENT_TYPE, Problem, Refusal, problem
 from handlers.api.reading import Reader
 from handlers.aws import event_store
 from handlers.callers import Caller, authorized
-from handlers.observability import observed
+from handlers.observability import logger, observed
 
 ID = r"^[A-Za-z0-9_-]{1,64}$"
 MAX_LIMIT = 100
@@ -40,7 +41,7 @@ reader = Reader(event_store())
 @app.get("/orders/<order_id>", summary="Where an order stands.")
 def order(order_id: OrderId, as_of: AsOf = None) -> OrderStatus:
     attributes = reader.order(order_id) if as_of is None else reader.order_as_of(order_id, as_of)
-    if attributes is None or not _may_see(attributes.get("customer_id")):
+    if attributes is None or "status" not in attributes or not _may_see(attributes.get("customer_id")):
         raise _unknown_order(order_id)
     return OrderStatus(**attributes)
 
@@ -95,6 +96,16 @@ def _invalid(error: RequestValidationError) -> Response[Any]:
     return _answer(problem(HTTPStatus.BAD_REQUEST, detail))
 
 
+def _nowhere(_error: NotFoundError) -> Response[Any]:
+    return _answer(problem(HTTPStatus.NOT_FOUND, "there is nothing here"))
+
+
+def _failed(_error: Exception) -> Response[Any]:
+    """The gateway would answer with 502 and no problem."""
+    logger.exception("request failed")
+    return _answer(problem(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our fault; try again"))
+
+
 def _answer(told: Problem) -> Response[Any]:
     return Response(told.status, CONTENT_TYPE, told.model_dump_json())
 
@@ -125,6 +136,8 @@ def _told(record: Recorded) -> HistoryEvent:
 
 app.exception_handler(Refusal)(_refused)
 app.exception_handler(RequestValidationError)(_invalid)
+app.exception_handler(NotFoundError)(_nowhere)
+app.exception_handler(Exception)(_failed)
 
 
 def conditional(event: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:

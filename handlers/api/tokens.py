@@ -14,8 +14,9 @@ ALGORITHMS = ("RS256", "ES256")
 LEEWAY_SECONDS = 10
 _FETCH_SECONDS = 3
 _KEYS_SECONDS = 3600
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_SHORT = re.compile(r"[A-Za-z0-9]{1,32}")
+# Neither is what `customer_id` makes of other subjects: version 5. Nor is a short one a UUID without its hyphens.
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-46-9a-f][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+_SHORT = re.compile(r"[A-Za-z0-9]{1,31}")
 
 
 class InvalidToken(Exception):
@@ -56,14 +57,13 @@ class Verifier:
         except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError):
             raise
         except jwt.PyJWTError as invalid:
-            raise InvalidToken(f"{type(invalid).__name__}: {invalid}") from invalid
+            raise InvalidToken(type(invalid).__name__) from invalid
         self._check_audience(claims)
         return claims
 
     def _check_audience(self, claims: Mapping[str, Any]) -> None:
         named = claims.get("aud", claims.get("client_id"))
-        meant = set(named if isinstance(named, list) else [named])
-        if not meant & set(self.audience):
+        if not any(each in self.audience for each in (named if isinstance(named, list) else [named])):
             raise InvalidToken("the token is meant for somebody else")
 
 
@@ -73,9 +73,10 @@ def issuer_keys(jwks_url: str) -> jwt.PyJWKClient:
 
 
 def customer_id(claims: Mapping[str, Any]) -> str:
-    """Who the bearer is to us: the token's subject, where that is a UUID or at most 32 letters and digits.
+    """Who the bearer is to us: the token's subject, where that is a UUID or at most 31 letters and digits.
 
-    Of any other subject and its issuer, a UUID is made (RFC 9562, version 5).
+    Of any other subject and its issuer, a UUID is made (RFC 9562, version 5). Of a subject that is such a UUID too:
+    who may choose their subject must not become somebody else by it.
     """
     subject = str(claims["sub"])
     if _UUID.fullmatch(subject) or _SHORT.fullmatch(subject):
@@ -86,5 +87,5 @@ def customer_id(claims: Mapping[str, Any]) -> str:
 def scopes(claims: Mapping[str, Any], known: Sequence[str]) -> list[str]:
     """The scopes of a token among those known: ``scope`` is space separated (RFC 8693), ``scp`` a list elsewhere."""
     granted = claims.get("scope", claims.get("scp", ""))
-    listed = granted.split() if isinstance(granted, str) else granted
+    listed = granted.split() if isinstance(granted, str) else granted or ()
     return [scope for scope in known if scope in listed]

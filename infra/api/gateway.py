@@ -163,7 +163,9 @@ class HttpApi(apigateway.RestApi):
             ),
         )
         model = self.add_model(taking.body.__name__, content_type=JSON, schema=apigateway.JsonSchema())
-        resource_of(model).add_property_override("Schema", draft4(taking.body))
+        schema = draft4(taking.body)
+        resource_of(model).add_property_override("Schema", schema)
+        self._deployed_with(schema)
         typed = {"method.response.header.Content-Type": True}
         self._authorized(
             resource,
@@ -179,6 +181,12 @@ class HttpApi(apigateway.RestApi):
                 apigateway.MethodResponse(status_code="503", response_parameters=typed),
             ],
         )
+
+    def _deployed_with(self, schema: Mapping[str, Any]) -> None:
+        """The stage checks by what was deployed last: another schema is another deployment, which CDK does not see."""
+        if self.latest_deployment is None:
+            raise TypeError("the API is not deployed")
+        self.latest_deployment.add_to_logical_id(schema)
 
     def _authorized(
         self,

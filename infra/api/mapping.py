@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from handlers.api.requests import MAX_KEY, CancellationRequest, OrderRequest
 
-_ORDER_ID = quote_plus(',"order_id":"') + "$order" + quote_plus('"')
+_ORDER_ID = quote_plus('"') + "$order" + quote_plus('"')
 _UUID = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _ID = "[A-Za-z0-9_-]{1,64}"
 
@@ -42,7 +42,7 @@ class Taking:
 
 def submission(identity: Identity) -> Taking:
     """An order becomes an ``OrderSubmitted``; if its key is not usable, a request without action, which SQS refuses."""
-    message = _send("OrderSubmitted", identity, f'#if($order != ""){_ORDER_ID}#end')
+    message = _send("OrderSubmitted", identity, f'#if($order == "")null#else{_ORDER_ID}#end')
     message_id = "$input.path('$.SendMessageResponse.SendMessageResult.MessageId')"
     return Taking(
         OrderRequest,
@@ -66,8 +66,8 @@ def cancellation(identity: Identity) -> Taking:
 def _order_id(identity: Identity) -> str:
     """Sets ``$order``: empty without a key, ``!`` where the key is not usable.
 
-    Callers' ids hold no underscore; without hyphens, those of 36 characters have 32. So two callers never get the same
-    id, nor does one from two keys, and none is longer than an id may be.
+    Callers' ids hold no underscore; without hyphens, those of 36 characters have 32, and all others fewer. So two
+    callers never get the same id, nor does one from two keys, and none is longer than an id may be.
     """
     return (
         f'#set($caller = "{identity.customer_id}")#set($caller = $caller.replaceAll("-", ""))'
@@ -83,13 +83,14 @@ def _order_id(identity: Identity) -> str:
 def _send(detail_type: str, identity: Identity, order_id: str) -> str:
     """A form for SQS: its text is encoded here, references are when the template is rendered.
 
-    What the gateway knows comes after what the caller sent: of two fields of the same name, ours counts, should a body
-    ever get here that is more than one JSON document.
+    What the gateway knows comes after what the caller sent, and all of it, an order id that is not there too: of two
+    fields of the same name the last counts, should a body ever get here that is more than one JSON document.
     """
     return (
         "Action=SendMessage&MessageBody="
-        + quote_plus(f'{{"detail-type":"{detail_type}","detail":')
+        + quote_plus('{"detail":')
         + "$util.urlEncode($input.body)"
+        + quote_plus(f',"detail-type":"{detail_type}","order_id":')
         + order_id
         + quote_plus(',"caller":{"customer_id":"')
         + f"$util.urlEncode({identity.customer_id})"

@@ -1,8 +1,12 @@
 """Questions to a CloudFormation template."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from infra.app import STACK_NAME
 
 Properties = dict[str, Any]
 
@@ -41,6 +45,11 @@ class Template:
     def role_of(self, function: str) -> str:
         """The logical id of the function's role."""
         return target_of(self.of_type("AWS::Lambda::Function")[function]["Role"])
+
+
+def synthesized(assembly: Path) -> Template:
+    """The template in that folder."""
+    return Template(json.loads((assembly / f"{STACK_NAME}.template.json").read_text(encoding="utf-8")))
 
 
 def listed(value: Any) -> list[Any]:

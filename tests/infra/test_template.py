@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from infra.bundle import PACKAGES
 from infra.functions import FUNCTIONS, Subscription, TableFeed
 from tests.infra.template import Template, target_of
 
@@ -213,7 +214,8 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["DEAD_LETTER_QUEUE_URL"] if function.dead_letters else []),
             *(["EMAIL_SENDER"] if function.sends_email else []),
         }
-    assert len({str(made["Code"]) for made in functions.values()}) == 1
+    packages = {(function.package, str(functions[function.name]["Code"])) for function in FUNCTIONS}
+    assert len(packages) == len({code for _, code in packages}) == len(PACKAGES)
 
 
 def test_dead_letters_go_to_the_queue_behind_the_function(template: Template) -> None:

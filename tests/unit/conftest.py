@@ -1,6 +1,7 @@
 """What unit tests share: AWS as moto imitates it, new and empty for every test."""
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ with patch.dict(os.environ, ENVIRONMENT):
     for entry_point in (
         *("inventory.intake", "inventory.service", "inventory.stock_watch", "ordering.intake", "ordering.service"),
         *("payments.service", "shipping.service", "outbox", "projections.order_view", "notification.order_emails"),
+        *("api.authorizer", "api.query"),
     ):
         importlib.import_module(f"handlers.{entry_point}")
     client = aws.dynamodb()
@@ -30,6 +32,7 @@ with patch.dict(os.environ, ENVIRONMENT):
 from moto import mock_aws
 
 from events.store import EventStore
+from handlers.observability import logger
 from tests.tables import create_table
 from tests.unit.samples import queue
 
@@ -48,6 +51,14 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What the functions log."""
+    stream = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", stream)
+    return stream
 
 
 @pytest.fixture

@@ -79,7 +79,8 @@ def test_no_operation_is_shipped_that_nothing_calls() -> None:
     assert shipped - called == set()
 
 
-def test_all_that_is_shipped_can_be_imported_from_the_package_alone() -> None:
+@pytest.mark.parametrize("package", bundle.PACKAGES)
+def test_all_that_is_shipped_can_be_imported_from_the_package_alone(package: bundle.Package) -> None:
     """Every module, by an interpreter that sees nothing else."""
     program = """
 import importlib, json, pathlib, sys, warnings
@@ -98,10 +99,21 @@ print(json.dumps(failed))
 """
     variables = ("TABLE_NAME", "ORDERS_BUS_NAME", "EMAIL_SENDER", "DEAD_LETTER_QUEUE_URL", "LAMBDA_TASK_ROOT")
     powertools = {"POWERTOOLS_SERVICE_NAME": "test", "POWERTOOLS_METRICS_NAMESPACE": "test"}
-    environment = dict.fromkeys(variables, "test") | powertools | {"AWS_DEFAULT_REGION": "eu-west-1"}
-    command = [sys.executable, "-I", "-S", "-B", "-c", program, str(bundle.build("local"))]
+    tokens = {"JWT_ISSUER": "test", "JWT_AUDIENCE": "test", "JWT_JWKS_URL": "https://issuer.example/keys"}
+    environment = dict.fromkeys(variables, "test") | powertools | tokens | {"AWS_DEFAULT_REGION": "eu-west-1"}
+    command = [sys.executable, "-I", "-S", "-B", "-c", program, str(bundle.build("local", package))]
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     assert json.loads(done.stdout) == {}
+
+
+def test_the_functions_behind_the_api_are_in_their_own_package_alone() -> None:
+    shared, of_api = (bundle.build("local", package) for package in bundle.PACKAGES)
+    assert not (shared / "handlers" / "api").exists()
+    assert not (shared / "jwt").exists()
+    assert not (shared / "cryptography").exists()
+    assert {file.name for file in (of_api / "handlers" / "api").glob("*.py")} == {
+        file.name for file in bundle.OWN_OF_API.glob("*.py")
+    }
 
 
 def test_the_same_package_zips_to_the_same_bytes() -> None:

@@ -1,0 +1,8 @@
+"""What the HTTP API has: the gateway and the document both."""
+
+QUESTIONS = ("/orders", "/orders/{order_id}", "/orders/{order_id}/events", "/stock/{sku}")
+REQUESTS = ("/orders", "/orders/{order_id}/cancellation")
+OPEN = ("/openapi.json", "/docs")
+"""For everybody: what there is, not what happened."""
+
+OPERATIONS = {*(("GET", path) for path in QUESTIONS), *(("POST", path) for path in REQUESTS)}

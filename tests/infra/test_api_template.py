@@ -1,0 +1,348 @@
+"""What the template promises about the HTTP API: what the gateway checks, what it may do, and whose tokens it takes."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from pydantic import BaseModel
+
+from handlers.api.requests import CancellationRequest, OrderRequest
+from infra.api import gateway, mapping
+from infra.api.identity import TokenIssuer
+from infra.api.json_schema import draft4
+from infra.app import _issuer
+from infra.bundle import Package
+from infra.functions import AUTHORIZER
+from infra.local.transform import for_emulator
+from infra.saga import DEFINITION
+from infra.stack import OrderPipeline
+from tests.api_routes import OPEN, OPERATIONS
+from tests.infra.template import Properties, Template, listed, synthesized, target_of
+
+ISSUER = {
+    "jwt_issuer": "https://issuer.example/",
+    "jwt_jwks_url": "https://issuer.example/.well-known/jwks.json",
+    "jwt_audience": "shop api://orders",
+}
+
+
+@pytest.fixture(params=["template", "checking"])
+def either(request: pytest.FixtureRequest) -> Template:
+    """The template where the gateway checks tokens, and where a function does."""
+    template: Template = request.getfixturevalue(request.param)
+    return template
+
+
+def methods(template: Template) -> dict[tuple[str, str], Properties]:
+    """Every method of the gateway, by verb and path."""
+    resources = template.of_type("AWS::ApiGateway::Resource")
+
+    def path(reference: Any) -> str:
+        name = target_of(reference)
+        return f"{path(resources[name]['ParentId'])}/{resources[name]['PathPart']}" if name in resources else ""
+
+    return {
+        (method["HttpMethod"], path(method["ResourceId"])): method
+        for method in template.of_type("AWS::ApiGateway::Method").values()
+    }
+
+
+def posts(template: Template) -> Iterator[tuple[str, Properties]]:
+    return ((path, method) for (verb, path), method in methods(template).items() if verb == "POST")
+
+
+def test_the_gateway_has_the_operations_of_the_document_and_the_document(either: Template) -> None:
+    assert methods(either).keys() == OPERATIONS | {("GET", path) for path in OPEN}
+
+
+# Who may
+
+
+def test_the_pools_tokens_are_checked_by_the_gateway_with_their_scopes(template: Template) -> None:
+    authorizer, checks = template.only("AWS::ApiGateway::Authorizer")
+    pool, _ = template.only("AWS::Cognito::UserPool")
+    assert checks["Type"] == "COGNITO_USER_POOLS"
+    assert [target_of(arn) for arn in checks["ProviderARNs"]] == [pool]
+    assert checks["IdentitySource"] == "method.request.header.Authorization"
+    assert AUTHORIZER.name not in template.of_type("AWS::Lambda::Function")
+    for (verb, path), method in methods(template).items():
+        if path in OPEN:
+            continue
+        assert method["AuthorizationType"] == "COGNITO_USER_POOLS", path
+        assert target_of(method["AuthorizerId"]) == authorizer
+        # Without a scope named here the gateway would take an identity token too.
+        own = "orders/read" if verb == "GET" else "orders/write"
+        assert method["AuthorizationScopes"] == [own, "orders/operate"], path
+
+
+def test_our_function_checks_tokens_for_every_method_alike(checking: Template) -> None:
+    authorizer, checks = checking.only("AWS::ApiGateway::Authorizer")
+    assert (checks["Type"], checks["IdentitySource"]) == ("TOKEN", "method.request.header.Authorization")
+    assert {"Fn::GetAtt": [AUTHORIZER.name, "Arn"]} in checks["AuthorizerUri"]["Fn::Join"][1]
+    for (_, path), method in methods(checking).items():
+        if path not in OPEN:
+            assert method["AuthorizationType"] == "CUSTOM", path
+            assert target_of(method["AuthorizerId"]) == authorizer
+            assert "AuthorizationScopes" not in method
+
+
+def test_only_the_document_is_for_everybody(either: Template) -> None:
+    for (_, path), method in methods(either).items():
+        assert (method["AuthorizationType"] == "NONE") == (path in OPEN), path
+        assert ("AuthorizerId" in method) == (path not in OPEN), path
+
+
+def test_a_verdict_about_a_token_is_not_kept_for_long(either: Template) -> None:
+    _, checks = either.only("AWS::ApiGateway::Authorizer")
+    assert checks["AuthorizerResultTtlInSeconds"] <= 60
+
+
+def test_the_authorizer_is_told_the_pool_and_may_do_nothing_but_log(checking: Template) -> None:
+    function = checking.of_type("AWS::Lambda::Function")[AUTHORIZER.name]
+    variables = function["Environment"]["Variables"]
+    issuer = variables["JWT_ISSUER"]["Fn::Join"][1]
+    assert issuer[0] == "https://cognito-idp."
+    assert issuer[-1] == {"Ref": checking.only("AWS::Cognito::UserPool")[0]}
+    assert variables["JWT_JWKS_URL"]["Fn::Join"][1] == [*issuer, "/.well-known/jwks.json"]
+    clients = {part["Ref"] for part in variables["JWT_AUDIENCE"]["Fn::Join"][1] if part != " "}
+    assert clients == set(checking.of_type("AWS::Cognito::UserPoolClient"))
+    granted = {action for one in checking.statements(checking.role_of(AUTHORIZER.name)) for action in one["Action"]}
+    assert granted == {
+        *("logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords")
+    }
+
+
+def test_functions_are_called_by_this_gateway_alone(either: Template) -> None:
+    api, _ = either.only("AWS::ApiGateway::RestApi")
+    permissions = [
+        permission
+        for permission in either.of_type("AWS::Lambda::Permission").values()
+        if permission["Principal"] == "apigateway.amazonaws.com"
+    ]
+    called = sorted(target_of(permission["FunctionName"]) for permission in permissions)
+    checks = AUTHORIZER.name in either.of_type("AWS::Lambda::Function")
+    assert called == [*([AUTHORIZER.name] if checks else []), "ApiQuery"]
+    for permission in permissions:
+        assert permission["Action"] == "lambda:InvokeFunction"
+        assert {"Ref": api} in permission["SourceArn"]["Fn::Join"][1]
+
+
+def test_clients_of_the_pool_get_the_scopes_of_their_part(template: Template) -> None:
+    [server] = template.of_type("AWS::Cognito::UserPoolResourceServer")
+    [scopes] = [each["Scopes"] for each in template.of_type("AWS::Cognito::UserPoolResourceServer").values()]
+    assert {scope["ScopeName"] for scope in scopes} == {"read", "write", "operate"}
+    granted = {}
+    for name, client in template.of_type("AWS::Cognito::UserPoolClient").items():
+        assert client["AllowedOAuthFlows"] == ["client_credentials"]
+        assert client["GenerateSecret"] is True
+        for scope in client["AllowedOAuthScopes"]:
+            assert scope["Fn::Join"][1][0] == {"Ref": server}
+        granted[name] = [scope["Fn::Join"][1][1] for scope in client["AllowedOAuthScopes"]]
+    assert sorted(granted.values(), key=len) == [["/read", "/write"], ["/read", "/write", "/operate"]]
+
+
+def test_nobody_signs_up_to_the_pool_alone(template: Template) -> None:
+    _, pool = template.only("AWS::Cognito::UserPool")
+    assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
+    assert pool["DeletionProtection"] == "ACTIVE"
+
+
+# What the gateway takes
+
+
+def test_a_request_needs_a_key_and_a_body_that_fits(either: Template) -> None:
+    [(validator, checks)] = either.of_type("AWS::ApiGateway::RequestValidator").items()
+    assert checks["ValidateRequestBody"] is True
+    models = either.of_type("AWS::ApiGateway::Model")
+    bodies: dict[str, type[BaseModel]] = {
+        "/orders": OrderRequest,
+        "/orders/{order_id}/cancellation": CancellationRequest,
+    }
+    for path, method in posts(either):
+        assert method["ApiKeyRequired"] is True
+        assert target_of(method["RequestValidatorId"]) == validator
+        [(media_type, model)] = method["RequestModels"].items()
+        assert media_type == "application/json"
+        assert models[target_of(model)]["ContentType"] == "application/json"
+        assert models[target_of(model)]["Schema"] == draft4(bodies[path])
+
+
+def test_what_is_not_json_never_gets_past_the_gateway(either: Template) -> None:
+    for path, method in posts(either):
+        assert method["Integration"]["PassthroughBehavior"] == "NEVER", path
+        assert method["Integration"]["RequestTemplates"].keys() == {"application/json"}
+
+
+@pytest.mark.parametrize(
+    ("which", "identity"), [("template", mapping.POOL_IDENTITY), ("checking", mapping.FUNCTION_IDENTITY)]
+)
+def test_requests_go_on_the_intake_queue_in_the_name_of_who_was_authorized(
+    which: str, identity: mapping.Identity, request: pytest.FixtureRequest
+) -> None:
+    template: Template = request.getfixturevalue(which)
+    role, takings = (
+        gateway_role(template),
+        {
+            "/orders": mapping.submission(identity),
+            "/orders/{order_id}/cancellation": mapping.cancellation(identity),
+        },
+    )
+    for path, method in posts(template):
+        integration = method["Integration"]
+        assert (integration["Type"], integration["IntegrationHttpMethod"]) == ("AWS", "POST")
+        assert target_of(integration["Credentials"]) == role
+        assert [part for part in integration["Uri"]["Fn::Join"][1] if isinstance(part, dict)][-1] == {
+            "Fn::GetAtt": ["OrderIntakeQueue", "QueueName"]
+        }
+        assert integration["RequestTemplates"]["application/json"] == takings[path].request
+        assert integration["RequestParameters"] == {
+            "integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"
+        }
+        answers = {each["StatusCode"]: each for each in integration["IntegrationResponses"]}
+        assert answers["202"]["ResponseTemplates"] == {"application/json": takings[path].answer}
+        assert "SelectionPattern" not in answers["202"]
+        for status, pattern in (("400", "4[0-9]{2}"), ("503", "5[0-9]{2}")):
+            assert answers[status]["SelectionPattern"] == pattern
+            told = json.loads(answers[status]["ResponseTemplates"]["application/json"])
+            assert (told["status"], bool(told["detail"])) == (int(status), True)
+        assert answers.keys() == {each["StatusCode"] for each in method["MethodResponses"]} == {"202", "400", "503"}
+
+
+def gateway_role(template: Template) -> str:
+    [role] = {target_of(method["Integration"]["Credentials"]) for _, method in posts(template)}
+    return role
+
+
+def test_the_gateway_may_send_to_the_intake_queue_and_nothing_else(either: Template) -> None:
+    role = gateway_role(either)
+    [statement] = either.statements(role)
+    assert (statement["Effect"], statement["Action"]) == ("Allow", ["sqs:SendMessage"])
+    assert statement["Resource"] == [{"Fn::GetAtt": ["OrderIntakeQueue", "Arn"]}]
+    [trust] = either.of_type("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
+    assert listed(trust["Principal"]["Service"]) == ["apigateway.amazonaws.com"]
+
+
+def test_questions_go_to_the_function_that_answers_them(either: Template) -> None:
+    for (verb, path), method in methods(either).items():
+        if verb == "GET":
+            assert method["Integration"]["Type"] == "AWS_PROXY", path
+            assert {"Fn::GetAtt": ["ApiQuery", "Arn"]} in method["Integration"]["Uri"]["Fn::Join"][1]
+
+
+# How much
+
+
+def test_a_key_may_do_what_its_plan_allows(either: Template) -> None:
+    plan_name, plan = either.only("AWS::ApiGateway::UsagePlan")
+    assert plan["Throttle"] == {"RateLimit": 100, "BurstLimit": 200}
+    assert plan["Quota"] == {"Limit": 10_000, "Period": "DAY"}
+    [stage] = plan["ApiStages"]
+    assert target_of(stage["Stage"]) == either.only("AWS::ApiGateway::Stage")[0]
+    key_name, key = either.only("AWS::ApiGateway::ApiKey")
+    _, on_plan = either.only("AWS::ApiGateway::UsagePlanKey")
+    assert key["Enabled"] is True
+    assert "Value" not in key
+    assert (target_of(on_plan["UsagePlanId"]), target_of(on_plan["KeyId"])) == (plan_name, key_name)
+
+
+def test_the_stage_is_throttled_traced_and_logged_without_bodies_or_addresses(either: Template) -> None:
+    _, stage = either.only("AWS::ApiGateway::Stage")
+    [settings] = stage["MethodSettings"]
+    assert (settings["HttpMethod"], settings["ResourcePath"]) == ("*", "/*")
+    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (500, 1000)
+    assert settings["DataTraceEnabled"] is False
+    assert stage["TracingEnabled"] is True
+    assert target_of(stage["AccessLogSetting"]["DestinationArn"]) in either.of_type("AWS::Logs::LogGroup")
+    logged = stage["AccessLogSetting"]["Format"]
+    assert not any(private in logged for private in ("authorizer", "identity", "requestOverride", "Authorization"))
+
+
+def test_an_alarm_tells_of_our_own_errors(either: Template) -> None:
+    [alarm] = [
+        alarm for alarm in either.of_type("AWS::CloudWatch::Alarm").values() if alarm.get("MetricName") == "5XXError"
+    ]
+    assert alarm["Threshold"] == 1
+    assert {"Name": "ApiName", "Value": "Api"} in alarm["Dimensions"]
+
+
+def test_whatever_the_gateway_refuses_is_a_problem(either: Template) -> None:
+    statuses = {}
+    for response in either.of_type("AWS::ApiGateway::GatewayResponse").values():
+        assert response["ResponseParameters"] == {"gatewayresponse.header.Content-Type": "'application/problem+json'"}
+        text = response["ResponseTemplates"]["application/json"]
+        told = json.loads(text.replace("$context.error.messageString", '"why"'))
+        assert told.keys() == {"type", "title", "status", "detail"}
+        assert response.get("StatusCode", str(told["status"])) == str(told["status"])
+        statuses[response["ResponseType"]] = told["status"]
+    assert statuses == {
+        **dict.fromkeys(["BAD_REQUEST_BODY", "BAD_REQUEST_PARAMETERS", "DEFAULT_4XX"], 400),
+        **dict.fromkeys(["ACCESS_DENIED", "INVALID_API_KEY"], 403),
+        **dict.fromkeys(["THROTTLED", "QUOTA_EXCEEDED"], 429),
+        "UNAUTHORIZED": 401,
+        "MISSING_AUTHENTICATION_TOKEN": 404,
+        "REQUEST_TOO_LARGE": 413,
+        "UNSUPPORTED_MEDIA_TYPE": 415,
+        "DEFAULT_5XX": 500,
+    }
+
+
+# Other issuers
+
+
+def test_another_issuer_is_named_in_whole_or_not_at_all() -> None:
+    def named(**context: str) -> TokenIssuer | None:
+        return _issuer(cdk.App(analytics_reporting=False, context=context).node)
+
+    assert named() is None
+    assert named(**ISSUER) == TokenIssuer(ISSUER["jwt_issuer"], ISSUER["jwt_jwks_url"], ("shop", "api://orders"))
+    for missing in ISSUER:
+        for value in ({}, {missing: ""}):
+            half = {name: said for name, said in ISSUER.items() if name != missing} | value
+            with pytest.raises(SystemExit, match=f"name all of {', '.join(ISSUER)}; missing: {missing}$"):
+                named(**half)
+
+
+def test_another_issuers_tokens_are_checked_and_another_schema_is_deployed(
+    checking: Template,
+    code: dict[Package, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gateway, "draft4", lambda model: draft4(model) | {"maxProperties": 99})
+    issuer = TokenIssuer(ISSUER["jwt_issuer"], ISSUER["jwt_jwks_url"], ("shop", "api://orders"))
+    app = cdk.App(analytics_reporting=False, outdir=str(tmp_path))
+    OrderPipeline(
+        app,
+        "OrderPipeline",
+        code=code,
+        saga=DEFINITION,
+        email_sender="orders@example.com",
+        checks_tokens=False,
+        issuer=issuer,
+    )
+    template = synthesized(Path(app.synth().directory))
+
+    variables = template.of_type("AWS::Lambda::Function")[AUTHORIZER.name]["Environment"]["Variables"]
+    assert {name: value for name, value in variables.items() if name.startswith("JWT_")} == {
+        name.upper(): value for name, value in ISSUER.items()
+    }
+    assert template.only("AWS::ApiGateway::Authorizer") == checking.only("AWS::ApiGateway::Authorizer")
+    # The stage goes on checking by the old schema unless there is a new deployment.
+    assert template.only("AWS::ApiGateway::Deployment")[0] != checking.only("AWS::ApiGateway::Deployment")[0]
+
+
+# On one machine
+
+
+def test_on_one_machine_the_pools_keys_are_at_the_emulator_and_the_issuer_is_the_same(checking: Template) -> None:
+    local = Template(for_emulator(checking.raw, "deployment", "http://127.0.0.1:4566"))
+    was, made = (one.of_type("AWS::Lambda::Function")[AUTHORIZER.name]["Environment"] for one in (checking, local))
+    pool = {"Ref": checking.only("AWS::Cognito::UserPool")[0]}
+    keys = {"Fn::Join": ["", ["http://127.0.0.1:4566/", pool, "/.well-known/jwks.json"]]}
+    assert made["Variables"] == was["Variables"] | {"JWT_JWKS_URL": keys}
+    assert was["Variables"]["JWT_JWKS_URL"] != keys
+    for response in local.of_type("AWS::ApiGateway::GatewayResponse").values():
+        assert "validationErrorString" not in response["ResponseTemplates"]["application/json"]

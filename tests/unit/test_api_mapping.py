@@ -1,0 +1,190 @@
+"""Mapping templates: what goes on the intake queue is what was sent, and who sent it is what the token says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from events.model import Id
+from handlers.api.requests import KEY_PATTERN
+from handlers.callers import OPERATE, READ, WRITE
+from handlers.intake import Envelope
+from infra.api.mapping import FUNCTION_IDENTITY, POOL_IDENTITY, Identity, Taking, cancellation, submission
+from infra.local.velocity import render
+from tests.unit.api import CALLER, KEY, SCOPES, context, sent
+
+MESSAGE_ID = "5fea7756-0ea4-451a-a703-a558b933e274"
+TAKEN = json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": MESSAGE_ID}}})
+BOTH = pytest.mark.parametrize("identity", [POOL_IDENTITY, FUNCTION_IDENTITY], ids=["pool", "function"])
+
+
+def refused(taking: Taking, params: Mapping[str, str]) -> bool:
+    """Whether SQS gets a request that it refuses, since nothing is asked of it."""
+    return render(taking.request, "{}", dict(params), context(CALLER)) == ""
+
+
+def order_id(key: str | None, caller: str = CALLER) -> str | None:
+    message = sent(submission(FUNCTION_IDENTITY), "{}", {} if key is None else {KEY: key}, caller)
+    return Envelope.model_validate(json.loads(message) | {"id": MESSAGE_ID}).order_id
+
+
+# Few characters, so that what may be confused meets.
+CALLERS = st.one_of(
+    st.text("01aF", min_size=1, max_size=31),
+    st.text("01a", min_size=32, max_size=32).map(lambda h: f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"),
+    st.sampled_from(["0" * 31, "a" * 31, CALLER, "x"]),
+)
+UUIDS = st.text("01aF", min_size=32, max_size=32).map(lambda h: f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}")
+KEYS = st.one_of(st.text("01aF_-", min_size=1, max_size=31), UUIDS)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+TRICKY = "&Action=DeleteQueue%26+$input.body#set($order='x')${caller}#if(1)\\\"~*\x7f\u2028\U0001f9c5"
+
+
+@BOTH
+@given(body=JSON, ascii_only=st.booleans(), caller=CALLERS, key=st.none() | KEYS)
+@example(body={TRICKY: TRICKY}, ascii_only=False, caller=CALLER, key=None)
+@example(body=json.loads('"\\ud800"'), ascii_only=True, caller=CALLER, key="k")
+def test_a_message_says_what_was_sent_and_who_sent_it(
+    identity: Identity, body: Any, ascii_only: bool, caller: str, key: str | None
+) -> None:
+    text = json.dumps(body, ensure_ascii=ascii_only)
+    message = sent(submission(identity), text, {} if key is None else {KEY: key}, caller)
+    content = json.loads(message)
+    assert content.pop("detail") == body
+    assert content == {
+        "detail-type": "OrderSubmitted",
+        "order_id": content["order_id"],
+        "caller": {"customer_id": caller, "scopes": SCOPES},
+    }
+    assert (content["order_id"] is None) == (key is None)
+
+
+@pytest.mark.parametrize("scopes", [READ, OPERATE, f"openid {WRITE}", 'a"b'])
+def test_scopes_reach_the_message_as_they_are_or_not_at_all(scopes: str) -> None:
+    message = sent(submission(POOL_IDENTITY), "{}", {}, scopes=scopes)
+    try:
+        assert json.loads(message)["caller"]["scopes"] == scopes
+    except json.JSONDecodeError:
+        assert '"' in scopes
+
+
+# The order's id
+
+
+@given(caller=CALLERS, key=KEYS)
+@example(caller=CALLER, key="k" * 31)
+@example(caller="a" * 31, key=CALLER)
+@example(caller=CALLER, key=CALLER)
+def test_an_order_id_is_always_usable(caller: str, key: str) -> None:
+    TypeAdapter(Id).validate_python(order_id(key, caller))
+
+
+@given(pairs=st.lists(st.tuples(CALLERS, KEYS), min_size=2, max_size=8, unique=True))
+def test_two_callers_or_two_keys_never_get_the_same_order_id(pairs: list[tuple[str, str]]) -> None:
+    ids = [order_id(key, caller) for caller, key in pairs]
+    assert len(set(ids)) == len(ids)
+
+
+@given(key=st.one_of(st.text(min_size=1, max_size=40), st.from_regex(KEY_PATTERN), KEYS))
+@example(key="k" * 32)
+@example(key="k" * 64)
+@example(key=CALLER.replace("-", ""))
+@example(key=f"{CALLER}0")
+@example(key=CALLER[:-1])
+@example(key="a b")
+@example(key="a\n")
+@example(key="!")
+@example(key="$order")
+@example(key='"},"x":{"')
+def test_a_key_is_usable_exactly_if_it_is_what_the_document_says(key: str) -> None:
+    usable = re.fullmatch(KEY_PATTERN.removeprefix("^").removesuffix("$"), key) is not None
+    assert refused(submission(FUNCTION_IDENTITY), {KEY: key}) == (not usable)
+
+
+@BOTH
+@given(caller=CALLERS, key=st.none() | KEYS)
+def test_the_answer_names_the_order_that_intake_will_place(identity: Identity, caller: str, key: str | None) -> None:
+    taking, params = submission(identity), {} if key is None else {KEY.lower(): key}
+    message = sent(taking, "{}", params, caller)
+    placed = json.loads(message)["order_id"] or MESSAGE_ID
+    answer = json.loads(render(taking.answer, TAKEN, params, context(caller)))
+    assert answer == {"order_id": placed, "status_url": f"/v1/orders/{placed}"}
+
+
+# More than one JSON document: the gateway should not let it through, but here it does not matter
+
+FORGED = [
+    ',"caller":{"customer_id":"victim","scopes":"orders/operate"}',
+    ',"order_id":"victims"',
+    ',"detail-type":"OrderCancellationRequested"',
+    ',"detail":{"forged":1}',
+    ',"caller":{"customer_id":"victim","x":',
+    ',"caller":{"customer_id":"victim"},"x":"',
+    ',"caller":{"customer_id":"victim"},"x":["',
+    ',"caller":{"customer_id":"victim"},"x":"\\',
+    ',"caller":{"customer_id":"victim"},"x":{"y":1',
+    ',"caller":{"customer_id":"victim"},"x":[1',
+    ',"caller":{"customer_id":"victim"},"x":{"y":{"z":1',
+    '},{"detail":{}',
+    ',"caller":{"customer_id":"victim"}}',
+    ',"caller":{"customer_id":"victim"}}\n{"detail":{}',
+    ',"caller":{"customer_id":"victim"}} //',
+    ',"caller":{"customer_id":"victim"}} /*',
+    ',"CALLER":1,"caller":{}',
+]
+PIECES = [*'{}[],:"\\', '"caller"', '"customer_id"', '"victim"', '"order_id"', '"detail-type"', '"x"', "null", "1", " "]
+
+
+@given(
+    smuggled=st.one_of(st.sampled_from(FORGED), st.lists(st.sampled_from([*PIECES, *FORGED]), max_size=9).map("".join)),
+    key=st.sampled_from([None, "k", CALLER]),
+)
+def test_nothing_smuggled_behind_a_body_wins_over_what_the_gateway_knows(smuggled: str, key: str | None) -> None:
+    honest = sent(submission(FUNCTION_IDENTITY), "{}", {} if key is None else {KEY: key})
+    message = sent(submission(FUNCTION_IDENTITY), "{}" + smuggled, {} if key is None else {KEY: key})
+    try:
+        content = json.loads(message)
+    except ValueError:
+        return
+    assert {name: content[name] for name in ("detail-type", "order_id", "caller")} == {
+        name: value for name, value in json.loads(honest).items() if name != "detail"
+    }
+
+
+# Cancellations
+
+
+@BOTH
+def test_a_cancellation_is_about_the_order_in_the_path(identity: Identity) -> None:
+    taking, params = cancellation(identity), {"order_id": "o1", KEY: "k"}
+    message = sent(taking, '{"reason":"second thoughts"}', params)
+    assert json.loads(message) == {
+        "detail-type": "OrderCancellationRequested",
+        "detail": {"reason": "second thoughts"},
+        "order_id": "o1",
+        "caller": {"customer_id": CALLER, "scopes": SCOPES},
+    }
+    assert json.loads(render(taking.answer, TAKEN, params, context(CALLER))) == {
+        "order_id": "o1",
+        "status_url": "/v1/orders/o1",
+    }
+
+
+@given(path=st.one_of(st.text(min_size=1, max_size=70), st.from_regex(r"[A-Za-z0-9_-]{1,66}", fullmatch=True)))
+@example(path="o" * 65)
+@example(path='o"')
+@example(path="o\n")
+def test_a_path_that_is_no_order_id_asks_nothing_of_the_queue(path: str) -> None:
+    usable = re.fullmatch("[A-Za-z0-9_-]{1,64}", path) is not None
+    assert refused(cancellation(FUNCTION_IDENTITY), {"order_id": path}) == (not usable)

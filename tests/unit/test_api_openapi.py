@@ -1,0 +1,148 @@
+"""The OpenAPI document: valid, of exactly what there is, and true of what is answered."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from events import streams
+from events.ordering import OrderCancellationStarted, OrderCancelled
+from events.store import EventStore
+from handlers.api import answers, query
+from handlers.api.requests import KEY_PATTERN, OrderRequest
+from handlers.ordering.order import Status
+from handlers.projections.order_items import REJECTED
+from tests.api_routes import OPEN, OPERATIONS
+from tests.unit.api import CALLER, ask, happened
+from tests.unit.samples import placed, record
+
+PROBLEM = "#/components/schemas/Problem"
+
+
+@pytest.fixture
+def document() -> Any:
+    answer = ask("/openapi.json")
+    assert answer["multiValueHeaders"]["Content-Type"] == ["application/json"]
+    return json.loads(answer["body"])
+
+
+def operations(document: Any) -> Iterator[tuple[str, str, Any]]:
+    return (
+        (verb.upper(), path, operation)
+        for path, verbs in document["paths"].items()
+        for verb, operation in verbs.items()
+    )
+
+
+def test_it_is_valid_openapi(document: Any) -> None:
+    assert document["openapi"].startswith("3.1.")
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_it_is_about_the_operations_there_are_and_no_others(document: Any) -> None:
+    assert {(verb, path) for verb, path, _ in operations(document)} == OPERATIONS
+    assert document["servers"] == [{"url": "/v1"}]
+
+
+def test_the_function_answers_the_questions_and_shows_the_document() -> None:
+    static = {route.path for route in query.app._static_routes}
+    dynamic = {route.path for route in query.app._dynamic_routes}
+    assert {re.sub("<(.*?)>", r"{\1}", path) for path in static | dynamic} == {
+        *(path for verb, path in OPERATIONS if verb == "GET"),
+        *OPEN,
+    }
+
+
+def test_every_error_is_a_problem_and_none_is_a_422(document: Any) -> None:
+    for _, path, operation in operations(document):
+        statuses = operation["responses"].keys()
+        assert {"400", "401", "403", "429", "500", "504"} <= statuses
+        assert "422" not in statuses
+        assert ("404" in statuses) == ("{" in path and "get" in document["paths"][path])
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                [(media_type, content)] = response["content"].items()
+                assert (media_type, content["schema"]) == ("application/problem+json", {"$ref": PROBLEM})
+    assert not any("Validation" in name for name in document["components"]["schemas"])
+
+
+def test_questions_tell_of_tags_and_need_a_token(document: Any) -> None:
+    for verb, _, operation in operations(document):
+        if verb == "GET":
+            assert "ETag" in operation["responses"]["200"]["headers"]
+            assert "content" not in operation["responses"]["304"]
+            assert "If-None-Match" in {part["name"] for part in operation["parameters"]}
+            assert operation["security"] == [{"token": ["orders/read"]}, {"token": ["orders/operate"]}]
+
+
+def test_requests_are_accepted_and_need_a_key_besides(document: Any) -> None:
+    for verb, path, operation in operations(document):
+        if verb == "POST":
+            assert operation["security"] == [
+                {"token": ["orders/write"], "key": []},
+                {"token": ["orders/operate"], "key": []},
+            ]
+            assert operation["requestBody"]["required"] is True
+            assert {"202", "413", "415", "503"} <= operation["responses"].keys()
+            [accepted] = operation["responses"]["202"]["content"].values()
+            assert accepted["schema"] == {"$ref": "#/components/schemas/Accepted"}
+            names = {part["name"]: part for part in operation["parameters"]}
+            assert names.keys() == ({"Idempotency-Key"} if path == "/orders" else {"order_id"})
+    [key] = document["paths"]["/orders"]["post"]["parameters"]
+    assert key["schema"]["pattern"] == KEY_PATTERN
+    assert key.get("required", False) is False
+
+
+def test_an_order_is_told_as_the_model_has_it(document: Any) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["OrderRequest"]["properties"].keys() == OrderRequest.model_fields.keys()
+    assert schemas["OrderRequest"]["additionalProperties"] is False
+
+
+def test_every_status_an_order_can_have_is_told() -> None:
+    assert set(answers.Status.__args__) == {*Status, REJECTED}  # type: ignore[attr-defined]
+
+
+def test_what_is_answered_is_what_the_document_says(document: Any, store: EventStore) -> None:
+    reason = {"order_id": "o1", "reason": "OutOfStock"}
+    course = [
+        placed("o1", customer={"customer_id": CALLER}),
+        OrderCancellationStarted(**reason),
+        OrderCancelled(**reason),
+    ]
+    happened(store, [record(event, streams.order("o1"), n) for n, event in enumerate(course, start=1)])
+    happened(store, [record(placed("o2", customer={"customer_id": CALLER}), streams.order("o2"), 1)])
+    level = {"PK": {"S": "level#A"}, "SK": {"S": "level"}, "available": {"N": "7"}}
+    store.client.put_item(TableName=store.table, Item=level)
+    for path, parameters, told, status in (
+        ("/orders/o1", {}, "/orders/{order_id}", "200"),
+        ("/orders/o1", {"as_of": "2030-01-01T00:00:00Z"}, "/orders/{order_id}", "200"),
+        ("/orders", {"limit": 1}, "/orders", "200"),
+        ("/orders", {}, "/orders", "200"),
+        ("/orders/o1/events", {}, "/orders/{order_id}/events", "200"),
+        ("/stock/A", {}, "/stock/{sku}", "200"),
+        ("/stock/B", {}, "/stock/{sku}", "404"),
+        ("/orders", {"limit": 0}, "/orders", "400"),
+    ):
+        answer = ask(path, **parameters)
+        assert str(answer["statusCode"]) == status
+        [media_type] = answer["multiValueHeaders"]["Content-Type"]
+        schema = document["paths"][told]["get"]["responses"][status]["content"][media_type]["schema"]
+        validator = jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
+        validator.validate(json.loads(answer["body"]))
+
+
+def test_the_page_shows_the_document_and_loads_nothing_from_elsewhere(document: Any) -> None:
+    answer = ask("/docs")
+    assert answer["multiValueHeaders"]["Content-Type"] == ["text/html"]
+    page = answer["body"]
+    assert document["info"]["title"] in page
+    assert "/orders/{order_id}/cancellation" in page
+    assert not re.search(r"""<(script|link|img|iframe)[^>]*\s(src|href)\s*=""", page)
+    assert json.loads(ask("/docs", format="json")["body"]) == document

@@ -1,0 +1,399 @@
+"""What the API answers: one's own orders and nobody else's, as they are and as they were."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events import streams
+from events.envelope import Recorded
+from events.inventory import StockLine, StockReserved
+from events.model import DomainEvent
+from events.notification import CustomerNotified
+from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
+from events.payments import PaymentAuthorized, PaymentCaptured
+from events.shipping import ShipmentArranged
+from events.store import EventStore
+from handlers.api import cursors, query
+from handlers.api.cursors import Position
+from handlers.callers import OPERATE, READ, WRITE, Caller, authorized
+from tests.unit.api import CALLER, ask, happened, problem, told
+from tests.unit.samples import EMAIL, START, TOKEN, line, placed, record
+
+OTHER = "5f0c0a52-9a3e-4d1c-8a5e-0d8a3a6f6b11"
+O1 = {"order_id": "o1"}
+PLACED = placed("o1", line(quantity=3), customer={"customer_id": CALLER, "email": EMAIL})
+GOODS = (StockLine(sku="A", quantity=3),)
+COURSE: list[tuple[str, DomainEvent, dict[str, Any]]] = [
+    ("order", PLACED, {"status": "PLACED", "total": 300, "line_count": 1, "customer_id": CALLER}),
+    ("reservation", StockReserved(**O1, chunk=1, chunks=1, lines=GOODS), {"stock": "reserved"}),
+    (
+        "payment",
+        PaymentAuthorized(**O1, amount=300, currency="GBP", authorization_id="a1"),
+        {"payment": "authorized"},
+    ),
+    ("shipment", ShipmentArranged(**O1, tracking_number="t1"), {"shipment": "arranged", "tracking_number": "t1"}),
+    ("payment", PaymentCaptured(**O1, amount=300, currency="GBP"), {"payment": "captured"}),
+    ("order", OrderConfirmed(**O1), {"status": "CONFIRMED"}),
+    ("notification", CustomerNotified(**O1, about="OrderConfirmed", message_id="e1"), {}),
+]
+"""An order's life: stream, event, and what it changes for those who look. An event every minute."""
+
+
+def at(minute: int) -> datetime:
+    return START + timedelta(minutes=minute)
+
+
+def recorded(course: Sequence[tuple[str, DomainEvent, Any]]) -> list[Recorded]:
+    versions: dict[str, int] = {}
+    records = []
+    for minute, (kind, event, _) in enumerate(course):
+        version = versions[kind] = versions.get(kind, 0) + 1
+        records.append(record(event, f"{kind}#o1", version, at(minute) - timedelta(seconds=version)))
+    return records
+
+
+@pytest.fixture
+def lived(store: EventStore) -> EventStore:
+    """A store with the order o1, confirmed."""
+    happened(store, recorded(COURSE))
+    return store
+
+
+def put_order(
+    store: EventStore, order_id: str, *after: DomainEvent, minute: int = 0, customer_id: str | None = CALLER
+) -> None:
+    customer = {"customer_id": customer_id} if customer_id else None
+    events = [placed(order_id, customer=customer), *after]
+    happened(store, [record(event, streams.order(order_id), n, at(minute)) for n, event in enumerate(events, start=1)])
+
+
+# One order
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_an_order_is_shown_as_it_stands(lived: EventStore, pool: bool) -> None:
+    seen = told(ask("/orders/o1", pool=pool))
+    said = {name: value for _, _, changed in COURSE for name, value in changed.items()}
+    assert seen == {"order_id": "o1", "currency": "GBP", "placed_at": seen["placed_at"], **said}
+    assert datetime.fromisoformat(seen["placed_at"]) == at(0)
+
+
+@pytest.mark.parametrize("path", ["/orders/o1", "/orders/o1/events", f"/orders/o1?as_of={at(9):%Y-%m-%dT%H:%M:%SZ}"])
+def test_somebody_elses_order_is_as_good_as_none(lived: EventStore, path: str) -> None:
+    path, _, query_string = path.partition("?")
+    parameters: Any = dict([query_string.split("=")]) if query_string else {}
+    unknown = ask(path.replace("o1", "o2"), **parameters)
+    for scopes in (READ, f"{READ} {WRITE}", ""):
+        elses = ask(path, OTHER, scopes=scopes, **parameters)
+        assert problem(elses, 404) == problem(unknown, 404).replace("o2", "o1")
+    for pool in (False, True):
+        assert told(ask(path, OTHER, scopes=f"{READ} {OPERATE}", pool=pool, **parameters))
+        assert told(ask(path, pool=pool, **parameters))
+
+
+def test_a_guests_order_is_for_operators(store: EventStore) -> None:
+    put_order(store, "o1", customer_id=None)
+    for path in ("/orders/o1", "/orders/o1/events"):
+        assert problem(ask(path), 404)
+        assert told(ask(path, scopes=OPERATE))
+
+
+def test_a_view_that_does_not_know_its_order_yet_is_not_shown(store: EventStore) -> None:
+    happened(store, [record(COURSE[2][1], streams.payment("o1"), 1)])
+    for scopes in (READ, OPERATE):
+        assert problem(ask("/orders/o1", scopes=scopes), 404)
+
+
+def test_the_history_is_all_that_happened_in_its_order_without_the_payment_token(lived: EventStore) -> None:
+    answer = ask("/orders/o1/events")
+    history = told(answer)["events"]
+    assert [(each["stream"], each["type"]) for each in history] == [
+        (f"{kind}#o1", type(event).__name__) for kind, event, _ in COURSE
+    ]
+    assert [datetime.fromisoformat(each["occurred_at"]) for each in history] == [at(n) for n in range(len(COURSE))]
+    assert [each["version"] for each in history if each["stream"] == "payment#o1"] == [1, 2]
+    assert history[0]["data"]["total"] == 300
+    assert TOKEN not in answer["body"]
+
+
+def test_an_order_is_shown_as_it_stood_at_every_moment(lived: EventStore) -> None:
+    expected: dict[str, Any] = {"order_id": "o1", "currency": "GBP"}
+    for minute, (_, _, changed) in enumerate(COURSE):
+        expected |= changed
+        for moment in (at(minute), at(minute) + timedelta(seconds=59)):
+            seen = told(ask("/orders/o1", as_of=moment.isoformat()))
+            assert {name: seen.get(name) for name in seen if name != "placed_at"} == expected
+    assert seen == told(ask("/orders/o1"))
+
+
+@pytest.mark.parametrize(
+    ("moment", "status"),
+    [
+        (at(0) - timedelta(microseconds=1), None),
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=14))), None),
+        (at(0).astimezone(timezone(timedelta(hours=5, minutes=30))), "PLACED"),
+        (at(5).astimezone(timezone(-timedelta(hours=8))), "CONFIRMED"),
+        (datetime.max.replace(tzinfo=timezone(-timedelta(hours=14))), "CONFIRMED"),
+    ],
+)
+def test_a_moment_is_the_same_in_every_time_zone(lived: EventStore, moment: datetime, status: str | None) -> None:
+    answer = ask("/orders/o1", as_of=moment.isoformat())
+    assert (told(answer)["status"] if status else problem(answer, 404) and None) == status
+
+
+# Lists
+
+
+@pytest.fixture
+def orders(store: EventStore) -> list[tuple[str, str]]:
+    """The caller's orders, newest first, with their status; there are others', and a guest's."""
+    ending = [OrderCancellationStarted(**O1, reason="OutOfStock"), OrderCancelled(**O1, reason="OutOfStock")]
+    histories: list[tuple[list[DomainEvent], str]] = [
+        ([], "PLACED"),
+        ([OrderConfirmed(**O1)], "CONFIRMED"),
+        (ending, "CANCELLED"),
+    ]
+    mine = []
+    for number in range(7):
+        after, status = histories[number % 3]
+        put_order(store, f"o{number:02}", *after, minute=number // 2)
+        mine.append((f"o{number:02}", status))
+    for number, customer_id in ((1, OTHER), (2, OTHER), (3, None)):
+        put_order(store, f"x{number:02}", minute=number, customer_id=customer_id)
+    return mine[::-1]
+
+
+def paged(limit: int, **parameters: Any) -> list[tuple[str, str]]:
+    """All that the pages of a list show, one after the other."""
+    found: list[tuple[str, str]] = []
+    cursor: Any = {}
+    for _ in range(99):
+        page = told(ask("/orders", limit=limit, **cursor, **parameters))
+        assert len(page["orders"]) <= limit
+        found += [(each["order_id"], each["status"]) for each in page["orders"]]
+        if "cursor" not in page:
+            return found
+        cursor = {"cursor": page["cursor"]}
+    raise AssertionError("the list has no end")
+
+
+@settings(max_examples=25)
+@given(limit=st.integers(1, 9), status=st.sampled_from([None, "PLACED", "CONFIRMED", "CANCELLED", "REJECTED"]))
+def test_pages_of_any_size_show_each_order_once_newest_first(
+    orders: list[tuple[str, str]], limit: int, status: str | None
+) -> None:
+    wanted = [each for each in orders if status in (None, each[1])]
+    assert paged(limit, **({"status": status} if status else {})) == wanted
+
+
+def test_a_list_is_the_callers_own_for_operators_too(orders: list[tuple[str, str]]) -> None:
+    for scopes in (READ, OPERATE):
+        listed = told(ask("/orders", scopes=scopes, limit=100))
+        assert [each["order_id"] for each in listed["orders"]] == [order_id for order_id, _ in orders]
+    assert listed["orders"][0].keys() == {"order_id", "status", "currency", "total", "placed_at"}
+    assert len(told(ask("/orders", OTHER))["orders"]) == 2
+    assert told(ask("/orders", "stranger")) == {"orders": []}
+
+
+def test_a_list_goes_on_where_it_was_whatever_was_placed_meanwhile(
+    orders: list[tuple[str, str]], store: EventStore
+) -> None:
+    first = told(ask("/orders", limit=3))
+    put_order(store, "new", minute=99)
+    second = told(ask("/orders", limit=3, cursor=first["cursor"]))
+    seen = [each["order_id"] for page in (first, second) for each in page["orders"]]
+    assert seen == [order_id for order_id, _ in orders[:6]]
+
+
+def test_a_cursor_is_good_for_its_own_list_alone(orders: list[tuple[str, str]]) -> None:
+    cursor = told(ask("/orders", limit=2))["cursor"]
+    of_placed = told(ask("/orders", limit=2, status="PLACED"))["cursor"]
+    assert "cursor" in problem(ask("/orders", OTHER, cursor=cursor), 400)
+    assert "cursor" in problem(ask("/orders", cursor=cursor, status="PLACED"), 400)
+    assert "cursor" in problem(ask("/orders", cursor=of_placed), 400)
+    assert "cursor" in problem(ask("/orders", cursor=of_placed, status="CONFIRMED"), 400)
+
+
+def test_a_damaged_cursor_is_refused(orders: list[tuple[str, str]]) -> None:
+    cursor = told(ask("/orders", limit=2))["cursor"]
+    raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    changed = [raw[:n] + bytes([raw[n] ^ 1]) + raw[n + 1 :] for n in range(0, len(raw), 5)]
+    damaged = [
+        base64.urlsafe_b64encode(each).decode().rstrip("=") for each in (*changed, raw[:-1], raw + b" ", raw[12:])
+    ]
+    for each in (*damaged, cursor[:-2], f"{cursor}AAAA", "x", "é", "!", "\x00", "AAAA" * 200):
+        assert "cursor" in problem(ask("/orders", cursor=each), 400)
+    assert "cursor" in problem(ask("/orders", cursor="A" * 1025), 400)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"order_id": "o1", "sort_key": ""},
+        {"order_id": "", "sort_key": "x"},
+        {"order_id": "a#b", "sort_key": "x"},
+        {"order_id": "o1", "sort_key": "x" * 2000},
+        {"order_id": "o1", "sort_key": 1},
+        {"order_id": "o1", "sort_key": None},
+        {"order_id": "o1"},
+        [],
+    ],
+)
+def test_a_made_up_cursor_is_refused_where_it_is_no_position(store: EventStore, forged: Any) -> None:
+    class Forged:
+        def model_dump_json(self) -> str:
+            return json.dumps(forged)
+
+    cursor = cursors.encode(Forged(), f"{CALLER} None")  # type: ignore[arg-type]
+    assert "cursor" in problem(ask("/orders", cursor=cursor), 400)
+
+
+def test_a_made_up_cursor_leads_to_the_callers_own_orders_at_most(orders: list[tuple[str, str]]) -> None:
+    between = cursors.encode(Position(order_id="x02", sort_key=f"{at(2).isoformat()}#x02"), f"{CALLER} None")
+    listed = [each["order_id"] for each in told(ask("/orders", limit=100, cursor=between))["orders"]]
+    assert listed
+    assert set(listed) <= {order_id for order_id, _ in orders}
+
+
+# Stock
+
+
+def test_stock_is_what_is_available_now(store: EventStore) -> None:
+    for sku, available in (("A", 7), ("B", 0)):
+        level = {"PK": {"S": f"level#{sku}"}, "SK": {"S": "level"}, "available": {"N": str(available)}}
+        store.client.put_item(TableName=store.table, Item=level)
+        assert told(ask(f"/stock/{sku}", OTHER)) == {"sku": sku, "available": available}
+    assert "C" in problem(ask("/stock/C"), 404)
+
+
+# Only what changed
+
+
+def tag_of(answer: dict[str, Any]) -> str:
+    [tag] = answer["multiValueHeaders"]["ETag"]
+    return str(tag)
+
+
+@pytest.mark.parametrize("path", ["/orders/o1", "/orders/o1/events", "/orders", "/openapi.json", "/docs"])
+def test_what_the_caller_has_is_not_sent_again(lived: EventStore, path: str) -> None:
+    whole = ask(path)
+    assert whole["statusCode"] == 200
+    tag = tag_of(whole)
+    for known in (tag, f"W/{tag}", f'"x", {tag}', f'"x",W/{tag} ,"y"', "*"):
+        for header in ("If-None-Match", "if-none-match"):
+            again = ask(path, headers={header: known})
+            assert (again["statusCode"], again["body"]) == (304, "")
+            assert tag_of(again) == tag
+
+
+def test_what_changed_is_sent_with_another_tag(store: EventStore) -> None:
+    put_order(store, "o1")
+    before = ask("/orders/o1")
+    happened(store, [record(OrderConfirmed(**O1), streams.order("o1"), 2)])
+    for known in (tag_of(before), '"x"', tag_of(before).strip('"'), ""):
+        after = ask("/orders/o1", headers={"If-None-Match": known})
+        assert told(after)["status"] == "CONFIRMED"
+        assert tag_of(after) != tag_of(before)
+
+
+def test_nobody_learns_by_a_tag_whether_an_order_is_there(lived: EventStore) -> None:
+    for known in (tag_of(ask("/orders/o1")), "*"):
+        answer = ask("/orders/o1", OTHER, headers={"If-None-Match": known})
+        assert problem(answer, 404)
+        assert "ETag" not in answer["multiValueHeaders"]
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "named"),
+    [
+        ("/orders", {"limit": 0}, "limit"),
+        ("/orders", {"limit": 101}, "limit"),
+        ("/orders", {"limit": -1}, "limit"),
+        ("/orders", {"limit": "many"}, "limit"),
+        ("/orders", {"limit": "1e9"}, "limit"),
+        ("/orders", {"limit": ""}, "limit"),
+        ("/orders", {"limit": "9" * 5000}, "limit"),
+        ("/orders", {"status": "placed"}, "status"),
+        ("/orders", {"status": ""}, "status"),
+        ("/orders/o1", {"as_of": "yesterday"}, "as_of"),
+        ("/orders/o1", {"as_of": ""}, "as_of"),
+        ("/orders/o1", {"as_of": "2026-01-02T03:04:05"}, "as_of"),
+        ("/orders/o1", {"as_of": "2026-13-02T03:04:05Z"}, "as_of"),
+        ("/orders/o1", {"as_of": "1e400"}, "as_of"),
+        (f"/orders/{'o' * 65}", {}, "order_id"),
+        (f"/orders/{'o' * 65}/events", {}, "order_id"),
+        ("/orders/o%231", {}, "order_id"),
+        ("/stock/a.b", {}, "sku"),
+    ],
+)
+def test_an_invalid_parameter_is_a_problem_that_names_it(path: str, parameters: dict[str, Any], named: str) -> None:
+    detail = problem(ask(path, **parameters), 400)
+    assert detail.startswith(f"{named}: ")
+    assert "Traceback" not in detail
+
+
+@given(
+    path=st.sampled_from(["/orders", "/orders/{}", "/orders/{}/events", "/stock/{}"]),
+    name=st.text(st.characters(codec="utf-8"), min_size=1, max_size=20),
+    parameters=st.dictionaries(
+        st.sampled_from(["limit", "cursor", "status", "as_of", "other"]),
+        st.text(st.characters(codec="utf-8")),
+        max_size=2,
+    ),
+)
+@settings(max_examples=60)
+def test_no_request_makes_the_function_fail(lived: EventStore, path: str, name: str, parameters: Any) -> None:
+    assert ask(path.replace("{}", name), **parameters)["statusCode"] in {200, 400, 404}
+
+
+@pytest.mark.parametrize("path", ["/", "/orders/o1/cancellation", "/orders/o1/events/1", "/stock", "/orders/"])
+def test_what_is_not_there_is_a_problem_too(store: EventStore, path: str) -> None:
+    answer = ask(path)
+    assert answer["statusCode"] in {200, 404} if path == "/orders/" else problem(answer, 404)
+
+
+def test_our_own_trouble_is_logged_and_not_shown(
+    store: EventStore, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: str) -> None:
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr(query.reader, "order", broken)
+    answer = ask("/orders/o1")
+    assert problem(answer, 500) == "this is our fault; try again"
+    assert not any(told in json.dumps(answer) for told in ("secret", "Traceback", "ZeroDivision", ".py"))
+    assert "ETag" not in answer["multiValueHeaders"]
+    assert "ZeroDivisionError: a secret" in logged.getvalue()
+
+
+# Who asks
+
+
+@pytest.mark.parametrize(
+    ("authorizer", "caller"),
+    [
+        ({"claims": {"sub": "a", "scope": f"{READ} {OPERATE}"}}, Caller(customer_id="a", scopes=f"{READ} {OPERATE}")),
+        ({"customer_id": "a", "scopes": READ, "principalId": "b"}, Caller(customer_id="a", scopes=READ)),
+    ],
+)
+def test_who_asks_is_read_from_either_authorizer(authorizer: dict[str, Any], caller: Caller) -> None:
+    assert authorized(authorizer) == caller
+
+
+@pytest.mark.parametrize(
+    ("scopes", "operates"), [(OPERATE, True), (f"{READ} {OPERATE}", True), ("", False), (f"x{OPERATE}", False)]
+)
+def test_operating_is_a_scope_of_its_own(scopes: str, operates: bool) -> None:
+    assert Caller(customer_id="a", scopes=scopes).operates == operates
