@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from events import streams
+from events.entries import MAX_BYTES, batches, size_of
 from handlers.aws import eventbridge, sqs
 from handlers.observability import lag, logger, observed
 
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
     from mypy_boto3_sqs import SQSClient
-
-MAX_ENTRIES = 10
-MAX_BYTES = 256 * 1024
-"""What one PutEvents call may hold, one entry or ten.
-Source: EventBridge user guide, "Calculating PutEvents event entry size"."""
 
 _TRIES = 4
 _FIRST_WAIT_SECONDS = 0.05
@@ -66,7 +62,7 @@ class Outbox:
             Unpublished: the bus did not take some of them: the whole batch must come again, which is harmless.
         """
         for batch in batches(self._entries(records)):
-            self._put(batch)
+            self._put([each.put for each in batch])
 
     def _entries(self, records: Sequence[dict[str, Any]]) -> Iterator[Entry]:
         for record in records:
@@ -131,22 +127,7 @@ def entry(image: dict[str, Any], bus: str) -> Entry:
         "Detail": f'{{"metadata":{metadata},"data":{data}}}',
         "EventBusName": bus,
     }
-    size = 14 + sum(len(put[part].encode()) for part in ("Source", "DetailType", "Detail"))
-    return Entry(put, size)
-
-
-def batches(entries: Iterator[Entry]) -> Iterator[list[PutEventsRequestEntryTypeDef]]:
-    """Entries in batches that a PutEvents call takes: at most ten, and at most 256 KB in all."""
-    batch: list[PutEventsRequestEntryTypeDef] = []
-    size = 0
-    for each in entries:
-        if batch and (len(batch) == MAX_ENTRIES or size + each.size > MAX_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(each.put)
-        size += each.size
-    if batch:
-        yield batch
+    return Entry(put, size_of(put))
 
 
 outbox = Outbox(eventbridge(), sqs(), os.environ["ORDERS_BUS_NAME"], os.environ["DEAD_LETTER_QUEUE_URL"])

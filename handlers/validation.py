@@ -22,6 +22,7 @@ class Refused(Exception):
 
     def __init__(self, reasons: Sequence[RejectionReason]) -> None:
         super().__init__("; ".join(f"{reason.field}: {reason.message}" for reason in reasons))
+        self.reasons = reasons
 
 
 class NotYet(Refused):

@@ -4,8 +4,8 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-INTAKE_BUS_NAME = "order-intake"
-ORDERS_BUS_NAME = "orders"
+from infra.names import INTAKE_BUS_NAME, ORDERS_BUS_NAME
+
 ARCHIVE_NAME = "orders"
 ARCHIVE_DAYS = 365
 # EventBridge marks a replayed event with this field and nothing else does.

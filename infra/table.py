@@ -6,8 +6,8 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.functions import Rows
+from infra.names import TABLE_NAME
 
-TABLE_NAME = "orders"
 LISTED = ["order_id", "status", "currency", "total", "placed_at"]
 
 

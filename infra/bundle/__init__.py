@@ -235,7 +235,8 @@ def _copy_sources(sources: Iterable[Path], folder: Path) -> None:
 
 
 def _sources(package: Package) -> list[Path]:
-    files = [file for own in OWN for file in sorted((ROOT / own).rglob("*.py"))]
+    kinds = ("py", "toml")
+    files = [file for own in OWN for kind in kinds for file in sorted((ROOT / own).rglob(f"*.{kind}"))]
     return [file for file in files if package == "api" or OWN_OF_API not in file.parents]
 
 

@@ -11,13 +11,13 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from events.publish import Unpublished
 from infra.local import by_hand, pipeline
 from infra.local.deploy import DeploymentError
 from infra.local.display import summary, tell, watching
 from infra.local.emulator import DEFAULT_PORT, EmulatorError
 from infra.local.generator import generate
 from infra.local.order_files import InputError, read_orders, read_profile
-from infra.local.publishing import Unpublishable
 from infra.local.run import NotStocked, run
 from infra.local.submissions import Submission, deliveries, needed
 
@@ -102,7 +102,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         app()
-    except (EmulatorError, DeploymentError, NotStocked, Unpublishable) as problem:
+    except (EmulatorError, DeploymentError, NotStocked, Unpublished) as problem:
         tell(_err, str(problem))
         sys.exit(1)
 

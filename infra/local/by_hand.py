@@ -5,14 +5,18 @@ import time
 from collections.abc import Iterator
 from shlex import quote
 
+from events.integration import StockDelivered
+from events.inventory import DeliveredLine
+from events.publish import Publisher
 from infra.local.emulator import ACCOUNT, REGION
 from infra.local.pipeline import Pipeline
-from infra.local.publishing import Message, publish
 from infra.local.run import NotStocked
-from infra.local.submissions import ORDER_SUBMITTED, STOCK_DELIVERED
+from infra.local.submissions import ORDER_SUBMITTED, SOURCE
 
 GOODS = {"TEA-1": 1000, "MUG-1": 1000}
-_DELIVERY = {"delivery_id": "first", "lines": [{"sku": sku, "quantity": quantity} for sku, quantity in GOODS.items()]}
+_DELIVERY = StockDelivered(
+    delivery_id="first", lines=tuple(DeliveredLine(sku=sku, quantity=quantity) for sku, quantity in GOODS.items())
+)
 _ORDER = {
     "order_id": "by-hand-1",
     "currency": "GBP",
@@ -39,8 +43,7 @@ def stock(pipeline: Pipeline) -> None:
     Raises:
         NotStocked: they did not get there.
     """
-    for _ in publish(pipeline.client("events"), pipeline.intake_bus, [Message.of(STOCK_DELIVERED, _DELIVERY)]):
-        pass
+    Publisher(pipeline.client("events"), pipeline.intake_bus, SOURCE).publish([_DELIVERY])
     dynamodb = pipeline.client("dynamodb")
     deadline = time.monotonic() + _STOCKED_WITHIN
     for sku in GOODS:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from infra.bus_queue import open_queue
 from infra.local.evidence import DeadLetter, Item, drain
 from infra.local.submissions import Key, Submission, distinct
 
@@ -31,15 +32,8 @@ class Capture:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._sqs = pipeline.client("sqs")
-        events = pipeline.client("events")
-        self._url = self._sqs.create_queue(QueueName=_NAME)["QueueUrl"]
-        arn = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        allowed = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage"}
-        policy = {"Version": "2012-10-17", "Statement": [{**allowed, "Resource": arn}]}
-        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": json.dumps(policy)})
         pattern = {"source": [{"prefix": "orders."}]}
-        events.put_rule(Name=_NAME, EventBusName=pipeline.orders_bus, EventPattern=json.dumps(pattern))
-        events.put_targets(Rule=_NAME, EventBusName=pipeline.orders_bus, Targets=[{"Id": _NAME, "Arn": arn}])
+        self._url = open_queue(pipeline.client("events"), self._sqs, pipeline.orders_bus, _NAME, pattern)
 
     def take(self) -> list[Item]:
         """The EventBridge events that came since the last call."""

@@ -6,14 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, ProgressColumn, Task, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.progress_bar import ProgressBar
 
-from events.currencies import MINOR_UNITS
+from infra.amounts import amount
 from infra.local.audit import CHECKS
 from infra.local.audit.balances import confirmed_totals, kept_money
 from infra.local.capture import CANCELLED, CONFIRMED, DEAD_LETTER, REJECTED, STATUSES, Progress
@@ -141,8 +140,4 @@ def _money(report: Report) -> Iterator[str]:
     kept = kept_money(report.run)
     for currency, confirmed in sorted(confirmed_totals(report.run).items()):
         taken = kept["captured", currency] - kept["refunded", currency]
-        yield f"money      {_amount(confirmed, currency)} confirmed, {_amount(taken, currency)} in the gateway's books"
-
-
-def _amount(minor: int, currency: str) -> str:
-    return f"{currency} {Decimal(minor).scaleb(-MINOR_UNITS[currency]):,f}"
+        yield f"money      {amount(confirmed, currency)} confirmed, {amount(taken, currency)} in the gateway's books"

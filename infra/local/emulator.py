@@ -21,6 +21,8 @@ import boto3
 import uv
 from botocore.config import Config
 
+from infra.names import EMULATOR_ACCOUNT, EMULATOR_REGION
+
 ROOT = Path(__file__).parent.parent.parent
 BUILD = ROOT / "build"
 VENV = ROOT / ".venv-emulator"
@@ -28,9 +30,8 @@ VENV = ROOT / ".venv-emulator"
 UP = BUILD / "emulator.json"
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4566
-REGION = "us-east-1"
-# To the emulator, an access key of 12 digits is the root of the account of that number.
-ACCOUNT = "000000000000"
+REGION = EMULATOR_REGION
+ACCOUNT = EMULATOR_ACCOUNT
 SECONDS_TO_START = 60.0
 SECONDS_TO_STOP = 20.0
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from events.publish import Entry, Publisher, Unpublished
 from infra.functions import FUNCTIONS, Subscription
 from infra.local.audit import audit
 from infra.local.audit.run import Finding, Run
 from infra.local.capture import Capture, Progress
 from infra.local.evidence import DeadLetter, Item, read_dead_letters, read_emails, read_table
-from infra.local.publishing import Message, publish
-from infra.local.submissions import ORDER_SUBMITTED, STOCK_DELIVERED, Key, Submission
+from infra.local.submissions import ORDER_SUBMITTED, SOURCE, STOCK_DELIVERED, Key, Submission
 
 if TYPE_CHECKING:
     from infra.local.pipeline import Pipeline
@@ -101,7 +101,7 @@ def run(
 
     Raises:
         NotStocked: a delivery did not reach the shelf.
-        infra.local.publishing.Unpublishable: the intake bus did not take something.
+        events.publish.Unpublished: the intake bus did not take something.
     """
     return _Runner(pipeline, submissions, deliveries, watcher).run()
 
@@ -120,7 +120,7 @@ class _Runner:
         self._watcher = watcher
         self._progress = Progress(submissions)
         self._capture = Capture(pipeline)
-        self._events = pipeline.client("events")
+        self._publisher = Publisher(pipeline.client("events"), pipeline.intake_bus, SOURCE)
         self._sqs = pipeline.client("sqs")
         self._sagas = pipeline.client("stepfunctions")
         self._letters: list[DeadLetter] = []
@@ -137,9 +137,7 @@ class _Runner:
         return Report(left, audit(left), self._progress, self._published_at, len(self._submissions))
 
     def _stock(self) -> None:
-        messages = [Message.of(STOCK_DELIVERED, delivery) for delivery in self._deliveries]
-        for _ in publish(self._events, self._pipeline.intake_bus, messages):
-            pass
+        self._publisher.publish(Entry.untyped(STOCK_DELIVERED, delivery) for delivery in self._deliveries)
         self._moved_at = time.monotonic()
         waiting = [delivery["delivery_id"] for delivery in self._deliveries]
         while waiting:
@@ -170,10 +168,12 @@ class _Runner:
 
     def _publish(self, submissions: Sequence[Submission]) -> None:
         if submissions:
-            keys = {Message.of(ORDER_SUBMITTED, each.detail): each.key for each in submissions}
-            messages = [Message.of(ORDER_SUBMITTED, each.detail) for each in submissions]
-            for message, at in publish(self._events, self._pipeline.intake_bus, messages):
-                self._published_at.setdefault(keys[message], at)
+            entries = [Entry.untyped(ORDER_SUBMITTED, each.detail) for each in submissions]
+            keys = {entry: each.key for entry, each in zip(entries, submissions, strict=True)}
+            for outcome in self._publisher.outcomes(entries):
+                if not outcome.sent:
+                    raise Unpublished([outcome])
+                self._published_at.setdefault(keys[outcome.event], outcome.at)
             self._moved_at = time.monotonic()
 
     def _settle(self) -> Run:

@@ -13,6 +13,8 @@ from handlers.validation import Refused, canonical
 
 ORDER_SUBMITTED = "OrderSubmitted"
 STOCK_DELIVERED = "StockDelivered"
+SOURCE = "local.run"
+"""The publisher of all that is published on this machine."""
 
 Key = tuple[str | None, str]
 """An order id, None where it is not usable, and a content hash: what tells one submission from another."""

@@ -1,13 +1,11 @@
 """Generated orders: the same for the same seed, of every kind, and they would end as they are said to."""
 
 from collections import Counter
-from itertools import pairwise
 
 import pytest
 
 from events.ordering import OrderPlaced, OrderRejected
 from infra.local.generator import generate
-from infra.local.publishing import MAX_BYTES, MAX_ENTRIES, Message, batches
 from infra.local.submissions import distinct
 
 NO_ORDER: dict[str, type] = {"REJECTED": OrderRejected, "DEAD_LETTER": type(None)}
@@ -67,17 +65,3 @@ def test_there_is_enough_of_everything_but_what_is_sold_out() -> None:
     for each in generated.submissions:
         if each.expected == "OutOfStock":
             assert any(line["quantity"] > generated.stock[line["sku"]] for line in each.lines)
-
-
-def test_batches_fit_into_a_call() -> None:
-    messages = [
-        Message("OrderSubmitted", "x" * size) for size in (1000, MAX_BYTES - 100, 300, *[10] * 25, 99, MAX_BYTES)
-    ]
-    batched = list(batches(messages))
-    assert [message for batch in batched for message in batch] == messages
-    for batch in batched:
-        assert len(batch) <= MAX_ENTRIES
-        assert sum(message.size for message in batch) <= MAX_BYTES or len(batch) == 1
-    for before, after in pairwise(batched):
-        full = len(before) == MAX_ENTRIES or sum(m.size for m in [*before, after[0]]) > MAX_BYTES
-        assert full

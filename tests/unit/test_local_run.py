@@ -1,8 +1,7 @@
 """Publishing, following and reporting a run, without a pipeline."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,44 +14,11 @@ from infra.local.audit.run import Finding, Run
 from infra.local.capture import Progress, Result
 from infra.local.display import summary
 from infra.local.evidence import DeadLetter, Table
-from infra.local.publishing import Message, Unpublishable, publish
 from infra.local.run import Report, percentile
 from infra.local.submissions import Submission
 from tests.unit.samples import START, from_bus, line, order, placed, record
 
 GOOD, BAD, NAMELESS = Submission(order("good")), Submission(order("bad", line("A", 0))), Submission(order("no id"))
-
-
-@dataclass
-class Bus:
-    """A PutEvents API that fails entries as told: for each call, the numbers of those it does not take."""
-
-    fails: list[set[int]]
-    taken: list[str] = field(default_factory=list)
-
-    def put_events(self, Entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        fails = self.fails.pop(0) if self.fails else set()
-        self.taken += [entry["Detail"] for number, entry in enumerate(Entries) if number not in fails]
-        results = [{"ErrorCode": "Busy"} if number in fails else {"EventId": "e"} for number in range(len(Entries))]
-        return {"FailedEntryCount": len(fails), "Entries": results}
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
-
-
-def test_entries_that_fail_inside_an_accepted_call_are_put_again() -> None:
-    bus: Any = Bus([{1, 2}, {0}])
-    messages = [Message("OrderSubmitted", detail) for detail in "abc"]
-    published = [message.detail for message, _ in publish(bus, "intake", messages)]
-    assert published == bus.taken == ["a", "c", "b"]
-
-
-def test_an_entry_that_is_never_taken_is_named() -> None:
-    bus: Any = Bus([{0}] * 99)
-    with pytest.raises(Unpublishable, match="1 entries were not taken by intake, the first a"):
-        list(publish(bus, "intake", [Message("OrderSubmitted", "a")]))
 
 
 def events(*records: Recorded) -> list[Mapping[str, Any]]:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.ordering import OrderPlaced, OrderRejected
-from infra.local.order_files import InputError, Profile, minor_units, read_orders, read_profile, usable_id
+from handlers.files.profile import Profile, minor_units, usable_id
+from infra.local.order_files import InputError, read_orders, read_profile
 from infra.local.submissions import Submission, deliveries, distinct, needed
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
@@ -103,8 +104,8 @@ def test_an_invoice_without_a_number_is_a_dead_letter(tmp_path: Path) -> None:
         (HEADER.replace("Quantity", "Qty"), ["1"], "no column Quantity; it has InvoiceNo, StockCode, "),
         ("", [], "no column InvoiceNo, StockCode, Description, Quantity, UnitPrice, CustomerID, Country; it has none"),
         (HEADER, [], "there is no line in it"),
-        (HEADER, ["1,A,,1"], "line 2 has 4 fields, not 8"),
-        (HEADER, [f'1,A,"open,1,{ANY_DATE},1,1,France'], "not readable as CSV"),
+        (HEADER, ["1,A,,1"], "row 2 has 4 fields, not 8"),
+        (HEADER, [f'1,A,"open,1,{ANY_DATE},1,1,France'], "row 2 has a quote that is not closed"),
         (HEADER, [f"1,A,{'x' * 99},1,{ANY_DATE},1,1,France"] * 1900, "order 1 is "),
     ],
 )
@@ -122,7 +123,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, uci: Profile) -> None:
     with pytest.raises(InputError, match="Is a directory"):
         read_orders(tmp_path, uci)
     (tmp_path / "latin.csv").write_bytes(f"{HEADER}\n1,A,caf\xe9".encode("latin-1"))
-    with pytest.raises(InputError, match=r"latin\.csv: not readable as CSV in utf-8-sig"):
+    with pytest.raises(InputError, match=r"latin\.csv: row 2 is not in utf-8"):
         read_orders(tmp_path / "latin.csv", uci)
 
 

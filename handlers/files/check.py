@@ -1,0 +1,34 @@
+"""Whether the pipeline would take an order of a file: decided before it is sent, by the rules of order intake."""
+
+from collections.abc import Sequence
+
+from events.ordering import OrderRejected, RejectionReason
+from handlers.files.reader import FileOrder, Reason
+from handlers.ordering import submission
+from handlers.validation import Refused
+
+
+def rejected(order: FileOrder) -> list[Reason]:
+    """Why the order is rejected, by row; nothing if it is valid."""
+    if order.problems:
+        return list(order.problems)
+    try:
+        decided = submission.decide(order.detail)
+    except Refused as refused:
+        return _by_row(refused.reasons, order)
+    except RecursionError:
+        return [Reason("nested too deeply", order.first_row)]
+    return _by_row(decided.reasons, order) if isinstance(decided, OrderRejected) else []
+
+
+def _by_row(reasons: Sequence[RejectionReason], order: FileOrder) -> list[Reason]:
+    return [_reason(reason, order) for reason in reasons]
+
+
+def _reason(reason: RejectionReason, order: FileOrder) -> Reason:
+    """The reason with the row it is about, in place of the number of a line."""
+    match reason.field.split(".", 2):
+        case ["lines", number, *rest] if order.line_rows and number.isdecimal():
+            return Reason(reason.message, order.line_rows[int(number)], ".".join(rest))
+    row = order.first_row if order.first_row == order.last_row else None
+    return Reason(reason.message, row, reason.field)

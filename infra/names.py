@@ -1,0 +1,9 @@
+"""Names that every deployment has, for those who use the pipeline without synthesizing it: nothing here imports CDK."""
+
+TABLE_NAME = "orders"
+INTAKE_BUS_NAME = "order-intake"
+ORDERS_BUS_NAME = "orders"
+
+EMULATOR_REGION = "us-east-1"
+EMULATOR_ACCOUNT = "000000000000"
+"""The account on one machine. To the emulator, an access key of 12 digits is the root of the account of that number."""

@@ -1,0 +1,69 @@
+"""The command line as it is typed, against the pipeline as it is deployed."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+from typer.testing import CliRunner
+
+from infra.cli.main import app
+from infra.cli.tail import PREFIX
+from infra.local.pipeline import Pipeline
+from tests.shops import ORDER
+
+COMMAND = str(Path(sys.executable).with_name("pipeline"))
+SECONDS = 60
+
+
+def told(doors: Pipeline, *arguments: str) -> list[list[str]]:
+    """The rows that a command prints, which ends well."""
+    done = CliRunner().invoke(app, ["--endpoint", doors.endpoint, *arguments])
+    assert done.exit_code == 0, done.stderr
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+def tailing(doors: Pipeline, order_id: str) -> subprocess.Popen[str]:
+    """A tail of what confirms that order, once it listens."""
+    command = [COMMAND, "--endpoint", doors.endpoint, "tail", "--order", order_id, "--type", "OrderConfirmed"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    assert "listening" in process.stderr.readline()
+    return process
+
+
+def left(doors: Pipeline) -> list[str]:
+    rules = doors.client("events").list_rules(EventBusName=doors.orders_bus, NamePrefix=PREFIX)["Rules"]
+    queues: list[str] = doors.client("sqs").list_queues(QueueNamePrefix=PREFIX).get("QueueUrls", [])
+    return queues + [rule["Name"] for rule in rules]
+
+
+def test_an_order_is_handed_in_followed_and_found(doors: Pipeline, tmp_path: Path) -> None:
+    order_id = f"cli-{uuid4().hex}"
+    file = tmp_path / "order.json"
+    file.write_text(json.dumps({**ORDER, "order_id": order_id}, indent=2))
+    tails = {signal.SIGINT: tailing(doors, order_id), signal.SIGTERM: tailing(doors, order_id)}
+
+    submitted = subprocess.run(
+        [COMMAND, "--endpoint", doors.endpoint, "submit", str(file)], capture_output=True, text=True, check=True
+    )
+    assert submitted.stdout == f"{order_id}\n"
+    assert told(doors, "status", order_id, "--watch")[-1][0].startswith("CONFIRMED")
+
+    for number, tail in tails.items():
+        assert tail.stdout
+        assert tail.stdout.readline().split("\t")[1:3] == [f"order#{order_id} 2", "OrderConfirmed"]
+        tail.send_signal(number)
+    for number, tail in tails.items():
+        assert tail.communicate(timeout=SECONDS) == ("", "")
+        assert tail.returncode == 128 + number
+    assert left(doors) == []
+
+    history = told(doors, "history", order_id)
+    assert [row[2] for row in history if row[1].startswith("order")] == ["OrderPlaced", "OrderConfirmed"]
+    assert {"StockReserved", "PaymentCaptured", "ShipmentArranged"} <= {row[2] for row in history}
+    assert order_id in {row[0] for row in told(doors, "orders", "--status", "CONFIRMED", "--limit", "1000")}
+    [[sku, available]] = told(doors, "stock", "TEA-1")
+    assert (sku, int(available) > 0) == ("TEA-1", True)

@@ -1,0 +1,234 @@
+"""The command line's questions: what is shown of orders and stock, and what of them is not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import Result
+
+from events import streams
+from events.inventory import StockReserved
+from events.model import DomainEvent
+from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderRejected
+from events.payments import PaymentAuthorized, PaymentDeclined
+from events.store import EventStore
+from handlers.ordering import submission
+from handlers.projections.order_view import OrderView
+from infra.cli.output import clean, show
+from infra.cli.telling import what_matters
+from tests.unit.commands import typed
+from tests.unit.samples import EMAIL, STREET, TOKEN, append, line, order, placed
+
+ENDPOINT = "http://127.0.0.1:1"
+
+
+def happened(store: EventStore, stream: str, *events: DomainEvent) -> None:
+    """Events in the log, and in the order's view."""
+    records = append(store, stream, *events)
+    OrderView(store).apply(stream.split("#")[1], records)
+
+
+def lines(result: Result) -> list[list[str]]:
+    assert result.exit_code == 0, result.stderr
+    return [each.split("\t") for each in result.stdout.splitlines()]
+
+
+def refused(result: Result, status: int = 1) -> str:
+    """The one line that tells what is wrong."""
+    assert (result.exit_code, result.stdout) == (status, "")
+    assert result.stderr.count("\n") == 1, result.stderr
+    return result.stderr.strip()
+
+
+# One order
+
+
+def test_status_shows_where_an_order_stands(store: EventStore) -> None:
+    happened(store, streams.order("o1"), placed("o1", line(quantity=3, unit_price=45_000)))
+    happened(store, streams.payment("o1"), PaymentDeclined(order_id="o1", reason="expired card"))
+    happened(store, streams.order("o1"), OrderCancellationStarted(order_id="o1", reason="PaymentDeclined"))
+    shown = dict(lines(typed("status", "o1")))
+    assert shown.pop("placed at").endswith("Z")
+    assert shown == {
+        "order": "o1",
+        "status": "CANCELLING",
+        "total": "GBP 1,350.00",
+        "customer id": "c1",
+        "line count": "1",
+        "reason": "PaymentDeclined",
+        "payment": "declined",
+        "payment reason": "expired card",
+    }
+
+
+def test_watching_shows_every_change_until_the_order_has_ended(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reservation = StockReserved(order_id="o1", chunk=1, chunks=1, lines=())
+    steps: list[Callable[[], None]] = [
+        lambda: None,
+        lambda: happened(store, streams.order("o1"), placed("o1")),
+        lambda: None,
+        lambda: happened(store, streams.reservation("o1"), reservation),
+        lambda: happened(store, streams.order("o1"), OrderConfirmed(order_id="o1")),
+    ]
+    monkeypatch.setattr("infra.cli.orders.time.sleep", lambda _: steps.pop(0)())
+    watched = typed("status", "o1", "--watch")
+    assert [*map("".join, lines(watched))] == ["PLACED", "PLACED, stock reserved", "CONFIRMED, stock reserved"]
+    assert steps == []
+
+
+def test_watching_an_order_that_never_appears_ends(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("infra.cli.orders.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("infra.cli.orders.time.sleep", lambda _: now.append(now.pop() + 10))
+    assert refused(typed("status", "o1", "--watch")) == "there is no order o1, or not yet"
+
+
+def test_ctrl_c_ends_watching_without_a_word(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("infra.cli.orders.time.sleep", interrupted)
+    result = typed("status", "o1", "--watch")
+    assert (result.exit_code, result.output) == (130, "")
+
+
+def test_history_is_of_all_streams(store: EventStore) -> None:
+    happened(store, streams.order("o1"), placed("o1", line("A"), line("B")))
+    happened(store, streams.reservation("o1"), StockReserved(order_id="o1", chunk=1, chunks=2, lines=()))
+    happened(store, streams.payment("o1"), PaymentAuthorized(order_id="o1", amount=200, currency="GBP"))
+    happened(store, streams.order("o1"), OrderConfirmed(order_id="o1"))
+    rejected = submission.decide(order("o1", line("A", 0)))
+    assert isinstance(rejected, OrderRejected)
+    happened(store, streams.rejection("o1", rejected.content_hash), rejected)
+    assert [row[1:] for row in lines(typed("history", "o1"))] == [
+        ["order 1", "OrderPlaced", "GBP 2.00, 2 lines"],
+        ["reservation 1", "StockReserved", "chunk 1 of 2"],
+        ["payment 1", "PaymentAuthorized", "GBP 2.00"],
+        ["order 2", "OrderConfirmed", ""],
+        ["rejection 1", "OrderRejected", "lines.0.quantity: Input should be greater than 0"],
+    ]
+
+
+@pytest.mark.parametrize("question", ["status", "history"])
+def test_customers_addresses_and_tokens_are_not_shown(store: EventStore, question: str) -> None:
+    happened(store, streams.order("o1"), placed("o1"))
+    shown = typed(question, "o1").output
+    assert "GBP 1.00" in shown
+    for secret in (EMAIL, STREET, TOKEN, "Ada"):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize("question", ["status", "history"])
+def test_an_unknown_order_and_an_id_that_is_none(store: EventStore, question: str) -> None:
+    assert refused(typed(question, "o1")) == "there is no order o1, or not yet"
+    assert refused(typed(question, "two words"), 2).startswith("'two words' is no order id: ")
+
+
+# Lists
+
+
+def test_orders_of_a_status_are_merged_from_all_shards_newest_first(store: EventStore) -> None:
+    ids = [f"o{number}" for number in range(12)]
+    for order_id in ids:
+        happened(store, streams.order(order_id), placed(order_id))
+    happened(store, streams.order("o11"), OrderConfirmed(order_id="o11"))
+    assert [row[0] for row in lines(typed("orders", "--status", "placed"))] == ids[-2::-1]
+    assert [row[0] for row in lines(typed("orders", "--status", "PLACED", "--limit", "3"))] == ["o10", "o9", "o8"]
+    [[_, _, total]] = lines(typed("orders", "--status", "CONFIRMED"))
+    assert total == "GBP 1.00"
+
+
+def test_rejected_orders_are_listed_too(store: EventStore) -> None:
+    rejected = submission.decide(order("o1", line("A", 0)))
+    assert isinstance(rejected, OrderRejected)
+    happened(store, streams.rejection("o1", rejected.content_hash), rejected)
+    [[order_id, when, total]] = lines(typed("orders", "--status", "REJECTED"))
+    assert (order_id, when[-1], total) == ("o1", "Z", "")
+
+
+def test_no_such_order_and_no_such_status(store: EventStore) -> None:
+    result = typed("orders", "--status", "CANCELLED")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no order is CANCELLED\n")
+    assert "there is: PLACED, CONFIRMED" in refused(typed("orders", "--status", "GONE"), 2)
+
+
+def test_stock_shows_levels_and_names_what_was_never_delivered(store: EventStore) -> None:
+    for sku, available in (("A", 3), ("B", 0)):
+        item: dict[str, Any] = {"PK": {"S": f"level#{sku}"}, "SK": {"S": "level"}, "available": {"N": str(available)}}
+        store.client.put_item(TableName=store.table, Item=item)
+    assert lines(typed("stock", "A", "B")) == [["A", "3"], ["B", "0"]]
+    result = typed("stock", "A", "C")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "A\t3\n", "never delivered: C\n")
+
+
+# What goes wrong
+
+
+def test_a_pipeline_out_of_reach_is_told_in_a_line() -> None:
+    for question in (["status", "o1"], ["history", "o1"], ["orders", "--status", "PLACED"], ["stock", "A"]):
+        assert ENDPOINT in refused(typed("--endpoint", ENDPOINT, *question))
+
+
+def test_a_table_that_is_not_there_is_told_in_a_line(store: EventStore) -> None:
+    store.client.delete_table(TableName=store.table)
+    assert refused(typed("status", "o1")).startswith("there is no table 'orders'")
+    assert refused(typed("history", "o1")).startswith("there is no table 'orders'")
+
+
+def test_no_credentials_and_no_such_profile_are_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    assert refused(typed("status", "o1")).startswith("there are no AWS credentials")
+    assert refused(typed("--profile", "acme", "status", "o1")) == "The config profile (acme) could not be found"
+
+
+def test_help_comes_without_loading_what_it_does_not_need() -> None:
+    program = (
+        "import sys, infra.cli.main; print(sorted({'botocore', 'boto3', 'pydantic', 'aws_cdk'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
+
+
+# How it is shown
+
+
+def shown(width: int, rows: Sequence[Sequence[str]]) -> list[str]:
+    file = StringIO()
+    show(Console(file=file, force_terminal=True, width=width, no_color=True), ("order", "when", "why"), rows)
+    return [line.rstrip() for line in file.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()]
+
+
+def test_a_table_fits_the_terminal_and_cuts_nothing_off() -> None:
+    rows = [("o1", "today", "because of this and that")]
+    assert shown(60, rows) == ["order  when   why", "o1     today  because of this and that"]
+    assert shown(30, rows) == ["order  when   why", "o1     today  because of this", "              and that"]
+    assert shown(20, rows) == ["o1  today  because of this and that"]
+
+
+def test_what_outsiders_wrote_does_not_reach_the_terminal_as_a_command() -> None:
+    assert clean("a\x1b[2Jb\tc\nd") == "a\ufffd[2Jb\ufffdc\ufffdd"
+    assert "\x1b[2J" not in "".join(shown(60, [("o1", "x", "\x1b[2J")]))
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (OrderCancelled(order_id="o1", reason="OutOfStock"), "OutOfStock"),
+        (PaymentAuthorized(order_id="o1", amount=5, currency="JPY"), "JPY 5"),
+        (OrderConfirmed(order_id="o1"), ""),
+    ],
+)
+def test_what_matters_of_an_event(event: DomainEvent, told: str) -> None:
+    assert what_matters(event.model_dump(mode="json")) == told
