@@ -14,6 +14,8 @@ PUT = "dynamodb:PutItem"
 QUERY = "dynamodb:Query"
 UPDATE = "dynamodb:UpdateItem"
 CHECK = "dynamodb:ConditionCheckItem"
+BATCH_GET = "dynamodb:BatchGetItem"
+BATCH_WRITE = "dynamodb:BatchWriteItem"
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,18 @@ class TableFeed:
 
 
 @dataclass(frozen=True)
+class FileDrop:
+    """Files dropped into the bucket reach the function, one a call, through a queue of its own.
+
+    It reads a file in stretches, between which it sends itself a message, and puts the orders in it on the queue of the
+    function with the key `orders_to`.
+    """
+
+    orders_to: str
+    max_concurrency: int = 2
+
+
+@dataclass(frozen=True)
 class Function:
     """One Lambda function.
 
@@ -65,7 +79,7 @@ class Function:
     key: str
     handler: str
     rows: tuple[Rows, ...] = ()
-    trigger: Subscription | TableFeed | None = None
+    trigger: Subscription | TableFeed | FileDrop | None = None
     saga_placeholder: str | None = None
     dead_letters: bool = False
     publishes: bool = False
@@ -78,6 +92,11 @@ class Function:
     def name(self) -> str:
         """CamelCase of the key: the prefix of the function's ids in the template."""
         return "".join(part.capitalize() for part in self.key.split("_"))
+
+    @property
+    def queued(self) -> bool:
+        """Whether a queue of its own feeds it."""
+        return isinstance(self.trigger, Subscription | FileDrop)
 
 
 def subscriber(
@@ -127,6 +146,13 @@ FUNCTIONS: tuple[Function, ...] = (
         detail_types=["StockDelivered"],
         dead_letters=True,
         rows=(Rows((PUT,), ("delivery#*",)), Rows((UPDATE,), ("level#*",))),
+    ),
+    Function(
+        "file_import",
+        "handlers.files.intake.handler",
+        (Rows((BATCH_GET, BATCH_WRITE), ("import#*",)),),
+        FileDrop(orders_to="order_intake"),
+        timeout=60,
     ),
     Function(
         "outbox",
