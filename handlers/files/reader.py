@@ -190,6 +190,8 @@ class _Rows:
     def header(self) -> tuple[str, ...]:
         """The first row."""
         fields, wrong = next(self, ([], ""))
+        if self.offset == 0:
+            raise BrokenFile("the file is empty")
         if wrong:
             raise BrokenFile(f"its header has {wrong}")
         return tuple(fields)

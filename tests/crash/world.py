@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from infra.functions import FUNCTIONS, Subscription
+from infra.functions import FUNCTIONS
 from infra.local.emulator import ACCOUNT, REGION, Emulator
 from tests.in_process import (
     SENDER,
@@ -74,7 +74,7 @@ class World:
                 if name not in _TRIED_AGAIN and _FUNCTIONS[key].saga_placeholder:
                     return name
             else:
-                if not isinstance(_FUNCTIONS[key].trigger, Subscription) or not answer["batchItemFailures"]:
+                if not _FUNCTIONS[key].queued or not answer["batchItemFailures"]:
                     return "done"
                 failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
                 event = {"Records": [record for record in event["Records"] if record["messageId"] in failed]}

@@ -13,6 +13,8 @@ ENVIRONMENT = {
     "ORDERS_BUS_NAME": "orders",
     "DEAD_LETTER_QUEUE_URL": QUEUE_URL,
     "EMAIL_SENDER": SENDER,
+    "OWN_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/file-import",
+    "ORDER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/order-intake",
     "POWERTOOLS_SERVICE_NAME": "unit",
     "POWERTOOLS_METRICS_NAMESPACE": "OrderPipeline",
     "POWERTOOLS_LOG_LEVEL": "INFO",

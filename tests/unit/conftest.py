@@ -22,7 +22,14 @@ with patch.dict(os.environ, ENVIRONMENT):
     aws = importlib.import_module("handlers.aws")
     for entry_point in (
         *("inventory.intake", "inventory.service", "inventory.stock_watch", "ordering.intake", "ordering.service"),
-        *("payments.service", "shipping.service", "outbox", "projections.order_view", "notification.order_emails"),
+        *(
+            "files.intake",
+            "payments.service",
+            "shipping.service",
+            "outbox",
+            "projections.order_view",
+            "notification.order_emails",
+        ),
     ):
         importlib.import_module(f"handlers.{entry_point}")
     client = aws.dynamodb()

@@ -188,7 +188,8 @@ def test_line_ends_of_all_kinds_and_a_mark_of_the_encoding() -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "no column InvoiceNo, .*; it has none"),
+        (b"", "the file is empty"),
+        (b"\n" + HEADER.encode(), "no column InvoiceNo, .*; it has none"),
         (HEADER.encode(), "there is no line in it"),
         (HEADER.replace("Quantity", "Qty").encode() + row("1").encode(), "no column Quantity; it has InvoiceNo, "),
         (f'a,"b"c\n{row("1")}'.encode(), "its header has ',' expected"),
