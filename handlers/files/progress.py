@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pydantic import TypeAdapter
-
 from handlers.files.reader import BEGINNING, Position, Reason
 
 MAX_LISTED = 10_000
@@ -61,7 +59,3 @@ class Report:
     rejected_count: int
     rejected: Sequence[Rejection]
     error: str | None
-
-
-PROGRESS = TypeAdapter(Progress)
-REPORT = TypeAdapter(Report)

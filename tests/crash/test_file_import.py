@@ -44,20 +44,15 @@ class Left:
 class Importing:
     """The function, and what it works on."""
 
-    def __init__(self, emulator: Emulator, loaded: Functions, table: Table, queues: dict[str, str]) -> None:
+    def __init__(self, emulator: Emulator, loaded: Functions, queues: dict[str, str]) -> None:
+        self._dynamodb = emulator.client("dynamodb")
         self._s3 = emulator.client("s3")
         self._sqs = emulator.client("sqs")
-        self._table = table
         self._queues = queues
         self.functions = loaded
 
     def dropped(self) -> str:
-        """Drop the file into an empty bucket; returns the message that tells of it."""
-        self._table.set({})
-        for queue in self._queues:
-            self._drain(queue)
-        for found in self._s3.list_objects_v2(Bucket=NAME).get("Contents", []):
-            self._s3.delete_object(Bucket=NAME, Key=found["Key"])
+        """Drop the file, once more; returns the message that tells of it."""
         content = "\n".join(map(json.dumps, LINES)).encode()
         version = self._s3.put_object(Bucket=NAME, Key=KEY, Body=content)["VersionId"]
         return json.dumps({"detail": {"bucket": {"name": NAME}, "object": {"key": KEY, "version-id": version}}})
@@ -78,15 +73,18 @@ class Importing:
                 waiting.pop(0)
             waiting += self._drain("own")
 
-    def left(self, version: str) -> Left:
-        """What is there now."""
+    def left(self, body: str) -> Left:
+        """What the import of that message has left by now."""
+        dropped = self.functions.modules["handlers.files.drop"].Dropped.told_by(body)
         keys = [found["Key"] for found in self._s3.list_objects_v2(Bucket=NAME)["Contents"]]
         report = json.loads(self._s3.get_object(Bucket=NAME, Key="reports/day.ndjson.json")["Body"].read())
-        assert report.pop("version") == version
+        assert report.pop("version") == dropped.version
         assert report.pop("started_at") <= report.pop("finished_at")
-        markers = {
-            item["PK"]["S"].rpartition("#")[2]: int(item["first_row"]["N"]) for item in self._table.items().values()
-        }
+        prefix = f"import#{dropped.import_id}#"
+        asked = [{"PK": {"S": prefix + line["order_id"]}, "SK": {"S": "import"}} for line in LINES]
+        unique = [key for number, key in enumerate(asked) if key not in asked[:number]]
+        found = self._dynamodb.batch_get_item(RequestItems={NAME: {"Keys": unique}})["Responses"][NAME]
+        markers = {item["PK"]["S"].removeprefix(prefix): int(item["first_row"]["N"]) for item in found}
         sent: dict[str, list[str]] = {}
         for message in map(json.loads, self._drain("orders")):
             sent.setdefault(message["detail"]["order_id"], []).append(message["id"])
@@ -98,8 +96,11 @@ class Importing:
             "Messages"
         ):
             bodies += [message["Body"] for message in messages]
-            for message in messages:
-                self._sqs.delete_message(QueueUrl=self._queues[queue], ReceiptHandle=message["ReceiptHandle"])
+            handles = [
+                {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
+                for number, message in enumerate(messages)
+            ]
+            self._sqs.delete_message_batch(QueueUrl=self._queues[queue], Entries=handles)
         return bodies
 
 
@@ -111,18 +112,14 @@ def importing(emulator: Emulator) -> Iterator[Importing]:
     queues = {
         name: emulator.client("sqs").create_queue(QueueName=f"{NAME}-{name}")["QueueUrl"] for name in ("orders", "own")
     }
-    table = Table(emulator.client("dynamodb"), NAME)
+    Table(emulator.client("dynamodb"), NAME)
     environment = {"TABLE_NAME": NAME, "ORDER_QUEUE_URL": queues["orders"], "OWN_QUEUE_URL": queues["own"]}
     with functions(emulator, environment) as loaded, pytest.MonkeyPatch.context() as patched:
         module: ModuleType = loaded.modules["handlers.files.importing"]
         patched.setattr(module, "MAX_KEYS", BATCH)
         patched.setattr(module, "_BATCHES_PER_CHECKPOINT", 2)
         patched.setattr(loaded.modules["handlers.retries"], "_FIRST_WAIT_SECONDS", 0.0)
-        yield Importing(emulator, loaded, table, queues)
-
-
-def version_of(body: str) -> str:
-    return str(json.loads(body)["detail"]["object"]["version-id"])
+        yield Importing(emulator, loaded, queues)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +139,7 @@ def test_an_import_disturbed_at_any_call_leaves_the_same_in_the_end(
         importing.functions.remaining_ms = lambda: next(clock)
         body = importing.dropped()
         importing.deliver(body, tap)
-        return importing.left(version_of(body))
+        return importing.left(body)
 
     calls = Fault()
     undisturbed = disturbed(calls)
@@ -169,12 +166,12 @@ def test_a_message_of_an_import_that_has_ended_does_nothing(importing: Importing
     importing.functions.remaining_ms = lambda: ENOUGH
     body = importing.dropped()
     importing.deliver(body, Fault())
-    before = importing.left(version_of(body))
+    before = importing.left(body)
 
     calls = Fault()
     importing.deliver(body, calls)
     assert [call.operation for call in calls.calls] == ["GetObject", "GetObject", "DeleteObject"]
-    after = importing.left(version_of(body))
+    after = importing.left(body)
     assert (after.report, after.keys, after.markers, after.sent) == (before.report, before.keys, before.markers, {})
 
 
@@ -184,7 +181,7 @@ def test_two_deliveries_at_once_do_no_harm(importing: Importing) -> None:
     body = importing.dropped()
     calls = Fault()
     importing.deliver(body, calls)
-    alone = importing.left(version_of(body))
+    alone = importing.left(body)
 
     class Overtaken(Fault):
         """At its call of that number, another delivery overtakes."""
@@ -203,7 +200,7 @@ def test_two_deliveries_at_once_do_no_harm(importing: Importing) -> None:
         tap = Overtaken()
         tap.overtaken_at = at
         importing.deliver(body, tap)
-        left = importing.left(version_of(body))
+        left = importing.left(body)
         assert (left.report, left.keys, left.markers) == (alone.report, alone.keys, alone.markers), at
         assert left.sent.keys() == alone.sent.keys()
         assert all(len(set(ids)) == 1 for ids in left.sent.values())
