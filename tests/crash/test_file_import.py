@@ -19,7 +19,7 @@ from tests.in_process import Fault, Functions, Killed, Table, Trouble, functions
 
 NAME = "crash-files"
 KEY = "incoming/day.ndjson"
-BATCH = 2
+BATCH = 3
 VALID = ["a", "b", "c", "d", "e"]
 LINES = [
     *(submission(order_id) for order_id in ("a", "b")),
