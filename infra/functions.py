@@ -153,6 +153,7 @@ FUNCTIONS: tuple[Function, ...] = (
         (Rows((BATCH_GET, BATCH_WRITE), ("import#*",)),),
         FileDrop(orders_to="order_intake"),
         timeout=60,
+        memory=1769,  # a whole processor: reading is all work and no waiting, so it costs no more and ends sooner
     ),
     Function(
         "outbox",

@@ -24,7 +24,7 @@ FINISH_MS = 40_000
 """What a copy of the largest file may take; with less time left, the next stretch finishes the import."""
 
 _BATCHES_PER_CHECKPOINT = 10
-_BATCH_BYTES = 1024 * 1024
+_BATCH_BYTES = 1024 * 1024  # of the file
 _MESSAGE_IDS = UUID("3d8e2c52-6a39-4a8b-9e0e-5f7a1c0b2d44")
 _USABLE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # SQS does not take these characters, and JSON needs them nowhere but in strings.
@@ -135,15 +135,14 @@ class Import:
     def _batches(self, stream: Stream, start: Position) -> Iterator[list[Candidate]]:
         """The file's orders in batches; where the file breaks, what came before is a batch still. Raises BrokenFile."""
         batch: list[Candidate] = []
-        size, broken = 0, None
+        begun, broken = start.offset, None
         try:
             for order in orders(self._drop.dropped.path, stream, start):
                 each = candidate(order, self._drop.dropped.import_id)
                 batch.append(each)
-                size += len(each.body)
-                if len(batch) == MAX_KEYS or size >= _BATCH_BYTES:
+                if len(batch) == MAX_KEYS or each.end.offset - begun >= _BATCH_BYTES:
                     yield batch
-                    batch, size = [], 0
+                    batch, begun = [], each.end.offset
         except BrokenFile as found:
             broken = found
         if batch:

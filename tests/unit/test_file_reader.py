@@ -200,6 +200,7 @@ def test_line_ends_of_all_kinds_and_a_mark_of_the_encoding() -> None:
         ((HEADER + row("1", description='"a",')).encode() + b'2,"\n",3\n', "row 3 goes over several lines, and has 3"),
         ((HEADER + row("1", description='"open') + row("1") * 9999).encode(), "row 2 is longer than 131072 bytes"),
         (HEADER.encode() + b"x" * 2 * MAX_ROW_BYTES, "row 2 is longer than 131072 bytes"),
+        ((HEADER + row("1", sku="x" * 90_000) * 99).encode(), "order that begins in row 2 takes more than 8388608 by"),
         (HEADER.replace("\n", "\r").encode() * 2, "its header has new-line character"),
     ],
 )
