@@ -16,6 +16,7 @@ from events.store import EventStore
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
 
@@ -42,6 +43,12 @@ def eventbridge() -> EventBridgeClient:
 def sqs() -> SQSClient:
     """An SQS client."""
     return cast("SQSClient", _session.create_client("sqs", config=_config))
+
+
+def s3() -> S3Client:
+    """An S3 client. A copy of a large object is answered when it is made, so it waits for longer."""
+    patient = _config.merge(Config(read_timeout=30))
+    return cast("S3Client", _session.create_client("s3", config=patient))
 
 
 def ses() -> SESV2Client:

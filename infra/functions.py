@@ -19,6 +19,8 @@ PUT = "dynamodb:PutItem"
 QUERY = "dynamodb:Query"
 UPDATE = "dynamodb:UpdateItem"
 CHECK = "dynamodb:ConditionCheckItem"
+BATCH_GET = "dynamodb:BatchGetItem"
+BATCH_WRITE = "dynamodb:BatchWriteItem"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,18 @@ class TableFeed:
 
 
 @dataclass(frozen=True)
+class FileDrop:
+    """Files dropped into the bucket reach the function, one a call, through a queue of its own.
+
+    It reads a file in stretches, between which it sends itself a message, and puts the orders in it on the queue of the
+    function with the key `orders_to`.
+    """
+
+    orders_to: str
+    max_concurrency: int = 2
+
+
+@dataclass(frozen=True)
 class Function:
     """One Lambda function of the package that its code is in.
 
@@ -74,7 +88,7 @@ class Function:
     key: str
     handler: str
     rows: tuple[Rows, ...] = ()
-    trigger: Subscription | TableFeed | None = None
+    trigger: Subscription | TableFeed | FileDrop | None = None
     saga_placeholder: str | None = None
     dead_letters: bool = False
     publishes: bool = False
@@ -88,6 +102,11 @@ class Function:
     def name(self) -> str:
         """CamelCase of the key: the prefix of the function's ids in the template."""
         return "".join(part.capitalize() for part in self.key.split("_"))
+
+    @property
+    def queued(self) -> bool:
+        """Whether a queue of its own feeds it."""
+        return isinstance(self.trigger, Subscription | FileDrop)
 
 
 def subscriber(
@@ -145,6 +164,14 @@ FUNCTIONS: tuple[Function, ...] = (
         detail_types=["ShipmentStatusReported"],
         dead_letters=True,
         rows=(Rows((QUERY,), ("order#*", "shipment#*")), Rows((PUT,), ("shipment#*",))),
+    ),
+    Function(
+        "file_import",
+        "handlers.files.intake.handler",
+        (Rows((BATCH_GET, BATCH_WRITE), ("import#*",)),),
+        FileDrop(orders_to="order_intake"),
+        timeout=60,
+        memory=1769,  # a whole processor: reading is all work and no waiting, so it costs no more and ends sooner
     ),
     Function(
         "outbox",

@@ -8,7 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.functions import Function, Subscription
+from infra.functions import FileDrop, Function
 from infra.queues import DeadLetters
 from infra.table import OrdersTable
 from infra.template import created_after_policy, name_in_template
@@ -39,6 +39,9 @@ class PipelineFunction(lambda_.Function):
             memory_size=spec.memory,
             tracing=lambda_.Tracing.ACTIVE,
             log_group=log_group,
+            # Lambda ends what looks like a loop after 16 rounds, and a large file takes more stretches than that: each
+            # ends with a message to the function itself, and every one of them gets further in the file.
+            recursive_loop=lambda_.RecursiveLoop.ALLOW if isinstance(spec.trigger, FileDrop) else None,
             environment={
                 "TABLE_NAME": table.table_name,
                 "POWERTOOLS_SERVICE_NAME": spec.key,
@@ -54,7 +57,7 @@ class PipelineFunction(lambda_.Function):
         self.dead_letters = self._dead_letters(scope)
 
     def _dead_letters(self, scope: Construct) -> DeadLetters | None:
-        if not (self.spec.dead_letters or isinstance(self.spec.trigger, Subscription)):
+        if not (self.spec.dead_letters or self.spec.queued):
             return None
         queue = DeadLetters(scope, "DeadLetters", self.spec.name)
         if self.spec.dead_letters:

@@ -12,12 +12,13 @@ from infra.api.gateway import HttpApi
 from infra.api.identity import Identity, TokenIssuer
 from infra.bundle import Package
 from infra.buses import IntakeBus, OrdersBus
-from infra.functions import AUTHORIZER, FUNCTIONS, Function, Subscription, TableFeed
+from infra.files import FilesBucket
+from infra.functions import AUTHORIZER, FUNCTIONS, FileDrop, Function, Subscription, TableFeed
 from infra.lambdas import PipelineFunction
 from infra.queues import WorkQueue
 from infra.saga import CANCELLATION, ORDER_SAGA, Saga
 from infra.table import OrdersTable
-from infra.triggers import feed, subscribe
+from infra.triggers import feed, import_files, subscribe
 
 
 class OrderPipeline(Stack):
@@ -54,11 +55,13 @@ class OrderPipeline(Stack):
             enforce_ssl=True,
             lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(90))],
         )
+        self._files = FilesBucket(self, "Files")
         self._output("TableName", self._table.table_name)
         self._output("IntakeBusName", self._intake.event_bus_name)
         self._output("OrdersBusName", self._orders.event_bus_name)
         self._output("PublishersPolicyArn", self._intake.publishers.managed_policy_arn)
         self._output("FeedFailuresBucketName", self._failures.bucket_name)
+        self._output("FilesBucketName", self._files.bucket_name)
         self._output("EmailSender", email_sender)
 
         functions = [self._function(spec, email_sender) for spec in FUNCTIONS]
@@ -78,9 +81,12 @@ class OrderPipeline(Stack):
             case Subscription() as subscription:
                 bus = self._intake if subscription.bus == "intake" else self._orders
                 self._queues[spec.key] = subscribe(function, subscription, bus)
-                self._output(f"{spec.name}QueueUrl", self._queues[spec.key].queue_url)
+            case FileDrop() as drop:
+                self._queues[spec.key] = import_files(function, drop, self._files, self._queues[drop.orders_to])
             case TableFeed() as wanted:
                 feed(function, wanted, self._table, self._failures)
+        if spec.key in self._queues:
+            self._output(f"{spec.name}QueueUrl", self._queues[spec.key].queue_url)
         if spec.publishes:
             function.add_environment("ORDERS_BUS_NAME", self._orders.event_bus_name)
             self._orders.only_from(function.own_role)

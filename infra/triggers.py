@@ -1,4 +1,4 @@
-"""What starts a function: a rule on a bus with a queue in between, or the table's stream."""
+"""What starts a function: a rule on a bus with a queue in between, a dropped file likewise, or the table's stream."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,8 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.buses import NO_REPLAY
-from infra.functions import Subscription, TableFeed
+from infra.files import INCOMING, FilesBucket
+from infra.functions import FileDrop, Subscription, TableFeed
 from infra.lambdas import PipelineFunction
 from infra.queues import WorkQueue
 from infra.table import OrdersTable
@@ -38,14 +39,55 @@ def rule(scope: Construct, bus: events.IEventBus, pattern: Mapping[str, Any], *,
 def subscribe(function: PipelineFunction, subscription: Subscription, bus: events.IEventBus) -> WorkQueue:
     """Feed `function` what `subscription` wants from `bus`: rule, queue, function; and a dead-letter queue behind."""
     scope = Construct(function, "Subscription")
-    if function.dead_letters is None:
-        raise ValueError(f"{function.spec.key} has no dead-letter queue")
-    queue = WorkQueue(scope, "Queue", function.spec.name, function.spec.timeout, function.dead_letters)
     wanted: list[Any] = list(subscription.detail_types)
     pattern: dict[str, Any] = {"detail-type": [{"anything-but": wanted}] if subscription.all_but else wanted}
     if subscription.bus == "orders":
         pattern["source"] = [{"prefix": "orders."}]
     made = rule(scope, bus, pattern, replays=subscription.replays)
+    return _through_queue(
+        scope,
+        function,
+        made,
+        batch_size=subscription.batch_size,
+        batching_window=subscription.batching_window,
+        max_concurrency=subscription.max_concurrency,
+    )
+
+
+def import_files(function: PipelineFunction, drop: FileDrop, bucket: FilesBucket, orders: WorkQueue) -> WorkQueue:
+    """Feed `function` the files dropped into `bucket`: rule, queue, function; it may put their orders on `orders`."""
+    scope = Construct(function, "FileDrop")
+    pattern = {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": [bucket.bucket_name]}, "object": {"key": [{"prefix": INCOMING}]}},
+    }
+    made = rule(scope, events.EventBus.from_event_bus_name(scope, "DefaultBus", "default"), pattern)
+    queue = _through_queue(scope, function, made, batch_size=1, batching_window=0, max_concurrency=drop.max_concurrency)
+    function.add_environment("OWN_QUEUE_URL", queue.queue_url)
+    function.add_environment("ORDER_QUEUE_URL", orders.queue_url)
+    function.allow(["sqs:SendMessage"], [queue.queue_arn, orders.queue_arn])
+    function.allow(["s3:GetObjectVersion", "s3:DeleteObjectVersion"], [bucket.arn_for_objects(f"{INCOMING}*")])
+    function.allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [bucket.arn_for_objects("checkpoints/*")])
+    function.allow(["s3:PutObject"], [bucket.arn_for_objects("done/*"), bucket.arn_for_objects("reports/*")])
+    # Without these, S3 calls an object that is not there forbidden.
+    function.allow(["s3:ListBucket", "s3:ListBucketVersions"], [bucket.bucket_arn])
+    return queue
+
+
+def _through_queue(
+    scope: Construct,
+    function: PipelineFunction,
+    made: events.Rule,
+    *,
+    batch_size: int,
+    batching_window: int,
+    max_concurrency: int,
+) -> WorkQueue:
+    """Let the rule feed the function through a queue of its own, with a dead-letter queue behind."""
+    if function.dead_letters is None:
+        raise ValueError(f"{function.spec.key} has no dead-letter queue")
+    queue = WorkQueue(scope, "Queue", function.spec.name, function.spec.timeout, function.dead_letters)
     made.add_target(targets.SqsQueue(queue, dead_letter_queue=function.dead_letters))
     function.allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], [queue.queue_arn])
     lambda_.CfnEventSourceMapping(
@@ -53,12 +95,10 @@ def subscribe(function: PipelineFunction, subscription: Subscription, bus: event
         "Mapping",
         function_name=function.function_name,
         event_source_arn=queue.queue_arn,
-        batch_size=subscription.batch_size,
-        maximum_batching_window_in_seconds=subscription.batching_window,
+        batch_size=batch_size,
+        maximum_batching_window_in_seconds=batching_window,
         function_response_types=["ReportBatchItemFailures"],
-        scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(
-            maximum_concurrency=subscription.max_concurrency
-        ),
+        scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(maximum_concurrency=max_concurrency),
     )
     return queue
 

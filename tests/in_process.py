@@ -239,11 +239,16 @@ class Functions:
             self._handlers[function.key] = getattr(modules[module], name)
         self.modules = modules
         self.wire = wire
+        self.remaining_ms: Callable[[], int] = lambda: 60_000
 
     def invoke(self, key: str, event: dict[str, Any]) -> Any:
         """Call a function; returns what it returns, raises what it raises."""
         context = SimpleNamespace(
-            function_name=key, memory_limit_in_mb=512, invoked_function_arn=f"arn:aws:lambda:{key}", aws_request_id="r"
+            function_name=key,
+            memory_limit_in_mb=512,
+            invoked_function_arn=f"arn:aws:lambda:{key}",
+            aws_request_id="r",
+            get_remaining_time_in_millis=self.remaining_ms,
         )
         return self._handlers[key](event, context)
 

@@ -17,6 +17,8 @@ MAX_ROW_BYTES = 128 * 1024
 """What a row of CSV may have; csv takes fields of as many characters."""
 MAX_NDJSON_BYTES = 1024 * 1024
 """What a line of NDJSON may have: an order in its canonical form is much smaller, white space and escapes are not."""
+MAX_ORDER_BYTES = 8 * 1024 * 1024
+"""What the rows of an order may take of a CSV file, far more than any order: whoever reads it has to stop some time."""
 
 _CHUNK = 64 * 1024
 _LEAST_LINE = len('{"quantity":1,"sku":"","unit_price":1}')
@@ -108,7 +110,8 @@ def read_csv(stream: Stream, profile: Profile, start: Position = BEGINNING) -> I
 
     Raises:
         BrokenFile: the file lacks a column, holds no row, is not in the profile's encoding, has a row longer than
-            ``MAX_ROW_BYTES``, or one that is wrong and goes over several lines: where rows begin is unknown from there.
+            ``MAX_ROW_BYTES``, or one that is wrong and goes over several lines: where rows begin is unknown from there;
+            or an order in it takes more than ``MAX_ORDER_BYTES``.
     """
     rows = _Rows(stream, profile.encoding, start)
     header = start.header or rows.header()
@@ -117,6 +120,7 @@ def read_csv(stream: Stream, profile: Profile, start: Position = BEGINNING) -> I
         raise BrokenFile(f"no column {', '.join(missing)}; it has {', '.join(header) or 'none'}")
     places = {name: header.index(column) for name, column in profile.columns.items()}
     order: _Order | None = None
+    begun = start.offset
     for fields, unreadable in rows:
         if not fields and not unreadable:
             continue
@@ -127,7 +131,10 @@ def read_csv(stream: Stream, profile: Profile, start: Position = BEGINNING) -> I
         if order is None or (named is not None and named != order.named):
             if order is not None:
                 yield order.made(profile)
+            begun = rows.begun
             order = _Order(named, rows.number)
+        elif rows.offset - begun > MAX_ORDER_BYTES:
+            raise BrokenFile(f"the order that begins in row {order.first_row} takes more than {MAX_ORDER_BYTES} bytes")
         if wrong:
             order.problems.append(Reason(wrong, rows.number))
         else:
@@ -170,7 +177,7 @@ class _Order:
 
 
 class _Rows:
-    """The rows of a CSV file, each with what is wrong with it; ``number`` and ``offset`` are those of the last one."""
+    """The rows of a CSV file, each with what is wrong with it. The last one lies from ``begun`` to ``offset``."""
 
     def __init__(self, stream: Stream, encoding: str, start: Position) -> None:
         self._encoding = encoding
@@ -179,7 +186,7 @@ class _Rows:
         self._lines: list[str] = []
         self._size = 0
         self._ended = False
-        self.offset = start.offset
+        self.begun = self.offset = start.offset
         self.number = start.rows
 
     @property
@@ -190,6 +197,8 @@ class _Rows:
     def header(self) -> tuple[str, ...]:
         """The first row."""
         fields, wrong = next(self, ([], ""))
+        if self.offset == 0:
+            raise BrokenFile("the file is empty")
         if wrong:
             raise BrokenFile(f"its header has {wrong}")
         return tuple(fields)
@@ -200,6 +209,7 @@ class _Rows:
     def __next__(self) -> tuple[list[str], str]:
         self._lines.clear()
         self._size = 0
+        self.begun = self.offset
         self.number += 1
         try:
             return next(self._reader), ""
@@ -237,7 +247,9 @@ def _lines(stream: Stream, limit: int) -> Iterator[tuple[bytes, int]]:
         for part in ended:
             yield kept + part + b"\n", length + len(part) + 1
             kept, length = b"", 0
-        kept, length = (kept + rest)[:limit], length + len(rest)
+        if len(kept) < limit:
+            kept = (kept + rest)[:limit]
+        length += len(rest)
     if length:
         yield kept, length
 

@@ -201,6 +201,8 @@ def _trimmed(model: dict[str, Any], operations: Iterable[str]) -> dict[str, Any]
             shapes[name] = model["shapes"][name]
             waiting += _shape_names(shapes[name])
     trimmed: dict[str, Any] = _undocumented({**model, "shapes": shapes})
+    for parameter in trimmed.get("clientContextParams", {}).values():
+        parameter["documentation"] = ""  # botocore reads it
     return trimmed
 
 

@@ -13,10 +13,14 @@ PACKAGES_LEFT_OUT = {
 
 # The services whose models are shipped, and the operations left in them: all that the functions call.
 OPERATIONS: Mapping[str, Sequence[str]] = {
-    "dynamodb": ("GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
+    "dynamodb": (
+        *("BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "Query"),
+        *("TransactWriteItems", "UpdateItem"),
+    ),
     "events": ("PutEvents",),
+    "s3": ("CopyObject", "DeleteObject", "GetObject", "PutObject"),
     "sesv2": ("SendEmail",),
-    "sqs": ("SendMessage",),
+    "sqs": ("SendMessage", "SendMessageBatch"),
 }
 
 _POWERTOOLS = "aws_lambda_powertools"
@@ -24,7 +28,7 @@ _UTILITIES = f"{_POWERTOOLS}/utilities"
 _EVENTS = f"{_POWERTOOLS}.utilities.data_classes"
 
 # What the second part of a botocore event's name is, where its handlers concern the services above.
-_HANDLED = ("", "dynamodb", "events", "eventbridge", "sesv2", "sqs")
+_HANDLED = ("", "dynamodb", "events", "eventbridge", "s3", "sesv2", "sqs")
 
 # Path patterns, and why the functions do without those files.
 LEFT_OUT: Mapping[str, str] = {

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from events.publish import Entry, Publisher, Unpublished
-from infra.functions import FUNCTIONS, Subscription
+from infra.functions import FUNCTIONS
 from infra.local.audit import audit
 from infra.local.audit.run import Finding, Run
 from infra.local.capture import Capture, Progress
@@ -223,7 +223,7 @@ class _Runner:
         """How many messages wait, or are being worked on, by queue; those where none is are left out."""
         waiting: dict[str, int] = {}
         for function in FUNCTIONS:
-            if isinstance(function.trigger, Subscription):
+            if function.queued:
                 counts = self._sqs.get_queue_attributes(
                     QueueUrl=self._pipeline.queue_url(function.key), AttributeNames=_DEPTH
                 )["Attributes"]

@@ -13,6 +13,8 @@ RUNTIME = Path(__file__).with_name("runtime.py")
 REFUSED_TYPES = {"AWS::Events::Archive", "AWS::Events::EventBusPolicy"}
 # Grants of these on a single resource are refused.
 ONLY_ON_ANY_RESOURCE = {"ses:SendEmail"}
+# To the emulator these are actions of their own; to AWS, grants of the first cover the second.
+COVERED = {"sqs:SendMessage": "sqs:SendMessageBatch"}
 # They deny what does not come over TLS, which nothing on the loopback interface does.
 RESOURCE_POLICIES = {"AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy"}
 WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
@@ -88,9 +90,10 @@ def _adapt(resource: dict[str, Any]) -> None:
     properties = resource["Properties"]
     if resource["Type"] == "AWS::IAM::Policy":
         for statement in properties["PolicyDocument"]["Statement"]:
-            actions = statement["Action"]
-            if ONLY_ON_ANY_RESOURCE.issuperset([actions] if isinstance(actions, str) else actions):
+            actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+            if ONLY_ON_ANY_RESOURCE.issuperset(actions):
                 statement["Resource"] = "*"
+            statement["Action"] = [*actions, *(COVERED[action] for action in actions if action in COVERED)]
     elif resource["Type"] in RESOURCE_POLICIES:
         document = properties["PolicyDocument"]
         document["Statement"] = [one for one in document["Statement"] if one.get("Condition") != WITHOUT_TLS]

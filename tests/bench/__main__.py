@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.local.pipeline import pipeline
-from tests.bench import append, fold, init, per_order, throughput
+from tests.bench import append, file_import, fold, init, per_order, throughput
 
 _RESULT = Path("build/bench.json")
 
@@ -20,6 +20,7 @@ _AT_MOST = {
 }
 _AT_LEAST = {"orders_per_s": 12.0, "fold_events_per_s": 320_000.0}
 _INIT_PER_BOTO3 = 1.5
+_FLAT = 1.1
 
 
 def main() -> None:
@@ -33,6 +34,9 @@ def main() -> None:
     console.print("one order, counted …")
     with pipeline() as deployed:
         figures |= per_order.measure(deployed) | append.measure(deployed)
+    console.print("files …")
+    with pipeline() as deployed:
+        figures |= file_import.measure(deployed)
     _RESULT.parent.mkdir(exist_ok=True)
     _RESULT.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     Console().print(_table(figures))
@@ -55,6 +59,8 @@ def _target(key: str, figures: dict[str, float]) -> tuple[str, Callable[[float],
         most = _AT_MOST[key]
     elif key.startswith("init_ms.") and key != "init_ms.boto3":
         most = _INIT_PER_BOTO3 * figures["init_ms.boto3"]
+    elif key == "import_peak_mb.1000000":
+        most = _FLAT * figures["import_peak_mb.10000"]
     elif key in _AT_LEAST:
         least = _AT_LEAST[key]
         return f"≥ {least:,.0f}", lambda value: value >= least

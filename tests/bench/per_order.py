@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from events.integration import OrderSubmitted, StockDelivered
-from infra.functions import FUNCTIONS, Subscription
+from infra.functions import FUNCTIONS
 from infra.local.pipeline import Pipeline
 from tests.bench.metering import metered
 
@@ -41,7 +41,7 @@ def measure(pipeline: Pipeline) -> dict[str, float]:
     gigabyte_seconds = sum(
         (seconds_after[spec.key] - seconds_before[spec.key]) * spec.memory / 1024 for spec in FUNCTIONS
     )
-    queued = sum(calls[spec.key] for spec in FUNCTIONS if isinstance(spec.trigger, Subscription))
+    queued = sum(calls[spec.key] for spec in FUNCTIONS if spec.queued)
     submission = 1
     counts = {
         "state_transitions": _transitions(pipeline, "bench-counted"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers import tries
-from infra.functions import FUNCTIONS, Subscription
+from infra.functions import FUNCTIONS
 from infra.local.emulator import ACCOUNT, REGION, Emulator
 from tests.in_process import (
     SENDER,
@@ -80,14 +80,14 @@ class World:
                 if name not in _TRIED_AGAIN and _FUNCTIONS[key].saga_placeholder:
                     return name
             else:
-                if not isinstance(_FUNCTIONS[key].trigger, Subscription) or not answer["batchItemFailures"]:
+                if not _FUNCTIONS[key].queued or not answer["batchItemFailures"]:
                     return "done"
                 failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
                 event = {"Records": [record for record in event["Records"] if record["messageId"] in failed]}
                 name = f"{len(failed)} messages failed"
             # Being throttled is retried on an account of its own.
             tried += name != "Throttled"
-            if tried == (DELIVERIES if isinstance(_FUNCTIONS[key].trigger, Subscription) else TRIES):
+            if tried == (DELIVERIES if _FUNCTIONS[key].queued else TRIES):
                 return name
 
     def begin(self, items: Items) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from events.integration import OrderCancellationRequested, ShipmentStatusReported
+from events.publish import Publisher
 from infra.local.audit import CHECKS
 from infra.local.audit.run import Run
 from infra.local.evidence import read_emails, read_table
 from infra.local.generator import generate
 from infra.local.pipeline import Pipeline, pipeline
-from infra.local.publishing import Message, publish
 from infra.local.run import Report, run
 from infra.local.submissions import deliveries, distinct
 
@@ -52,8 +52,7 @@ def test_what_must_hold_does(report: Report) -> None:
 
 def tell(on: Pipeline, event: OrderCancellationRequested | ShipmentStatusReported) -> None:
     """Publish an integration event."""
-    message = Message.of(type(event).__name__, event.model_dump(exclude_none=True))
-    assert len(list(publish(on.client("events"), on.intake_bus, [message]))) == 1
+    Publisher(on.client("events"), on.intake_bus, "e2e").publish([event])
 
 
 def until(on: Pipeline, expected: Mapping[str, Mapping[str, str]]) -> Run:

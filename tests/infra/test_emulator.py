@@ -1,5 +1,6 @@
 """The emulator's process: it starts, and nothing of it is ever left."""
 
+import json
 import os
 import signal
 import socket
@@ -9,9 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from infra.local import emulator as emulators
-from infra.local.emulator import HOST, Emulator, EmulatorError
+from infra.local.emulator import ACCOUNT, HOST, REGION, Emulator, EmulatorError
 
 HOLD_ONE = """
 import sys
@@ -106,3 +108,24 @@ def test_a_file_left_by_one_that_died_is_known_as_stale(tmp_path: Path, monkeypa
     emulators.UP.write_text(f'{{"port": 1, "pid": {os.getpid()}, "home": "{tmp_path}/gone"}}')
     assert emulators.find() is None
     assert not emulators.stop()
+
+
+def test_versions_of_objects_are_told_of_and_read_in_parts_as_on_aws(emulator: Emulator) -> None:
+    name = "emulator-versions"
+    s3, sqs, events = (emulator.client(service) for service in ("s3", "sqs", "events"))
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}})
+    events.put_rule(Name=name, EventPattern=json.dumps({"source": ["aws.s3"], "detail": {"bucket": {"name": [name]}}}))
+    events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"}])
+
+    version = s3.put_object(Bucket=name, Key="a", Body=b"0123456789")["VersionId"]
+    [message] = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
+    assert json.loads(message["Body"])["detail"]["object"]["version-id"] == version
+
+    s3.put_object(Bucket=name, Key="a", Body=b"other")
+    part = s3.get_object(Bucket=name, Key="a", VersionId=version, Range="bytes=7-")
+    assert (part["ContentRange"], part["Body"].read()) == ("bytes 7-9/10", b"789")
+    with pytest.raises(ClientError, match="InvalidRange"):
+        s3.get_object(Bucket=name, Key="a", VersionId=version, Range="bytes=10-")

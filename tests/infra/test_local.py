@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.functions import FUNCTIONS, Function, Subscription
+from infra.functions import FUNCTIONS, Function
 from infra.local.deploy import DeploymentError
 from infra.local.emulator import REGION
 from infra.local.pipeline import Pipeline, pipeline
@@ -27,6 +27,9 @@ TRIES: dict[str, Callable[[Callable[[str], Any], Pipeline], object]] = {
     "dynamodb:Scan": lambda client, on: client("dynamodb").scan(TableName=on.table_name),
     "dynamodb:BatchWriteItem": lambda client, on: client("dynamodb").batch_write_item(
         RequestItems={on.table_name: [{"DeleteRequest": {"Key": KEY}}]}
+    ),
+    "dynamodb:BatchGetItem": lambda client, on: client("dynamodb").batch_get_item(
+        RequestItems={on.table_name: {"Keys": [KEY]}}
     ),
     "dynamodb:Query": lambda client, on: client("dynamodb").query(
         TableName=on.table_name, KeyConditionExpression="PK = :pk", ExpressionAttributeValues={":pk": KEY["PK"]}
@@ -149,7 +152,7 @@ def test_every_output_leads_somewhere(deployed: Pipeline) -> None:
     functions, sqs = deployed.client("lambda"), deployed.client("sqs")
     for function in FUNCTIONS:
         functions.get_function(FunctionName=deployed.function_name(function.key))
-    subscribers = [function.key for function in FUNCTIONS if isinstance(function.trigger, Subscription)]
+    subscribers = [function.key for function in FUNCTIONS if function.queued]
     for url in [*map(deployed.queue_url, subscribers), *deployed.all_dead_letters_urls]:
         sqs.get_queue_attributes(QueueUrl=url)
     assert {*map(deployed.dead_letters_url, [*subscribers, "outbox"])} < set(deployed.all_dead_letters_urls)

@@ -12,6 +12,7 @@ TABLE = {
     "order_intake": {"PutItem": {"order#*", "rejection#*", "cancellation#*"}, "Query": {"order#*"}},
     "delivery_intake": {"PutItem": {"delivery#*"}, "UpdateItem": {"level#*"}},
     "shipment_intake": {"Query": {"order#*", "shipment#*"}, "PutItem": {"shipment#*"}},
+    "file_import": {"BatchGetItem": {"import#*"}, "BatchWriteItem": {"import#*"}},
     "outbox": {},
     "stock_watch": {"Query": {"stock#*"}, "PutItem": {"stock#*"}},
     "ordering_service": {
@@ -60,6 +61,15 @@ BESIDES = {
     "order_intake": QUEUE | DEAD_LETTERS,
     "delivery_intake": QUEUE | DEAD_LETTERS,
     "shipment_intake": QUEUE | DEAD_LETTERS,
+    "file_import": QUEUE
+    | DEAD_LETTERS
+    | dict.fromkeys(
+        [
+            *("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"),
+            *("s3:ListBucket", "s3:ListBucketVersions"),
+        ],
+        "AWS::S3::Bucket",
+    ),
     "outbox": STREAM | DEAD_LETTERS | {"events:PutEvents": "AWS::Events::EventBus"},
     "stock_watch": STREAM,
     "ordering_service": {},
@@ -113,20 +123,40 @@ def test_besides_the_table_a_function_may_do_this_and_no_more(template: Template
     granted: dict[str, str] = {}
     anywhere: set[str] = set()
     for statement in template.statements(template.role_of(NAMES[key])):
-        [resource] = statement["Resource"]
-        if resource == "*":
-            anywhere.update(statement["Action"])
-        elif of_table(resource, table) is None:
-            granted |= dict.fromkeys(statement["Action"], types[target_of(resource)])
+        for resource in statement["Resource"]:
+            if resource == "*":
+                anywhere.update(statement["Action"])
+            elif of_table(resource, table) is None:
+                granted |= dict.fromkeys(statement["Action"], types[target_of(resource)])
     assert granted == BESIDES[key] | OWN_LOGS
     assert anywhere <= ON_ANY_RESOURCE
 
 
-@pytest.mark.parametrize("key", [key for key, actions in BESIDES.items() if "sqs:SendMessage" in actions])
+@pytest.mark.parametrize("key", [function.key for function in FUNCTIONS if function.dead_letters])
 def test_a_function_sends_dead_letters_to_its_own_queue_alone(template: Template, key: str) -> None:
     role = template.role_of(NAMES[key])
     sends = [one for one in template.statements(role) if "sqs:SendMessage" in one["Action"]]
     assert [target_of(one["Resource"][0]) for one in sends] == [f"{NAMES[key]}DeadLetters"]
+
+
+def test_file_import_sends_to_its_own_queue_and_order_intakes(template: Template) -> None:
+    sends = [one for one in template.statements(template.role_of("FileImport")) if "sqs:SendMessage" in one["Action"]]
+    assert [target_of(to) for one in sends for to in one["Resource"]] == ["FileImportQueue", "OrderIntakeQueue"]
+
+
+def test_file_import_may_do_this_below_each_prefix_of_the_bucket_and_no_more(template: Template) -> None:
+    granted: dict[str, set[str]] = {}
+    for statement in template.statements(template.role_of("FileImport")):
+        for resource in statement["Resource"]:
+            match resource:
+                case {"Fn::Join": ["", [{"Fn::GetAtt": [_, "Arn"]}, str(prefix)]]}:
+                    granted.setdefault(prefix, set()).update(statement["Action"])
+    assert granted == {
+        "/incoming/*": {"s3:GetObjectVersion", "s3:DeleteObjectVersion"},
+        "/checkpoints/*": {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"},
+        "/done/*": {"s3:PutObject"},
+        "/reports/*": {"s3:PutObject"},
+    }
 
 
 def test_logs_go_to_the_functions_own_group(template: Template) -> None:

@@ -1,13 +1,14 @@
 """What the template for AWS promises, for the parts that no local run proves."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from events.streams import PUBLISHED
 from infra.bundle import PACKAGES
-from infra.functions import FUNCTIONS, Subscription, TableFeed
+from infra.functions import FUNCTIONS, FileDrop, TableFeed
 from tests.infra.template import Template, target_of
 
 NO_REPLAY = [{"exists": False}]
@@ -47,7 +48,7 @@ def test_a_saga_starts_with_the_order_id_of_each_event_it_wants(template: Templa
         for rule in template.of_type("AWS::Events::Rule").values()
         if target_of(rule["Targets"][0]["Arn"]) == machine
     ]
-    assert target_of(rule["EventBusName"]) == bus_named(template, "orders")
+    assert bus_of(rule) == bus_named(template, "orders")
     assert rule["EventPattern"]["detail-type"] == [event]
     transformer = rule["Targets"][0]["InputTransformer"]
     [(variable, path)] = transformer["InputPathsMap"].items()
@@ -58,16 +59,14 @@ def test_a_saga_starts_with_the_order_id_of_each_event_it_wants(template: Templa
 def test_domain_event_rules_want_our_sources(template: Template) -> None:
     orders = bus_named(template, "orders")
     for name, rule in template.of_type("AWS::Events::Rule").items():
-        if target_of(rule["EventBusName"]) == orders:
+        if bus_of(rule) == orders:
             assert rule["EventPattern"]["source"] in ([{"prefix": "orders."}], ["orders.ordering"]), name
 
 
 def test_no_integration_event_is_left_unheard(template: Template) -> None:
     intake = bus_named(template, "order-intake")
     patterns = [
-        rule["EventPattern"]
-        for rule in template.of_type("AWS::Events::Rule").values()
-        if target_of(rule["EventBusName"]) == intake
+        rule["EventPattern"] for rule in template.of_type("AWS::Events::Rule").values() if bus_of(rule) == intake
     ]
     assert sorted((pattern["detail-type"] for pattern in patterns), key=str) == [
         ["ShipmentStatusReported"],
@@ -98,7 +97,7 @@ def test_no_function_is_fed_by_a_dead_letter_queue_and_each_subscriber_by_its_ow
     queues = template.of_type("AWS::SQS::Queue")
     fed = [target_of(mapping["EventSourceArn"]) for mapping in queue_mappings(template)]
     assert sorted(fed) == sorted(name for name, queue in queues.items() if "RedrivePolicy" in queue)
-    assert len(fed) == sum(isinstance(function.trigger, Subscription) for function in FUNCTIONS)
+    assert len(fed) == sum(function.queued for function in FUNCTIONS)
 
 
 def test_queue_mappings_are_limited_and_report_single_failures(template: Template) -> None:
@@ -124,7 +123,7 @@ def test_queues_are_encrypted_and_refuse_what_comes_without_tls(template: Templa
 
 def test_stream_mappings_lose_nothing(template: Template) -> None:
     table, _ = template.only("AWS::DynamoDB::Table")
-    bucket, _ = template.only("AWS::S3::Bucket")
+    bucket = bucket_named(template, "FeedFailures")
     mappings = stream_mappings(template)
     assert len(mappings) == sum(isinstance(function.trigger, TableFeed) for function in FUNCTIONS)
     for mapping in mappings:
@@ -188,16 +187,46 @@ def test_the_indexes_carry_what_lists_show_and_no_more(template: Template) -> No
         ]
 
 
-def test_the_bucket_is_closed(template: Template) -> None:
-    name, bucket = template.only("AWS::S3::Bucket")
+@pytest.mark.parametrize("name", ["FeedFailures", "Files"])
+def test_buckets_are_closed(template: Template, name: str) -> None:
+    name = bucket_named(template, name)
+    bucket = template.of_type("AWS::S3::Bucket")[name]
     assert all(bucket["PublicAccessBlockConfiguration"].values())
     assert len(bucket["PublicAccessBlockConfiguration"]) == 4
     [encryption] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
-    assert [rule["Status"] for rule in bucket["LifecycleConfiguration"]["Rules"]] == ["Enabled"]
-    _, policy = template.only("AWS::S3::BucketPolicy")
-    assert target_of(policy["Bucket"]) == name
+    assert {rule["Status"] for rule in bucket["LifecycleConfiguration"]["Rules"]} == {"Enabled"}
+    policies = template.of_type("AWS::S3::BucketPolicy").values()
+    [policy] = [policy for policy in policies if target_of(policy["Bucket"]) == name]
     assert denies_without_tls(policy)
+
+
+def test_the_bucket_of_files_keeps_versions_forgets_what_is_done_and_tells_of_what_comes(template: Template) -> None:
+    name = bucket_named(template, "Files")
+    bucket = template.of_type("AWS::S3::Bucket")[name]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    rules = {rule.get("Prefix", ""): rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert {prefix: rule["ExpirationInDays"] for prefix, rule in rules.items() if prefix} == {
+        "done/": 90,
+        "reports/": 365,
+    }
+    assert rules[""]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert rules[""]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    assert bucket["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    [rule] = [rule for rule in template.of_type("AWS::Events::Rule").values() if bus_of(rule) == "default"]
+    assert target_of(rule["Targets"][0]["Arn"]) == "FileImportQueue"
+    assert rule["EventPattern"] == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": [{"Ref": name}]}, "object": {"key": [{"prefix": "incoming/"}]}},
+        "replay-name": NO_REPLAY,
+    }
+
+
+def test_only_who_imports_files_in_stretches_may_look_like_a_loop(template: Template) -> None:
+    functions = template.of_type("AWS::Lambda::Function")
+    looping = {name for name, made in functions.items() if made.get("RecursiveLoop") == "Allow"}
+    assert looping == {function.name for function in FUNCTIONS if isinstance(function.trigger, FileDrop)}
 
 
 def test_functions_are_what_the_list_says(template: Template) -> None:
@@ -220,6 +249,7 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["ORDERS_BUS_NAME"] if function.publishes else []),
             *(["DEAD_LETTER_QUEUE_URL"] if function.dead_letters else []),
             *(["EMAIL_SENDER"] if function.sends_email else []),
+            *(["OWN_QUEUE_URL", "ORDER_QUEUE_URL"] if isinstance(function.trigger, FileDrop) else []),
         }
     packages = {(function.package, str(functions[function.name]["Code"])) for function in FUNCTIONS}
     assert len(packages) == len({code for _, code in packages}) == len(PACKAGES)
@@ -272,6 +302,18 @@ def machine_named(template: Template, name: str) -> str:
     machines = template.of_type("AWS::StepFunctions::StateMachine")
     [machine] = [logical for logical, machine in machines.items() if machine["StateMachineName"] == name]
     return machine
+
+
+def bus_of(rule: dict[str, Any]) -> str:
+    """The logical id of a rule's bus, or the name of one that is not the stack's."""
+    bus = rule["EventBusName"]
+    return bus if isinstance(bus, str) else target_of(bus)
+
+
+def bucket_named(template: Template, name: str) -> str:
+    """The logical id of the bucket with that construct id."""
+    [logical] = [each for each in template.of_type("AWS::S3::Bucket") if re.fullmatch(f"{name}[0-9A-F]{{8}}", each)]
+    return logical
 
 
 def bus_named(template: Template, name: str) -> str:

@@ -16,6 +16,8 @@ ENVIRONMENT = {
     "JWT_ISSUER": "https://issuer.example",
     "JWT_AUDIENCE": "shop",
     "JWT_JWKS_URL": "https://issuer.example/keys",
+    "OWN_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/file-import",
+    "ORDER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/order-intake",
     "POWERTOOLS_SERVICE_NAME": "unit",
     "POWERTOOLS_METRICS_NAMESPACE": "OrderPipeline",
     "POWERTOOLS_LOG_LEVEL": "INFO",

@@ -188,7 +188,8 @@ def test_line_ends_of_all_kinds_and_a_mark_of_the_encoding() -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "no column InvoiceNo, .*; it has none"),
+        (b"", "the file is empty"),
+        (b"\n" + HEADER.encode(), "no column InvoiceNo, .*; it has none"),
         (HEADER.encode(), "there is no line in it"),
         (HEADER.replace("Quantity", "Qty").encode() + row("1").encode(), "no column Quantity; it has InvoiceNo, "),
         (f'a,"b"c\n{row("1")}'.encode(), "its header has ',' expected"),
@@ -199,6 +200,7 @@ def test_line_ends_of_all_kinds_and_a_mark_of_the_encoding() -> None:
         ((HEADER + row("1", description='"a",')).encode() + b'2,"\n",3\n', "row 3 goes over several lines, and has 3"),
         ((HEADER + row("1", description='"open') + row("1") * 9999).encode(), "row 2 is longer than 131072 bytes"),
         (HEADER.encode() + b"x" * 2 * MAX_ROW_BYTES, "row 2 is longer than 131072 bytes"),
+        ((HEADER + row("1", sku="x" * 90_000) * 99).encode(), "order that begins in row 2 takes more than 8388608 by"),
         (HEADER.replace("\n", "\r").encode() * 2, "its header has new-line character"),
     ],
 )

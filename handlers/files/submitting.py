@@ -1,0 +1,101 @@
+"""Orders of a file on their way to order intake, each once: its queue, and markers of what was met in the file.
+
+A marker says in which row of the file an order began. After a crash it tells an order that was sent before, which
+begins in the same row, from one that returns, which does not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from handlers.retries import until_taken
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+MAX_KEYS = 100
+"""What one BatchGetItem call may ask for."""
+_MAX_PUTS = 25
+_MAX_ENTRIES, _MAX_BYTES = 10, 256 * 1024
+_DAYS_KEPT = 30
+
+
+class Markers:
+    """The markers of one import, in the table."""
+
+    def __init__(self, client: DynamoDBClient, table: str, import_id: str) -> None:
+        self._client = client
+        self._table = table
+        self._prefix = f"import#{import_id}#"
+
+    def first_rows(self, order_ids: Collection[str]) -> dict[str, int]:
+        """The rows in which these orders began, of those that were met; at most ``MAX_KEYS`` may be asked for."""
+        found: dict[str, int] = {}
+
+        def get(keys: list[Any]) -> list[Any]:
+            answer: Any = self._client.batch_get_item(
+                RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}}
+            )
+            for item in answer["Responses"].get(self._table, []):
+                found[item["PK"]["S"].removeprefix(self._prefix)] = int(item["first_row"]["N"])
+            unprocessed: list[Any] = answer["UnprocessedKeys"].get(self._table, {}).get("Keys", [])
+            return unprocessed
+
+        until_taken(get, [self._key(order_id) for order_id in order_ids])
+        return found
+
+    def put(self, first_rows: Mapping[str, int]) -> None:
+        """Remember in which rows these orders begin."""
+        expires_at = {"N": str(int(time.time()) + _DAYS_KEPT * 86400)}
+
+        def write(puts: list[Any]) -> list[Any]:
+            answer: Any = self._client.batch_write_item(RequestItems={self._table: puts})
+            unprocessed: list[Any] = answer["UnprocessedItems"].get(self._table, [])
+            return unprocessed
+
+        puts = [
+            {"PutRequest": {"Item": {**self._key(order_id), "first_row": {"N": str(row)}, "expires_at": expires_at}}}
+            for order_id, row in first_rows.items()
+        ]
+        for start in range(0, len(puts), _MAX_PUTS):
+            until_taken(write, puts[start : start + _MAX_PUTS])
+
+    def _key(self, order_id: str) -> dict[str, Any]:
+        return {"PK": {"S": self._prefix + order_id}, "SK": {"S": "import"}}
+
+
+class OrderQueue:
+    """Order intake's queue."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, bodies: Sequence[str]) -> None:
+        """Send these messages; raises NotTaken if the queue does not take some of them."""
+
+        def send(entries: list[Any]) -> list[Any]:
+            answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+            failed = {failure["Id"] for failure in answer.get("Failed", [])}
+            return [entry for entry in entries if entry["Id"] in failed]
+
+        for batch in _batches(bodies):
+            until_taken(send, [{"Id": str(number), "MessageBody": body} for number, body in enumerate(batch)])
+
+
+def _batches(bodies: Sequence[str]) -> Iterator[list[str]]:
+    """Messages in batches that a SendMessageBatch call takes."""
+    batch: list[str] = []
+    size = 0
+    for body in bodies:
+        length = len(body.encode())
+        if batch and (len(batch) == _MAX_ENTRIES or size + length > _MAX_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(body)
+        size += length
+    if batch:
+        yield batch

@@ -1,0 +1,142 @@
+"""Files dropped into the bucket of the deployed pipeline: what they hold comes out in a report, whatever happens."""
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.functions import FUNCTIONS
+from infra.local.pipeline import Pipeline, pipeline
+from tests.e2e.test_run import REAL_ORDERS
+
+SECONDS = 60
+VISIBILITY = 6
+"""Seconds until a message comes again whose function died; on AWS six minutes. An import here takes less."""
+ORDERS, RETURNING, AT = 1_500, 17, 200
+
+
+@pytest.fixture(scope="module")
+def deployed() -> Iterator[Pipeline]:
+    with pipeline() as running:
+        running.client("sqs").set_queue_attributes(
+            QueueUrl=running.queue_url("file_import"), Attributes={"VisibilityTimeout": str(VISIBILITY)}
+        )
+        yield running
+
+
+def drop(on: Pipeline, path: str, content: str) -> None:
+    on.client("s3").put_object(Bucket=on.outputs["FilesBucketName"], Key=f"incoming/{path}", Body=content.encode())
+
+
+def report(on: Pipeline, path: str) -> dict[str, Any]:
+    """The report of a file, once its import has ended; nothing but it and the moved file is left."""
+    wait(lambda: any(key.startswith("done/") for key in keys(on)) and len(keys(on)) == 2)
+    assert keys(on) == [f"done/{path}", f"reports/{path}.json"]
+    s3, bucket = on.client("s3"), on.outputs["FilesBucketName"]
+    content: dict[str, Any] = json.loads(s3.get_object(Bucket=bucket, Key=f"reports/{path}.json")["Body"].read())
+    for key in keys(on):
+        s3.delete_object(Bucket=bucket, Key=key)
+    return content
+
+
+def keys(on: Pipeline) -> list[str]:
+    listed = on.client("s3").list_objects_v2(Bucket=on.outputs["FilesBucketName"])
+    return [found["Key"] for found in listed.get("Contents", [])]
+
+
+def wait(until: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not until():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def is_there(on: Pipeline, key: dict[str, Any]) -> bool:
+    return "Item" in on.client("dynamodb").get_item(TableName=on.table_name, Key=key)
+
+
+def importers(on: Pipeline) -> list[int]:
+    """The processes of the function."""
+    [spec] = [function for function in FUNCTIONS if function.key == "file_import"]
+    wanted = {f"_HANDLER={spec.handler}".encode(), f"AWS_ENDPOINT_URL={on.endpoint}".encode()}
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            variables = set(path.read_bytes().split(b"\0"))
+        except OSError:
+            continue
+        if wanted <= variables:
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_real_orders_dropped_as_a_file_are_placed_and_reported(deployed: Pipeline) -> None:
+    drop(deployed, "uci/2010-12-01.csv", REAL_ORDERS)
+    told = report(deployed, "uci/2010-12-01.csv")
+    assert (told["file"], told["error"]) == ("incoming/uci/2010-12-01.csv", None)
+    assert (told["rows"], told["accepted"], told["rejected_count"]) == (7, 3, 2)
+    assert [(each["order_id"], each["rows"], each["reasons"]) for each in told["rejected"]] == [
+        ("C536379", [5, 5], [{"row": 5, "field": "quantity", "message": "Input should be greater than 0"}]),
+        ("536589", [8, 8], [{"row": 8, "field": "quantity", "message": "Input should be greater than 0"}]),
+    ]
+    for order_id in ("536365", "536414", "536540"):
+        key = {"PK": {"S": f"order#{order_id}"}, "SK": {"S": "event#0000000001"}}
+        wait(partial(is_there, deployed, key))
+
+
+def test_a_file_nobody_can_read_is_reported_and_moved_all_the_same(deployed: Pipeline) -> None:
+    drop(deployed, "acme/orders.csv", REAL_ORDERS)
+    assert report(deployed, "acme/orders.csv")["error"] == "there is no profile 'acme'; there is: uci"
+
+
+def test_a_function_killed_in_the_middle_of_a_file_changes_nothing_in_the_end(deployed: Pipeline) -> None:
+    orders_queue = stopped_intake(deployed)
+    header, first, *_ = REAL_ORDERS.splitlines()
+    rest = first.partition(",")[2]
+    rows = [f"A{number},{rest}" for number in range(ORDERS) for _ in range(2)]
+    rows += [f"A{number},{rest}" for number in range(RETURNING)]
+    drop(deployed, "uci/large.csv", "\n".join([header, *rows]))
+
+    wait(lambda: len_of(deployed, orders_queue) >= AT)
+    for process in importers(deployed):
+        os.kill(process, signal.SIGKILL)
+    assert "incoming/uci/large.csv" in keys(deployed)
+
+    told = report(deployed, "uci/large.csv")
+    assert (told["error"], told["rows"]) == (None, len(rows))
+    assert (told["accepted"], told["rejected_count"]) == (ORDERS, RETURNING)
+    assert told["rejected"][0]["reasons"][0]["message"] == "returns to the order that began in row 2"
+    sent = Counter(received(deployed, orders_queue))
+    assert sent.keys() == {f"A{number}" for number in range(ORDERS)}
+    assert sent.total() <= ORDERS + 100
+    assert len_of(deployed, deployed.dead_letters_url("file_import")) == 0
+
+
+def stopped_intake(on: Pipeline) -> str:
+    """Let nobody take messages from order intake's queue any more; returns it."""
+    functions = on.client("lambda")
+    url = on.queue_url("order_intake")
+    mappings = functions.list_event_source_mappings(FunctionName=on.function_name("order_intake"))
+    for mapping in mappings["EventSourceMappings"]:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    return url
+
+
+def len_of(on: Pipeline, url: str) -> int:
+    name = "ApproximateNumberOfMessages"
+    return int(on.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
+
+
+def received(on: Pipeline, url: str) -> Iterator[str]:
+    """The ids of the orders in the queue."""
+    sqs = on.client("sqs")
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            yield json.loads(message["Body"])["detail"]["order_id"]

@@ -1,0 +1,362 @@
+"""The import of a dropped file: what is sent, what is reported, and that it goes on whatever AWS does meanwhile."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError
+from botocore.response import StreamingBody
+from hypothesis import given
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from events.store import EventStore
+from handlers import aws, retries
+from handlers.files import importing, intake, progress
+from handlers.files.drop import Dropped, Gone, ObjectStream
+from handlers.files.importing import Candidate, Sorted, sort
+from handlers.files.progress import Rejection
+from handlers.files.reader import BEGINNING, Reason
+from handlers.files.submitting import Markers, OrderQueue
+from handlers.intake import Envelope
+from handlers.ordering import intake as order_intake
+from tests.unit import ENVIRONMENT, TABLE
+from tests.unit.samples import CONTEXT, order
+
+BUCKET = "files"
+ROWS = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+WRONG = (Reason("wrong", 1),)
+
+
+def row(order_id: str, quantity: str = "1") -> str:
+    return f"{order_id},A,,{quantity},2010-12-01,1,17850.0,France\n"
+
+
+class World:
+    """The bucket, the queues and the table, as moto imitates them."""
+
+    def __init__(self) -> None:
+        self.s3, self.sqs = aws.s3(), aws.sqs()
+        self.s3.create_bucket(Bucket=BUCKET)
+        self.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        for name in ("file-import", "order-intake"):
+            self.sqs.create_queue(QueueName=name)
+
+    def drop(self, path: str, content: str) -> str:
+        """Drop a file; returns the message that tells of it."""
+        key = f"incoming/{path}"
+        version = self.s3.put_object(Bucket=BUCKET, Key=key, Body=content.encode())["VersionId"]
+        return json.dumps({"detail": {"bucket": {"name": BUCKET}, "object": {"key": key, "version-id": version}}})
+
+    def deliver(self, body: str, remaining_ms: Callable[[], int] = lambda: 60_000) -> int:
+        """Deliver a message and all that the function sends itself; returns how many deliveries it took."""
+        context = type("Context", (), {**vars(CONTEXT), "get_remaining_time_in_millis": lambda _: remaining_ms()})()
+        waiting, deliveries = [body], 0
+        while waiting:
+            record = {"messageId": "m", "body": waiting.pop(), "attributes": {}, "eventSource": "aws:sqs"}
+            assert intake.handler({"Records": [record]}, context) == {"batchItemFailures": []}
+            waiting += self.received("OWN_QUEUE_URL")
+            deliveries += 1
+        return deliveries
+
+    def received(self, queue: str) -> list[str]:
+        bodies: list[str] = []
+        while messages := self.sqs.receive_message(QueueUrl=ENVIRONMENT[queue], MaxNumberOfMessages=10).get("Messages"):
+            bodies += [message["Body"] for message in messages]
+        return bodies
+
+    def sent(self) -> list[str]:
+        """The ids of the orders that were sent, in order."""
+        return [json.loads(body)["detail"]["order_id"] for body in self.received("ORDER_QUEUE_URL")]
+
+    def keys(self) -> list[str]:
+        return [found["Key"] for found in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+    def report(self, path: str) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(
+            self.s3.get_object(Bucket=BUCKET, Key=f"reports/{path}.json")["Body"].read()
+        )
+        return content
+
+
+@pytest.fixture
+def world(store: EventStore) -> Iterator[World]:
+    with mock_aws(), patch.object(retries, "_FIRST_WAIT_SECONDS", 0):
+        yield World()
+
+
+def candidate(order_id: str | None, row: int, *reasons: Reason) -> Candidate:
+    return Candidate(order_id, (row, row), reasons, f"{order_id}@{row}", BEGINNING)
+
+
+def test_each_order_is_sent_once_and_one_that_returns_is_rejected_with_both_rows() -> None:
+    batch = [candidate("a", 2), candidate("b", 3, *WRONG), candidate("a", 4), candidate("b", 5), candidate("c", 6)]
+    done = sort(batch, {"c": 1})
+    assert (done.bodies, done.accepted, done.met) == (["a@2"], 1, {"a": 2, "b": 3})
+    assert [(each.order_id, each.reasons) for each in done.rejections] == [
+        ("b", WRONG),
+        ("a", (Reason("returns to the order that began in row 2", 4),)),
+        ("b", (Reason("returns to the order that began in row 3", 5),)),
+        ("c", (Reason("returns to the order that began in row 1", 6),)),
+    ]
+
+
+def test_an_order_without_a_usable_id_is_rejected_wherever_it_stands() -> None:
+    done = sort([candidate(order_id, 2, *WRONG) for order_id in (None, "", "?", "x" * 65, None)], {})
+    assert (done.met, [each.reasons for each in done.rejections]) == ({}, [WRONG] * 5)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=12),
+    st.lists(st.integers(1, 3), min_size=12, max_size=12),
+    st.integers(0, 11),
+)
+def test_whatever_the_batches_and_the_crash_the_same_is_accepted_and_rejected(
+    content: list[tuple[str, bool]], sizes: list[int], crash: int
+) -> None:
+    orders = [candidate(each, number, *(() if valid else WRONG)) for number, (each, valid) in enumerate(content, 2)]
+
+    def run(sizes: list[int], marked: dict[str, int]) -> Sorted:
+        whole, left = Sorted(), list(orders)
+        for size in sizes:
+            batch, left = left[:size], left[size:]
+            done = sort(batch, marked)
+            marked |= done.met
+            whole.bodies += done.bodies
+            whole.rejections += done.rejections
+            whole.accepted += done.accepted
+        return whole
+
+    once = run([12], {})
+    marked: dict[str, int] = {}
+    before = run(sizes[:crash], marked)
+    after = run(sizes, marked)
+    assert (after.accepted, after.rejections) == (once.accepted, once.rejections)
+    assert before.bodies + after.bodies == once.bodies
+
+
+def test_a_file_comes_out_in_its_report_and_is_moved(world: World) -> None:
+    content = ROWS + row("1") + row("1") + row("2", "-1") + row("3") + row("1")
+    body = world.drop("uci/day.csv", content)
+    assert world.deliver(body) == 1
+    report = world.report("uci/day.csv")
+    assert report.pop("started_at") <= report.pop("finished_at")
+    assert report == {
+        "file": "incoming/uci/day.csv",
+        "version": json.loads(body)["detail"]["object"]["version-id"],
+        "rows": 5,
+        "accepted": 2,
+        "rejected_count": 2,
+        "rejected": [
+            {
+                "order_id": "2",
+                "rows": [4, 4],
+                "reasons": [{"message": "Input should be greater than 0", "row": 4, "field": "quantity"}],
+                "reason_count": 1,
+            },
+            {
+                "order_id": "1",
+                "rows": [6, 6],
+                "reasons": [{"message": "returns to the order that began in row 2", "row": 6, "field": ""}],
+                "reason_count": 1,
+            },
+        ],
+        "error": None,
+    }
+    assert world.keys() == ["done/uci/day.csv", "reports/uci/day.csv.json"]
+    assert world.s3.get_object(Bucket=BUCKET, Key="done/uci/day.csv")["Body"].read().decode() == content
+    assert world.sent() == ["1", "3"]
+
+
+def test_what_is_sent_is_what_order_intake_takes(world: World, store: EventStore) -> None:
+    awkward = order("o1", payment_token="a\ufffe\uffff\x00é\U0001f6d2")
+    world.deliver(world.drop("day.ndjson", json.dumps(awkward)))
+    [body] = world.received("ORDER_QUEUE_URL")
+    assert not {"\ufffe", "\uffff", "\x00"} & set(body)
+    envelope = Envelope.model_validate_json(body)
+    assert envelope.detail == awkward
+    placed = order_intake.submit(store, envelope)
+    assert placed == order_intake.submit(store, Envelope.model_validate({"id": "1", **json.loads(body)}))
+
+
+def test_a_large_file_goes_in_stretches_each_from_where_the_last_one_stopped(world: World) -> None:
+    content = ROWS + "".join(row(str(number)) for number in range(7)) + row("3")
+    with patch.object(importing, "MAX_KEYS", 2):
+        assert world.deliver(world.drop("uci/a.csv", content), lambda: importing.STOP_MS - 1) == 5
+    assert world.sent() == [str(number) for number in range(7)]
+    report = world.report("uci/a.csv")
+    assert (report["rows"], report["accepted"], report["rejected_count"]) == (8, 7, 1)
+    assert world.keys() == ["done/uci/a.csv", "reports/uci/a.csv.json"]
+
+
+def test_what_may_take_long_at_the_end_is_left_to_a_stretch_of_its_own(world: World) -> None:
+    body = world.drop("uci/a.csv", ROWS + row("1"))
+    assert world.deliver(body, lambda: importing.FINISH_MS - 1) == 2
+    assert (world.sent(), world.report("uci/a.csv")["accepted"]) == (["1"], 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "error"),
+    [
+        ("acme/a.csv", ROWS, "there is no profile 'acme'; there is: uci"),
+        ("a.csv", ROWS, "a CSV file goes into the folder of its profile, incoming/<profile>/; there is: uci"),
+        ("uci/a.xlsx", "PK", "a file of orders ends in .csv or .ndjson"),
+        ("uci/a", "PK", "a file of orders ends in .csv or .ndjson"),
+        ("uci/a.csv", "", "the file is empty"),
+        ("uci/a.csv", ROWS, "there is no line in it"),
+        ("a.ndjson", "", "there is no order in it"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_reported_and_moved(world: World, path: str, content: str, error: str) -> None:
+    world.deliver(world.drop(path, content))
+    report = world.report(path)
+    assert (report["error"], report["rows"], report["accepted"], report["rejected"]) == (error, 0, 0, [])
+    assert world.keys() == [f"done/{path}", f"reports/{path}.json"]
+
+
+def test_a_file_that_breaks_is_imported_up_to_there_but_for_the_order_that_it_breaks_in(world: World) -> None:
+    world.deliver(world.drop("uci/a.csv", ROWS + row("1") + row("2") + row("3") + '3,"'))
+    assert world.sent() == ["1", "2"]
+    report = world.report("uci/a.csv")
+    assert (report["accepted"], report["error"]) == (2, "row 5 has a quote that is not closed")
+
+
+def test_a_report_lists_the_first_rejections_and_reasons_and_counts_them_all(world: World) -> None:
+    with patch.object(progress, "MAX_LISTED", 2), patch.object(progress, "MAX_REASONS", 3):
+        world.deliver(world.drop("uci/a.csv", ROWS + row("1", "x") * 5 + row("2", "x") + row("3", "x")))
+    report = world.report("uci/a.csv")
+    assert report["rejected_count"] == 3
+    assert [(each["order_id"], len(each["reasons"]), each["reason_count"]) for each in report["rejected"]] == [
+        ("1", 3, 5),
+        ("2", 1, 1),
+    ]
+
+
+def test_a_file_of_the_same_name_is_a_file_of_its_own(world: World) -> None:
+    first, second = (world.drop("uci/a.csv", ROWS + row(order_id)) for order_id in "12")
+    world.deliver(second)
+    assert world.report("uci/a.csv")["accepted"] == 1
+    world.deliver(first)
+    assert world.sent() == ["2", "1"]
+    assert world.keys() == ["done/uci/a.csv", "reports/uci/a.csv.json"]
+
+
+def test_a_folder_is_no_file_and_a_message_that_is_none_comes_again(world: World) -> None:
+    world.deliver(world.drop("uci/", ""))
+    assert world.keys() == ["incoming/uci/"]
+    record = {"messageId": "m", "body": "{}", "attributes": {}, "eventSource": "aws:sqs"}
+    assert intake.handler({"Records": [record]}, CONTEXT) == {"batchItemFailures": [{"itemIdentifier": "m"}]}
+
+
+def test_markers_expire_and_are_asked_for_until_all_are_told(world: World) -> None:
+    client = aws.dynamodb()
+    markers = Markers(client, TABLE, "i")
+    real_get, real_put = client.batch_get_item, client.batch_write_item
+    refusals = 0
+
+    def halves(call: Callable[..., Any], kind: str) -> Callable[..., Any]:
+        def half(RequestItems: dict[str, Any]) -> Any:  # noqa: N803
+            nonlocal refusals
+            refusals += 1
+            if refusals % 3 == 0:
+                raise ClientError({"Error": {"Code": "ThrottlingException"}}, "Batch")
+            wanted = RequestItems[TABLE]
+            many = wanted["Keys"] if kind == "UnprocessedKeys" else wanted
+            taken, left = many[: len(many) // 2 + 1], many[len(many) // 2 + 1 :]
+            answer = call(RequestItems={TABLE: {**wanted, "Keys": taken} if kind == "UnprocessedKeys" else taken})
+            answer[kind] = {TABLE: {"Keys": left} if kind == "UnprocessedKeys" else left} if left else {}
+            return answer
+
+        return half
+
+    rows = {f"o{number}": number for number in range(60)}
+    with (
+        patch.object(client, "batch_get_item", halves(real_get, "UnprocessedKeys")),
+        patch.object(client, "batch_write_item", halves(real_put, "UnprocessedItems")),
+    ):
+        markers.put(rows)
+        assert markers.first_rows([*rows, "other"]) == rows
+    assert Markers(client, TABLE, "j").first_rows(rows) == {}
+    item = client.get_item(TableName=TABLE, Key={"PK": {"S": "import#i#o1"}, "SK": {"S": "import"}})["Item"]
+    assert item.keys() == {"PK", "SK", "first_row", "expires_at"}
+
+
+def test_messages_go_in_batches_that_the_queue_takes_and_the_failed_ones_again() -> None:
+    calls: list[list[str]] = []
+
+    class Queue:
+        def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+            calls.append([entry["MessageBody"] for entry in Entries])
+            return {"Failed": [{"Id": Entries[-1]["Id"]}]} if len(Entries) > 2 else {}
+
+    client: Any = Queue()
+    large = ["é" * 60_000, "x" * 100_000, "y" * 100_000]
+    with patch.object(retries, "_FIRST_WAIT_SECONDS", 0):
+        OrderQueue(client, "url").send([*"abcdefghijk", *large])
+    assert calls == [list("abcdefghij"), ["j"], ["k", *large[:2]], [large[1]], [large[2]]]
+
+
+def test_what_is_never_taken_fails_the_stretch() -> None:
+    with patch.object(retries, "_FIRST_WAIT_SECONDS", 0), pytest.raises(retries.NotTaken, match="1 items"):
+        retries.until_taken(lambda items: items[:1], [1, 2, 3])
+
+
+class Breaking:
+    """An object whose connection breaks after every so many bytes."""
+
+    def __init__(self, content: bytes, after: int) -> None:
+        self.content, self.after, self.opened = content, after, 0
+
+    def get_object(self, Range: str, **_: str) -> dict[str, Any]:  # noqa: N803
+        self.opened += 1
+        start = int(Range.removeprefix("bytes=").removesuffix("-"))
+        if start >= len(self.content):
+            raise ClientError({"Error": {"Code": "InvalidRange"}}, "GetObject")
+        body = io.BytesIO(self.content[start : start + self.after])
+        return {"Body": StreamingBody(body, content_length=len(self.content) - start)}
+
+
+def test_a_connection_that_breaks_is_made_again_where_it_broke() -> None:
+    client: Any = Breaking(bytes(range(100)), after=30)
+    stream = ObjectStream(client, Dropped("b", "k", "v"), 5)
+    pieces = list(iter(lambda: stream.read(20), b""))
+    assert b"".join(pieces) == bytes(range(5, 100))
+
+
+def test_a_connection_that_breaks_at_once_again_and_again_fails_the_stretch() -> None:
+    client: Any = Breaking(b"content", after=0)
+    stream = ObjectStream(client, Dropped("b", "k", "v"), 0)
+    with pytest.raises(IncompleteReadError):
+        stream.read(5)
+    assert client.opened == 3
+
+
+def test_an_object_that_is_gone_is_told_from_one_that_cannot_be_read() -> None:
+    class Refusing:
+        def __init__(self, failure: Exception) -> None:
+            self.failure = failure
+
+        def get_object(self, **_: str) -> Any:
+            raise self.failure
+
+    def opening(failure: Exception) -> None:
+        client: Any = Refusing(failure)
+        ObjectStream(client, Dropped("b", "k", "v"), 0)
+
+    with pytest.raises(Gone):
+        opening(ClientError({"Error": {"Code": "NoSuchVersion"}}, "GetObject"))
+    with pytest.raises(ClientError):
+        opening(ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject"))
+    with pytest.raises(ReadTimeoutError):
+        opening(ReadTimeoutError(endpoint_url="s3"))
+
+
+def test_a_rejection_keeps_the_first_reasons() -> None:
+    reasons = [Reason(str(number)) for number in range(12)]
+    kept = Rejection.of("a", (1, 2), reasons)
+    assert (list(kept.reasons), kept.reason_count) == (reasons[:10], 12)
