@@ -5,15 +5,12 @@ parent alone holds open, so that it ends with the parent. Its functions are its 
 API goes away.
 """
 
-import contextvars
-import json
 import os
 import shutil
 import signal
 import sys
 import threading
 import time
-from typing import Any
 
 SECONDS_TO_END = 10
 
@@ -27,55 +24,16 @@ def end_with_parent() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def mend_versions() -> None:
-    """Let S3 treat versions of objects as AWS does: its events name them, and a range of one can be read."""
-    from ministack.services import eventbridge, s3  # type: ignore[import-not-found]  # noqa: PLC0415
-
-    fire, dispatch, get = s3._fire_s3_event, eventbridge._dispatch_event, s3._get_object
-    told: contextvars.ContextVar[str | None] = contextvars.ContextVar("told", default=None)
-
-    def fire_with_version(*arguments: Any, version_id: str | None = None, **more: Any) -> None:
-        token = told.set(version_id)
-        try:
-            fire(*arguments, version_id=version_id, **more)
-        finally:
-            told.reset(token)
-
-    def dispatch_with_version(event: dict[str, Any], *more: Any) -> Any:
-        if event["Source"] == "aws.s3" and (version := told.get()):
-            detail = json.loads(event["Detail"])
-            detail["object"]["version-id"] = version
-            event["Detail"] = json.dumps(detail)
-        return dispatch(event, *more)
-
-    def get_range(bucket: str, key: str, headers: dict[str, str], query: Any = None) -> tuple[int, dict[str, str], Any]:
-        status, answered, body = get(bucket, key, headers, query)
-        if status != 200 or "range" not in headers:
-            return status, answered, body
-        size = len(body)
-        found = s3._parse_range(headers["range"], size)
-        if found is None:
-            return 416, {"Content-Type": "application/xml"}, s3._xml_body(s3._range_error_xml(bucket, key))
-        start, end = found
-        part = body[start : end + 1]
-        answered = {name: value for name, value in answered.items() if not name.lower().startswith("x-amz-checksum-")}
-        return 206, answered | {"Content-Length": str(len(part)), "Content-Range": f"bytes {start}-{end}/{size}"}, part
-
-    s3._fire_s3_event, eventbridge._dispatch_event, s3._get_object = fire_with_version, dispatch_with_version, get_range
-
-
 if __name__ == "__main__":
     home, *options = sys.argv[1:]
     sys.argv = sys.argv[:1]
     if "--lifeline" in options:
         threading.Thread(target=end_with_parent, daemon=True).start()
     try:
-        import velocity
+        import mending  # type: ignore[import-not-found]
         from ministack.app import main  # type: ignore[import-not-found]
-        from ministack.services import apigateway_v1  # type: ignore[import-not-found]
 
-        apigateway_v1._render_request_template_v1 = velocity.render
-        mend_versions()
+        mending.mend()
         main()
     finally:
         shutil.rmtree(home, ignore_errors=True)

@@ -13,7 +13,7 @@ from handlers.api import query
 from handlers.callers import READ, WRITE
 from handlers.projections.order_view import OrderView
 from infra.api.mapping import FUNCTION_IDENTITY, Taking, submission
-from infra.local.velocity import render
+from infra.local.mending.velocity import render
 from tests.unit.samples import CONTEXT, image
 
 CALLER = "0b7ac1f5-2f7e-4a44-9a65-5d2c1f0e9d3b"

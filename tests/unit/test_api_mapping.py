@@ -17,7 +17,7 @@ from handlers.api.requests import KEY_PATTERN
 from handlers.callers import OPERATE, READ, WRITE
 from handlers.intake import Envelope
 from infra.api.mapping import FUNCTION_IDENTITY, POOL_IDENTITY, Identity, Taking, cancellation, submission
-from infra.local.velocity import render
+from infra.local.mending.velocity import render
 from tests.unit.api import CALLER, KEY, SCOPES, context, sent
 
 MESSAGE_ID = "5fea7756-0ea4-451a-a703-a558b933e274"

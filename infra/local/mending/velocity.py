@@ -1,7 +1,6 @@
 """API Gateway's mapping templates, rendered in the emulator's process as Velocity does: its own know no `#if`.
 
-Run by the emulator's interpreter, and imported by `emulator_process.py` alone. What a template may refer to is named as
-in the API Gateway developer guide, "Mapping template reference".
+What a template may refer to is named as in the API Gateway developer guide, "Mapping template reference".
 """
 
 import json

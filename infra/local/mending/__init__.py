@@ -1,0 +1,14 @@
+"""What the emulator does otherwise than AWS, and can be mended in its process.
+
+It reaches into the emulator's own modules, of the version that is pinned: try each again when changing the version.
+"""
+
+
+def mend() -> None:
+    """Mend the emulator that runs in this process."""
+    from ministack.services import apigateway_v1  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    from . import velocity, versions  # noqa: PLC0415 - the emulator's interpreter knows no package around this
+
+    apigateway_v1._render_request_template_v1 = velocity.render
+    versions.let_s3_know_versions()
