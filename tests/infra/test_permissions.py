@@ -43,7 +43,7 @@ TABLE = {
     "order_notifications": {"Query": {"notification#*", "order#*"}, "PutItem": {"notification#*"}},
     "api_query": {
         "GetItem": {"view#order#*", "level#*"},
-        "Query": {"order#*", "reservation#*", "payment#*", "shipment#*", "notification#*"},
+        "Query": {"order#*", "reservation#*", "payment#*", "shipment#*", "cancellation#*", "notification#*"},
         "Query of GSI1": {"1#customer#*"},
     },
 }

@@ -123,7 +123,7 @@ def test_a_tail_says_that_it_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--type", "OrderPlacd"), "there is no event OrderPlacd; there is: CustomerNotified, "),
+        (("--type", "OrderPlacd"), "there is no event OrderPlacd; there is: CancellationRequested, "),
         (("--order", "two words"), "'two words' is no order id"),
     ],
 )
