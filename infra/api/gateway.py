@@ -72,6 +72,7 @@ class HttpApi(apigateway.RestApi):
         super().__init__(
             scope,
             construct_id,
+            rest_api_name="OrderPipeline",
             description="Orders, in and out.",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             cloud_watch_role=True,
@@ -215,7 +216,7 @@ class HttpApi(apigateway.RestApi):
             self.add_gateway_response(
                 f"Problem{name}",
                 type=response_type,
-                status_code=None if name.startswith("DEFAULT") else str(status.value),
+                status_code=str(status.value),
                 response_headers={"Content-Type": f"'{PROBLEM}'"},
                 templates={JSON: template},
             )

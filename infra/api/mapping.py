@@ -71,8 +71,10 @@ def _order_id(identity: Identity) -> str:
     """
     return (
         f'#set($caller = "{identity.customer_id}")#set($caller = $caller.replaceAll("-", ""))'
-        "#set($key = $input.params('Idempotency-Key'))"
-        "#if($key == \"\")#set($key = $input.params('idempotency-key'))#end"
+        '#set($key = "")#set($headers = $input.params().header)'
+        "#foreach($name in $headers.keySet())"
+        "#if($name.equalsIgnoreCase('Idempotency-Key'))#set($key = $headers.get($name))#end"
+        "#end"
         '#if($key == "")#set($order = "")'
         f'#elseif($key.matches(\'{_UUID}\'))#set($hex = $key.replaceAll("-", ""))#set($order = "${{caller}}${{hex}}")'
         f"#elseif($key.matches('[A-Za-z0-9_-]{{1,{MAX_KEY}}}'))#set($order = \"${{caller}}_${{key}}\")"

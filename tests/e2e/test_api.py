@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from events.integration import ShipmentStatusReported
+from events.publish import Publisher
 from infra.local.pipeline import Pipeline
 from tests.e2e.conftest import eventually
 from tests.shops import ORDER, Answer, Shop, token
@@ -49,10 +51,23 @@ def test_an_order_is_placed_and_followed_to_its_end(shop: Shop) -> None:
     assert shop.ask("GET", "/stock/TEA-1").json["available"] < 1000
 
 
+def dead_letters(doors: Pipeline) -> list[str]:
+    """The reasons of order intake's dead letters so far."""
+    letters = doors.client("sqs").receive_message(
+        QueueUrl=doors.dead_letters_url("order_intake"),
+        MaxNumberOfMessages=10,
+        VisibilityTimeout=0,
+        MessageAttributeNames=["reasons"],
+    )
+    return [letter["MessageAttributes"]["reasons"]["StringValue"] for letter in letters.get("Messages", [])]
+
+
 def test_an_order_sent_twice_with_one_key_is_one_order(shop: Shop, stranger: Shop) -> None:
     key = str(uuid4())
     assert placed(shop, key) == placed(shop, key) != placed(stranger, key)
     assert placed(shop, "k-1") != placed(shop, "k_1")
+    shouted = shop.ask("POST", "/orders", ORDER, IDEMPOTENCY_KEY=key)
+    assert shouted.json["status_url"].endswith(placed(shop, key))
 
 
 def test_without_a_key_every_order_is_its_own(shop: Shop) -> None:
@@ -78,6 +93,37 @@ def test_an_order_is_its_customers_own(shop: Shop, stranger: Shop, operator: Sho
     assert path.rpartition("/")[2] not in {each["order_id"] for each in listed}
     page = shop.ask("GET", "/orders?limit=1").json
     refused(stranger.ask("GET", f"/orders?limit=1&cursor={page['cursor']}"), 400)
+
+
+def test_an_order_is_cancelled_by_its_customer_alone(doors: Pipeline, shop: Shop, stranger: Shop) -> None:
+    path = placed(shop)
+    followed(shop, path)
+    letters = len(dead_letters(doors))
+    assert stranger.ask("POST", f"{path}/cancellation", {}).status == 202
+    refusal = eventually(lambda: dead_letters(doors)[letters:])
+    assert "not the caller's order" in refusal[0]
+    assert shop.ask("GET", path).json["status"] == "CONFIRMED"
+
+    assert shop.ask("POST", f"{path}/cancellation", {"reason": "thought better of it"}).status == 202
+    cancelled = followed(shop, path, "CANCELLED").json
+    assert (cancelled["payment"], cancelled["stock"], cancelled["shipment"]) == ("refunded", "released", "cancelled")
+
+
+def test_an_operator_cancels_anybodys_order_and_a_dispatched_one_is_not_cancelled(
+    doors: Pipeline, shop: Shop, operator: Shop
+) -> None:
+    path, dispatched = placed(shop), placed(shop)
+    followed(shop, path)
+    followed(shop, dispatched)
+    report = ShipmentStatusReported(order_id=dispatched.rpartition("/")[2], status="dispatched")
+    Publisher(doors.client("events"), doors.intake_bus, "carrier").publish([report])
+    eventually(lambda: shop.ask("GET", dispatched).json["shipment"] == "dispatched")
+
+    for each in (path, dispatched):
+        assert operator.ask("POST", f"{each}/cancellation", {}).status == 202
+    followed(shop, path, "CANCELLED")
+    eventually(lambda: shop.ask("GET", dispatched).json["cancellation"] == "refused")
+    assert shop.ask("GET", dispatched).json["status"] == "CONFIRMED"
 
 
 @pytest.mark.parametrize(

@@ -264,7 +264,7 @@ def test_an_alarm_tells_of_our_own_errors(either: Template) -> None:
         alarm for alarm in either.of_type("AWS::CloudWatch::Alarm").values() if alarm.get("MetricName") == "5XXError"
     ]
     assert alarm["Threshold"] == 1
-    assert {"Name": "ApiName", "Value": "Api"} in alarm["Dimensions"]
+    assert {"Name": "ApiName", "Value": "OrderPipeline"} in alarm["Dimensions"]
 
 
 def test_whatever_the_gateway_refuses_is_a_problem(either: Template) -> None:

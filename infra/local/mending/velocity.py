@@ -18,18 +18,30 @@ class JavaString(str):
     def matches(self, pattern: str) -> bool:
         return re.fullmatch(pattern, self) is not None
 
+    def equalsIgnoreCase(self, other: str) -> bool:  # noqa: N802 - Java's name
+        return self.lower() == other.lower()
+
     def replaceAll(self, pattern: str, replacement: str) -> "JavaString":  # noqa: N802 - Java's name
         return JavaString(re.sub(pattern, replacement, self))
 
 
+class JavaMap(dict[str, JavaString]):
+    """A map with what our templates call of Java's."""
+
+    def keySet(self) -> list[JavaString]:  # noqa: N802 - Java's name
+        return [JavaString(key) for key in self]
+
+
 class Input:
-    """``$input``: the body, and parameters by name, of path, query and headers."""
+    """``$input``: the body, and parameters by name; the emulator does not tell headers from those of path and query."""
 
     def __init__(self, body: str, params: dict[str, str]) -> None:
         self.body = body
         self._params = params
 
-    def params(self, name: str) -> JavaString:
+    def params(self, name: str | None = None) -> Any:
+        if name is None:
+            return {"header": JavaMap({key: JavaString(value) for key, value in self._params.items()})}
         return JavaString(self._params.get(name, ""))
 
     def path(self, path: str) -> Any:
