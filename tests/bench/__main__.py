@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.local.pipeline import pipeline
-from tests.bench import append, file_import, fold, init, per_order, throughput
+from tests.bench import append, file_import, fold, http_api, init, per_order, throughput
 
 _RESULT = Path("build/bench.json")
 
@@ -17,6 +17,7 @@ _AT_MOST = {
     "per_order.state_transitions": 7.0,
     "per_order.put_events_entries": 6.0,
     "per_order.write_units": 27.0,
+    "accept_ms.p99": 50.0,
 }
 _AT_LEAST = {"orders_per_s": 12.0, "fold_events_per_s": 320_000.0}
 _INIT_PER_BOTO3 = 1.5
@@ -34,6 +35,9 @@ def main() -> None:
     console.print("one order, counted …")
     with pipeline() as deployed:
         figures |= per_order.measure(deployed) | append.measure(deployed)
+    console.print("HTTP …")
+    with pipeline() as deployed:
+        figures |= http_api.measure(deployed)
     console.print("files …")
     with pipeline() as deployed:
         figures |= file_import.measure(deployed)

@@ -14,6 +14,7 @@ from handlers.files.drop import Drop, Dropped
 from handlers.files.importing import Import, Outcome
 from handlers.files.submitting import Markers, OrderQueue
 from infra.local.pipeline import Pipeline
+from tests.bench.pausing import pause_order_intake
 
 ROWS_PER_ORDER = 20
 _ROWS = 100_000
@@ -35,11 +36,8 @@ def measure(pipeline: Pipeline) -> dict[str, float]:
 
 
 def _seconds(pipeline: Pipeline) -> float:
-    functions, s3 = pipeline.client("lambda"), pipeline.client("s3")
-    for mapping in functions.list_event_source_mappings(FunctionName=pipeline.function_name("order_intake"))[
-        "EventSourceMappings"
-    ]:
-        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    pause_order_intake(pipeline)
+    s3 = pipeline.client("s3")
     bucket = pipeline.outputs["FilesBucketName"]
     content = "".join(rows(_ROWS)).encode()
     started = time.monotonic()

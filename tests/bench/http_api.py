@@ -5,13 +5,14 @@ queue meanwhile, for its sagas would share the machine. The plan's limits are li
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 from infra.local import by_hand
-from infra.local.pipeline import Pipeline, pipeline
+from infra.local.pipeline import Pipeline
 from infra.local.run import percentile
+from tests.bench.pausing import pause_order_intake
 from tests.shops import ORDER, Answer, Shop
 
 CALLERS = 8
@@ -19,22 +20,21 @@ REQUESTS = 1000
 WARMING_UP = 50
 
 
-def measure() -> Mapping[str, float]:
-    """Milliseconds a request takes, by key."""
-    with pipeline() as running:
-        by_hand.stock(running)
-        _lift_limits(running)
-        shop = Shop.of(running, "Shop")
-        path = shop.ask("POST", "/orders", ORDER, Idempotency_Key=str(uuid4())).json["status_url"].removeprefix("/v1")
-        while shop.ask("GET", path).status != 200:
-            time.sleep(0.1)
-        query = _timed(lambda: shop.ask("GET", path), 200)
-        _pause_intake(running)
-        accept = _timed(lambda: shop.ask("POST", "/orders", ORDER, Idempotency_Key=str(uuid4())), 202)
+def measure(pipeline: Pipeline) -> dict[str, float]:
+    """``accept_ms.*`` of ``POST /v1/orders`` and ``query_ms.*`` of ``GET /v1/orders/{id}``, by percentile."""
+    by_hand.stock(pipeline)
+    _lift_limits(pipeline)
+    shop = Shop.of(pipeline, "Shop")
+    path = shop.ask("POST", "/orders", ORDER, Idempotency_Key=str(uuid4())).json["status_url"].removeprefix("/v1")
+    while shop.ask("GET", path).status != 200:
+        time.sleep(0.1)
+    query = _timed(lambda: shop.ask("GET", path), 200)
+    pause_order_intake(pipeline)
+    accept = _timed(lambda: shop.ask("POST", "/orders", ORDER, Idempotency_Key=str(uuid4())), 202)
     return {
-        f"{name}.p{share * 100:.0f}": round(percentile(times, share), 1)
+        f"{name}.p{share}": percentile(times, share / 100)
         for name, times in (("accept_ms", accept), ("query_ms", query))
-        for share in (0.5, 0.99)
+        for share in (50, 99)
     }
 
 
@@ -50,18 +50,11 @@ def _timed(request: Callable[[], Answer], status: int) -> list[float]:
         return sorted(callers.map(one, range(REQUESTS)))
 
 
-def _lift_limits(running: Pipeline) -> None:
-    gateway = running.client("apigateway")
+def _lift_limits(pipeline: Pipeline) -> None:
+    gateway = pipeline.client("apigateway")
     [plan] = gateway.get_usage_plans()["items"]
     operations = [
         {"op": "replace", "path": f"/{limit}", "value": str(CALLERS * REQUESTS)}
         for limit in ("throttle/burstLimit", "throttle/rateLimit", "quota/limit")
     ]
     gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=operations)
-
-
-def _pause_intake(running: Pipeline) -> None:
-    client = running.client("lambda")
-    name = running.function_name("order_intake")
-    [mapping] = client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
-    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from infra import bundle
-from infra.functions import FUNCTIONS
+from infra.functions import AUTHORIZER, FUNCTIONS
 
 _ROUNDS = 10
 _PROGRAM = """
@@ -29,20 +29,26 @@ _ENVIRONMENT = {
     "ORDERS_BUS_NAME": "orders",
     "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/000000000000/dead-letters",
     "EMAIL_SENDER": "orders@example.com",
+    "JWT_ISSUER": "https://issuer.example.com",
+    "JWT_AUDIENCE": "shop",
+    "JWT_JWKS_URL": "https://issuer.example.com/keys",
     "POWERTOOLS_SERVICE_NAME": "bench",
     "POWERTOOLS_METRICS_NAMESPACE": "OrderPipeline",
 }
 
 
 def measure() -> dict[str, float]:
-    """``init_ms.<function>`` and ``init_ms.boto3``: a cold import each, in a fresh process; and ``package_bytes``.
+    """``init_ms.<function>`` and ``init_ms.boto3``, a cold import each in a fresh process; ``package_bytes`` by package.
 
     A function is imported from its unpacked package, its clients created; boto3 from the ordinary installation. Each is
     the median of ten, taken in turns so that all meet the same machine, after one round that compiles everything. The
     milliseconds are the processor's: an import waits for nothing, and what else the machine does is not its time.
     """
-    local = bundle.build("local")
-    subjects = {function.key: (local, function.handler.rpartition(".")[0]) for function in FUNCTIONS}
+    local = bundle.build_all("local")
+    subjects = {
+        function.key: (local[function.package], function.handler.rpartition(".")[0])
+        for function in (*FUNCTIONS, AUTHORIZER)
+    }
     subjects["boto3"] = (Path(sysconfig.get_path("purelib")), "boto3")
     with TemporaryDirectory() as bytecode:
         rounds = [
@@ -50,7 +56,8 @@ def measure() -> dict[str, float]:
             for _ in range(1 + _ROUNDS)
         ]
     medians = {f"init_ms.{key}": statistics.median(taken[key] for taken in rounds[1:]) for key in subjects}
-    return {**medians, "package_bytes": bundle.zip_bundle("aws").stat().st_size}
+    functions, api = (bundle.zip_bundle("aws", package).stat().st_size for package in bundle.PACKAGES)
+    return {**medians, "package_bytes": functions, "package_bytes.api": api}
 
 
 def _import_ms(folder: Path, module: str, bytecode: str) -> float:
