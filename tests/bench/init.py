@@ -38,7 +38,7 @@ _ENVIRONMENT = {
 
 
 def measure() -> dict[str, float]:
-    """``init_ms.<function>`` and ``init_ms.boto3``, a cold import each in a fresh process; ``package_bytes`` by package.
+    """``init_ms.<function>`` and ``init_ms.boto3``, a cold import each in a fresh process; ``package_bytes`` too.
 
     A function is imported from its unpacked package, its clients created; boto3 from the ordinary installation. Each is
     the median of ten, taken in turns so that all meet the same machine, after one round that compiles everything. The
