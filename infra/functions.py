@@ -263,7 +263,18 @@ FUNCTIONS: tuple[Function, ...] = (
         (
             Rows((GET,), ("view#order#*", "level#*")),
             Rows((QUERY,), ("1#customer#*",), index="GSI1"),
-            Rows((QUERY,), ("order#*", "reservation#*", "payment#*", "shipment#*", "cancellation#*", "notification#*")),
+            Rows(
+                (QUERY,),
+                (
+                    "order#*",
+                    "reservation#*",
+                    "payment#*",
+                    "shipment#*",
+                    "cancellation#*",
+                    "notification#*",
+                    "rejection#*",
+                ),
+            ),
         ),
         package="api",
         local_concurrency=8,

@@ -3,7 +3,7 @@
 Source of `conditional`: RFC 9110, sections 8.8.3 (ETag) and 13.1.2 (If-None-Match).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import AwareDatetime
 
 from events.envelope import Recorded
-from events.ordering import OrderPlaced
+from events.ordering import OrderPlaced, OrderRejected
 from handlers.api import cursors
 from handlers.api.answers import HistoryEvent, OrderHistory, OrderPage, OrderStatus, OrderSummary, Status, Stock
 from handlers.api.problems import CONTENT_TYPE, Problem, Refusal, problem
@@ -61,8 +61,7 @@ def orders(status: OfStatus = None, cursor: Cursor = None, limit: Limit = 20) ->
 @app.get("/orders/<order_id>/events", summary="All that happened to an order.")
 def history(order_id: OrderId) -> OrderHistory:
     events = reader.history(order_id)
-    placed = next((record.event for record in events if isinstance(record.event, OrderPlaced)), None)
-    if placed is None or not _caller().may_act_for(placed.customer):
+    if not events or not _may_see(_customer_of(events)):
         raise _unknown_order(order_id)
     return OrderHistory(events=[_told(record) for record in events])
 
@@ -122,6 +121,14 @@ def _caller() -> Caller:
 def _may_see(customer_id: str | None) -> bool:
     caller = _caller()
     return caller.operates or customer_id == caller.customer_id
+
+
+def _customer_of(events: Sequence[Recorded]) -> str | None:
+    """Whose order it is, or, where none was placed, who submitted what was refused."""
+    placed = next((record.event for record in events if isinstance(record.event, OrderPlaced)), None)
+    if placed:
+        return placed.customer.customer_id if placed.customer else None
+    return next((record.event.customer_id for record in events if isinstance(record.event, OrderRejected)), None)
 
 
 def _unknown_order(order_id: str) -> Refusal:

@@ -44,8 +44,15 @@ class Reader:
         return None if level is None else int(level["available"])
 
     def history(self, order_id: str) -> list[Recorded]:
-        """Every event of an order, whatever its stream, in the order they happened."""
-        histories = [self._store.read(stream(order_id)) for stream in (*_STREAMS, streams.notification)]
+        """Every event of an order, whatever its stream, in the order they happened.
+
+        Of submissions under its id that were refused, the newest: which stream it has, the view alone knows.
+        """
+        names = [stream(order_id) for stream in (*_STREAMS, streams.notification)]
+        view = self.order(order_id) or {}
+        if "rejected_at" in view:
+            names.append(streams.rejection(order_id, view["rejected_at"].rpartition("#")[2]))
+        histories = map(self._store.read, names)
         # Merged, not sorted: within a stream the version is the order, whatever the clocks said.
         return list(merge(*histories, key=lambda record: record.metadata.occurred_at))
 

@@ -56,11 +56,11 @@ def history(context: typer.Context, order_id: OrderId) -> None:
     """Show all that happened to an order, on whatever stream."""
     pipeline = connection.of(context)
     checked(order_id, "order id")
-    events = [*pipeline.reader.history(order_id), *_newest_rejection(pipeline, order_id)]
+    events = pipeline.reader.history(order_id)
     if not events:
         raise _unknown(order_id)
     columns = ("when", "stream", "event", "what matters")
-    show(out(), columns, [_event(record) for record in sorted(events, key=lambda record: record.metadata.occurred_at)])
+    show(out(), columns, [_event(record) for record in events])
 
 
 def orders(
@@ -141,16 +141,6 @@ def _in_short(view: Attributes) -> Iterator[str]:
     yield view["status"]
     yield from (f"{name} {view[name]}" for name in ("stock", "payment", "shipment") if name in view)
     yield from (str(view[name]) for name in ("reason", "rejection") if name in view)
-
-
-def _newest_rejection(pipeline: Connection, order_id: str) -> list[Recorded]:
-    """The submission under this id that was refused last, if any: only the view knows its stream."""
-    from events import streams  # noqa: PLC0415 - see the package
-
-    view = pipeline.reader.order(order_id) or {}
-    if "rejected_at" not in view:
-        return []
-    return pipeline.store.read(streams.rejection(order_id, view["rejected_at"].rpartition("#")[2]))
 
 
 def _event(record: Recorded) -> tuple[str, ...]:

@@ -80,7 +80,9 @@ def test_without_a_key_every_order_is_its_own(shop: Shop) -> None:
 def test_what_only_intake_finds_wrong_is_told_to_the_caller_alone(shop: Shop, stranger: Shop) -> None:
     path = placed(shop, lines=[{"sku": "TEA-1", "quantity": 1_000_000, "unit_price": 10**15}])
     assert "total" in followed(shop, path, "REJECTED").json["rejection"]
-    refused(stranger.ask("GET", path), 404)
+    assert [event["type"] for event in shop.ask("GET", f"{path}/events").json["events"]] == ["OrderRejected"]
+    for question in (path, f"{path}/events"):
+        refused(stranger.ask("GET", question), 404)
 
 
 def test_an_order_is_its_customers_own(shop: Shop, stranger: Shop, operator: Shop) -> None:

@@ -43,7 +43,15 @@ TABLE = {
     "order_notifications": {"Query": {"notification#*", "order#*"}, "PutItem": {"notification#*"}},
     "api_query": {
         "GetItem": {"view#order#*", "level#*"},
-        "Query": {"order#*", "reservation#*", "payment#*", "shipment#*", "cancellation#*", "notification#*"},
+        "Query": {
+            "order#*",
+            "reservation#*",
+            "payment#*",
+            "shipment#*",
+            "cancellation#*",
+            "notification#*",
+            "rejection#*",
+        },
         "Query of GSI1": {"1#customer#*"},
     },
 }
