@@ -18,6 +18,7 @@ from tests.shops import ORDER, Answer, Shop
 CALLERS = 8
 REQUESTS = 1000
 WARMING_UP = 50
+SECONDS_TO_APPEAR = 60
 
 
 def measure(pipeline: Pipeline) -> dict[str, float]:
@@ -26,7 +27,10 @@ def measure(pipeline: Pipeline) -> dict[str, float]:
     _lift_limits(pipeline)
     shop = Shop.of(pipeline, "Shop")
     path = shop.ask("POST", "/orders", ORDER, Idempotency_Key=str(uuid4())).json["status_url"].removeprefix("/v1")
+    deadline = time.monotonic() + SECONDS_TO_APPEAR
     while shop.ask("GET", path).status != 200:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{path} is not there after {SECONDS_TO_APPEAR} seconds")
         time.sleep(0.1)
     query = _timed(lambda: shop.ask("GET", path), 200)
     pause_order_intake(pipeline)
