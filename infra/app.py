@@ -12,9 +12,9 @@ from constructs import Node
 from infra import bundle
 from infra.api.identity import TokenIssuer
 from infra.bundle import Package
+from infra.names import STACK_NAME
 from infra.stack import OrderPipeline
 
-STACK_NAME = "OrderPipeline"
 # Where an order e-mail comes from unless CDK's context says otherwise: `cdk deploy -c email_sender=...`
 EMAIL_SENDER = "orders@example.com"
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from events import streams
 from infra.bundle import Package
 
 Bus = Literal["intake", "orders"]
@@ -178,11 +179,7 @@ FUNCTIONS: tuple[Function, ...] = (
         "handlers.outbox.handler",
         trigger=TableFeed(
             ("INSERT",),
-            # notification# stays in the log: nobody subscribes to it.
-            (
-                *("order#", "rejection#", "cancellation#", "reservation#", "delivery#", "stock#"),
-                *("payment#", "shipment#"),
-            ),
+            tuple(f"{kind}#" for kind in streams.PUBLISHED),
             sk_prefix="event#",
         ),
         dead_letters=True,

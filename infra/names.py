@@ -1,5 +1,6 @@
 """Names that every deployment has, for those who use the pipeline without synthesizing it: nothing here imports CDK."""
 
+STACK_NAME = "OrderPipeline"
 TABLE_NAME = "orders"
 INTAKE_BUS_NAME = "order-intake"
 ORDERS_BUS_NAME = "orders"

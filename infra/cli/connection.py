@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from infra.cli.errors import Failure
-from infra.names import EMULATOR_ACCOUNT, EMULATOR_REGION, TABLE_NAME
+from infra.names import EMULATOR_ACCOUNT, EMULATOR_REGION, STACK_NAME, TABLE_NAME
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -64,6 +65,12 @@ class Connection:
         from handlers.api.reading import Reader  # noqa: PLC0415
 
         return Reader(self.store)
+
+    @cached_property
+    def outputs(self) -> Mapping[str, str]:
+        """What the stack made, by the names of its outputs: queues, functions, buckets, state machines."""
+        [stack] = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     def command(self, *arguments: str) -> str:
         """What to type for another command to the same deployment."""

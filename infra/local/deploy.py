@@ -9,8 +9,8 @@ from typing import Any
 from infra.functions import API_STAGE, AUTHORIZER, FUNCTIONS
 from infra.local.emulator import ACCOUNT, HOST, REGION, Emulator
 from infra.local.transform import Template, code_folders, for_emulator, of_type, package
+from infra.names import STACK_NAME
 
-STACK = "OrderPipeline"
 BUCKET = "deployment"
 TEMPLATE_KEY = "template.json"
 SECONDS_TO_DEPLOY = 120.0
@@ -22,15 +22,15 @@ class DeploymentError(Exception):
 
 def deploy(emulator: Emulator, assembly: Path) -> dict[str, str]:
     """Create the stack of the assembly in the folder `assembly`, and return its outputs. Raises DeploymentError."""
-    template: Template = json.loads((assembly / f"{STACK}.template.json").read_text(encoding="utf-8"))
+    template: Template = json.loads((assembly / f"{STACK_NAME}.template.json").read_text(encoding="utf-8"))
     s3 = emulator.client("s3")
     s3.create_bucket(Bucket=BUCKET)
-    for key, folder in code_folders(assembly, STACK).items():
+    for key, folder in code_folders(assembly, STACK_NAME).items():
         s3.put_object(Bucket=BUCKET, Key=key, Body=package(folder))
     local = for_emulator(template, BUCKET, emulator.endpoint)
     s3.put_object(Bucket=BUCKET, Key=TEMPLATE_KEY, Body=json.dumps(local).encode())
     emulator.client("cloudformation").create_stack(
-        StackName=STACK,
+        StackName=STACK_NAME,
         TemplateURL=f"{emulator.endpoint}/{BUCKET}/{TEMPLATE_KEY}",
         Capabilities=["CAPABILITY_IAM"],
     )
@@ -45,7 +45,7 @@ def deploy(emulator: Emulator, assembly: Path) -> dict[str, str]:
 
 def outputs_of(emulator: Emulator) -> dict[str, str]:
     """The outputs of the stack deployed in `emulator`."""
-    [stack] = emulator.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    [stack] = emulator.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
@@ -53,18 +53,18 @@ def _created(emulator: Emulator) -> dict[str, str]:
     cloudformation = emulator.client("cloudformation")
     deadline = time.monotonic() + SECONDS_TO_DEPLOY
     while time.monotonic() < deadline:
-        [stack] = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+        [stack] = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
         if stack["StackStatus"] == "CREATE_COMPLETE":
             return outputs_of(emulator)
         if stack["StackStatus"] != "CREATE_IN_PROGRESS":
             break
         time.sleep(0.05)
     reasons = "\n".join(_failures(cloudformation)) or stack.get("StackStatusReason", "")
-    raise DeploymentError(f"the stack {STACK} is {stack['StackStatus']}:\n{reasons}")
+    raise DeploymentError(f"the stack {STACK_NAME} is {stack['StackStatus']}:\n{reasons}")
 
 
 def _failures(cloudformation: Any) -> Iterator[str]:
-    for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=STACK):
+    for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=STACK_NAME):
         for event in page["StackEvents"]:
             if event["ResourceStatus"].endswith("_FAILED"):
                 yield f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}"

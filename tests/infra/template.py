@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.app import STACK_NAME
+from infra.names import STACK_NAME
 
 Properties = dict[str, Any]
 
