@@ -22,6 +22,11 @@ UPDATE = "dynamodb:UpdateItem"
 CHECK = "dynamodb:ConditionCheckItem"
 BATCH_GET = "dynamodb:BatchGetItem"
 BATCH_WRITE = "dynamodb:BatchWriteItem"
+SCAN = "dynamodb:Scan"
+
+
+LOG = tuple(f"{kind}#*" for kind in streams.CONTEXTS)
+"""The keys of every stream."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,8 @@ class Function:
     `timeout` is in seconds, `memory` in MB. `local_concurrency` is its reserved concurrency on one machine, where each
     concurrent call is a process. `dead_letters`: it sends what it cannot handle to its dead-letter queue itself.
     `saga_placeholder`: the name that stands for its ARN in the sagas' definitions. `publishes`: it puts events on the
-    orders bus. `sends_email`: it sends from the pipeline's address.
+    orders bus. `sends_email`: it sends from the pipeline's address. `rebuilds`: it does the steps of the state
+    machine that rebuilds projections.
     """
 
     key: str
@@ -94,6 +100,7 @@ class Function:
     dead_letters: bool = False
     publishes: bool = False
     sends_email: bool = False
+    rebuilds: bool = False
     timeout: int = 10
     memory: int = 512
     local_concurrency: int = 2
@@ -126,13 +133,22 @@ def subscriber(
     return Function(key, handler, rows, trigger, dead_letters=dead_letters, sends_email=sends_email)
 
 
-def projection(key: str, handler: str, *, detail_types: Sequence[str], rows: tuple[Rows, ...]) -> Function:
-    """A function that keeps views of domain events, replayed ones too.
+def projection(key: str, *, detail_types: Sequence[str], rows: tuple[Rows, ...]) -> Function:
+    """A function that keeps views of domain events, replayed ones too: `handlers/projections/<key>.py`.
 
     It gathers events for a second: those of one order become one write, and views are behind the log anyway.
     """
     trigger = Subscription("orders", tuple(detail_types), replays=True, batch_size=100, batching_window=1)
-    return Function(key, handler, rows, trigger)
+    generations = Rows((GET,), (f"projection#{key}",))
+    return Function(key, f"handlers.projections.{key}.handler", (generations, *rows), trigger)
+
+
+def counting(key: str, view: str, *, detail_types: Sequence[str], reads: tuple[str, ...] = ()) -> Function:
+    """A projection that counts, in views `view`. `reads`: the streams of which an event alone does not say enough."""
+    counters = Rows((UPDATE,), (f"view#{view}#*",))
+    markers = Rows((PUT,), (f"applied#{key}#*",))
+    history = (Rows((QUERY,), reads),) if reads else ()
+    return projection(key, detail_types=detail_types, rows=(counters, markers, *history))
 
 
 def saga_service(key: str, handler: str, placeholder: str, *rows: Rows) -> Function:
@@ -232,7 +248,6 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
     projection(
         "order_view",
-        "handlers.projections.order_view.handler",
         detail_types=[
             *("OrderPlaced", "OrderConfirmed", "OrderCancellationStarted", "OrderCancelled", "OrderRejected"),
             *("CancellationRequested", "OrderCancellationRefused"),
@@ -246,6 +261,31 @@ FUNCTIONS: tuple[Function, ...] = (
             Rows((QUERY,), ("order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*")),
         ),
     ),
+    counting("daily_sales", "sales", detail_types=["OrderConfirmed", "OrderCancelled"], reads=("order#*",)),
+    counting("stock_view", "stock", detail_types=["StockReceived", "StockReserved", "StockReleased", "StockShipped"]),
+    counting(
+        "customer_history",
+        "customer",
+        detail_types=["OrderPlaced", "OrderConfirmed", "OrderCancelled"],
+        reads=("order#*",),
+    ),
+    Function(
+        "rebuild",
+        "handlers.projections.rebuild.handler",
+        (
+            Rows((GET, PUT), ("projection#*",)),
+            Rows((SCAN,), ("*",)),
+            Rows((QUERY,), LOG),
+            Rows((BATCH_GET,), (*LOG, "view#*", "applied#*")),
+            Rows((UPDATE,), ("view#*",)),
+            Rows((PUT,), ("applied#*",)),
+            Rows((BATCH_WRITE,), ("view#*", "applied#*")),
+        ),
+        rebuilds=True,
+        timeout=300,
+        memory=1769,  # a whole processor, as for files
+        local_concurrency=3,
+    ),
     subscriber(
         "order_notifications",
         "handlers.notification.order_emails.handler",
@@ -258,8 +298,8 @@ FUNCTIONS: tuple[Function, ...] = (
         "api_query",
         "handlers.api.query.handler",
         (
-            Rows((GET,), ("view#order#*", "level#*")),
-            Rows((QUERY,), ("1#customer#*",), index="GSI1"),
+            Rows((GET,), ("view#order#*", "level#*", "projection#order_view")),
+            Rows((QUERY,), ("*#customer#*",), index="GSI1"),
             Rows(
                 (QUERY,),
                 (

@@ -16,6 +16,7 @@ from infra.files import FilesBucket
 from infra.functions import AUTHORIZER, FUNCTIONS, FileDrop, Function, Subscription, TableFeed
 from infra.lambdas import PipelineFunction
 from infra.queues import WorkQueue
+from infra.rebuild import Rebuild
 from infra.saga import CANCELLATION, ORDER_SAGA, Saga
 from infra.table import OrdersTable
 from infra.triggers import feed, import_files, subscribe
@@ -71,6 +72,9 @@ class OrderPipeline(Stack):
             saga = Saga(self, spec, services=services, bus=self._orders)
             self._output(output, saga.state_machine.state_machine_arn)
             self._output(f"{spec.prefix}StartDeadLettersUrl", saga.dead_letters.queue_url)
+        [rebuilding] = [made for made in functions if made.spec.rebuilds]
+        rebuild = Rebuild(self, function=rebuilding, bus=self._orders)
+        self._output("RebuildStateMachineArn", rebuild.state_machine.state_machine_arn)
 
     def _function(self, spec: Function, email_sender: str) -> PipelineFunction:
         function = PipelineFunction(self, spec, self._code[spec.package], self._table)

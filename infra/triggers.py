@@ -26,10 +26,17 @@ STREAM_MAX_AGE = Duration.hours(12)
 STREAM_LAG_ALARM = Duration.minutes(15)
 
 
-def rule(scope: Construct, bus: events.IEventBus, pattern: Mapping[str, Any], *, replays: bool = False) -> events.Rule:
+def rule(
+    scope: Construct,
+    bus: events.IEventBus,
+    pattern: Mapping[str, Any],
+    *,
+    replays: bool = False,
+    name: str | None = None,
+) -> events.Rule:
     """A rule on `bus` for `pattern`. Unless `replays`, replayed events are excluded."""
     # The construct's own pattern knows no replay-name and must not be empty, so it is replaced as a whole.
-    made = events.Rule(scope, "Rule", event_bus=bus, event_pattern=events.EventPattern(version=["0"]))
+    made = events.Rule(scope, "Rule", event_bus=bus, event_pattern=events.EventPattern(version=["0"]), rule_name=name)
     resource = made.node.default_child
     assert isinstance(resource, events.CfnRule)
     resource.event_pattern = dict(pattern) if replays else {**pattern, "replay-name": NO_REPLAY}
@@ -43,7 +50,9 @@ def subscribe(function: PipelineFunction, subscription: Subscription, bus: event
     pattern: dict[str, Any] = {"detail-type": [{"anything-but": wanted}] if subscription.all_but else wanted}
     if subscription.bus == "orders":
         pattern["source"] = [{"prefix": "orders."}]
-    made = rule(scope, bus, pattern, replays=subscription.replays)
+    # A replay names the rules it is for, so those that replays reach have names of their own.
+    name = function.spec.key if subscription.replays else None
+    made = rule(scope, bus, pattern, replays=subscription.replays, name=name)
     return _through_queue(
         scope,
         function,

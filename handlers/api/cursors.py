@@ -14,8 +14,9 @@ _CHECK_BYTES = 12
 
 
 class Position(Model):
-    """The last order shown: its key in the index."""
+    """The last order shown: its key in the index, and the generation that the list is of."""
 
+    generation: Text
     order_id: Id
     sort_key: Text
 

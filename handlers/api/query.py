@@ -51,6 +51,8 @@ def orders(status: OfStatus = None, cursor: Cursor = None, limit: Limit = 20) ->
     customer_id = _caller().customer_id
     question = f"{customer_id} {status}"
     after = cursors.decode(cursor, question) if cursor else None
+    if after and not reader.keeps(after.generation):
+        raise Refusal(HTTPStatus.BAD_REQUEST, "cursor: its list is no longer kept; begin without one")
     found, last = reader.orders_of(customer_id, status, after, limit)
     return OrderPage(
         orders=[OrderSummary(**attributes) for attributes in found],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from heapq import merge
@@ -13,12 +14,16 @@ from events.ordering import OrderPlaced
 from events.store import EventStore
 from handlers.api.cursors import Position
 from handlers.projections import order_items
+from handlers.projections.generations import Generations, GenerationStore
 from handlers.projections.order_fold import Attributes, fold
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 _STREAMS = (streams.order, streams.reservation, streams.payment, streams.shipment, streams.cancellation)
+_KNOWN_FOR_SECONDS = 5.0
+"""How long a reader goes by what it knows of a projection's generations: one that was live is fed for longer."""
+
 _PAGES = 10
 """How many pages of the index a list reads at most, before it answers with fewer orders than asked for."""
 
@@ -33,10 +38,27 @@ class Reader:
     def __init__(self, store: EventStore) -> None:
         self._store = store
         self._client = store.client
+        self._store_of_generations = GenerationStore(store.client, store.table)
+        self._generations = Generations()
+        self._known_until = 0.0
+
+    def generation(self) -> str:
+        """The generation of order views that is live, or was a few seconds ago."""
+        if time.monotonic() >= self._known_until:
+            self._generations = self._store_of_generations.read(order_items.PROJECTION)
+            self._known_until = time.monotonic() + _KNOWN_FOR_SECONDS
+        return self._generations.live
+
+    def keeps(self, generation: str) -> bool:
+        """Whether a generation of order views is there to be read, as far as is known."""
+        if generation not in self._generations.fed:
+            self._known_until = 0.0
+            self.generation()
+        return generation in self._generations.fed
 
     def order(self, order_id: str) -> Attributes | None:
         """An order as its view shows it."""
-        return self._item(order_items.view_key(order_id))
+        return self._item(order_items.view_key(order_id, self.generation()))
 
     def stock(self, sku: str) -> int | None:
         """How much of a SKU is available, now; None for a SKU that was never delivered."""
@@ -69,19 +91,20 @@ class Reader:
     def orders_of(
         self, customer_id: str, status: str | None, after: Position | None, limit: int
     ) -> tuple[list[Attributes], Position | None]:
-        """A customer's orders, newest first, and where to go on if there may be more."""
-        partition = order_items.customer_partition(customer_id)
+        """A customer's orders, newest first, and where to go on, in the same generation, if there may be more."""
+        generation = after.generation if after else self.generation()
         found: list[Attributes] = []
         for _ in range(_PAGES):
-            page, after = self._page(partition, status, after, limit - len(found))
+            page, after = self._page(generation, customer_id, status, after, limit - len(found))
             found += page
             if after is None or len(found) == limit:
                 break
         return found, after
 
     def _page(
-        self, partition: str, status: str | None, after: Position | None, limit: int
+        self, generation: str, customer_id: str, status: str | None, after: Position | None, limit: int
     ) -> tuple[list[Attributes], Position | None]:
+        partition = order_items.customer_partition(generation, customer_id)
         names, values = {"#partition": "GSI1PK"}, {":partition": {"S": partition}}
         filtered: dict[str, Any] = {}
         if status:
@@ -89,7 +112,7 @@ class Reader:
             filtered["FilterExpression"] = "#status = :status"
         if after:
             filtered["ExclusiveStartKey"] = {
-                **order_items.view_key(after.order_id),
+                **order_items.view_key(after.order_id, generation),
                 "GSI1PK": {"S": partition},
                 "GSI1SK": {"S": after.sort_key},
             }
@@ -104,15 +127,15 @@ class Reader:
             **filtered,
         )
         last = answer.get("LastEvaluatedKey")
-        return [_attributes(item) for item in answer["Items"]], _position(last) if last else None
+        return [_attributes(item) for item in answer["Items"]], _position(generation, last) if last else None
 
     def _item(self, key: Mapping[str, AttributeValueTypeDef]) -> Attributes | None:
         item = self._client.get_item(TableName=self._store.table, Key=key).get("Item")
         return None if item is None else _attributes(item)
 
 
-def _position(key: Mapping[str, Any]) -> Position:
-    return Position(order_id=key["PK"]["S"].rpartition("#")[2], sort_key=key["GSI1SK"]["S"])
+def _position(generation: str, key: Mapping[str, Any]) -> Position:
+    return Position(generation=generation, order_id=key["PK"]["S"].rpartition("#")[2], sort_key=key["GSI1SK"]["S"])
 
 
 def _attributes(item: Mapping[str, Any]) -> Attributes:

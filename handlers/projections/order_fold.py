@@ -16,6 +16,7 @@ from events.ordering import (
     OrderCancelled,
     OrderConfirmed,
     OrderPlaced,
+    OrderRejected,
 )
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
 from events.shipping import (
@@ -67,6 +68,11 @@ _SETS: dict[type[DomainEvent], Callable[[Any, Recorded], Attributes]] = {
     ShipmentDelivered: lambda event, record: {"shipment": "delivered"},
 }
 """What each event of an order's own streams sets."""
+
+
+def known(event: DomainEvent) -> bool:
+    """Whether the view shows something of an event: of a rejected submission, or of what sets attributes."""
+    return isinstance(event, OrderRejected) or type(event) in _SETS
 
 
 def fold(history: Iterable[Recorded]) -> Attributes:

@@ -7,17 +7,27 @@ duplicate; a newer one is a gap, filled from the log. So the view depends on the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from events import streams
 from events.envelope import Recorded
 from events.ordering import OrderRejected
 from events.store import EventStore, Throttled, throttling
 from handlers.aws import event_store
-from handlers.observability import about, lag
-from handlers.projections.order_fold import Attributes, fold
-from handlers.projections.order_items import REJECTED, customer_partition, view_key, with_index_keys
-from handlers.subscriber import grouping_subscriber
+from handlers.observability import about
+from handlers.projections.feeding import fed_by_queue
+from handlers.projections.order_fold import Attributes, fold, known
+from handlers.projections.order_items import (
+    PREFIX,
+    PROJECTION,
+    REJECTED,
+    customer_partition,
+    view_key,
+    with_index_keys,
+)
+from handlers.projections.projection import Behind, Item, Place, Sums, by_stream
+from handlers.projections.reading import items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -27,48 +37,85 @@ Condition = tuple[str, dict[str, Any]]
 
 _CONFLICTS_BEFORE_GIVING_WAY = 5
 _SHOWN_REASONS = 3
-
-
-class Behind(Exception):
-    """The log, as read, ends below an event that was delivered: the event comes again."""
+_VERSION = "_version"
 
 
 class OrderView:
-    """Keeps the order views of one generation.
+    """Keeps the order views.
 
     Args:
         store: the log, read where events are missing; the views are items of the same table.
     """
 
+    name = PROJECTION
+
     def __init__(self, store: EventStore) -> None:
         self._store = store
         self._client: DynamoDBClient = store.client
 
-    def apply(self, order_id: str, delivered: Sequence[Recorded]) -> None:
-        """Apply events of one order, in whatever order and however often they came: one write where nothing is missing.
+    def apply(self, generation: str, records: Sequence[Recorded]) -> Mapping[Place, Exception]:
+        """Apply events to the views of their orders: one write an order where nothing is missing."""
+        orders: dict[str, list[Recorded]] = defaultdict(list)
+        for record in records:
+            if known(record.event):
+                orders[_order_id(record.stream)].append(record)
+        failures: dict[Place, Exception] = {}
+        for order_id, delivered in orders.items():
+            with about(order_id, self.name):
+                try:
+                    self._apply(generation, order_id, delivered)
+                except Exception as failure:
+                    failures |= {(record.stream, record.version): failure for record in delivered}
+        return failures
 
-        Raises:
-            Behind: the log as read ends below an event that was delivered.
-            Throttled: try again.
-        """
+    def owns(self, generation: str, item: Item) -> bool:
+        """Whether an item is a view of that generation."""
+        return bool(item["PK"]["S"].startswith(PREFIX) and item["SK"]["S"] == generation)
+
+    def differing(self, generation: str, histories: Iterable[Sequence[Recorded]]) -> list[str]:
+        """The streams whose attributes in a view, its keys in the indexes included, are not what they fold to."""
+        wanted = {history[0].stream: history for history in histories if known(history[0].event)}
+        keys = {stream: (f"{PREFIX}{_order_id(stream)}", generation) for stream in wanted}
+        views = items(self._client, self._store.table, keys.values())
+        return [
+            stream
+            for stream, history in wanted.items()
+            if not _holds(views.get(keys[stream], {}), generation, stream, history)
+        ]
+
+    def claims(self, item: Item) -> Iterator[Place]:
+        """The newest event of each stream that a view has applied."""
+        order_id = _order_id(item["PK"]["S"].removeprefix("view#"))
+        for name, value in item.items():
+            if name.endswith(_VERSION):
+                yield f"{name.removesuffix(_VERSION)}#{order_id}", int(value["N"])
+        if "rejected_at" in item:
+            yield streams.rejection(order_id, item["rejected_at"]["S"].rpartition("#")[2]), 1
+
+    def counted(self, _histories: Iterable[Sequence[Recorded]], _part: Callable[[str], str]) -> Sums:
+        """Nothing: these views count nothing."""
+        return {}
+
+    def held(self, _generation: str, _item: Item, _part: Callable[[str], str]) -> Sums:
+        """Nothing: these views count nothing."""
+        return {}
+
+    def _apply(self, generation: str, order_id: str, delivered: Sequence[Recorded]) -> None:
         rejections = [record for record in delivered if isinstance(record.event, OrderRejected)]
         if rejections:
-            self._reject(order_id, max(rejections, key=_rejected_at))
-        by_stream: dict[str, list[Recorded]] = defaultdict(list)
-        for record in delivered:
-            if not isinstance(record.event, OrderRejected):
-                by_stream[record.stream].append(record)
-        if by_stream:
-            self._fold(order_id, by_stream)
+            self._reject(generation, order_id, max(rejections, key=_rejected_at))
+        others = by_stream(record for record in delivered if not isinstance(record.event, OrderRejected))
+        if others:
+            self._fold(generation, order_id, others)
 
-    def _fold(self, order_id: str, by_stream: Mapping[str, Sequence[Recorded]]) -> None:
-        parts = {stream: self._without_gaps(stream, records) for stream, records in by_stream.items()}
+    def _fold(self, generation: str, order_id: str, delivered: Mapping[str, Sequence[Recorded]]) -> None:
+        parts = {stream: self._without_gaps(stream, records) for stream, records in delivered.items()}
         for _ in range(_CONFLICTS_BEFORE_GIVING_WAY):
             conditions = [_stands_at(_version_attribute(stream), part[0].version - 1) for stream, part in parts.items()]
             attributes: Attributes = {}
             for stream, part in parts.items():
-                attributes |= fold(part) | {_version_attribute(stream): part[-1].version}
-            view = self._update(order_id, with_index_keys(order_id, attributes), conditions)
+                attributes |= _sets(stream, part)
+            view = self._update(generation, order_id, with_index_keys(order_id, generation, attributes), conditions)
             if view is None:
                 return
             parts = self._still_missing(parts, view)
@@ -78,10 +125,9 @@ class OrderView:
 
     def _without_gaps(self, stream: str, delivered: Sequence[Recorded]) -> list[Recorded]:
         """The delivered events of a stream in order, with those between them that did not come along."""
-        by_version = {record.version: record for record in delivered}
-        first, last = min(by_version), max(by_version)
-        if len(by_version) == last - first + 1:
-            return [by_version[version] for version in range(first, last + 1)]
+        first, last = delivered[0].version, delivered[-1].version
+        if len(delivered) == last - first + 1:
+            return list(delivered)
         return self._read(stream, first - 1, last)
 
     def _still_missing(self, parts: Mapping[str, list[Recorded]], view: Mapping[str, Any]) -> dict[str, list[Recorded]]:
@@ -101,25 +147,25 @@ class OrderView:
             raise Behind(f"{stream} has no version {at_least} yet")
         return history
 
-    def _reject(self, order_id: str, record: Recorded) -> None:
+    def _reject(self, generation: str, order_id: str, record: Recorded) -> None:
         """Show the newest rejection; it makes the status only while there is no order."""
         rejected = record.event
         assert isinstance(rejected, OrderRejected)
-        at = _rejected_at(record)
-        told = "; ".join(f"{reason.field}: {reason.message}" for reason in rejected.reasons[:_SHOWN_REASONS])
-        shown: Attributes = {"rejected_at": at, "rejection": told, "rejection_count": rejected.reason_count}
+        shown, at = _shown(record), _rejected_at(record)
         alone: Attributes = {"order_id": order_id, "status": REJECTED, "GSI2SK": f"{at}#{order_id}"}
         if rejected.customer_id:
             alone |= {"customer_id": rejected.customer_id, "GSI1SK": f"{at}#{order_id}"}
-            alone["GSI1PK"] = customer_partition(rejected.customer_id)
+            alone["GSI1PK"] = customer_partition(generation, rejected.customer_id)
         newer: Condition = ("(attribute_not_exists(rejected_at) OR rejected_at < :newer)", {":newer": {"S": at}})
         no_order: Condition = ("attribute_not_exists(order_version)", {})
-        view = self._update(order_id, with_index_keys(order_id, shown | alone), [newer, no_order])
+        view = self._update(
+            generation, order_id, with_index_keys(order_id, generation, shown | alone), [newer, no_order]
+        )
         if view is not None and "order_version" in view:
-            self._update(order_id, shown, [newer])
+            self._update(generation, order_id, shown, [newer])
 
     def _update(
-        self, order_id: str, attributes: Attributes, conditions: Iterable[Condition]
+        self, generation: str, order_id: str, attributes: Attributes, conditions: Iterable[Condition]
     ) -> Mapping[str, Any] | None:
         """Set attributes of a view if the conditions hold; else returns the view as it is."""
         expressions, values = zip(*conditions, strict=True)
@@ -127,7 +173,7 @@ class OrderView:
             with throttling():
                 self._client.update_item(
                     TableName=self._store.table,
-                    Key=view_key(order_id),
+                    Key=view_key(order_id, generation),
                     UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
                     ConditionExpression=" AND ".join(expressions),
                     ExpressionAttributeNames={f"#{name}": name for name in attributes},
@@ -144,8 +190,32 @@ class OrderView:
         return None
 
 
+def _sets(stream: str, part: Sequence[Recorded]) -> Attributes:
+    """What events of one stream set in a view, its version among it."""
+    return fold(part) | {_version_attribute(stream): part[-1].version}
+
+
+def _shown(record: Recorded) -> Attributes:
+    """What a rejection shows in a view."""
+    rejected = record.event
+    assert isinstance(rejected, OrderRejected)
+    told = "; ".join(f"{reason.field}: {reason.message}" for reason in rejected.reasons[:_SHOWN_REASONS])
+    return {"rejected_at": _rejected_at(record), "rejection": told, "rejection_count": rejected.reason_count}
+
+
+def _holds(view: Item, generation: str, stream: str, history: Sequence[Recorded]) -> bool:
+    """Whether a view has what a stream sets. Of several rejections, each a stream, it has the newest."""
+    if isinstance(history[0].event, OrderRejected):
+        expected = _shown(history[0])
+        if view.get("rejected_at", {}).get("S", "") > expected["rejected_at"]:
+            return True
+    else:
+        expected = with_index_keys(_order_id(stream), generation, _sets(stream, history))
+    return all(view.get(name) == _typed(value) for name, value in expected.items())
+
+
 def _version_attribute(stream: str) -> str:
-    return f"{stream.partition('#')[0]}_version"
+    return stream.partition("#")[0] + _VERSION
 
 
 def _stands_at(attribute: str, version: int) -> Condition:
@@ -163,18 +233,10 @@ def _typed(value: str | int) -> dict[str, str]:
     return {"N": str(value)} if isinstance(value, int) else {"S": value}
 
 
-def _order_id(record: Recorded) -> str:
-    return record.stream.split("#")[1]
+def _order_id(stream: str) -> str:
+    return stream.split("#")[1]
 
 
-_view = OrderView(event_store())
-
-
-def _apply(order_id: str, delivered: list[Recorded]) -> None:
-    with about(order_id, "order_view"):
-        _view.apply(order_id, delivered)
-        for record in delivered:
-            lag("ProjectionLag", since=record.metadata.occurred_at)
-
-
-handler = grouping_subscriber(_order_id, _apply)
+_store = event_store()
+projection = OrderView(_store)
+handler = fed_by_queue(projection, _store)

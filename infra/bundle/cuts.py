@@ -15,9 +15,9 @@ PACKAGES_LEFT_OUT = {
 OPERATIONS: Mapping[str, Sequence[str]] = {
     "dynamodb": (
         *("BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "Query"),
-        *("TransactWriteItems", "UpdateItem"),
+        *("Scan", "TransactWriteItems", "UpdateItem"),
     ),
-    "events": ("PutEvents",),
+    "events": ("DescribeReplay", "PutEvents", "StartReplay"),
     "s3": ("CopyObject", "DeleteObject", "GetObject", "PutObject"),
     "sesv2": ("SendEmail",),
     "sqs": ("SendMessage", "SendMessageBatch"),

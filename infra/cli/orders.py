@@ -156,7 +156,8 @@ def _of_status(pipeline: Connection, status: str, limit: int) -> Iterator[Item]:
     """The orders of a status, newest first: each shard of the index is, and they are merged."""
     from handlers.projections.order_items import STATUS_SHARDS, status_partition  # noqa: PLC0415 - see the package
 
-    shards = (_shard(pipeline, status_partition(status, shard), limit) for shard in range(STATUS_SHARDS))
+    generation = pipeline.reader.generation()
+    shards = (_shard(pipeline, status_partition(generation, status, shard), limit) for shard in range(STATUS_SHARDS))
     return merge(*shards, key=lambda item: item["GSI2SK"]["S"], reverse=True)
 
 

@@ -1,0 +1,37 @@
+"""Entry point of the customer history: how many orders a customer placed, what became of them, and what they came to.
+
+The orders themselves are in the index of order views. Guests have no history.
+"""
+
+from events.envelope import Recorded
+from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
+from handlers.aws import event_store
+from handlers.projections.counting import Cell, Counting, CountingViews, History, Share
+from handlers.projections.feeding import fed_by_queue
+
+
+def share(record: Recorded, history: History) -> Share:
+    """What an event of an order adds to its customer's counters; a cancelled order was not spent on."""
+    order = [each.event for each in history()]
+    placed = order[0]
+    assert isinstance(placed, OrderPlaced)
+    if placed.customer is None:
+        return {}
+    adds: dict[str, int]
+    match record.event:
+        case OrderPlaced():
+            adds = {"placed": 1}
+        case OrderConfirmed():
+            adds = {"confirmed": 1, f"spent_{placed.currency}": placed.total}
+        case _ if any(isinstance(each, OrderConfirmed) for each in order):
+            adds = {"cancelled": 1, "confirmed": -1, f"spent_{placed.currency}": -placed.total}
+        case _:
+            adds = {"cancelled": 1}
+    return {Cell(placed.customer.customer_id): adds}
+
+
+_store = event_store()
+projection = CountingViews(
+    Counting("customer_history", "customer", (OrderPlaced, OrderConfirmed, OrderCancelled), share), _store
+)
+handler = fed_by_queue(projection, _store)

@@ -1,0 +1,53 @@
+"""Entry point of the daily sales: what the orders confirmed on a day came to, by currency and by product.
+
+An order counts on the day, in UTC, that confirmed it, and is taken out of that day again if it is cancelled later. A
+day is kept in shards, since all its orders meet there; a reader adds them up.
+"""
+
+from zlib import crc32
+
+from events.envelope import Recorded
+from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
+from handlers.aws import event_store
+from handlers.projections.counting import Cell, Counting, CountingViews, History, Share
+from handlers.projections.feeding import fed_by_queue
+
+SHARDS = 8
+
+
+def views(day: str) -> list[str]:
+    """The views of a day (``2026-11-21``), one for each shard."""
+    return [f"{day}#{shard}" for shard in range(SHARDS)]
+
+
+def share(record: Recorded, history: History) -> Share:
+    """What an order's outcome adds to its day: itself once confirmed, and the same less once cancelled after that."""
+    order = history()
+    confirmed = next((each for each in order if isinstance(each.event, OrderConfirmed)), None)
+    if confirmed is None:
+        return {}
+    placed = order[0].event
+    assert isinstance(placed, OrderPlaced)
+    sign = -1 if isinstance(record.event, OrderCancelled) else 1
+    view = views(confirmed.occurred_at[:10])[crc32(placed.order_id.encode()) % SHARDS]
+    return {
+        Cell(view, placed.currency): {"orders": sign, "total": sign * placed.total},
+        **{
+            Cell(view, f"{placed.currency}#{sku}"): {"quantity": sign * quantity, "total": sign * total}
+            for sku, (quantity, total) in _products(placed).items()
+        },
+    }
+
+
+def _products(placed: OrderPlaced) -> dict[str, tuple[int, int]]:
+    """The quantity of each product in an order, and what it comes to."""
+    products: dict[str, tuple[int, int]] = {}
+    for line in placed.lines:
+        quantity, total = products.get(line.sku, (0, 0))
+        products[line.sku] = quantity + line.quantity, total + line.quantity * line.unit_price
+    return products
+
+
+_store = event_store()
+projection = CountingViews(Counting("daily_sales", "sales", (OrderConfirmed, OrderCancelled), share), _store)
+handler = fed_by_queue(projection, _store)

@@ -1,0 +1,313 @@
+"""Entry point of the rebuild: the steps of `statemachines/rebuild_projection.asl.json`, each of which may run twice.
+
+A step that reads the whole table does so in segments, as far as it gets in its time, and says where to go on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import import_module, util
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from events.store import EventStore
+from handlers.aws import event_store, eventbridge
+from handlers.observability import Handler, logger, observed
+from handlers.projections import replays, scan
+from handlers.projections.checking import Comparison
+from handlers.projections.generations import Generations, GenerationStore, NotBuilding
+from handlers.projections.projection import Projection
+from handlers.projections.scan import Segment
+from handlers.retries import until_taken
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+
+SEGMENTS = 8
+MOST_COMPARED = 100_000
+"""Of more streams than that, about so many are compared: those whose names' checksums are smallest."""
+
+_KEEP_SECONDS = 24 * 60 * 60
+_NAMED = 20
+_LOOKS_AT_COUNTERS = 3
+_SPARE_SECONDS = 60.0
+_MOST_DELETES = 25
+_APPLIED_AT_ONCE = 100
+_PACKAGE = "handlers.projections"
+
+
+class UnknownProjection(Exception):
+    """There is no projection of that name."""
+
+
+class GenerationDiffers(Exception):
+    """A new generation is not what the log folds to: the old one stays live."""
+
+
+class Part(BaseModel):
+    """A segment of the table, where to go on in it, and what was found so far."""
+
+    segment: int
+    of: int
+    after: tuple[str, str] | None = None
+    done: bool = False
+    events: int = 0
+    streams: int = 0
+    compared: int = 0
+    differing: list[str] = Field(default_factory=list)
+    differing_count: int = 0
+    counters_off_by: int = 0
+
+
+class Wanted(BaseModel):
+    """What an execution is started with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    projection: str
+    afresh: bool = False
+    keep_seconds: int = Field(default=_KEEP_SECONDS, ge=0)
+
+
+class Step(BaseModel):
+    """What the state machine sends: a step's name, and of the rest what the step is about."""
+
+    step: str
+    input: Wanted | None = None
+    projection: str = ""
+    generation: str = ""
+    part: Part | None = None
+    filled: list[Part] = Field(default_factory=list)
+    checked: list[Part] = Field(default_factory=list)
+    before: str = ""
+    looks: int = 0
+    generations: list[str] = Field(default_factory=list)
+
+
+Remaining = Callable[[], float]
+"""How many seconds a call has left."""
+
+
+def named(name: str) -> Projection:
+    """The projection in the module of that name.
+
+    Raises:
+        UnknownProjection: there is none.
+    """
+    if name.isidentifier() and util.find_spec(f"{_PACKAGE}.{name}"):
+        found = getattr(import_module(f"{_PACKAGE}.{name}"), "projection", None)
+        if found is not None:
+            projection: Projection = found
+            return projection
+    raise UnknownProjection(f"there is no projection {name!r}")
+
+
+class Rebuild:
+    """The steps of a rebuild.
+
+    Args:
+        store: the log; views and generations are items of the same table.
+        events: an EventBridge client.
+        archive: the ARN of the archive of the orders bus.
+        bus: the ARN of the orders bus.
+    """
+
+    def __init__(self, store: EventStore, events: EventBridgeClient, archive: str, bus: str) -> None:
+        self._store = store
+        self._client = store.client
+        self._generations = GenerationStore(store.client, store.table)
+        self._events = events
+        self._archive = archive
+        self._bus = bus
+
+    def open(self, step: Step, _remaining: Remaining) -> dict[str, Any]:
+        """Open a generation, or go on with the one that was begun; afresh, a new one in its place."""
+        wanted = step.input
+        if wanted is None:
+            raise ValueError("open needs the execution's input")
+        named(wanted.projection)
+        opened = self._generations.change(wanted.projection, lambda known: known.opened(afresh=wanted.afresh))
+        logger.info("generation opened", projection=wanted.projection, generation=opened.building, live=opened.live)
+        return {
+            "projection": wanted.projection,
+            "generation": opened.building,
+            "keep_seconds": wanted.keep_seconds,
+            "parts": _parts(),
+            "judged": {"difference": "", "looks": 0},
+        }
+
+    def replay(self, step: Step, _remaining: Remaining) -> None:
+        """Replay the archive into the generation, unless that was begun before. The newest it may lack; see `fill`."""
+        try:
+            self._events.start_replay(
+                ReplayName=replays.for_rebuild(step.projection, step.generation),
+                EventSourceArn=self._archive,
+                EventStartTime=replays.BEGINNING,
+                EventEndTime=datetime.now(UTC),
+                Destination={"Arn": self._bus, "FilterArns": [replays.rule(self._bus, step.projection)]},
+            )
+        except self._events.exceptions.ResourceAlreadyExistsException:
+            logger.info("replay was begun before", projection=step.projection, generation=step.generation)
+
+    def replayed(self, step: Step, _remaining: Remaining) -> dict[str, Any]:
+        """Whether the replay has ended, however: what it lacks, the scan fills."""
+        name = replays.for_rebuild(step.projection, step.generation)
+        state = self._events.describe_replay(ReplayName=name)["State"]
+        return {"ended": state not in {"STARTING", "RUNNING", "CANCELLING"}, "state": state}
+
+    def fill(self, step: Step, remaining: Remaining) -> dict[str, Any]:
+        """Apply every event in a segment of the log.
+
+        Raises:
+            NotBuilding: the generation was given up.
+        """
+        projection, part = self._building(step), _part(step)
+        for page in self._pages(part, remaining, only=scan.EVENTS_ALONE):
+            records = [scan.event(item) for item in page]
+            failures = projection.apply(step.generation, records)
+            for failure in failures.values():
+                raise failure
+            part.events += len(records)
+            part.streams += sum(record.version == 1 for record in records)
+        return part.model_dump()
+
+    def check(self, step: Step, remaining: Remaining) -> dict[str, Any]:
+        """Compare a segment of the generation with the log.
+
+        Raises:
+            NotBuilding: the generation was given up.
+        """
+        part = _part(step)
+        share = MOST_COMPARED / max(sum(filled.streams for filled in step.filled), MOST_COMPARED)
+        comparison = Comparison(self._building(step), step.generation, self._store, share=share)
+        for page in self._pages(part, remaining):
+            comparison.take(page)
+        tally = comparison.settled()
+        differing = [*tally.differing, *tally.unknown]
+        part.streams += tally.streams
+        part.compared += tally.compared
+        part.differing = (part.differing + differing)[:_NAMED]
+        part.differing_count += len(differing)
+        part.counters_off_by += tally.sums.total()
+        return part.model_dump() | {"counters_off_by": str(part.counters_off_by)}
+
+    def judge(self, step: Step, _remaining: Remaining) -> dict[str, Any]:
+        """Whether the generation is what the log folds to, or is to be looked at again.
+
+        Counters that were read while traffic went on may be off by what happened in between: another look tells.
+
+        Raises:
+            GenerationDiffers: it is not.
+        """
+        differing = [stream for part in step.checked for stream in part.differing][:_NAMED]
+        count = sum(part.differing_count for part in step.checked)
+        if count:
+            raise GenerationDiffers(
+                f"generation {step.generation} of {step.projection} differs from the log in {count} streams: "
+                f"{', '.join(differing)}{', …' if count > len(differing) else ''}"
+            )
+        difference = str(sum(part.counters_off_by for part in step.checked))
+        if difference == step.before != "0":
+            raise GenerationDiffers(
+                f"the counters of generation {step.generation} of {step.projection} do not add up to the log's"
+            )
+        looks = step.looks + 1
+        return {
+            "difference": difference,
+            "looks": looks,
+            "again": difference != "0" and looks < _LOOKS_AT_COUNTERS,
+            "counters_moving": difference != "0",
+            "events": sum(part.events for part in step.filled),
+            "streams": sum(part.streams for part in step.checked),
+            "compared": sum(part.compared for part in step.checked),
+        }
+
+    def switch(self, step: Step, _remaining: Remaining) -> None:
+        """Let readers see the generation.
+
+        Raises:
+            NotBuilding: it was given up.
+        """
+        self._change(step, lambda known: known.switched(step.generation))
+        logger.info("generation switched", projection=step.projection, generation=step.generation)
+
+    def close(self, step: Step, _remaining: Remaining) -> dict[str, Any]:
+        """Feed retiring generations no longer. Whichever they are: after a rollback it is the new one."""
+        return {"dropping": self._change(step, Generations.closed).dropping, "parts": _parts()}
+
+    def drop(self, step: Step, remaining: Remaining) -> dict[str, Any]:
+        """Delete what a segment of the table has of generations that are no longer fed."""
+        projection, part = named(step.projection), _part(step)
+        for page in self._pages(part, remaining, only={"ProjectionExpression": "PK, SK"}):
+            keys = [
+                {"PK": item["PK"], "SK": item["SK"]}
+                for item in page
+                if any(projection.owns(generation, item) for generation in step.generations)
+            ]
+            for start in range(0, len(keys), _MOST_DELETES):
+                deletes = [{"DeleteRequest": {"Key": key}} for key in keys[start : start + _MOST_DELETES]]
+                until_taken(self._delete, {self._store.table: deletes})
+            part.events += len(keys)
+        return part.model_dump()
+
+    def dropped(self, step: Step, _remaining: Remaining) -> None:
+        """Forget generations that were deleted."""
+        self._change(step, lambda known: known.without(step.generations))
+
+    def _change(self, step: Step, change: Callable[[Generations], Generations]) -> Generations:
+        return self._generations.change(step.projection, change)
+
+    def _building(self, step: Step) -> Projection:
+        projection = named(step.projection)
+        if self._generations.read(step.projection).building != step.generation:
+            raise NotBuilding(f"generation {step.generation} of {step.projection} is not being built any more")
+        return projection
+
+    def _pages(
+        self, part: Part, remaining: Remaining, *, only: Mapping[str, Any] | None = None
+    ) -> Iterator[Sequence[Mapping[str, Any]]]:
+        """The pages of a segment as long as there is time; the part then says where to go on."""
+        segment = Segment(part.segment, part.of)
+        for page in scan.pages(self._client, self._store.table, segment, part.after, only=only):
+            yield page.items
+            part.after, part.done = page.end, page.end is None
+            if remaining() < _SPARE_SECONDS:
+                return
+
+    def _delete(self, requests: dict[str, Any]) -> dict[str, Any]:
+        left: dict[str, Any] = dict(self._client.batch_write_item(RequestItems=requests)["UnprocessedItems"])
+        return left
+
+
+def _parts() -> list[dict[str, Any]]:
+    return [Part(segment=number, of=SEGMENTS).model_dump() for number in range(SEGMENTS)]
+
+
+def _part(step: Step) -> Part:
+    if step.part is None:
+        raise ValueError(f"{step.step} needs a part of the table")
+    return step.part.model_copy(deep=True)
+
+
+def steps(rebuild: Rebuild) -> Handler:
+    """The entry point: runs the step that the state machine names."""
+
+    known: tuple[Callable[[Step, Remaining], Any], ...] = (
+        *(rebuild.open, rebuild.replay, rebuild.replayed, rebuild.fill, rebuild.check, rebuild.judge),
+        *(rebuild.switch, rebuild.close, rebuild.drop, rebuild.dropped),
+    )
+    by_name = {each.__name__: each for each in known}
+
+    def handler(event: dict[str, Any], context: Any) -> Any:
+        step = Step.model_validate(event)
+        done = by_name[step.step](step, lambda: context.get_remaining_time_in_millis() / 1000)
+        logger.info("step done", step=step.step, projection=step.projection, generation=step.generation)
+        return done
+
+    return observed(handler)
+
+
+handler = steps(Rebuild(event_store(), eventbridge(), os.environ["ARCHIVE_ARN"], os.environ["ORDERS_BUS_ARN"]))

@@ -1,0 +1,32 @@
+"""Entry point of the stock view: of each SKU, what was received, what is set aside for orders, and what was shipped.
+
+What is available is what was received less the other two.
+"""
+
+from events.envelope import Recorded
+from events.inventory import StockReceived, StockReleased, StockReserved, StockShipped
+from events.model import DomainEvent
+from handlers.aws import event_store
+from handlers.projections.counting import Cell, Counting, CountingViews, History, Share
+from handlers.projections.feeding import fed_by_queue
+
+_ADDS: dict[type[DomainEvent], dict[str, int]] = {
+    StockReceived: {"received": 1},
+    StockReserved: {"reserved": 1},
+    StockReleased: {"reserved": -1},
+    StockShipped: {"reserved": -1, "shipped": 1},
+}
+"""What each piece in an event adds to the counters of its SKU."""
+
+
+def share(record: Recorded, _history: History) -> Share:
+    """What an event adds for each SKU in it."""
+    event = record.event
+    assert isinstance(event, StockReceived | StockReserved | StockReleased | StockShipped)
+    adds = _ADDS[type(event)]
+    return {Cell(line.sku): {name: sign * line.quantity for name, sign in adds.items()} for line in event.lines}
+
+
+_store = event_store()
+projection = CountingViews(Counting("stock_view", "stock", tuple(_ADDS), share), _store)
+handler = fed_by_queue(projection, _store)
