@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.local.pipeline import pipeline
-from tests.bench import append, file_import, fold, http_api, init, per_order, throughput
+from tests.bench import append, file_import, fold, http_api, init, per_order, rebuild, throughput
 
 _RESULT = Path("build/bench.json")
 
@@ -22,6 +22,7 @@ _AT_MOST = {
 _AT_LEAST = {"orders_per_s": 12.0, "fold_events_per_s": 320_000.0}
 _INIT_PER_BOTO3 = 1.5
 _FLAT = 1.1
+_STEADY = 0.85
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
     figures = fold.measure() | init.measure()
     console.print("orders through the pipeline …")
     with pipeline() as deployed:
-        figures |= throughput.measure(deployed)
+        figures |= throughput.measure(deployed) | rebuild.measure_replay(deployed)
     console.print("one order, counted …")
     with pipeline() as deployed:
         figures |= per_order.measure(deployed) | append.measure(deployed)
@@ -41,6 +42,9 @@ def main() -> None:
     console.print("files …")
     with pipeline() as deployed:
         figures |= file_import.measure(deployed)
+    console.print("rebuilds …")
+    with pipeline() as deployed:
+        figures |= rebuild.measure(deployed)
     _RESULT.parent.mkdir(exist_ok=True)
     _RESULT.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     Console().print(_table(figures))
@@ -65,6 +69,11 @@ def _target(key: str, figures: dict[str, float]) -> tuple[str, Callable[[float],
         most = _INIT_PER_BOTO3 * figures["init_ms.boto3"]
     elif key == "import_peak_mb.1000000":
         most = _FLAT * figures["import_peak_mb.10000"]
+    elif key == "rebuild_peak_mb.100000":
+        most = _FLAT * figures["rebuild_peak_mb.10000"]
+    elif key == "rebuild_events_per_s.100000":
+        least = _STEADY * figures["rebuild_events_per_s.10000"]
+        return f"≥ {least:,.0f}", lambda value: value >= least
     elif key in _AT_LEAST:
         least = _AT_LEAST[key]
         return f"≥ {least:,.0f}", lambda value: value >= least

@@ -14,7 +14,7 @@ from handlers.files.drop import Drop, Dropped
 from handlers.files.importing import Import, Outcome
 from handlers.files.submitting import Markers, OrderQueue
 from infra.local.pipeline import Pipeline
-from tests.bench.pausing import pause_order_intake
+from tests.bench.pausing import pause
 
 ROWS_PER_ORDER = 20
 _ROWS = 100_000
@@ -36,7 +36,7 @@ def measure(pipeline: Pipeline) -> dict[str, float]:
 
 
 def _seconds(pipeline: Pipeline) -> float:
-    pause_order_intake(pipeline)
+    pause(pipeline, "order_intake")
     s3 = pipeline.client("s3")
     bucket = pipeline.outputs["FilesBucketName"]
     content = "".join(rows(_ROWS)).encode()

@@ -12,7 +12,7 @@ from uuid import uuid4
 from infra.local import by_hand
 from infra.local.pipeline import Pipeline
 from infra.local.run import percentile
-from tests.bench.pausing import pause_order_intake
+from tests.bench.pausing import pause
 from tests.shops import ORDER, Answer, Shop
 
 CALLERS = 8
@@ -33,7 +33,7 @@ def measure(pipeline: Pipeline) -> dict[str, float]:
             raise RuntimeError(f"{path} is not there after {SECONDS_TO_APPEAR} seconds")
         time.sleep(0.1)
     query = _timed(lambda: shop.ask("GET", path), 200)
-    pause_order_intake(pipeline)
+    pause(pipeline, "order_intake")
     accept = _timed(lambda: shop.ask("POST", "/orders", ORDER, Idempotency_Key=str(uuid4())), 202)
     return {
         f"{name}.p{share}": percentile(times, share / 100)

@@ -28,7 +28,8 @@ _SERVICES = ("DYNAMODB", "EVENTBRIDGE", "SQS")
 
 
 class Meter(Counter[str]):
-    """Counts by key: ``write_units``, ``read_units``, ``put_events_entries``, ``sqs_sends``, ``dynamodb_calls``."""
+    """Counts by key: ``write_units``, ``write_units.<projection that counts>``, ``read_units``, ``put_events_entries``,
+    ``sqs_sends``, ``dynamodb_calls``."""
 
 
 @contextmanager
@@ -97,12 +98,22 @@ def _count(target: str, request: dict[str, Any], answer: bytes) -> Counter[str]:
     if not target.startswith(_DYNAMODB) or _is_sandbox(request):
         return Counter()
     response = json.loads(answer)
-    if operation == "Query":
-        read = sum(map(_item_bytes, response["Items"]))
+    if operation in {"Query", "GetItem"}:
+        read = sum(map(_item_bytes, response["Items"] if operation == "Query" else [response.get("Item", {})]))
         return Counter(dynamodb_calls=1, read_units=max(1, math.ceil(read / _READ_UNIT_BYTES)))
     consumed = response.get("ConsumedCapacity", {"CapacityUnits": 1})
     units = consumed if isinstance(consumed, list) else [consumed]
-    return Counter(dynamodb_calls=1, write_units=math.ceil(sum(unit["CapacityUnits"] for unit in units)))
+    written = math.ceil(sum(unit["CapacityUnits"] for unit in units))
+    return Counter({"dynamodb_calls": 1, f"write_units{_counting(request)}": written})
+
+
+def _counting(request: dict[str, Any]) -> str:
+    """The projection whose counters a transaction adds to, after a full stop; nothing of other requests."""
+    for action in request.get("TransactItems", []):
+        key = action.get("Put", {}).get("Item", {}).get("PK", {}).get("S", "")
+        if key.startswith("applied#"):
+            return f".{key.split('#')[1]}"
+    return ""
 
 
 def _is_sandbox(request: dict[str, Any]) -> bool:

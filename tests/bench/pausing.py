@@ -1,12 +1,13 @@
-"""Measuring a door by itself: what comes behind it would share the machine."""
+"""Measuring a part by itself: what comes behind it would share the machine."""
 
 from infra.local.pipeline import Pipeline
 
 
-def pause_order_intake(pipeline: Pipeline) -> None:
-    """From now on nobody takes orders from the intake queue."""
+def pause(pipeline: Pipeline, *keys: str) -> None:
+    """From now on nothing reaches these functions: neither from their queues, nor from the table's stream."""
     functions = pipeline.client("lambda")
-    [mapping] = functions.list_event_source_mappings(FunctionName=pipeline.function_name("order_intake"))[
-        "EventSourceMappings"
-    ]
-    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    for key in keys:
+        for mapping in functions.list_event_source_mappings(FunctionName=pipeline.function_name(key))[
+            "EventSourceMappings"
+        ]:
+            functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)

@@ -1,0 +1,74 @@
+"""Segments of scans in the emulator: for each page of one it sorts and hashes the whole table."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha1
+from itertools import islice
+from typing import Any
+
+from ministack.services import dynamodb  # type: ignore[import-not-found]
+
+Items = Mapping[str, Mapping[str, Any]]
+"""A table's items, by partition and sort key."""
+
+
+class _Segments:
+    """The partitions of each segment of a table, in the order of a scan; kept as long as no partition comes or goes."""
+
+    def __init__(self) -> None:
+        self._hashes: dict[str, int] = {}
+        self._known: tuple[int, int, int] = (0, 0, 0)
+        self._partitions: Mapping[int, Sequence[str]] = {}
+
+    def of(self, items: Items, segment: int, total: int) -> Sequence[str]:
+        """The partitions of a segment, sorted."""
+        if self._known != (id(items), len(items), total):
+            by_segment: dict[int, list[str]] = defaultdict(list)
+            for partition in list(items):
+                by_segment[self._hash(partition) % total].append(partition)
+            self._partitions = {number: sorted(partitions) for number, partitions in by_segment.items()}
+            self._known = (id(items), len(items), total)
+        return self._partitions.get(segment, ())
+
+    def _hash(self, partition: str) -> int:
+        """The emulator's own, once for each partition."""
+        known = self._hashes.get(partition)
+        if known is None:
+            known = self._hashes[partition] = int.from_bytes(sha1(partition.encode()).digest()[:4], "big")  # noqa: S324
+        return known
+
+
+def let_scans_read_one_page() -> None:
+    """Let a page of a segment cost what it holds, not what the table does."""
+    scan, segments = dynamodb._scan, _Segments()
+    numbers = iter(range(2**63))
+
+    def scan_page(data: dict[str, Any]) -> Any:
+        table = dynamodb._tables.get(data.get("TableName"))
+        if not table or "TotalSegments" not in data or "Segment" not in data or "IndexName" in data:
+            return scan(data)
+        partitions = segments.of(table["items"], int(data["Segment"]), int(data["TotalSegments"]))
+        start = data.get("ExclusiveStartKey", {}).get(table["pk_name"], {}).get("S", "")
+        after = islice(partitions, bisect_left(partitions, start), None)
+        alone = f"{data['TableName']}.scan.{next(numbers)}"
+        dynamodb._tables[alone] = {**table, "items": dict(_enough(table["items"], after))}
+        try:
+            return scan({**data, "TableName": alone})
+        finally:
+            del dynamodb._tables[alone]
+
+    dynamodb._scan = scan_page
+
+
+def _enough(items: Items, partitions: Iterator[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Partitions that hold more than a page: what the page begins after may be in the first of them."""
+    size, first = 0, True
+    for partition in partitions:
+        held = items.get(partition, {})
+        yield partition, held
+        if size > dynamodb._DDB_PAGE_SIZE_BYTES:
+            return
+        if not first:
+            size += sum(map(dynamodb._item_size_bytes, list(held.values())))
+        first = False
