@@ -46,7 +46,8 @@ def replenish(store: EventStore, record: Recorded) -> None:
         order = purchase_order(event)
         with about(order.purchase_order_id, "order"):
             _place(store, order, record.event_id)
-            _fulfil(store, store.last(streams.delivery(order.purchase_order_id)))
+            if answer := store.last(streams.delivery(order.purchase_order_id)):
+                _fulfil(store, answer)
     else:
         assert isinstance(event, StockReceived)
         with about(event.delivery_id, "fulfil"):
@@ -59,10 +60,8 @@ def _place(store: EventStore, order: PurchaseOrderPlaced, causation_id: str) -> 
     logger.info("purchase order placed", sku=order.sku, quantity=order.quantity)
 
 
-def _fulfil(store: EventStore, received: Recorded | None) -> None:
+def _fulfil(store: EventStore, received: Recorded) -> None:
     """Append ``PurchaseOrderFulfilled`` if that was the last of a delivery that answers an order."""
-    if received is None:
-        return
     delivery = received.event
     assert isinstance(delivery, StockReceived)
     if delivery.chunk < delivery.chunks:

@@ -45,7 +45,7 @@ def _notified(run: Run) -> Iterator[Finding]:
 
 
 def _welcomed(run: Run) -> Iterator[Finding]:
-    """A customer has one welcome, for one of the orders that were confirmed to an address: for which, luck decides."""
+    """A customer has one welcome, for one of the orders that were confirmed to an address, whichever was quicker."""
     welcomed = {
         record.event.customer_id: record.event.order_id
         for _, record in run.of("customer")
