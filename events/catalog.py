@@ -23,6 +23,8 @@ _EVENTS: tuple[type[DomainEvent], ...] = (
     inventory.StockShipped,
     inventory.StockReceived,
     inventory.StockLow,
+    inventory.PurchaseOrderPlaced,
+    inventory.PurchaseOrderFulfilled,
     payments.PaymentAuthorized,
     payments.PaymentDeclined,
     payments.PaymentCaptured,
@@ -34,6 +36,8 @@ _EVENTS: tuple[type[DomainEvent], ...] = (
     shipping.ShipmentDispatched,
     shipping.ShipmentDelivered,
     notification.CustomerNotified,
+    notification.FirstOrderConfirmed,
+    notification.CustomerWelcomed,
 )
 
 DOMAIN_EVENTS: dict[str, type[DomainEvent]] = {event.__name__: event for event in _EVENTS}

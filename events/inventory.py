@@ -1,4 +1,4 @@
-"""Inventory: deliveries, reservations and low stock."""
+"""Inventory: deliveries, reservations, low stock, and what is ordered against it."""
 
 from typing import Annotated
 
@@ -6,18 +6,23 @@ from pydantic import Field
 
 from events.model import DomainEvent, Id, Model
 
+MAX_PIECES = 10**9
+
+Pieces = Annotated[int, Field(gt=0, le=MAX_PIECES)]
+"""How much of a SKU moves at once."""
+
 
 class StockLine(Model):
     """A quantity of one SKU; an event names a SKU once."""
 
     sku: Id
-    quantity: Annotated[int, Field(gt=0, le=10**9)]
+    quantity: Pieces
 
 
 class DeliveredLine(StockLine):
     """A delivered quantity. A ``threshold`` sets the level under which the SKU's stock is low."""
 
-    threshold: Annotated[int, Field(ge=0, le=10**9)] | None = None
+    threshold: Annotated[int, Field(ge=0, le=MAX_PIECES)] | None = None
 
 
 class StockReserved(DomainEvent):
@@ -68,3 +73,17 @@ class StockLow(DomainEvent):
     available: int
     threshold: int
     level_version: int
+
+
+class PurchaseOrderPlaced(DomainEvent):
+    """A supplier is to send so much of a SKU, in a delivery with the purchase order's id."""
+
+    purchase_order_id: Id
+    sku: Id
+    quantity: Pieces
+
+
+class PurchaseOrderFulfilled(DomainEvent):
+    """The delivery with the purchase order's id is on the shelf. What was in it, the delivery's own stream tells."""
+
+    purchase_order_id: Id

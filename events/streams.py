@@ -7,14 +7,16 @@ CONTEXTS = {
     "reservation": "inventory",
     "delivery": "inventory",
     "stock": "inventory",
+    "purchase": "inventory",
     "payment": "payments",
     "shipment": "shipping",
     "notification": "notification",
+    "customer": "notification",
 }
 """The context of each kind of stream."""
 
-PUBLISHED = tuple(kind for kind in CONTEXTS if kind != "notification")
-"""The kinds whose events go on the orders bus. Notifications are the notifier's memory and stay in the log."""
+PUBLISHED = tuple(kind for kind, context in CONTEXTS.items() if context != "notification")
+"""The kinds whose events go on the orders bus. Notifications are the notifiers' memory and stay in the log."""
 
 
 def source(stream: str) -> str:
@@ -63,6 +65,16 @@ def stock(sku: str) -> str:
     return f"stock#{sku}"
 
 
+def purchase(purchase_order_id: str) -> str:
+    """One order with a supplier."""
+    return f"purchase#{purchase_order_id}"
+
+
 def notification(order_id: str) -> str:
     """What a customer was told about an order."""
     return f"notification#{order_id}"
+
+
+def customer(customer_id: str) -> str:
+    """What a customer was told whatever the order: the welcome."""
+    return f"customer#{customer_id}"

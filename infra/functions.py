@@ -208,6 +208,13 @@ FUNCTIONS: tuple[Function, ...] = (
         (Rows((QUERY, PUT), ("stock#*",)),),
         TableFeed(("INSERT", "MODIFY"), ("level#",)),
     ),
+    subscriber(
+        "replenishment",
+        "handlers.inventory.replenishment.handler",
+        bus="orders",
+        detail_types=["StockLow", "StockReceived"],
+        rows=(Rows((QUERY, PUT), ("purchase#*",)), Rows((QUERY,), ("delivery#*",))),
+    ),
     saga_service(
         "ordering_service",
         "handlers.ordering.service.handler",
@@ -293,6 +300,14 @@ FUNCTIONS: tuple[Function, ...] = (
         detail_types=["OrderConfirmed", "OrderCancelled"],
         sends_email=True,
         rows=(Rows((QUERY,), ("notification#*", "order#*")), Rows((PUT,), ("notification#*",))),
+    ),
+    subscriber(
+        "welcome_email",
+        "handlers.notification.welcome_email.handler",
+        bus="orders",
+        detail_types=["OrderConfirmed"],
+        sends_email=True,
+        rows=(Rows((QUERY,), ("customer#*", "order#*")), Rows((PUT,), ("customer#*",))),
     ),
     Function(
         "api_query",

@@ -1,4 +1,8 @@
-"""Stock levels: how an event changes them. A level keeps what it was before, so that its stream shows each crossing."""
+"""Stock levels: how an event changes them. A level keeps what it was before, so that its stream shows each crossing.
+
+``previous`` is what was available before the last change. ``previous_threshold`` is there after a delivery alone, for
+nothing else brings another threshold.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 DEFAULT_THRESHOLD = 10
-_NAMES = {"#available": "available", "#previous": "previous", "#version": "version"}
+_NAMES = {
+    "#available": "available",
+    "#previous": "previous",
+    "#previous_threshold": "previous_threshold",
+    "#version": "version",
+}
 
 
 def take(table: str, lines: Iterable[StockLine]) -> list[TransactWriteItemTypeDef]:
@@ -20,7 +29,8 @@ def take(table: str, lines: Iterable[StockLine]) -> list[TransactWriteItemTypeDe
         _update(
             table,
             line,
-            "SET #previous = #available, #available = #available - :quantity, #version = #version + :one",
+            "SET #previous = #available, #available = #available - :quantity, #version = #version + :one "
+            "REMOVE #previous_threshold",
             condition="#available >= :quantity",
         )
         for line in lines
@@ -33,14 +43,15 @@ def put_back(table: str, lines: Iterable[StockLine]) -> list[TransactWriteItemTy
         _update(
             table,
             line,
-            "SET #previous = #available, #available = #available + :quantity, #version = #version + :one",
+            "SET #previous = #available, #available = #available + :quantity, #version = #version + :one "
+            "REMOVE #previous_threshold",
         )
         for line in lines
     ]
 
 
 def deliver(table: str, lines: Iterable[DeliveredLine]) -> list[TransactWriteItemTypeDef]:
-    """Put delivered goods on the shelf; a SKU's first delivery makes its level."""
+    """Put delivered goods on the shelf; a SKU's first delivery makes its level, before which nothing was expected."""
     return [_delivery(table, line) for line in lines]
 
 
@@ -50,7 +61,8 @@ def _delivery(table: str, line: DeliveredLine) -> TransactWriteItemTypeDef:
         table,
         line,
         "SET #previous = if_not_exists(#available, :zero), #available = if_not_exists(#available, :zero) + :quantity, "
-        f"#version = if_not_exists(#version, :zero) + :one, #threshold = {threshold}",
+        "#version = if_not_exists(#version, :zero) + :one, "
+        f"#previous_threshold = if_not_exists(#threshold, :zero), #threshold = {threshold}",
     )
     update["Update"]["ExpressionAttributeNames"] = {**_NAMES, "#threshold": "threshold"}
     update["Update"]["ExpressionAttributeValues"] = {

@@ -13,15 +13,19 @@ _LEVEL = "level#"
 
 
 def crossing(image: Mapping[str, Any]) -> StockLow | None:
-    """``StockLow`` where this change took the level under its threshold. ``image`` is the level's new item."""
-    available, threshold = int(image["available"]["N"]), int(image["threshold"]["N"])
-    if not available < threshold <= int(image["previous"]["N"]):
+    """``StockLow`` where this change left the level under its threshold, be it by taking goods or by raising the
+    threshold, and the change before had not. ``image`` is the level's new item.
+    """
+    numbers = {name: int(value["N"]) for name, value in image.items() if "N" in value}
+    available, threshold = numbers["available"], numbers["threshold"]
+    was_low = numbers["previous"] < numbers.get("previous_threshold", threshold)
+    if was_low or available >= threshold:
         return None
     return StockLow(
         sku=image["PK"]["S"].removeprefix(_LEVEL),
         available=available,
         threshold=threshold,
-        level_version=int(image["version"]["N"]),
+        level_version=numbers["version"],
     )
 
 

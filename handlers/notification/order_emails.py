@@ -7,10 +7,7 @@ the same message twice.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from botocore.exceptions import ClientError
 
 from events import streams
 from events.currencies import MINOR_UNITS
@@ -19,6 +16,7 @@ from events.notification import CustomerNotified
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
 from events.store import EventStore
 from handlers.aws import event_store, ses
+from handlers.notification.sending import Email, send
 from handlers.observability import about, logger
 from handlers.ordering.order import load
 from handlers.subscriber import subscriber
@@ -34,18 +32,6 @@ _CANCELLED_BECAUSE = {
     "CarrierUnreachable": "no delivery could be arranged",
     "CancellationRequested": "you asked us to",
 }
-
-
-class NotSent(Exception):
-    """SES did not take an e-mail, for the reason that this code names. What it says besides holds the address."""
-
-
-@dataclass(frozen=True, slots=True)
-class Email:
-    """What a customer reads."""
-
-    subject: str
-    body: str
 
 
 def email(order: OrderPlaced, event: OrderConfirmed | OrderCancelled) -> Email:
@@ -88,28 +74,15 @@ def notify(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) 
         order = load(store, event.order_id).placed
         if order.customer is None or order.customer.email is None:
             return
-        message = email(order, event)
-        try:
-            sent = mail.send_email(
-                FromEmailAddress=sender,
-                Destination={"ToAddresses": [order.customer.email]},
-                Content={
-                    "Simple": {
-                        "Subject": {"Data": message.subject},
-                        "Body": {"Text": {"Data": message.body}},
-                    }
-                },
-            )
-        except ClientError as failure:
-            raise NotSent(failure.response["Error"]["Code"]) from None
+        message_id = send(mail, sender, order.customer.email, email(order, event))
         store.standing(
             stream,
             len(told) + 1,
-            CustomerNotified(order_id=event.order_id, about=record.event_id, message_id=sent["MessageId"]),
+            CustomerNotified(order_id=event.order_id, about=record.event_id, message_id=message_id),
             correlation_id=event.order_id,
             causation_id=record.event_id,
         )
-        logger.info("customer notified", about=type(event).__name__, message_id=sent["MessageId"])
+        logger.info("customer notified", about=type(event).__name__, message_id=message_id)
 
 
 store = event_store()

@@ -8,8 +8,8 @@ from typing import Any
 from infra.amounts import amount
 
 _MANY = 5
-_AS_THEY_ARE = ("reason", "tracking_number", "delivery_id", "sku")
-_COUNTS = ("available", "threshold")
+_AS_THEY_ARE = ("reason", "tracking_number", "delivery_id", "purchase_order_id", "sku")
+_COUNTS = ("available", "threshold", "quantity")
 
 
 def what_matters(data: Mapping[str, Any]) -> str:

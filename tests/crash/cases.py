@@ -242,6 +242,53 @@ def watch(*images: Item, before: tuple[Item, ...] = ()) -> Case:
     return Case("stock_watch", lambda _: stream(*images), prior)
 
 
+LOW = "po-apple-2"
+"""The purchase order of apples whose second change made them low."""
+
+
+def low(world: World) -> None:
+    """Apples have fallen low."""
+    world.deliver("stock_watch", stream(level(9, 11, 2)))
+
+
+def ordered(world: World) -> None:
+    """Apples have fallen low and are ordered."""
+    low(world)
+    world.deliver("replenishment", sqs(domain_event(world.event("stock#apple", 1))))
+
+
+def delivered(prior: Prior) -> Prior:
+    """The delivery with the purchase order's id is on the shelf, after what was before."""
+
+    def before(world: World) -> None:
+        prior(world)
+        delivery = {"delivery_id": LOW, "lines": [{"sku": "apple", "quantity": 21}]}
+        world.deliver("delivery_intake", sqs(integration_event("StockDelivered", delivery)))
+
+    return before
+
+
+def replenished(*places: tuple[str, int], prior: Prior) -> Case:
+    """These events reach the replenishment at once."""
+    return Case("replenishment", lambda world: sqs(*(domain_event(world.event(*place)) for place in places)), prior)
+
+
+def welcome(order_id: str, prior: Prior) -> Case:
+    """The welcome hears that this order is confirmed."""
+    return Case("welcome_email", lambda world: sqs(domain_event(world.event(f"order#{order_id}", 2))), prior)
+
+
+def claimed(world: World) -> None:
+    """Of two confirmed orders, the first has claimed the welcome, and died before it was sent."""
+    both(world)
+    try:
+        # It reads the order's stream and the customer's, and puts the claim.
+        with world.functions.wire.tapped(Fault(3, Trouble.KILLED_AFTER)):
+            world.deliver("welcome_email", sqs(domain_event(world.event(f"order#{ORDER}", 2))))
+    except Killed:
+        return
+
+
 def oversized(world: World) -> Item:
     """An event too large for the bus."""
     item = dict(world.event(f"order#{ORDER}", 1))
@@ -313,6 +360,11 @@ CASES: dict[str, Case] = {
     "fell low twice, and another": watch(level(9, 11, 2), level(12, 9, 3), level(8, 12, 4), level(1, 10, 2, "pear")),
     "fell low again": watch(level(8, 12, 4), before=(level(9, 11, 2),)),
     "fell low, told before": watch(level(9, 11, 2), before=(level(9, 11, 2), level(8, 12, 4))),
+    # replenishment
+    "ordered": replenished(("stock#apple", 1), prior=low),
+    "ordered, delivered before": replenished(("stock#apple", 1), prior=delivered(low)),
+    "ordered and fulfilled, backwards": replenished((f"delivery#{LOW}", 1), ("stock#apple", 1), prior=delivered(low)),
+    "fulfilled": replenished((f"delivery#{LOW}", 1), prior=delivered(ordered)),
     # ordering_service
     "start_cancellation": saga("start_cancellation", after("reserve_stock")),
     "start_cancellation, cancelling": saga("start_cancellation", after("start_cancellation")),
@@ -508,4 +560,9 @@ CASES: dict[str, Case] = {
     "told, nobody to tell": notifications(ORDER, prior=after(*FORWARD, email=None)),
     "told, cancelled after it was confirmed": notifications(ORDER, prior=before_recall_told),
     "told, told before": notifications(ORDER, prior=told(after(*FORWARD))),
+    # welcome_email
+    "welcomed": welcome(ORDER, prior=after(*FORWARD)),
+    "welcomed, nobody to welcome": welcome(ORDER, prior=after(*FORWARD, email=None)),
+    "welcomed, claimed before": welcome(ORDER, prior=claimed),
+    "welcomed, claimed by another order": welcome("o2", prior=claimed),
 }

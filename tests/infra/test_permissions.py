@@ -15,6 +15,7 @@ TABLE = {
     "file_import": {"BatchGetItem": {"import#*"}, "BatchWriteItem": {"import#*"}},
     "outbox": {},
     "stock_watch": {"Query": {"stock#*"}, "PutItem": {"stock#*"}},
+    "replenishment": {"Query": {"purchase#*", "delivery#*"}, "PutItem": {"purchase#*"}},
     "ordering_service": {
         "Query": {"order#*", "cancellation#*"},
         "PutItem": {"order#*", "cancellation#*"},
@@ -41,6 +42,7 @@ TABLE = {
         "Query": {"order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*"},
     },
     "order_notifications": {"Query": {"notification#*", "order#*"}, "PutItem": {"notification#*"}},
+    "welcome_email": {"Query": {"customer#*", "order#*"}, "PutItem": {"customer#*"}},
     "api_query": {
         "GetItem": {"view#order#*", "level#*"},
         "Query": {
@@ -80,6 +82,7 @@ BESIDES = {
     ),
     "outbox": STREAM | DEAD_LETTERS | {"events:PutEvents": "AWS::Events::EventBus"},
     "stock_watch": STREAM,
+    "replenishment": QUEUE,
     "ordering_service": {},
     "inventory_service": {},
     "payments_service": {},
@@ -87,6 +90,7 @@ BESIDES = {
     "shipped_stock": QUEUE,
     "order_view": QUEUE,
     "order_notifications": QUEUE | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
+    "welcome_email": QUEUE | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
     "api_query": {},
 }
 OWN_LOGS = dict.fromkeys(["logs:CreateLogStream", "logs:PutLogEvents"], "AWS::Logs::LogGroup")

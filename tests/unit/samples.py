@@ -91,7 +91,7 @@ def names(events: Iterable[DomainEvent]) -> list[str]:
     return [type(event).__name__ for event in events]
 
 
-def record(event: DomainEvent, stream: str, version: int, at: datetime = START) -> Recorded:
+def record(event: DomainEvent, stream: str, version: int, at: datetime = START, causation_id: str = "test") -> Recorded:
     """An event as the log would hold it, a second after the version before."""
     metadata = Metadata(
         event_id=event_id(stream, version),
@@ -100,7 +100,7 @@ def record(event: DomainEvent, stream: str, version: int, at: datetime = START) 
         schema_version=event.schema_version,
         occurred_at=at + timedelta(seconds=version),
         correlation_id="test",
-        causation_id="test",
+        causation_id=causation_id,
     )
     return Recorded(event, stream, version, metadata.model_dump_json())
 

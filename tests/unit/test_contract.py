@@ -179,6 +179,7 @@ def test_event_ids_never_change() -> None:
         (streams.reservation("1"), "orders.inventory"),
         (streams.delivery("1"), "orders.inventory"),
         (streams.stock("A"), "orders.inventory"),
+        (streams.purchase("1"), "orders.inventory"),
         (streams.payment("1"), "orders.payments"),
         (streams.shipment("1"), "orders.shipping"),
     ],
@@ -188,8 +189,9 @@ def test_a_stream_is_published_by_its_context(stream: str, source: str) -> None:
     assert stream.partition("#")[0] in streams.PUBLISHED
 
 
-def test_notifications_stay_in_the_log() -> None:
-    assert streams.notification("1").partition("#")[0] not in streams.PUBLISHED
+@pytest.mark.parametrize("stream", [streams.notification("1"), streams.customer("1")])
+def test_notifications_stay_in_the_log(stream: str) -> None:
+    assert stream.partition("#")[0] not in streams.PUBLISHED
 
 
 class Told(DomainEvent):

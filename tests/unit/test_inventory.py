@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from events.inventory import (
     ReservationRefused,
+    StockLine,
     StockLow,
     StockReceived,
     StockReleased,
@@ -24,6 +25,7 @@ from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfi
 from events.shipping import ShipmentDispatched
 from events.store import EventStore, Throttled
 from handlers.inventory import intake, reservation, shipped_stock, stock_watch
+from handlers.inventory.levels import DEFAULT_THRESHOLD, put_back, take
 from handlers.inventory.reservation import CHUNK, chunks, fold, shipped
 from handlers.inventory.stock import release_stock, reserve_stock
 from handlers.ordering.outcome import start_cancellation
@@ -429,8 +431,12 @@ def watch(images: Iterable[dict[str, Any]]) -> None:
     stock_watch.handler({"Records": [inserted(image) for image in images]}, CONTEXT)
 
 
-def level(version: int, previous: int, available: int, threshold: int = 10) -> dict[str, Any]:
+def level(
+    version: int, previous: int, available: int, threshold: int = 10, previous_threshold: int | None = None
+) -> dict[str, Any]:
     numbers = {"version": version, "previous": previous, "available": available, "threshold": threshold}
+    if previous_threshold is not None:
+        numbers["previous_threshold"] = previous_threshold
     return {"PK": {"S": "level#A"}, "SK": {"S": "level"}} | {k: {"N": str(n)} for k, n in numbers.items()}
 
 
@@ -440,6 +446,26 @@ def level(version: int, previous: int, available: int, threshold: int = 10) -> d
 )
 def test_a_level_is_low_when_it_falls_under_its_threshold(previous: int, available: int, *, low: bool) -> None:
     assert (stock_watch.crossing(level(1, previous, available)) is not None) is low
+
+
+@pytest.mark.parametrize(
+    ("previous", "previous_threshold", "available", "threshold", "low"),
+    [
+        (5, 3, 6, 10, True),  # a higher threshold overtook the goods that came with it
+        (5, 3, 6, 6, False),
+        (5, 10, 6, 20, False),  # it was low before
+        (5, 10, 6, 3, False),  # a lower threshold
+        (0, 0, 5, 10, True),  # a SKU's first delivery
+        (0, 0, 10, 10, False),
+        (0, 0, 5, 0, False),
+        (2, 0, 3, 0, False),  # a threshold of 0: never low
+    ],
+)
+def test_a_delivery_makes_a_level_low_by_raising_its_threshold(
+    previous: int, previous_threshold: int, available: int, threshold: int, *, low: bool
+) -> None:
+    changed = level(2, previous, available, threshold, previous_threshold)
+    assert (stock_watch.crossing(changed) is not None) is low
 
 
 def test_low_stock_is_told_with_what_is_left(store: EventStore) -> None:
@@ -487,3 +513,50 @@ def test_real_changes_of_a_level_show_each_crossing(store: EventStore) -> None:
     reserve_stock(store, "o9")
     watched()
     assert [event.available for event in told(store, "stock#A") if isinstance(event, StockLow)] == [8, 7]
+
+
+STEPS = st.lists(
+    st.tuples(st.just("deliver"), st.integers(1, 9), st.none() | st.integers(0, 12))
+    | st.tuples(st.sampled_from(["take", "put back"]), st.integers(1, 9), st.none()),
+    max_size=8,
+)
+
+
+@given(first=st.tuples(st.integers(1, 15), st.none() | st.integers(0, 12)), steps=STEPS)
+@settings(max_examples=15)
+def test_real_changes_of_levels_and_thresholds_show_each_crossing(
+    store: EventStore, first: tuple[int, int | None], steps: list[tuple[str, int, int | None]]
+) -> None:
+    """Low is what lies under its threshold: told as often as a level becomes so, whatever makes it."""
+    clear(store)
+    expected: list[tuple[int, int]] = []
+    available, threshold, was_low = 0, DEFAULT_THRESHOLD, False
+    for number, (step, quantity, brought) in enumerate([("deliver", *first), *steps]):
+        moved = goods("A", quantity, brought)
+        changed = StockLine(sku="A", quantity=quantity)
+        if step == "deliver":
+            deliver(store, f"d{number}", moved)
+            available, threshold = available + quantity, threshold if brought is None else brought
+        elif step == "take" and quantity > available:
+            continue
+        else:
+            change = {"take": take, "put back": put_back}[step](store.table, [changed])
+            store.client.transact_write_items(TransactItems=change)
+            available += quantity if step == "put back" else -quantity
+        watch(items(store, "level#"))
+        if available < threshold and not was_low:
+            expected.append((available, threshold))
+        was_low = available < threshold
+    low = [event for event in told(store, "stock#A") if isinstance(event, StockLow)]
+    assert [(event.available, event.threshold) for event in low] == expected
+
+
+def test_a_level_written_before_thresholds_were_kept_goes_on(store: EventStore) -> None:
+    store.client.put_item(TableName=store.table, Item=level(3, 15, 12))
+    for number, quantity in enumerate((3, 1)):
+        place(store, f"o{number}", line("A", quantity))
+        reserve_stock(store, f"o{number}")
+        watch(items(store, "level#"))
+    deliver(store, "d1", goods("A", 1, threshold=30))
+    watch(items(store, "level#"))
+    assert told(store, "stock#A") == [StockLow(sku="A", available=9, threshold=10, level_version=4)]

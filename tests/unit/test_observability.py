@@ -21,7 +21,7 @@ from handlers import aws, outbox
 from handlers.inventory import intake as delivery_intake
 from handlers.inventory import service as inventory
 from handlers.inventory import stock_watch
-from handlers.notification import order_emails
+from handlers.notification import order_emails, welcome_email
 from handlers.observability import logger
 from handlers.ordering import intake
 from handlers.ordering import service as ordering
@@ -164,10 +164,12 @@ def test_no_line_holds_customer_data(
         said = f"Email address is not verified: {EMAIL}"
         raise ClientError({"Error": {"Code": "MessageRejected", "Message": said}}, "SendEmail")
 
-    monkeypatch.setattr(order_emails, "_mail", aws.ses())
-    monkeypatch.setattr(order_emails._mail, "send_email", telling)
+    mail = aws.ses()
+    monkeypatch.setattr(mail, "send_email", telling)
     confirmed = [from_bus(each) for each in events if isinstance(each.event, OrderConfirmed)]
-    order_emails.handler(sqs(*confirmed), CONTEXT)
+    for notifier in (order_emails, welcome_email):
+        monkeypatch.setattr(notifier, "_mail", mail)
+        notifier.handler(sqs(*confirmed), CONTEXT)
 
     # An event that today's models cannot read: a bug, whose traceback is logged.
     damaged = next(item for item in items(store, "order#o1") if item["type"]["S"] == "OrderPlaced")

@@ -17,7 +17,8 @@ from events.notification import CustomerNotified
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
 from events.store import EventStore, Throttled
 from handlers import aws
-from handlers.notification.order_emails import NotSent, email, handler, money, notify
+from handlers.notification.order_emails import email, handler, money, notify
+from handlers.notification.sending import NotSent
 from handlers.refusals import OrderNotFound
 from tests.unit import SENDER
 from tests.unit.samples import (

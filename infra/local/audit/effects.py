@@ -1,4 +1,6 @@
-"""Invariant 3: effects happen once. The log, the gateways' books and the e-mails sent tell the same."""
+"""Invariant 3: effects happen once. The log, the gateways' books, the e-mails sent and the orders with suppliers tell
+the same.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -15,6 +17,7 @@ from events.shipping import (
     ShipmentDispatched,
     ShipmentRejected,
 )
+from infra.local.audit import emails, purchases
 from infra.local.audit.run import Finding, Run
 from infra.local.evidence import Item
 
@@ -50,10 +53,11 @@ _CONSIGNMENT = ("tracking_number", "rejected_because", "book_state")
 
 
 def check(run: Run) -> Iterator[Finding]:
-    """What happened twice, what only the log or only a book has, and who was told too little or too much."""
+    """What happened twice, what only the log or only a book has, who was told and what was ordered wrongly."""
     yield from _repeated(run)
     yield from _books(run)
-    yield from _notifications(run)
+    yield from emails.check(run)
+    yield from purchases.check(run)
 
 
 def _repeated(run: Run) -> Iterator[Finding]:
@@ -99,26 +103,3 @@ def _differences(about: str, keeper: str, logged: Item, book: Item, names: Itera
     for name in names:
         if logged.get(name) != book.get(name):
             yield Finding(3, about, f"{keeper} has {name} {book.get(name)!r}, the log {logged.get(name)!r}")
-
-
-def _notifications(run: Run) -> Iterator[Finding]:
-    sent = Counter(run.emails)
-    for message_id, times in sent.items():
-        if times > 1:
-            yield Finding(3, f"e-mail {message_id}", f"was sent {times} times")
-    told: Counter[tuple[str, str]] = Counter()
-    for stream, record in run.of("notification"):
-        if isinstance(record.event, CustomerNotified):
-            told[record.event.order_id, record.event.about] += 1
-            if not sent.pop(record.event.message_id, 0):
-                yield Finding(3, stream, f"says that e-mail {record.event.message_id} was sent, but it was not")
-    for message_id in sent:
-        yield Finding(3, f"e-mail {message_id}", "was sent, but the log does not say so")
-    for order_id, placed in run.orders.items():
-        for outcome in run.told(order_id):
-            if placed.customer and placed.customer.email and not told.pop((order_id, outcome.event_id), 0):
-                yield Finding(3, f"order {order_id}", f"nobody was told of {type(outcome.event).__name__}")
-    for order_id, about in told:
-        yield Finding(
-            3, f"order {order_id}", f"an e-mail was sent about {about}, which is no outcome of it for a customer"
-        )
