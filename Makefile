@@ -10,6 +10,9 @@ LOCAL := .venv/bin/python -m infra.local
 INSTALLED := .venv/.installed
 # The machine's own Python, nothing downloaded from anywhere but the package index.
 export UV_PYTHON_DOWNLOADS := never
+# What Python compiles is kept, and kept here: dozens of processes import the same.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help install run up down test lint schemas bench clean
@@ -34,7 +37,7 @@ down: $(INSTALLED) ## End the pipeline that is up.
 	@$(LOCAL) down
 
 test: $(INSTALLED) ## Run every test.
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 lint: $(INSTALLED) ## Check style, types, event schemas, the template for AWS and the state machines.
 	.venv/bin/ruff check .

@@ -47,6 +47,11 @@ class Call:
         """The call without what differs from one time to the next."""
         return f"{self.operation} {stable(self.parameters)}"
 
+    @property
+    def only_reads(self) -> bool:
+        """Whether it leaves everything as it is."""
+        return self.operation.startswith(("BatchGet", "Get", "Query"))
+
     def sees(self, key: tuple[str, str]) -> bool:
         """Whether an item of the table plays a part in it: DynamoDB reads and writes what a request names, no more."""
         partition, sort_key = key

@@ -58,9 +58,9 @@ def build(target: Target, package: Package = "functions") -> Path:
     folder = OUTPUT / f"{target}-{package}"
     with _exclusively():
         recipe = [ROOT / "pyproject.toml", ROOT / "uv.lock", *Path(__file__).parent.glob("*.py")]
-        libraries = _digest(recipe, f"{folder.name} {sys.version} {sys.executable}")
+        libraries = digest(recipe, f"{folder.name} {sys.version} {sys.executable}")
         own = _sources(package)
-        sources = _digest(own, libraries)
+        sources = digest(own, libraries)
         stamp = folder.with_suffix(".stamp")
         built = stamp.read_text().split() if folder.exists() and stamp.exists() else []
         if built == [libraries, sources]:
@@ -258,7 +258,8 @@ def _complain(what: str, found: Iterable[str]) -> None:
         raise CutFailed(f"{what}:\n  {listed}")
 
 
-def _digest(files: Iterable[Path], salt: str) -> str:
+def digest(files: Iterable[Path], salt: str) -> str:
+    """Tells apart files of this repository by their names and contents, and `salt`."""
     digest = hashlib.sha256(salt.encode())
     for file in sorted(files):
         content = file.read_bytes()

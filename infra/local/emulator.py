@@ -201,6 +201,9 @@ def _environment(port: int, home: str) -> dict[str, str]:
         "LOG_LEVEL": "WARNING",
         "STATE_DIR": f"{home}/state",
         "S3_DATA_DIR": f"{home}/s3",
+        # They would listen on every interface, and are not used.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
         # It would look for containers of earlier runs.
         "DOCKER_HOST": f"unix://{home}/no-docker",
     }

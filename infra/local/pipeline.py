@@ -1,9 +1,6 @@
 """The whole pipeline on one machine, as one object."""
 
 import contextlib
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +8,10 @@ from typing import Any
 
 from infra.functions import API_STAGE, FUNCTIONS
 from infra.local import emulator as emulators
-from infra.local.deploy import DeploymentError, deploy, outputs_of
+from infra.local.assembly import assembly as ours
+from infra.local.deploy import deploy, outputs_of
 from infra.local.emulator import Emulator
 
-_SYNTHESIZE = """
-import pathlib, sys
-from infra import bundle
-from infra.app import synthesize
-synthesize(bundle.build_all("local"), pathlib.Path(sys.argv[1]), checks_tokens=True)
-"""
 _NAMES = {function.key: function.name for function in FUNCTIONS}
 
 
@@ -91,21 +83,20 @@ class Pipeline:
 def pipeline(port: int | None = None, *, assembly: Path | None = None) -> Iterator[Pipeline]:
     """The pipeline for the time of the block, on `port` or a free one; nothing of it is left afterwards.
 
-    `assembly` is a synthesized assembly; without it, one is made. Raises EmulatorError and DeploymentError.
+    `assembly` is a synthesized assembly; without it, ours is deployed. Raises EmulatorError and DeploymentError.
     """
-    with _assembly(assembly) as folder, emulators.emulator(port) as emulator:
-        yield Pipeline(emulator, deploy(emulator, folder))
+    with emulators.emulator(port) as emulator:
+        yield _deployed(emulator, assembly)
 
 
 def up(port: int = emulators.DEFAULT_PORT) -> Pipeline:
     """Start the pipeline so that it outlives this process. Raises EmulatorError, if only because one is up already."""
-    with _assembly(None) as folder:
-        emulator = emulators.start(port)
-        try:
-            return Pipeline(emulator, deploy(emulator, folder))
-        except BaseException:
-            emulators.stop()
-            raise
+    emulator = emulators.start(port)
+    try:
+        return _deployed(emulator)
+    except BaseException:
+        emulators.stop()
+        raise
 
 
 def find() -> Pipeline | None:
@@ -119,22 +110,6 @@ def down() -> bool:
     return emulators.stop()
 
 
-@contextlib.contextmanager
-def _assembly(made: Path | None) -> Iterator[Path]:
-    if made is not None:
-        yield made
-        return
-    with tempfile.TemporaryDirectory(prefix="order-pipeline-cdk-") as folder:
-        # A process of its own: CDK's Node, hundreds of megabytes, ends with it. And a session of its own: Ctrl-C ends
-        # this process in order, not Node before it.
-        done = subprocess.run(  # noqa: S603
-            [sys.executable, "-c", _SYNTHESIZE, folder],
-            cwd=emulators.ROOT,
-            start_new_session=True,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise DeploymentError(f"cannot synthesize:\n{done.stderr}")
-        yield Path(folder)
+def _deployed(emulator: Emulator, assembly: Path | None = None) -> Pipeline:
+    with contextlib.nullcontext(assembly) if assembly else ours() as folder:
+        return Pipeline(emulator, deploy(emulator, folder))

@@ -132,7 +132,7 @@ def importing(emulator: Emulator) -> Iterator[Importing]:
 def test_an_import_disturbed_at_any_call_leaves_the_same_in_the_end(
     importing: Importing, times: list[int], troubles: list[Trouble]
 ) -> None:
-    """To be killed before a call is to be killed after the one before it."""
+    """To be killed before a call is to be killed after the one before it; and before one that only reads, after it."""
 
     def disturbed(tap: Fault) -> Left:
         clock = itertools.cycle(times)
@@ -150,6 +150,8 @@ def test_an_import_disturbed_at_any_call_leaves_the_same_in_the_end(
     assert {order_id: len(ids) for order_id, ids in undisturbed.sent.items()} == dict.fromkeys(VALID, 1)
 
     for at, trouble in itertools.product(range(1, len(calls.calls) + 1), troubles):
+        if trouble is Trouble.KILLED_AFTER and calls.calls[at - 1].only_reads and at > 1:
+            continue
         left = disturbed(Fault(at, trouble))
 
         where = f"{trouble}: call {at}, {calls.calls[at - 1].operation}"

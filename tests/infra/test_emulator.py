@@ -46,6 +46,17 @@ def alive(pid: int) -> bool:
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+def listening(running: Emulator) -> set[str]:
+    """The addresses that its process listens on."""
+    sockets = {str(each.readlink()) for each in Path(f"/proc/{running.pid}/fd").iterdir() if each.is_symlink()}
+    lines = [line.split() for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()[1:]]
+    return {line[1] for line in lines if line[3] == "0A" and f"socket:[{line[9]}]" in sockets}
+
+
+def test_it_listens_on_its_port_of_the_loopback_interface_alone(emulator: Emulator) -> None:
+    assert listening(emulator) == {f"0100007F:{emulator.port:04X}"}
+
+
 def test_it_ends_with_its_block() -> None:
     with emulators.emulator() as running:
         assert running.client("s3").list_buckets()["Buckets"] == []

@@ -1,0 +1,64 @@
+"""The assembly that runs on this machine, kept in `build` and synthesized again only where its sources have changed."""
+
+import compileall
+import contextlib
+import fcntl
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from py_compile import PycInvalidationMode
+
+from infra.bundle import digest
+from infra.local.deploy import DeploymentError
+from infra.local.emulator import BUILD, ROOT
+
+FOLDERS = ("events", "handlers", "infra", "statemachines")
+KINDS = ("json", "py", "toml")
+_SYNTHESIZE = """
+import pathlib, sys
+from infra import bundle
+from infra.app import synthesize
+synthesize(bundle.build_all("local"), pathlib.Path(sys.argv[1]), checks_tokens=True)
+"""
+
+
+@contextlib.contextmanager
+def assembly() -> Iterator[Path]:
+    """The assembly's folder, up to date; nobody replaces it for the time of the block. Raises DeploymentError."""
+    folder = BUILD / "assembly"
+    stamp = folder.with_suffix(".stamp")
+    BUILD.mkdir(exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        sources = _sources()
+        if not stamp.exists() or stamp.read_text() != sources:
+            stamp.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            _synthesize(folder)
+            stamp.write_text(sources)
+        yield folder
+
+
+def _sources() -> str:
+    """Tells apart whatever the assembly is made from: our code, the libraries as locked, and the interpreter."""
+    own = [file for folder in FOLDERS for kind in KINDS for file in (ROOT / folder).rglob(f"*.{kind}")]
+    return digest([*own, ROOT / "pyproject.toml", ROOT / "uv.lock"], f"{sys.version} {sys.executable}")
+
+
+def _synthesize(folder: Path) -> None:
+    # A process of its own: CDK's Node, hundreds of megabytes, ends with it. And a session of its own: Ctrl-C ends
+    # this process in order, not Node before it.
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", _SYNTHESIZE, str(folder)],
+        cwd=ROOT,
+        start_new_session=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise DeploymentError(f"cannot synthesize:\n{done.stderr}")
+    # Else each of the functions' first processes compiles what it imports, many of them at once.
+    compileall.compile_dir(folder, quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
