@@ -27,10 +27,10 @@ from events.ordering import (
 )
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentVoided
 from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDispatched
-from infra.local.audit import audit
-from infra.local.audit.run import Run
-from infra.local.evidence import DeadLetter, Place, Table
-from infra.local.submissions import Submission
+from infra.audit import audit
+from infra.audit.run import DeadLetter, Run
+from infra.audit.submission import Submission
+from infra.audit.table import Place, Table
 from tests.unit.samples import line, order, placed, record
 
 # One order is confirmed, one cancelled after its capture was declined, one rejected, and one is a dead letter.

@@ -6,14 +6,14 @@ from typing import Any
 from events.envelope import Recorded
 from events.ordering import OrderRejected
 from handlers.projections import order_fold
-from infra.local.audit.run import Finding, Run
+from infra.audit.evidence import Evidence, Finding
 
 _STREAMS = ("order", "cancellation", "reservation", "payment", "shipment")
 _KEYS = frozenset({"PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK"})
 _SHOWN_REASONS = 3
 
 
-def check(run: Run) -> Iterator[Finding]:
+def check(run: Evidence) -> Iterator[Finding]:
     """Where a view and the log differ."""
     for key in run.table.unreadable:
         yield Finding(1, key, "the event cannot be read")
@@ -38,7 +38,7 @@ def _differences(order_id: str, shown: dict[str, Any], expected: dict[str, Any])
                 yield Finding(1, f"order {order_id}", wrong)
 
 
-def _view(run: Run, order_id: str) -> dict[str, Any]:
+def _view(run: Evidence, order_id: str) -> dict[str, Any]:
     view: dict[str, Any] = {}
     for kind in _STREAMS:
         records = run.streams.get(f"{kind}#{order_id}", ())
@@ -47,7 +47,7 @@ def _view(run: Run, order_id: str) -> dict[str, Any]:
     return view
 
 
-def _rejections(run: Run) -> dict[str, list[Recorded]]:
+def _rejections(run: Evidence) -> dict[str, list[Recorded]]:
     by_order: dict[str, list[Recorded]] = {}
     for _, record in run.of("rejection"):
         if isinstance(record.event, OrderRejected):

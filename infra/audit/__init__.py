@@ -4,8 +4,9 @@ Pure: takes what was read off the pipeline once nothing moves any more, and tell
 contract and the views' fold, and nothing else of the handlers: what they do wrong must show here.
 """
 
-from infra.local.audit import balances, effects, inputs, outcomes, views
-from infra.local.audit.run import Finding, Run
+from infra.audit import balances, effects, inputs, outcomes, views
+from infra.audit.evidence import Finding
+from infra.audit.run import Run
 
 CHECKS = {
     1: ("views equal the log", views.check),

@@ -8,8 +8,9 @@ from events.envelope import event_id
 from events.inventory import StockReceived
 from events.ordering import OrderPlaced, OrderRejected
 from handlers.validation import canonical
-from infra.local.audit.run import Finding, Run
-from infra.local.submissions import Submission, distinct
+from infra.audit.evidence import Finding
+from infra.audit.run import Run
+from infra.audit.submission import Submission, distinct
 
 
 def check(run: Run) -> Iterator[Finding]:

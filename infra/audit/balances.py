@@ -8,7 +8,7 @@ from events.inventory import StockReceived, StockReleased, StockReserved, StockS
 from events.model import DomainEvent
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentRefunded, PaymentVoided
 from events.shipping import ShipmentDispatched
-from infra.local.audit.run import Finding, Run
+from infra.audit.evidence import Evidence, Finding
 
 _AMOUNTS: dict[type[DomainEvent], str] = {
     PaymentAuthorized: "authorized",
@@ -21,7 +21,7 @@ Money = Counter[tuple[str, str]]
 """Amounts by what became of them and currency."""
 
 
-def check(run: Run) -> Iterator[Finding]:
+def check(run: Evidence) -> Iterator[Finding]:
     """Where sums do not agree, and what is negative. An order without an outcome is in no sum of money."""
     confirmed = confirmed_totals(run)
     for keeper, money in (("the log", logged_money(run)), ("the gateway's books", kept_money(run))):
@@ -35,7 +35,7 @@ def check(run: Run) -> Iterator[Finding]:
     yield from _reservations(run)
 
 
-def confirmed_totals(run: Run) -> Counter[str]:
+def confirmed_totals(run: Evidence) -> Counter[str]:
     """The sum of the totals of confirmed orders, by currency."""
     totals: Counter[str] = Counter()
     for order_id, placed in run.orders.items():
@@ -44,7 +44,7 @@ def confirmed_totals(run: Run) -> Counter[str]:
     return totals
 
 
-def logged_money(run: Run) -> Money:
+def logged_money(run: Evidence) -> Money:
     """What was authorized, captured, voided and refunded, as the log has it."""
     money: Money = Counter()
     for stream, record in run.of("payment"):
@@ -54,7 +54,7 @@ def logged_money(run: Run) -> Money:
     return money
 
 
-def kept_money(run: Run) -> Money:
+def kept_money(run: Evidence) -> Money:
     """The same as the gateway's books have it."""
     money: Money = Counter()
     for order_id, book in run.table.charges.items():
@@ -79,7 +79,7 @@ def _money(keeper: str, currency: str, money: Mapping[tuple[str, str], int], con
             yield Finding(5, f"{currency} in {keeper}", f"{what} is {value}")
 
 
-def _levels(run: Run) -> Iterator[Finding]:
+def _levels(run: Evidence) -> Iterator[Finding]:
     on_shelf: Counter[str] = Counter()
     changes: Counter[str] = Counter()
     for kind in ("delivery", "reservation"):
@@ -103,7 +103,7 @@ def _levels(run: Run) -> Iterator[Finding]:
             )
 
 
-def _reservations(run: Run) -> Iterator[Finding]:
+def _reservations(run: Evidence) -> Iterator[Finding]:
     """Where what is set aside for an order or shipped, together, is not what it takes, and where it is shipped only if
     the parcel is dispatched."""
     for order_id in run.orders.keys() - run.unfinished:
