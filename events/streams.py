@@ -17,6 +17,11 @@ PUBLISHED = tuple(kind for kind in CONTEXTS if kind != "notification")
 """The kinds whose events go on the orders bus. Notifications are the notifier's memory and stay in the log."""
 
 
+def is_published(stream: str) -> bool:
+    """Whether the events of a stream go on the orders bus."""
+    return stream.partition("#")[0] in PUBLISHED
+
+
 def source(stream: str) -> str:
     """The EventBridge source of a stream's events: ``order#1`` is published by ``orders.ordering``."""
     kind, _, _ = stream.partition("#")
