@@ -151,7 +151,7 @@ def test_what_is_broken_is_named_with_what_mends_it(case: str) -> None:
 
 
 def test_what_just_happened_is_not_expected_to_show_yet() -> None:
-    just_now = {"settled": START, "still": START}
+    just_now: Any = {"settled": START, "still": START}
     assert told(look(published=frozenset(), **just_now)) == []
     assert told(look(with_table(views={}), **just_now)) == []
     assert of_order(look(with_log(*STANDS), **just_now)) == set()
