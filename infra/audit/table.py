@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from events.envelope import Recorded
 from events.store import recorded
+from handlers.projections.order_items import GENERATION
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -23,8 +24,8 @@ Item = Mapping[str, Any]
 class Table:
     """What the table holds.
 
-    ``log`` has every event by its key, ``unreadable`` the keys of those that could not be read. Levels, views and books
-    are by SKU, by order id, and by idempotency key.
+    ``log`` has every event by its key, ``unreadable`` the keys of those that could not be read. Levels, the
+    views of the live generation, and books are by SKU, by order id, and by idempotency key.
     """
 
     log: Mapping[Place, Recorded] = field(default_factory=dict)
@@ -59,7 +60,7 @@ def read_table(client: DynamoDBClient, name: str, *, read: Callable[[int], None]
                     unreadable.append(f"{key} {sort_key}")
                 continue
             for prefix, items in others.items():
-                if key.startswith(prefix):
+                if key.startswith(prefix) and (sort_key == GENERATION or not prefix.startswith("view#")):
                     items[key.removeprefix(prefix)] = plain(item)
         read(len(page["Items"]))
     return Table(log, unreadable, *others.values())

@@ -50,7 +50,7 @@ def doctor(
 
     What differs is looked at a second time, and told only if it differs in the same way again: a pipeline at work is
     not ill. Reads the whole table, twice where something differs, and the whole audit copy; the log is held in memory,
-    some 4 kB for each event.
+    some 2 kB for each event.
 
     Exits with 1 if something is not well. Needs dynamodb:Scan, s3:ListBucket and s3:GetObject on the audit copy,
     states:ListExecutions, states:DescribeExecution and cloudformation:DescribeStacks.
