@@ -46,8 +46,9 @@ class Look(Evidence):
         """When something last happened to each order, on whatever stream; to one that was refused, too."""
         moved: dict[str, datetime] = {}
         for stream, records in self.streams.items():
-            kind, order_id, *_ = stream.split("#")
+            kind, _, rest = stream.partition("#")
             if kind in _OF_AN_ORDER:
+                order_id = rest.partition("#")[0]  # a rejection's stream goes on
                 at = records[-1].metadata.occurred_at
                 moved[order_id] = max(at, moved.get(order_id, at))
         return moved

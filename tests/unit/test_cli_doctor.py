@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import pytest
 from botocore.exceptions import ClientError
+from rich.console import Console
 from typer.testing import Result
 
 from events import streams
@@ -156,6 +157,19 @@ def test_a_sound_pipeline_is_well(store: EventStore, sagas: SFNClient) -> None:
         f"{len(TABLE.log)} events, {len(published(TABLE.log))} in the audit copy, 2 orders, 3 views, 2 stock levels"
     )
     assert result.stdout == f"all is well: {counts}\n"
+
+
+def test_a_terminal_shows_what_is_being_read(
+    store: EventStore, sagas: SFNClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(store)
+    copied(published(TABLE.log))
+    shown = Console(file=io.StringIO(), force_terminal=True, width=120)
+    monkeypatch.setattr("infra.cli.doctor.err", lambda: shown)
+    assert typed("doctor").exit_code == 0
+    assert isinstance(shown.file, io.StringIO)
+    for what in ("items of the table", f"{len(published(TABLE.log))} events of the audit copy"):
+        assert what in shown.file.getvalue()
 
 
 def test_what_is_not_well_is_told_with_the_commands_that_mend_it(store: EventStore, sagas: SFNClient) -> None:
