@@ -19,6 +19,11 @@ PUBLISHED = tuple(kind for kind, context in CONTEXTS.items() if context != "noti
 """The kinds whose events go on the orders bus. Notifications are the notifiers' memory and stay in the log."""
 
 
+def is_published(stream: str) -> bool:
+    """Whether the events of a stream go on the orders bus."""
+    return stream.partition("#")[0] in PUBLISHED
+
+
 def source(stream: str) -> str:
     """The EventBridge source of a stream's events: ``order#1`` is published by ``orders.ordering``."""
     kind, _, _ = stream.partition("#")

@@ -4,6 +4,8 @@ STACK_NAME = "OrderPipeline"
 TABLE_NAME = "orders"
 INTAKE_BUS_NAME = "order-intake"
 ORDERS_BUS_NAME = "orders"
+AUDIT_PREFIX = "events/"
+"""Where events are in the bucket of the audit copy, by day."""
 
 EMULATOR_REGION = "us-east-1"
 EMULATOR_ACCOUNT = "000000000000"

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from infra.api.gateway import HttpApi
 from infra.api.identity import Identity, TokenIssuer
+from infra.audit_copy import AuditCopy
 from infra.bundle import Package
 from infra.buses import IntakeBus, OrdersBus
 from infra.files import FilesBucket
@@ -57,12 +58,15 @@ class OrderPipeline(Stack):
             lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(90))],
         )
         self._files = FilesBucket(self, "Files")
+        self._audit_copy = AuditCopy(self, "AuditCopy", self._orders)
         self._output("TableName", self._table.table_name)
         self._output("IntakeBusName", self._intake.event_bus_name)
         self._output("OrdersBusName", self._orders.event_bus_name)
         self._output("PublishersPolicyArn", self._intake.publishers.managed_policy_arn)
         self._output("FeedFailuresBucketName", self._failures.bucket_name)
         self._output("FilesBucketName", self._files.bucket_name)
+        self._output("AuditBucketName", self._audit_copy.bucket.bucket_name)
+        self._output("AuditCopyDeadLettersUrl", self._audit_copy.dead_letters.queue_url)
         self._output("EmailSender", email_sender)
 
         functions = [self._function(spec, email_sender) for spec in FUNCTIONS]

@@ -6,8 +6,8 @@ from constructs import Construct, IConstruct
 
 
 def resource_of(construct: IConstruct) -> CfnResource:
-    """The CloudFormation resource behind `construct`; TypeError if it has none of its own."""
-    resource = construct.node.default_child
+    """The CloudFormation resource that `construct` is, or has behind it; TypeError if it has none of its own."""
+    resource = construct if isinstance(construct, CfnResource) else construct.node.default_child
     if not isinstance(resource, CfnResource):
         raise TypeError(f"{construct.node.path} has no resource of its own")
     return resource

@@ -11,9 +11,13 @@ import typer
 from typer.core import TyperGroup
 
 from infra.cli.connection import Connection
+from infra.cli.doctor import doctor
 from infra.cli.errors import explained
 from infra.cli.orders import history, orders, status
 from infra.cli.output import clean
+from infra.cli.recount import recount
+from infra.cli.republish import republish
+from infra.cli.resume import resume
 from infra.cli.stock import stock
 from infra.cli.submit import submit
 from infra.cli.tail import tail
@@ -43,7 +47,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Hand in orders and see what becomes of them.",
+    help="Hand in orders, see what becomes of them, and mend what is not well.",
 )
 
 
@@ -63,7 +67,7 @@ def options(
     context.obj = Connection(endpoint, profile, region)
 
 
-for command in (submit, status, history, orders, tail, stock):
+for command in (submit, status, history, orders, tail, stock, doctor, republish, resume, recount):
     app.command()(command)
 
 

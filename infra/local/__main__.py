@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from events.publish import Unpublished
+from infra.audit.submission import Submission
 from infra.local import by_hand, pipeline
 from infra.local.deploy import DeploymentError
 from infra.local.display import summary, tell, watching
@@ -19,7 +20,7 @@ from infra.local.emulator import DEFAULT_PORT, EmulatorError
 from infra.local.generator import generate
 from infra.local.order_files import InputError, read_orders, read_profile
 from infra.local.run import NotStocked, run
-from infra.local.submissions import Submission, deliveries, needed
+from infra.local.submissions import deliveries, needed
 
 WAIT_SCALE = 0.05
 """What the waits between retries take of their time in a run, so that an unreachable service costs seconds."""

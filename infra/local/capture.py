@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from infra.audit.run import DeadLetter
+from infra.audit.submission import Key, Submission, distinct
+from infra.audit.table import Item
 from infra.bus_queue import open_queue
-from infra.local.evidence import DeadLetter, Item, drain
-from infra.local.submissions import Key, Submission, distinct
+from infra.local.evidence import drain
 
 if TYPE_CHECKING:
     from infra.local.pipeline import Pipeline

@@ -13,8 +13,8 @@ from rich.progress import Progress as Bars
 from rich.progress_bar import ProgressBar
 
 from infra.amounts import amount
-from infra.local.audit import CHECKS
-from infra.local.audit.balances import confirmed_totals, kept_money
+from infra.audit import CHECKS
+from infra.audit.balances import confirmed_totals, kept_money
 from infra.local.capture import CANCELLED, CONFIRMED, DEAD_LETTER, REJECTED, STATUSES, Progress
 from infra.local.run import Report, Watcher, percentile
 

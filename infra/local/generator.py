@@ -9,7 +9,8 @@ from typing import Any
 
 from handlers.payments import sandbox as payments
 from handlers.shipping import sandbox as shipping
-from infra.local.submissions import Submission, distinct, needed
+from infra.audit.submission import Submission, distinct
+from infra.local.submissions import needed
 
 Detail = dict[str, Any]
 

@@ -7,7 +7,8 @@ from events.publish import Entry
 from handlers.files import profile as profiles
 from handlers.files.profile import Profile, UnknownProfile
 from handlers.files.reader import BrokenFile, FileOrder, read_csv
-from infra.local.submissions import ORDER_SUBMITTED, SOURCE, Submission
+from infra.audit.submission import Submission
+from infra.local.submissions import ORDER_SUBMITTED, SOURCE
 
 
 class InputError(Exception):

@@ -11,12 +11,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from events.publish import Entry, Publisher, Unpublished
+from infra.audit import audit
+from infra.audit.evidence import Finding
+from infra.audit.run import DeadLetter, Run
+from infra.audit.submission import Key, Submission
+from infra.audit.table import Item
 from infra.functions import FUNCTIONS
-from infra.local.audit import audit
-from infra.local.audit.run import Finding, Run
 from infra.local.capture import Capture, Progress
-from infra.local.evidence import DeadLetter, Item, read_dead_letters, read_emails, read_table
-from infra.local.submissions import ORDER_SUBMITTED, SOURCE, STOCK_DELIVERED, Key, Submission
+from infra.local.evidence import read_dead_letters, read_emails, read_table
+from infra.local.submissions import ORDER_SUBMITTED, SOURCE, STOCK_DELIVERED
 
 if TYPE_CHECKING:
     from infra.local.pipeline import Pipeline

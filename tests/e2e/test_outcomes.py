@@ -7,13 +7,14 @@ import pytest
 
 from events.integration import OrderCancellationRequested, ShipmentStatusReported
 from events.publish import Publisher
-from infra.local.audit import CHECKS
-from infra.local.audit.run import Run
+from infra.audit import CHECKS
+from infra.audit.run import Run
+from infra.audit.submission import distinct
 from infra.local.evidence import read_emails, read_table
 from infra.local.generator import generate
 from infra.local.pipeline import Pipeline, pipeline
 from infra.local.run import Report, run
-from infra.local.submissions import deliveries, distinct
+from infra.local.submissions import deliveries
 
 WAIT_SCALE = 0.05
 SECONDS_TO_END = 60.0

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -140,3 +141,31 @@ def test_versions_of_objects_are_told_of_and_read_in_parts_as_on_aws(emulator: E
     assert (part["ContentRange"], part["Body"].read()) == ("bytes 7-9/10", b"789")
     with pytest.raises(ClientError, match="InvalidRange"):
         s3.get_object(Bucket=name, Key="a", VersionId=version, Range="bytes=10-")
+
+
+def test_events_reach_firehose_which_writes_what_comes_together_as_one_object(emulator: Emulator) -> None:
+    name = "emulator-firehose"
+    s3, firehose, events = (emulator.client(service) for service in ("s3", "firehose", "events"))
+    s3.create_bucket(Bucket=name)
+    stream = firehose.create_delivery_stream(
+        DeliveryStreamName=name,
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": f"arn:aws:iam::{ACCOUNT}:role/any",
+            "BucketARN": f"arn:aws:s3:::{name}",
+            "Prefix": "events/!{timestamp:yyyy/MM/dd}/",
+        },
+    )["DeliveryStreamARN"]
+    events.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))
+    events.put_targets(Rule=name, Targets=[{"Id": "firehose", "Arn": stream}])
+
+    entries = [{"Source": name, "DetailType": "Told", "Detail": json.dumps({"number": number})} for number in range(3)]
+    events.put_events(Entries=entries)
+
+    deadline = time.monotonic() + 10
+    while not (found := s3.list_objects_v2(Bucket=name).get("Contents", [])) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    [written] = found
+    assert re.match(r"events/\d{4}/\d\d/\d\d/", written["Key"])
+    text = s3.get_object(Bucket=name, Key=written["Key"])["Body"].read().decode()
+    told = [json.loads(each) for each in text.replace("}{", "}\n{").splitlines()]
+    assert [(each["detail-type"], each["detail"]["number"]) for each in told] == [("Told", n) for n in range(3)]

@@ -232,6 +232,49 @@ def test_a_saga_may_call_its_four_functions(template: Template) -> None:
         assert called == {"OrderingService", "InventoryService", "PaymentsService", "ShippingService"}
 
 
+def test_the_audit_copy_is_written_by_firehose_and_firehose_by_its_rule(template: Template) -> None:
+    stream, firehose = template.only("AWS::KinesisFirehose::DeliveryStream")
+    destination = firehose["ExtendedS3DestinationConfiguration"]
+    bucket = target_of(destination["BucketARN"])
+    types = {name: resource["Type"] for name, resource in template.raw["Resources"].items()}
+    granted = {
+        (action, target_of(resource))
+        for statement in template.statements(target_of(destination["RoleARN"]))
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    }
+    [group] = {resource for _, resource in granted} - {bucket}
+    assert types[group] == "AWS::Logs::LogGroup"
+    assert group == target_of(destination["CloudWatchLoggingOptions"]["LogGroupName"])
+    assert granted == {("logs:PutLogEvents", group)} | {
+        (f"s3:{action}", bucket)
+        for action in (
+            *("AbortMultipartUpload", "GetBucketLocation", "GetObject"),
+            *("ListBucket", "ListBucketMultipartUploads", "PutObject"),
+        )
+    }
+
+    [target] = [
+        rule["Targets"][0]
+        for rule in template.of_type("AWS::Events::Rule").values()
+        if target_of(rule["Targets"][0]["Arn"]) == stream
+    ]
+    [statement] = template.statements(target_of(target["RoleArn"]))
+    assert statement["Action"] == ["firehose:PutRecord", "firehose:PutRecordBatch"]
+    assert [target_of(resource) for resource in statement["Resource"]] == [stream]
+
+
+def test_rules_may_send_to_the_dead_letter_queues_behind_them(template: Template) -> None:
+    allowed = {
+        (target_of(statement["Condition"]["ArnEquals"]["aws:SourceArn"]), target_of(statement["Resource"]))
+        for policy in template.of_type("AWS::SQS::QueuePolicy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow" and statement["Action"] == "sqs:SendMessage"
+    }
+    for name, rule in template.of_type("AWS::Events::Rule").items():
+        assert (name, target_of(rule["Targets"][0]["DeadLetterConfig"]["Arn"])) in allowed, name
+
+
 def test_lambda_never_calls_lambda(template: Template) -> None:
     for name in template.of_type("AWS::Lambda::Function"):
         for statement in template.statements(template.role_of(name)):

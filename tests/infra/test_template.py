@@ -15,10 +15,11 @@ NO_REPLAY = [{"exists": False}]
 PROJECTIONS = {"OrderViewQueue"}
 
 
-def test_every_rule_but_the_projections_excludes_replays(template: Template) -> None:
+def test_every_rule_but_the_projections_and_the_audits_excludes_replays(template: Template) -> None:
+    [audit] = template.of_type("AWS::KinesisFirehose::DeliveryStream")
     for name, rule in template.of_type("AWS::Events::Rule").items():
         [target] = rule["Targets"]
-        if target_of(target["Arn"]) in PROJECTIONS:
+        if target_of(target["Arn"]) in {*PROJECTIONS, audit}:
             assert "replay-name" not in rule["EventPattern"], name
         else:
             assert rule["EventPattern"]["replay-name"] == NO_REPLAY, name
@@ -54,6 +55,39 @@ def test_a_saga_starts_with_the_order_id_of_each_event_it_wants(template: Templa
     [(variable, path)] = transformer["InputPathsMap"].items()
     assert path == "$.detail.data.order_id"
     assert transformer["InputTemplate"] == f'{{"order_id":<{variable}>}}'
+
+
+def test_everything_on_the_orders_bus_is_copied_for_the_audit(template: Template) -> None:
+    stream, firehose = template.only("AWS::KinesisFirehose::DeliveryStream")
+    [rule] = [
+        rule
+        for rule in template.of_type("AWS::Events::Rule").values()
+        if target_of(rule["Targets"][0]["Arn"]) == stream
+    ]
+    assert bus_of(rule) == bus_named(template, "orders")
+    assert rule["EventPattern"] == {"source": [{"prefix": "orders."}]}
+    assert "InputTransformer" not in rule["Targets"][0]
+
+    assert firehose["DeliveryStreamEncryptionConfigurationInput"] == {"KeyType": "AWS_OWNED_CMK"}
+    destination = firehose["ExtendedS3DestinationConfiguration"]
+    assert target_of(destination["BucketARN"]) == bucket_named(template, "AuditCopyEvents")
+    assert destination["Prefix"] == "events/!{timestamp:yyyy/MM/dd}/"
+    assert not destination["ErrorOutputPrefix"].startswith("events/")
+    assert destination["BufferingHints"]["IntervalInSeconds"] == 60
+    assert destination["CloudWatchLoggingOptions"]["Enabled"] is True
+    # The doctor reads what is plain JSON, and all of it.
+    assert "CompressionFormat" not in destination
+    [lifecycle] = template.of_type("AWS::S3::Bucket")[target_of(destination["BucketARN"])]["LifecycleConfiguration"][
+        "Rules"
+    ]
+    assert [each["StorageClass"] for each in lifecycle["Transitions"]] == ["STANDARD_IA", "GLACIER_IR"]
+    assert not any("Expiration" in name for name in lifecycle)
+    [late] = [
+        alarm
+        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == "DeliveryToS3.DataFreshness"
+    ]
+    assert (target_of(late["Dimensions"][0]["Value"]), late["Threshold"]) == (stream, 900)
 
 
 def test_domain_event_rules_want_our_sources(template: Template) -> None:
@@ -187,7 +221,7 @@ def test_the_indexes_carry_what_lists_show_and_no_more(template: Template) -> No
         ]
 
 
-@pytest.mark.parametrize("name", ["FeedFailures", "Files"])
+@pytest.mark.parametrize("name", ["FeedFailures", "Files", "AuditCopyEvents"])
 def test_buckets_are_closed(template: Template, name: str) -> None:
     name = bucket_named(template, name)
     bucket = template.of_type("AWS::S3::Bucket")[name]

@@ -10,12 +10,13 @@ import pytest
 from events.envelope import Recorded
 from events.model import DomainEvent
 from events.ordering import OrderCancelled, OrderConfirmed
-from infra.local.audit.run import Finding, Run
+from infra.audit.evidence import Finding
+from infra.audit.run import DeadLetter, Run
+from infra.audit.submission import Submission
+from infra.audit.table import Table
 from infra.local.capture import Progress, Result
 from infra.local.display import summary
-from infra.local.evidence import DeadLetter, Table
 from infra.local.run import Report, percentile
-from infra.local.submissions import Submission
 from tests.unit.samples import START, from_bus, line, order, placed, record
 
 GOOD, BAD, NAMELESS = Submission(order("good")), Submission(order("bad", line("A", 0))), Submission(order("no id"))

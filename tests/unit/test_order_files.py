@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from events.ordering import OrderPlaced, OrderRejected
 from handlers.files.profile import Profile, minor_units, usable_id
+from infra.audit.submission import Submission, distinct
 from infra.local.order_files import InputError, read_orders, read_profile
-from infra.local.submissions import Submission, deliveries, distinct, needed
+from infra.local.submissions import deliveries, needed
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 ANY_DATE = "2010-12-01 08:26:00"

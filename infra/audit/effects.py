@@ -17,9 +17,10 @@ from events.shipping import (
     ShipmentDispatched,
     ShipmentRejected,
 )
-from infra.local.audit import emails, purchases
-from infra.local.audit.run import Finding, Run
-from infra.local.evidence import Item
+from infra.audit import emails, purchases
+from infra.audit.evidence import Finding
+from infra.audit.run import Run
+from infra.audit.table import Item
 
 _REPEATABLE: dict[type[DomainEvent], Callable[[Any], Hashable]] = {
     StockReceived: lambda event: event.chunk,

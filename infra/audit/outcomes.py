@@ -16,7 +16,8 @@ from events.ordering import (
     OrderPlaced,
 )
 from events.shipping import ShipmentCancelled, ShipmentDispatched
-from infra.local.audit.run import Finding, Run
+from infra.audit.evidence import Finding
+from infra.audit.run import Run
 
 _LIVES: tuple[list[type[DomainEvent]], ...] = (
     [OrderPlaced, OrderConfirmed],

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from events import streams
 from events.inventory import PurchaseOrderFulfilled, PurchaseOrderPlaced, StockLow, StockReceived
-from infra.local.audit.run import Finding, Run
+from infra.audit.evidence import Finding
+from infra.audit.run import Run
 
 
 def check(run: Run) -> Iterator[Finding]:

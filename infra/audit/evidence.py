@@ -1,15 +1,14 @@
-"""What an audit looks at, and what it tells."""
+"""What an audit looks at: the table, and questions to the log in it."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from events.envelope import Recorded
 from events.model import DomainEvent
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
-from infra.local.evidence import DeadLetter, Item, Table
-from infra.local.submissions import Submission
+from infra.audit.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +24,10 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Run:
-    """What a run published, and what it left behind.
-
-    ``deliveries`` are the ``StockDelivered`` details published; ``bus`` has the ids of the events seen on the orders
-    bus; ``emails`` the message id of each e-mail sent; ``waiting`` the number of messages left in a queue, by function;
-    ``standing`` where a saga stands that did not end well, by order id.
-    """
+class Evidence:
+    """The table as it was read, and what its log says."""
 
     table: Table
-    submissions: Sequence[Submission] = ()
-    deliveries: Sequence[Item] = ()
-    bus: frozenset[str] = frozenset()
-    dead_letters: Sequence[DeadLetter] = ()
-    emails: Sequence[str] = ()
-    waiting: Mapping[str, int] = field(default_factory=dict)
-    standing: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def streams(self) -> Mapping[str, Sequence[Recorded]]:

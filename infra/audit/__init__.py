@@ -1,11 +1,13 @@
-"""The audit of a run: what must always hold (the design's invariants 1, 2, 3, 5 and 6), checked on all it left behind.
+"""The audit: what must always hold (the design's invariants 1, 2, 3, 5 and 6), checked on all that a run left behind.
 
 Pure: takes what was read off the pipeline once nothing moves any more, and tells what does not hold. It knows the
-contract and the views' fold, and nothing else of the handlers: what they do wrong must show here.
+contract and the views' fold, and nothing else of the handlers: what they do wrong must show here. The doctor makes use
+of its parts on a pipeline that is at work. `table` and `copy` read the evidence.
 """
 
-from infra.local.audit import balances, effects, inputs, outcomes, views
-from infra.local.audit.run import Finding, Run
+from infra.audit import balances, effects, inputs, outcomes, views
+from infra.audit.evidence import Finding
+from infra.audit.run import Run
 
 CHECKS = {
     1: ("views equal the log", views.check),

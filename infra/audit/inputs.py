@@ -8,8 +8,9 @@ from events.envelope import event_id
 from events.inventory import StockReceived
 from events.ordering import OrderPlaced, OrderRejected
 from handlers.validation import canonical
-from infra.local.audit.run import Finding, Run
-from infra.local.submissions import Submission, distinct
+from infra.audit.evidence import Finding
+from infra.audit.run import Run
+from infra.audit.submission import Submission, distinct
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -87,7 +88,7 @@ def _shortened(detail: object) -> str:
 def _bus(run: Run) -> Iterator[Finding]:
     logged: Mapping[str, str] = {event_id(*place): f"{place[0]} version {place[1]}" for place in run.table.log}
     for (stream, version), record in run.table.log.items():
-        if stream.partition("#")[0] in streams.PUBLISHED and event_id(stream, version) not in run.bus:
+        if streams.is_published(stream) and event_id(stream, version) not in run.bus:
             yield Finding(
                 2, f"{stream} version {version}", f"{type(record.event).__name__} did not reach the orders bus"
             )

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from events.notification import CustomerNotified, CustomerWelcomed
 from events.ordering import OrderConfirmed
-from infra.local.audit.run import Finding, Run
+from infra.audit.evidence import Finding
+from infra.audit.run import Run
 
 
 def check(run: Run) -> Iterator[Finding]:

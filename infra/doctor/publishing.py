@@ -1,0 +1,17 @@
+"""Events that were appended and never published: in the log, and not in the audit copy."""
+
+from collections.abc import Iterator
+
+from events import streams
+from infra.doctor.look import Ailment, Look, Mend
+
+
+def check(look: Look) -> Iterator[Ailment]:
+    """Events of published streams, older than the grace, that did not cross the orders bus."""
+    for stream, records in look.streams.items():
+        if not streams.is_published(stream):
+            continue
+        for record in records:
+            if record.event_id not in look.published and record.metadata.occurred_at <= look.settled:
+                told = f"{type(record.event).__name__} was appended, and never published"
+                yield Ailment(f"{stream} version {record.version}", told, Mend("republish", stream))

@@ -1,0 +1,20 @@
+"""Views that are not what the log folds to."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from infra.audit import views
+from infra.doctor.look import Ailment, Look, Mend
+
+ORDER_VIEW = "order_view"
+"""The projection of orders, by the name that `pipeline rebuild` knows it by."""
+
+
+def check(look: Look) -> Iterator[Ailment]:
+    """Views that differ from the log, a line for each; a view has the grace to follow what just happened."""
+    wrong: dict[str, list[str]] = defaultdict(list)
+    for order_id, difference in views.differences(look):
+        wrong[order_id].append(difference)
+    for order_id, differences in wrong.items():
+        if look.moved_at.get(order_id, look.settled) <= look.settled:
+            yield Ailment(f"view of order {order_id}", "; ".join(differences), Mend("rebuild", ORDER_VIEW))

@@ -1,0 +1,225 @@
+"""What the doctor finds: nothing in a sound pipeline, each thing that is broken in others, and what mends it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.envelope import event_id
+from events.inventory import DeliveredLine, StockLine, StockReceived, StockReleased, StockReserved
+from events.model import DomainEvent
+from events.ordering import CancellationRequested, OrderCancellationRefused, OrderCancellationStarted
+from events.shipping import ShipmentCancelled, ShipmentDispatched
+from infra.audit.balances import Level, explained_levels
+from infra.audit.copy import documents
+from infra.audit.evidence import Evidence
+from infra.doctor import ailments
+from infra.doctor.look import Look, Mend
+from tests.unit.samples import START, record
+from tests.unit.sound import SOUND, STREAMS, TABLE, VIEWS, published, with_log, with_table, with_view, without
+
+LATER = START + timedelta(hours=1)
+
+
+def look(evidence: Evidence = SOUND, **changes: Any) -> Look:
+    """A look at it long after all that happened, with everything published and no saga running."""
+    found = Look(evidence.table, published(evidence.table.log), running=frozenset(), settled=LATER, still=LATER)
+    return replace(found, **changes)
+
+
+def told(looked: Look) -> list[tuple[str, str, Mend | None]]:
+    return [(ailment.about, ailment.wrong, ailment.mend) for ailment in ailments(looked)]
+
+
+def of_order(looked: Look) -> set[tuple[str, Mend | None]]:
+    """What is wrong with an order itself, not with its view."""
+    return {(wrong, mend) for about, wrong, mend in told(looked) if about.startswith("order ")}
+
+
+def test_a_sound_pipeline_is_well() -> None:
+    assert told(look()) == []
+    assert told(look(Evidence(replace(TABLE, log={}, views={}, levels={})))) == []
+
+
+STANDS = ("order#well", STREAMS["order#well"][0])
+RESUME = Mend("resume", "well")
+BROKEN: dict[str, tuple[Callable[[], Look], str, str, Mend | None]] = {
+    "an event that was never published": (
+        lambda: look(published=published(TABLE.log) - {event_id("payment#well", 2)}),
+        "payment#well version 2",
+        "PaymentCaptured was appended, and never published",
+        Mend("republish", "payment#well"),
+    ),
+    "an event that cannot be read": (
+        lambda: look(with_table(unreadable=["order#x event#0000000001"])),
+        "order#x event#0000000001",
+        "the event cannot be read: deploy and run a version that knows its type",
+        None,
+    ),
+    "a view that was deleted": (
+        lambda: look(with_table(views=without(VIEWS, "declined"))),
+        "view of order declined",
+        "has no view",
+        Mend("rebuild", "order_view"),
+    ),
+    "a view that was tampered with, in one line": (
+        lambda: look(with_view("well", status="PLACED", total=1)),
+        "view of order well",
+        "the view has status 'PLACED', the log 'CONFIRMED'; the view has total 1, the log 350",
+        Mend("rebuild", "order_view"),
+    ),
+    "a view of nothing": (
+        lambda: look(with_table(views={**VIEWS, "ghost": {"order_id": "ghost"}})),
+        "view of order ghost",
+        "has a view, but the log knows nothing of it",
+        Mend("rebuild", "order_view"),
+    ),
+    "an order whose saga was never started": (
+        lambda: look(with_log(*STANDS)),
+        "order well",
+        "stands still: OrderPlaced was the last, and no order saga runs for it",
+        RESUME,
+    ),
+    "an order that is half cancelled": (
+        lambda: look(with_log("order#declined", *STREAMS["order#declined"][:2])),
+        "order declined",
+        "stands still: OrderCancellationStarted was the last, and no order saga runs for it",
+        Mend("resume", "declined"),
+    ),
+    "a confirmed order that is half cancelled": (
+        lambda: look(
+            with_log("order#well", *STREAMS["order#well"], OrderCancellationStarted(order_id="well", reason="r"))
+        ),
+        "order well",
+        "stands still: OrderCancellationStarted was the last, and no cancellation saga runs for it",
+        RESUME,
+    ),
+    "a request to cancel that nobody answers": (
+        lambda: look(with_log("cancellation#well", CancellationRequested(order_id="well", content_hash="h"))),
+        "order well",
+        "stands still: a request to cancel it has no answer, and no cancellation saga runs for it",
+        RESUME,
+    ),
+    "money held for an order that stands still": (
+        lambda: look(with_log(*STANDS)),
+        "order well",
+        "captured less refunded is GBP 3.50, it owes GBP 0.00",
+        RESUME,
+    ),
+    "goods held for an order that stands still": (
+        lambda: look(with_log(*STANDS)),
+        "order well",
+        "3 of A are reserved, it takes 0, and 1 more like this",
+        RESUME,
+    ),
+    "money that was never captured": (
+        lambda: look(with_log("payment#well", STREAMS["payment#well"][0])),
+        "order well",
+        "authorized is GBP 3.50, captured and voided add up to GBP 0.00",
+        Mend("history", "well"),
+    ),
+    "goods that did not follow their parcel": (
+        lambda: look(with_log("shipment#well", *STREAMS["shipment#well"], ShipmentDispatched(order_id="well"))),
+        "order well",
+        "0 pieces are shipped, 4 set aside; dispatched: True",
+        Mend("republish", "shipment#well"),
+    ),
+    "a level that differs from the log": (
+        lambda: look(with_table(levels={**TABLE.levels, "A": {"available": 6, "version": 4}})),
+        "stock of A",
+        "is 6 after 4 changes; the log has 7 after 4 changes",
+        Mend("recount", "A"),
+    ),
+    "a level that is gone": (
+        lambda: look(with_table(levels=without(TABLE.levels, "A"))),
+        "stock of A",
+        "has no level; the log has 7 after 4 changes",
+        Mend("recount", "A"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_is_broken_is_named_with_what_mends_it(case: str) -> None:
+    broken, *expected = BROKEN[case]
+    assert tuple(expected) in told(broken())
+
+
+def test_what_just_happened_is_not_expected_to_show_yet() -> None:
+    just_now: Any = {"settled": START, "still": START}
+    assert told(look(published=frozenset(), **just_now)) == []
+    assert told(look(with_table(views={}), **just_now)) == []
+    assert of_order(look(with_log(*STANDS), **just_now)) == set()
+    dispatched = with_log("shipment#well", *STREAMS["shipment#well"], ShipmentDispatched(order_id="well"))
+    assert of_order(look(dispatched, **just_now)) == set()
+
+
+def test_what_a_saga_is_at_work_on_is_neither_still_nor_out_of_balance() -> None:
+    assert of_order(look(with_log(*STANDS), running={"well"})) == set()
+    assert of_order(look(with_log(*STANDS), running={"declined"})) != set()
+
+
+def test_an_order_that_has_ended_is_not_called_still_however_its_requests_were_answered() -> None:
+    answers: list[DomainEvent] = [
+        CancellationRequested(order_id="well", content_hash="h"),
+        OrderCancellationRefused(order_id="well", content_hash="h", reason="dispatched"),
+    ]
+    assert of_order(look(with_log("cancellation#well", *answers))) == set()
+
+
+def test_streams_that_stay_in_the_log_are_not_missed_on_the_bus() -> None:
+    assert ("notification#well", 1) in TABLE.log
+    assert event_id("notification#well", 1) not in look().published
+
+
+def test_a_cancelled_order_may_have_gone_any_way_that_balances() -> None:
+    gone = with_log("shipment#declined", ShipmentCancelled(order_id="declined"))
+    assert of_order(look(gone)) == set()
+
+
+QUANTITIES = st.lists(st.tuples(st.sampled_from("AB"), st.integers(1, 9), st.sampled_from("+-")), max_size=20)
+
+
+@given(QUANTITIES, st.randoms(use_true_random=False))
+def test_levels_are_explained_by_the_log_in_whatever_order_it_is_read(
+    changes: list[tuple[str, int, str]], shuffled: Any
+) -> None:
+    records = []
+    expected: dict[str, Level] = {}
+    for number, (sku, quantity, sign) in enumerate(changes):
+        event: DomainEvent
+        if sign == "-":
+            taken = (StockLine(sku=sku, quantity=quantity),)
+            event = StockReserved(order_id=f"o{number}", chunk=1, chunks=1, lines=taken)
+        elif number % 2:
+            event = StockReleased(order_id=f"o{number}", chunk=1, lines=(StockLine(sku=sku, quantity=quantity),))
+        else:
+            delivered = (DeliveredLine(sku=sku, quantity=quantity),)
+            event = StockReceived(delivery_id=f"d{number}", chunk=1, chunks=1, lines=delivered)
+        records.append(
+            record(event, f"{'delivery#d' if isinstance(event, StockReceived) else 'reservation#o'}{number}", 1)
+        )
+        available, version = expected.get(sku, Level())
+        expected[sku] = Level(available + (-quantity if sign == "-" else quantity), version + 1)
+    shuffled.shuffle(records)
+    assert explained_levels(records) == expected
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5)
+DOCUMENTS = st.lists(st.dictionaries(st.text(), JSON, max_size=3), max_size=5)
+
+
+@given(DOCUMENTS, st.sampled_from(["", "\n", " \r\n\t"]))
+def test_documents_are_told_apart_whatever_stands_between_them(written: list[Any], between: str) -> None:
+    text = "".join(json.dumps(each, ensure_ascii=False) + between for each in written)
+    assert list(documents(text)) == written
+
+
+def test_what_is_no_document_is_not_passed_over() -> None:
+    with pytest.raises(ValueError, match="Expecting"):
+        list(documents('{"a": 1}oops'))
