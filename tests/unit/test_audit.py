@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from events.envelope import event_id
-from events.inventory import PurchaseOrderFulfilled, PurchaseOrderPlaced, StockShipped
+from events.inventory import PurchaseOrderFulfilled, PurchaseOrderPlaced, StockReceived, StockShipped
 from events.notification import CustomerNotified, CustomerWelcomed
 from events.ordering import (
     CancellationRequested,
@@ -22,6 +22,7 @@ from tests.unit.sound import (
     DELIVERY,
     NAMELESS,
     REJECTED,
+    SHELVED,
     SOUND,
     STREAMS,
     TABLE,
