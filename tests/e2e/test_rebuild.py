@@ -1,0 +1,193 @@
+"""A projection's code is changed, and the projection rebuilt, while orders come in and readers read."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from events.store import recorded
+from handlers.projections.generations import Generations, GenerationStore
+from handlers.projections.order_fold import fold
+from infra import bundle
+from infra.local.evidence import read_emails
+from infra.local.pipeline import Pipeline
+from infra.local.transform import package
+from tests.e2e.conftest import eventually
+from tests.shops import ORDER, Shop
+
+BEFORE, AFTER = '"total": placed.total,', '"total": placed.total * 2,'
+CODE = "handlers/projections/order_fold.py"
+TOTAL = 900
+ORDERS = 12
+PAUSE_SECONDS = 0.4
+
+Walk = Mapping[str, int]
+"""The total of each order in a list, read page by page."""
+
+
+def code(change: Callable[[str], str] = lambda text: text) -> bytes:
+    """The functions' package, with the order view's fold changed."""
+    changed = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(package(bundle.build("local")))) as original,
+        zipfile.ZipFile(changed, "w") as target,
+    ):
+        for entry in original.infolist():
+            content = original.read(entry)
+            target.writestr(entry, change(content.decode()).encode() if entry.filename == CODE else content)
+    return changed.getvalue()
+
+
+def deploy(doors: Pipeline, package_of_functions: bytes) -> None:
+    for key in ("order_view", "rebuild"):
+        doors.client("lambda").update_function_code(FunctionName=doors.function_name(key), ZipFile=package_of_functions)
+
+
+def rebuild(doors: Pipeline, **wanted: Any) -> str:
+    """Start to rebuild the order view; returns the execution."""
+    arn: str = doors.client("stepfunctions").start_execution(
+        stateMachineArn=doors.outputs["RebuildStateMachineArn"],
+        input=json.dumps({"projection": "order_view", **wanted}),
+    )["executionArn"]
+    return arn
+
+
+def ended(doors: Pipeline, execution: str) -> Mapping[str, Any]:
+    sagas = doors.client("stepfunctions")
+
+    def look() -> Mapping[str, Any] | None:
+        found: Mapping[str, Any] = sagas.describe_execution(executionArn=execution)
+        return None if found["status"] == "RUNNING" else found
+
+    return eventually(look)
+
+
+def generations(doors: Pipeline) -> Generations:
+    return GenerationStore(doors.client("dynamodb"), doors.table_name).read("order_view")
+
+
+def place(shop: Shop) -> str:
+    answer = shop.ask("POST", "/orders", {**ORDER, "email": "jo@example.com"})
+    assert answer.status == 202
+    return str(answer.json["order_id"])
+
+
+def walk(shop: Shop) -> Walk:
+    """The shop's orders, read page by page: an order comes once at most."""
+    totals: dict[str, int] = {}
+    cursor = ""
+    while True:
+        page = shop.ask("GET", f"/orders?limit=5{cursor}").json
+        for order in page["orders"]:
+            assert order["order_id"] not in totals
+            totals[order["order_id"]] = order["total"]
+        if page["cursor"] is None:
+            return totals
+        cursor = f"&cursor={page['cursor']}"
+
+
+@contextmanager
+def meanwhile(work: Callable[[], object]) -> Iterator[None]:
+    """Do something a few times a second, in a thread, for the time of the block."""
+    stopped = threading.Event()
+    problems: list[BaseException] = []
+
+    def again() -> None:
+        try:
+            while not stopped.wait(PAUSE_SECONDS):
+                work()
+        except BaseException as problem:
+            problems.append(problem)
+
+    thread = threading.Thread(target=again)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+    assert problems == []
+
+
+def items(doors: Pipeline) -> list[Mapping[str, Any]]:
+    pages = doors.client("dynamodb").get_paginator("scan").paginate(TableName=doors.table_name, ConsistentRead=True)
+    return [item for page in pages for item in page["Items"]]
+
+
+def shown(doors: Pipeline, generation: str, orders: list[str]) -> dict[str, tuple[str, int]]:
+    """Status and total of orders in a generation."""
+    views = {
+        item["PK"]["S"].removeprefix("view#order#"): item
+        for item in items(doors)
+        if item["PK"]["S"].startswith("view#order#") and item["SK"]["S"] == generation
+    }
+    return {each: (views[each]["status"]["S"], int(views[each]["total"]["N"])) for each in orders if each in views}
+
+
+def logged(doors: Pipeline, orders: list[str]) -> dict[str, tuple[str, int]]:
+    """The same, folded from the log."""
+    streams: dict[str, list[Any]] = {f"order#{each}": [] for each in orders}
+    for item in items(doors):
+        if item["PK"]["S"] in streams and item["SK"]["S"].startswith("event#"):
+            streams[item["PK"]["S"]].append(recorded(item))
+    folded = {stream: fold(sorted(history, key=lambda each: each.version)) for stream, history in streams.items()}
+    return {stream.partition("#")[2]: (view["status"], view["total"]) for stream, view in folded.items() if view}
+
+
+@pytest.fixture
+def changed(doors: Pipeline) -> Iterator[bytes]:
+    """The package with the changed fold. Afterwards the code is as it was, and so are the views."""
+    yield code(lambda text: text.replace(BEFORE, AFTER))
+    deploy(doors, code())
+    assert ended(doors, rebuild(doors, keep_seconds=0, afresh=True))["status"] == "SUCCEEDED"
+
+
+def test_a_projection_is_changed_and_rebuilt_under_live_traffic(doors: Pipeline, shop: Shop, changed: bytes) -> None:
+    began = datetime.now(UTC)
+    first = [place(shop) for _ in range(ORDERS)]
+    placed = list(first)
+    eventually(lambda: set(first) <= walk(shop).keys())
+    before = generations(doors).live
+    deploy(doors, changed)
+    walks: list[Walk] = []
+    with meanwhile(lambda: placed.append(place(shop))), meanwhile(lambda: walks.append(walk(shop))):
+        execution = rebuild(doors, keep_seconds=100_000)
+        live = eventually(lambda: generations(doors).live != before and generations(doors).live)
+        eventually(lambda: walks[-1][first[0]] == 2 * TOTAL)
+    assert generations(doors).fed == [before, live]
+
+    # No reader has seen a mix: a list was all of the old generation, or all of the new.
+    seen = Counter(frozenset(each[order] for order in first) for each in walks)
+    assert seen.keys() == {frozenset({TOTAL}), frozenset({2 * TOTAL})}
+
+    # The new generation is what the changed code folds the log to.
+    expected = dict.fromkeys(placed, ("CONFIRMED", TOTAL))
+    eventually(lambda: logged(doors, placed) == expected)
+    eventually(
+        lambda: (
+            shown(doors, str(live), placed)
+            == {order: (status, 2 * total) for order, (status, total) in expected.items()}
+        )
+    )
+
+    # One saga, and one e-mail, for each order.
+    sagas = doors.client("stepfunctions")
+    executions = sagas.list_executions(stateMachineArn=doors.state_machine_arn, maxResults=1000)["executions"]
+    inputs = [
+        sagas.describe_execution(executionArn=each["executionArn"])["input"]
+        for each in executions
+        if each["startDate"] >= began
+    ]
+    assert Counter(json.loads(each)["order_id"] for each in inputs) == dict.fromkeys(placed, 1)
+    told = [item for item in items(doors) if item["PK"]["S"].startswith("notification#")]
+    assert len(read_emails(doors)) == len(told)
+    sagas.stop_execution(executionArn=execution)
