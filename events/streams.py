@@ -10,6 +10,7 @@ CONTEXTS = {
     "payment": "payments",
     "shipment": "shipping",
     "notification": "notification",
+    "letter": "operations",
 }
 """The context of each kind of stream."""
 
@@ -66,3 +67,8 @@ def stock(sku: str) -> str:
 def notification(order_id: str) -> str:
     """What a customer was told about an order."""
     return f"notification#{order_id}"
+
+
+def letter(letter_id: str) -> str:
+    """The stays of a message among the dead letters."""
+    return f"letter#{letter_id}"

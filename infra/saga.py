@@ -77,7 +77,7 @@ class Saga(Construct):
             ),
         )
         created_after_policy(self.state_machine, role)
-        self.dead_letters = DeadLetters(self, "DeadLetters", f"{spec.prefix}Start")
+        self.dead_letters = DeadLetters(self, "DeadLetters", f"{spec.prefix.lower()}_start")
         start = rule(self, bus, {"source": ["orders.ordering"], "detail-type": [spec.started_by]})
         start.add_target(
             targets.SfnStateMachine(
