@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated, NamedTuple
 
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic import AwareDatetime, Field
 
 from events.model import Id, Model
-from handlers import dead_letters
-from handlers.tries import TRIES
 
 OPEN, REDRIVEN = "open/", "redriven/"
 """What the keys of letters begin with, and of those that were redriven since."""
-
-FUNCTION_ENDED = "FunctionEnded"
-"""The error of a message that SQS moved: nobody said why."""
-
-_NOBODY_SAID = "its function ended before it could say why: out of time, out of memory, or killed"
-_NOT_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class Stay(Model):
@@ -40,8 +30,8 @@ class Stay(Model):
 class Letter(Stay):
     """A message that no retry could handle, as it came, and its former stays. It holds customer data.
 
-    ``letter_id`` is the id the message had first, ``source`` the key of the function or saga start it was meant for, and
-    ``attributes`` are those of the message that are not ours.
+    ``letter_id`` is the id the message had first, ``source`` the key of the function or saga start it was meant for,
+    and ``attributes`` are those of the message that are not ours.
     """
 
     letter_id: Id
@@ -91,29 +81,3 @@ class Place(NamedTuple):
 def redriven(key: str) -> str:
     """Where an open letter lies once it is redriven."""
     return REDRIVEN + key.removeprefix(OPEN)
-
-
-def received(record: SQSRecord, source: str, former: Letter | None) -> Letter:
-    """The letter that a message of a dead-letter queue is. ``former`` is the one it was redriven from, if it was."""
-    given = {name: value.get("stringValue", "") for name, value in record["messageAttributes"].items()}
-    error, reasons, tries = _why(given)
-    return Letter(
-        letter_id=dead_letters.letter_id(record),
-        source=source,
-        error=_NOT_A_NAME.sub("_", error),
-        reasons=reasons,
-        tries=tries,
-        sent_at=datetime.fromtimestamp(int(record.attributes.sent_timestamp) / 1000, UTC),
-        body=record.body,
-        attributes={name: value for name, value in given.items() if name not in dead_letters.ATTRIBUTES},
-        history=former.stays if former else (),
-    )
-
-
-def _why(given: Mapping[str, str]) -> tuple[str, str, int]:
-    """The error, the reasons and the number of tries: as a function says, EventBridge, or nobody."""
-    if dead_letters.ERROR in given:
-        return given[dead_letters.ERROR], given[dead_letters.REASONS], int(given[dead_letters.TRIES])
-    if "ERROR_CODE" in given:
-        return given["ERROR_CODE"], given.get("ERROR_MESSAGE", ""), 1 + int(given.get("RETRY_ATTEMPTS", 0))
-    return FUNCTION_ENDED, _NOBODY_SAID, TRIES

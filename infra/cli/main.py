@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from infra.cli.connection import Connection
+from infra.cli.dead_letters import dead_letters, redrive
 from infra.cli.errors import explained
 from infra.cli.orders import history, orders, status
 from infra.cli.output import clean
@@ -63,7 +64,7 @@ def options(
     context.obj = Connection(endpoint, profile, region)
 
 
-for command in (submit, status, history, orders, tail, stock):
+for command in (submit, status, history, orders, tail, stock, dead_letters, redrive):
     app.command()(command)
 
 

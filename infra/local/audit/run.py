@@ -29,8 +29,8 @@ class Run:
     """What a run published, and what it left behind.
 
     ``deliveries`` are the ``StockDelivered`` details published; ``bus`` has the ids of the events seen on the orders
-    bus; ``emails`` the message id of each e-mail sent; ``waiting`` the number of messages left in a queue, by function;
-    ``standing`` where a saga stands that did not end well, by order id.
+    bus; ``emails`` the message id of each e-mail sent; ``waiting`` the number of messages left, by queue; ``standing``
+    where a saga stands that did not end well, by order id.
     """
 
     table: Table
