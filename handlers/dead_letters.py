@@ -16,21 +16,13 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from handlers import aws, validation
+from handlers.letters.attributes import ERROR, LETTER, MESSAGE_ID, REASONS, TRIES
 from handlers.observability import logger
 from handlers.validation import Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
-
-ERROR, REASONS, TRIES = "error", "reasons", "tries"
-"""The attributes of a dead letter that say why it is one."""
-
-MESSAGE_ID, LETTER = "message_id", "letter"
-"""The attributes by which a message is known again: the id it had first, and where its letter lies."""
-
-ATTRIBUTES = {ERROR, REASONS, TRIES, MESSAGE_ID, LETTER}
-"""All of them."""
 
 _MAX_REASONS_BYTES = 8 * 1024
 _OURS = {"events", "handlers"}

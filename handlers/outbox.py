@@ -18,6 +18,7 @@ from events.entries import MAX_BYTES, batches, size_of
 from events.envelope import event_id
 from handlers import dead_letters
 from handlers.aws import eventbridge, sqs
+from handlers.letters.attributes import ERROR, MESSAGE_ID, REASONS, TRIES
 from handlers.observability import lag, logger, observed
 
 if TYPE_CHECKING:
@@ -106,12 +107,12 @@ class Outbox:
         stream, sort_key = keys["PK"]["S"], keys["SK"]["S"]
         version = int(sort_key.rpartition("#")[2])
         logger.error("event can never be published", stream=stream, event=sort_key, reason=reason)
-        why = {dead_letters.ERROR: error, dead_letters.REASONS: reason, dead_letters.TRIES: "1"}
+        why = {ERROR: error, REASONS: reason, TRIES: "1"}
         self._queue.send_message(
             QueueUrl=self._dead_letters,
             MessageBody=json.dumps({"stream": stream, "version": version}),
             # The batch may come again, and this event with it: it is one letter all the same.
-            MessageAttributes=dead_letters.attributes({**why, dead_letters.MESSAGE_ID: event_id(stream, version)}),
+            MessageAttributes=dead_letters.attributes({**why, MESSAGE_ID: event_id(stream, version)}),
         )
 
 

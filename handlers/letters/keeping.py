@@ -15,7 +15,7 @@ from events.operations import DeadLetterStored
 from events.store import EventStore
 from handlers import batches
 from handlers.aws import event_store, s3
-from handlers.dead_letters import LETTER
+from handlers.letters.attributes import LETTER
 from handlers.letters.letter import Letter, redriven
 from handlers.letters.receiving import received
 from handlers.observability import count, logger, observed

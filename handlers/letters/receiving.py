@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from handlers import dead_letters
+from handlers.letters import attributes
 from handlers.letters.letter import Letter
 from handlers.tries import TRIES
 
@@ -31,15 +32,15 @@ def received(record: SQSRecord, source: str, former: Letter | None) -> Letter:
         tries=tries,
         sent_at=datetime.fromtimestamp(int(record.attributes.sent_timestamp) / 1000, UTC),
         body=record.body,
-        attributes={name: value for name, value in given.items() if name not in dead_letters.ATTRIBUTES},
+        attributes={name: value for name, value in given.items() if name not in attributes.OURS},
         history=former.stays if former else (),
     )
 
 
 def _why(given: Mapping[str, str]) -> tuple[str, str, int]:
     """The error, the reasons and the number of tries: as a function says, EventBridge, or nobody."""
-    if dead_letters.ERROR in given:
-        return given[dead_letters.ERROR], given[dead_letters.REASONS], int(given[dead_letters.TRIES])
+    if attributes.ERROR in given:
+        return given[attributes.ERROR], given.get(attributes.REASONS, ""), int(given[attributes.TRIES])
     if "ERROR_CODE" in given:
         return given["ERROR_CODE"], given.get("ERROR_MESSAGE", ""), 1 + int(given.get("RETRY_ATTEMPTS", 0))
     return FUNCTION_ENDED, _NOBODY_SAID, TRIES

@@ -193,10 +193,10 @@ class _Redriving:
 
 def _known_again(letter_id: str, key: str) -> dict[str, Any]:
     """The attributes by which functions know a redriven message."""
-    return {
-        name: {"DataType": "String", "StringValue": value}
-        for name, value in (("message_id", letter_id), ("letter", key))
-    }
+    from handlers.letters.attributes import LETTER, MESSAGE_ID  # noqa: PLC0415 - see the package
+
+    known = {MESSAGE_ID: letter_id, LETTER: key}
+    return {name: {"DataType": "String", "StringValue": value} for name, value in known.items()}
 
 
 def _instead(pipeline: Connection, letter: Letter) -> str:
