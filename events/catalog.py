@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from events import inventory, notification, ordering, payments, shipping
+from events import inventory, notification, operations, ordering, payments, shipping
 from events.model import DomainEvent
 from events.upcasting import upcast
 
@@ -38,6 +38,7 @@ _EVENTS: tuple[type[DomainEvent], ...] = (
     notification.CustomerNotified,
     notification.FirstOrderConfirmed,
     notification.CustomerWelcomed,
+    operations.DeadLetterStored,
 )
 
 DOMAIN_EVENTS: dict[str, type[DomainEvent]] = {event.__name__: event for event in _EVENTS}

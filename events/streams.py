@@ -12,6 +12,7 @@ CONTEXTS = {
     "shipment": "shipping",
     "notification": "notification",
     "customer": "notification",
+    "letter": "operations",
 }
 """The context of each kind of stream."""
 
@@ -83,3 +84,8 @@ def notification(order_id: str) -> str:
 def customer(customer_id: str) -> str:
     """What a customer was told whatever the order: the welcome."""
     return f"customer#{customer_id}"
+
+
+def letter(letter_id: str) -> str:
+    """The stays of a message among the dead letters."""
+    return f"letter#{letter_id}"

@@ -1,11 +1,10 @@
 """What intake functions have in common: messages of a queue, each an EventBridge event, one handler per type.
 
-A message that can never become an event is sent to the queue's dead-letter queue with the reasons, and is done. So is
-one that came too early, and still does when it is delivered for the last time.
+A message that can never become an event is refused: it is a dead letter, with the reasons. So is one that came too
+early, and still does when it is delivered for the last time.
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,20 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from events.model import Id
 from events.ordering import RejectionReason
-from handlers import batches
-from handlers.aws import sqs
+from handlers import batches, dead_letters
 from handlers.callers import Caller
-from handlers.observability import Handler, logger, observed
-from handlers.tries import TRIES
-from handlers.validation import NotYet, Refused, reasons
-
-_MAX_REASONS_BYTES = 8 * 1024
+from handlers.observability import Handler, observed
+from handlers.validation import Refused, reasons
 
 
 class Envelope(BaseModel):
     """An integration event on an intake queue: as EventBridge delivers it, or as the HTTP API sends it.
 
-    Only the API names a ``caller``, and an ``order_id`` where the request does; the id of its messages is the queue's.
+    Only the API names a ``caller``, and an ``order_id`` where the request does; the id of its messages is the queue's,
+    and where they are redriven the one they had first.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,29 +39,14 @@ class Envelope(BaseModel):
 
 def intake(accepted: Mapping[str, Callable[[Envelope], Any]]) -> Handler:
     """The entry point of an intake function: a handler per ``detail-type`` it accepts."""
-    client = sqs()
 
     def take(record: SQSRecord) -> None:
-        try:
-            envelope = _envelope(record)
-            accept = accepted.get(envelope.detail_type)
-            if accept is None:
-                message = f"{envelope.detail_type!r} is not known here; known: {', '.join(accepted)}"
-                raise Refused([RejectionReason(field="detail-type", message=message)])
-            accept(envelope)
-        except Refused as refused:
-            if isinstance(refused, NotYet) and int(record.attributes.approximate_receive_count) < TRIES:
-                raise
-            why = _shortened(str(refused))
-            logger.warning("dead letter", message_id=record.message_id, reasons=why)
-            client.send_message(
-                QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"],
-                MessageBody=record.body,
-                MessageAttributes={
-                    "reasons": {"DataType": "String", "StringValue": why},
-                    "message_id": {"DataType": "String", "StringValue": record.message_id},
-                },
-            )
+        envelope = _envelope(record)
+        accept = accepted.get(envelope.detail_type)
+        if accept is None:
+            message = f"{envelope.detail_type!r} is not known here; known: {', '.join(accepted)}"
+            raise Refused([RejectionReason(field="detail-type", message=message)])
+        accept(envelope)
 
     def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
         return batches.process(event, context, take)
@@ -79,14 +60,8 @@ def _envelope(record: SQSRecord) -> Envelope:
     except (ValueError, RecursionError) as invalid:
         raise Refused([RejectionReason(field="", message=f"not readable as JSON: {invalid}")]) from invalid
     if isinstance(content, dict) and "caller" in content:
-        content["id"] = record.message_id
+        content["id"] = dead_letters.letter_id(record)
     try:
         return parse(event=content, model=Envelope)
     except ValidationError as invalid:
         raise Refused(reasons(invalid)) from invalid
-
-
-def _shortened(reasons: str) -> str:
-    """As much as goes along with a dead letter, without the characters that SQS does not take."""
-    printable = "".join(each if each.isprintable() else "?" for each in reasons)
-    return printable.encode()[:_MAX_REASONS_BYTES].decode(errors="ignore")

@@ -15,7 +15,10 @@ from botocore.exceptions import ClientError
 
 from events import streams
 from events.entries import MAX_BYTES, batches, size_of
+from events.envelope import event_id
+from handlers import dead_letters
 from handlers.aws import eventbridge, sqs
+from handlers.letters.attributes import ERROR, MESSAGE_ID, REASONS, TRIES
 from handlers.observability import lag, logger, observed
 
 if TYPE_CHECKING:
@@ -70,10 +73,10 @@ class Outbox:
             try:
                 made = entry(record["dynamodb"]["NewImage"], self._bus)
             except (KeyError, TypeError, ValueError) as unreadable:
-                self._divert(keys, f"not readable as an event: {unreadable!r}")
+                self._divert(keys, "Unreadable", f"not readable as an event: {unreadable!r}")
                 continue
             if made.size > MAX_BYTES:
-                self._divert(keys, f"{made.size} bytes; EventBridge takes {MAX_BYTES}")
+                self._divert(keys, "TooLarge", f"{made.size} bytes; EventBridge takes {MAX_BYTES}")
                 continue
             yield made
 
@@ -100,12 +103,16 @@ class Outbox:
             return []
         return [put for put, result in zip(batch, answer["Entries"], strict=True) if "ErrorCode" in result]
 
-    def _divert(self, keys: dict[str, Any], reason: str) -> None:
+    def _divert(self, keys: dict[str, Any], error: str, reason: str) -> None:
         stream, sort_key = keys["PK"]["S"], keys["SK"]["S"]
+        version = int(sort_key.rpartition("#")[2])
         logger.error("event can never be published", stream=stream, event=sort_key, reason=reason)
+        why = {ERROR: error, REASONS: reason, TRIES: "1"}
         self._queue.send_message(
             QueueUrl=self._dead_letters,
-            MessageBody=json.dumps({"stream": stream, "version": int(sort_key.rpartition("#")[2]), "reason": reason}),
+            MessageBody=json.dumps({"stream": stream, "version": version}),
+            # The batch may come again, and this event with it: it is one letter all the same.
+            MessageAttributes=dead_letters.attributes({**why, MESSAGE_ID: event_id(stream, version)}),
         )
 
 

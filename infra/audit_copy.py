@@ -47,7 +47,7 @@ class AuditCopy(Construct):
             ],
         )
         self._stream = self._firehose()
-        self.dead_letters = DeadLetters(self, "DeadLetters", "AuditCopy")
+        self.dead_letters = DeadLetters(self, "DeadLetters", "audit_copy")
         self._feed(bus)
 
     def _firehose(self) -> firehose.CfnDeliveryStream:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from events import streams
 from infra.bundle import Package
+from infra.names import in_template
 
 Bus = Literal["intake", "orders"]
 
@@ -82,22 +83,31 @@ class FileDrop:
 
 
 @dataclass(frozen=True)
+class DeadLetterFeed:
+    """The messages of every dead-letter queue there is reach the function, up to `batch_size` of one queue a call.
+
+    It stores them in the bucket of letters. A message that fails comes again as long as its queue keeps it.
+    """
+
+    batch_size: int = 10
+    max_concurrency: int = 2
+
+
+@dataclass(frozen=True)
 class Function:
     """One Lambda function of the package that its code is in.
 
     `timeout` is in seconds, `memory` in MB. `local_concurrency` is its reserved concurrency on one machine, where each
-    concurrent call is a process. `dead_letters`: it sends what it cannot handle to its dead-letter queue itself.
-    `saga_placeholder`: the name that stands for its ARN in the sagas' definitions. `publishes`: it puts events on the
-    orders bus. `sends_email`: it sends from the pipeline's address. `rebuilds`: it does the steps of the state
-    machine that rebuilds projections.
+    concurrent call is a process. `saga_placeholder`: the name that stands for its ARN in the sagas' definitions.
+    `publishes`: it puts events on the orders bus. `sends_email`: it sends from the pipeline's address. `rebuilds`: it
+    does the steps of the state machine that rebuilds projections.
     """
 
     key: str
     handler: str
     rows: tuple[Rows, ...] = ()
-    trigger: Subscription | TableFeed | FileDrop | None = None
+    trigger: Subscription | TableFeed | FileDrop | DeadLetterFeed | None = None
     saga_placeholder: str | None = None
-    dead_letters: bool = False
     publishes: bool = False
     sends_email: bool = False
     rebuilds: bool = False
@@ -109,12 +119,17 @@ class Function:
     @property
     def name(self) -> str:
         """CamelCase of the key: the prefix of the function's ids in the template."""
-        return "".join(part.capitalize() for part in self.key.split("_"))
+        return in_template(self.key)
 
     @property
     def queued(self) -> bool:
         """Whether a queue of its own feeds it."""
         return isinstance(self.trigger, Subscription | FileDrop)
+
+    @property
+    def dead_letters(self) -> bool:
+        """Whether it has a dead-letter queue, and sends there what it cannot handle, or can never publish."""
+        return self.queued or self.publishes
 
 
 def subscriber(
@@ -125,12 +140,11 @@ def subscriber(
     detail_types: Sequence[str],
     rows: tuple[Rows, ...],
     all_but: bool = False,
-    dead_letters: bool = False,
     sends_email: bool = False,
 ) -> Function:
     """A function behind a queue that a rule on `bus` feeds."""
     trigger = Subscription(bus, tuple(detail_types), all_but)
-    return Function(key, handler, rows, trigger, dead_letters=dead_letters, sends_email=sends_email)
+    return Function(key, handler, rows, trigger, sends_email=sends_email)
 
 
 def projection(key: str, *, detail_types: Sequence[str], rows: tuple[Rows, ...]) -> Function:
@@ -163,7 +177,6 @@ FUNCTIONS: tuple[Function, ...] = (
         bus="intake",
         detail_types=["StockDelivered", "ShipmentStatusReported"],
         all_but=True,  # an unknown type is not dropped by a pattern: the function dead-letters it with the reason
-        dead_letters=True,
         rows=(Rows((PUT,), ("order#*", "rejection#*", "cancellation#*")), Rows((QUERY,), ("order#*",))),
     ),
     subscriber(
@@ -171,7 +184,6 @@ FUNCTIONS: tuple[Function, ...] = (
         "handlers.inventory.intake.handler",
         bus="intake",
         detail_types=["StockDelivered"],
-        dead_letters=True,
         rows=(Rows((PUT,), ("delivery#*",)), Rows((UPDATE,), ("level#*",))),
     ),
     subscriber(
@@ -179,7 +191,6 @@ FUNCTIONS: tuple[Function, ...] = (
         "handlers.shipping.intake.handler",
         bus="intake",
         detail_types=["ShipmentStatusReported"],
-        dead_letters=True,
         rows=(Rows((QUERY,), ("order#*", "shipment#*")), Rows((PUT,), ("shipment#*",))),
     ),
     Function(
@@ -198,7 +209,6 @@ FUNCTIONS: tuple[Function, ...] = (
             tuple(f"{kind}#" for kind in streams.PUBLISHED),
             sk_prefix="event#",
         ),
-        dead_letters=True,
         publishes=True,
         timeout=30,
     ),
@@ -308,6 +318,13 @@ FUNCTIONS: tuple[Function, ...] = (
         detail_types=["OrderConfirmed"],
         sends_email=True,
         rows=(Rows((QUERY,), ("customer#*", "order#*")), Rows((PUT,), ("customer#*",))),
+    ),
+    Function(
+        "dead_letters",
+        "handlers.letters.keeping.handler",
+        (Rows((PUT,), ("letter#*",)),),
+        DeadLetterFeed(),
+        timeout=30,
     ),
     Function(
         "api_query",

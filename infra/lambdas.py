@@ -9,6 +9,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.functions import FileDrop, Function
+from infra.names import METRICS_NAMESPACE
 from infra.queues import DeadLetters
 from infra.table import OrdersTable
 from infra.template import created_after_policy, name_in_template
@@ -18,7 +19,7 @@ class PipelineFunction(lambda_.Function):
     """The function that `spec` describes, granted its rows of the table, its log group and its dead-letter queue.
 
     `code` is where the function's package is: a folder or a zip file, uploaded once for all functions of the package.
-    `dead_letters` is there when something can end in one: a delivery, or what the function itself gives up.
+    `dead_letters` is the queue for what it cannot handle, if it has one: it sends there itself, and says why.
     """
 
     def __init__(self, scope: Construct, spec: Function, code: Path, table: OrdersTable) -> None:
@@ -45,7 +46,7 @@ class PipelineFunction(lambda_.Function):
             environment={
                 "TABLE_NAME": table.table_name,
                 "POWERTOOLS_SERVICE_NAME": spec.key,
-                "POWERTOOLS_METRICS_NAMESPACE": "OrderPipeline",
+                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
                 "POWERTOOLS_LOG_LEVEL": "INFO",
             },
         )
@@ -57,12 +58,11 @@ class PipelineFunction(lambda_.Function):
         self.dead_letters = self._dead_letters(scope)
 
     def _dead_letters(self, scope: Construct) -> DeadLetters | None:
-        if not (self.spec.dead_letters or self.spec.queued):
+        if not self.spec.dead_letters:
             return None
-        queue = DeadLetters(scope, "DeadLetters", self.spec.name)
-        if self.spec.dead_letters:
-            self.add_environment("DEAD_LETTER_QUEUE_URL", queue.queue_url)
-            self.allow(["sqs:SendMessage"], [queue.queue_arn])
+        queue = DeadLetters(scope, "DeadLetters", self.spec.key)
+        self.add_environment("DEAD_LETTER_QUEUE_URL", queue.queue_url)
+        self.allow(["sqs:SendMessage"], [queue.queue_arn])
         return queue
 
     def allow(self, actions: list[str], resources: list[str]) -> None:

@@ -6,7 +6,13 @@ INTAKE_BUS_NAME = "order-intake"
 ORDERS_BUS_NAME = "orders"
 AUDIT_PREFIX = "events/"
 """Where events are in the bucket of the audit copy, by day."""
+METRICS_NAMESPACE = "OrderPipeline"
 
 EMULATOR_REGION = "us-east-1"
 EMULATOR_ACCOUNT = "000000000000"
 """The account on one machine. To the emulator, an access key of 12 digits is the root of the account of that number."""
+
+
+def in_template(key: str) -> str:
+    """What ids and outputs of the stack begin with that belong to the function, or the saga start, with that key."""
+    return "".join(part.capitalize() for part in key.split("_"))

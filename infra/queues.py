@@ -1,4 +1,4 @@
-"""Queues: encrypted, over TLS only, and with a dead-letter queue behind each that something reads from."""
+"""Queues: encrypted, over TLS only, and with a dead-letter queue behind each that a function works from."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -6,29 +6,57 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from handlers.tries import TRIES
+from infra.names import METRICS_NAMESPACE, in_template
 from infra.template import name_in_template
 
 KEPT = Duration.days(14)
 
+STORED_WITHIN = Duration.minutes(5)
+"""Letters leave their queue within seconds. SQS does not count the age of a message that was received more than three
+times, so an alarm must come before that: three times the visibility timeout of `DeadLetters` is nine minutes."""
+
 
 class DeadLetters(sqs.Queue):
-    """What no retry could handle, kept for two weeks, with an alarm as soon as there is something in it."""
+    """What no retry could handle, of the function or saga start with the key `source`, until it is stored as a letter.
 
-    def __init__(self, scope: Construct, construct_id: str, name: str) -> None:
+    There is an alarm on letters that were stored, and one on letters that are not.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, source: str) -> None:
         super().__init__(
             scope,
             construct_id,
+            visibility_timeout=Duration.minutes(3),
             retention_period=KEPT,
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
         )
+        self.source = source
+        name = in_template(source)
         name_in_template(self, f"{name}DeadLetters")
         cloudwatch.Alarm(
             self,
-            "NotEmpty",
-            alarm_description=f"{name}: there are dead letters; each says why. Redrive them after the mend.",
-            metric=self.metric_approximate_number_of_messages_visible(statistic="max", period=Duration.minutes(1)),
+            "Stored",
+            alarm_description=f"{name}: there are dead letters. `pipeline dead-letters --source {source}` says why; "
+            f"after the mend, `pipeline redrive --source {source}`.",
+            metric=cloudwatch.Metric(
+                namespace=METRICS_NAMESPACE,
+                metric_name="DeadLetterStored",
+                dimensions_map={"service": "dead_letters", "source": source},
+                statistic="sum",
+                period=Duration.minutes(1),
+            ),
             threshold=1,
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        cloudwatch.Alarm(
+            self,
+            "NotStored",
+            alarm_description=f"{name}: dead letters are not being stored. They are kept in their queue for two weeks.",
+            metric=self.metric_approximate_age_of_oldest_message(statistic="max", period=Duration.minutes(1)),
+            threshold=STORED_WITHIN.to_seconds(),
             evaluation_periods=1,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,

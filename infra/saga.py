@@ -38,7 +38,7 @@ class Saga(Construct):
     ) -> None:
         super().__init__(scope, spec.prefix)
         self.state_machine = Workflow(self, name=spec.name, definition=spec.definition, services=services)
-        self.dead_letters = DeadLetters(self, "DeadLetters", f"{spec.prefix}Start")
+        self.dead_letters = DeadLetters(self, "DeadLetters", f"{spec.prefix.lower()}_start")
         start = rule(self, bus, {"source": ["orders.ordering"], "detail-type": [spec.started_by]})
         start.add_target(
             targets.SfnStateMachine(

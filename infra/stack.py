@@ -8,19 +8,22 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ses as ses
 from constructs import Construct
 
+from infra.alarms import AlarmsTopic
 from infra.api.gateway import HttpApi
 from infra.api.identity import Identity, TokenIssuer
 from infra.audit_copy import AuditCopy
 from infra.bundle import Package
 from infra.buses import IntakeBus, OrdersBus
 from infra.files import FilesBucket
-from infra.functions import AUTHORIZER, FUNCTIONS, FileDrop, Function, Subscription, TableFeed
+from infra.functions import AUTHORIZER, FUNCTIONS, DeadLetterFeed, FileDrop, Function, Subscription, TableFeed
 from infra.lambdas import PipelineFunction
+from infra.letters import LettersBucket
+from infra.names import in_template
 from infra.queues import WorkQueue
 from infra.rebuild import Rebuild
 from infra.saga import CANCELLATION, ORDER_SAGA, Saga
 from infra.table import OrdersTable
-from infra.triggers import feed, import_files, subscribe
+from infra.triggers import feed, import_files, keep_letters, subscribe
 
 
 class OrderPipeline(Stack):
@@ -59,6 +62,8 @@ class OrderPipeline(Stack):
         )
         self._files = FilesBucket(self, "Files")
         self._audit_copy = AuditCopy(self, "AuditCopy", self._orders)
+        letters = LettersBucket(self, "Letters")
+        alarms = AlarmsTopic(self, "Alarms")
         self._output("TableName", self._table.table_name)
         self._output("IntakeBusName", self._intake.event_bus_name)
         self._output("OrdersBusName", self._orders.event_bus_name)
@@ -66,25 +71,32 @@ class OrderPipeline(Stack):
         self._output("FeedFailuresBucketName", self._failures.bucket_name)
         self._output("FilesBucketName", self._files.bucket_name)
         self._output("AuditBucketName", self._audit_copy.bucket.bucket_name)
-        self._output("AuditCopyDeadLettersUrl", self._audit_copy.dead_letters.queue_url)
+        self._output("LettersBucketName", letters.bucket_name)
+        self._output("AlarmsTopicArn", alarms.topic_arn)
         self._output("EmailSender", email_sender)
 
         functions = [self._function(spec, email_sender) for spec in FUNCTIONS]
         self._api({made.spec.key: made for made in functions}, issuer, checks_tokens=checks_tokens)
         services = {made.spec.saga_placeholder: made for made in functions if made.spec.saga_placeholder}
+        dead_letters = [made.dead_letters for made in functions if made.dead_letters]
+        dead_letters.append(self._audit_copy.dead_letters)
         for spec, output in ((ORDER_SAGA, "StateMachineArn"), (CANCELLATION, "CancellationStateMachineArn")):
             saga = Saga(self, spec, services=services, bus=self._orders)
             self._output(output, saga.state_machine.state_machine_arn)
-            self._output(f"{spec.prefix}StartDeadLettersUrl", saga.dead_letters.queue_url)
+            dead_letters.append(saga.dead_letters)
         [rebuilding] = [made for made in functions if made.spec.rebuilds]
         rebuild = Rebuild(self, function=rebuilding, bus=self._orders)
         self._output("RebuildStateMachineArn", rebuild.state_machine.state_machine_arn)
+        for queue in dead_letters:
+            self._output(f"{in_template(queue.source)}DeadLettersUrl", queue.queue_url)
+        for made in functions:
+            if isinstance(made.spec.trigger, DeadLetterFeed):
+                keep_letters(made, made.spec.trigger, dead_letters, letters)
+        alarms.tell_of_all(self)
 
     def _function(self, spec: Function, email_sender: str) -> PipelineFunction:
         function = PipelineFunction(self, spec, self._code[spec.package], self._table)
         self._output(f"{spec.name}FunctionName", function.function_name)
-        if function.dead_letters is not None:
-            self._output(f"{spec.name}DeadLettersUrl", function.dead_letters.queue_url)
         match spec.trigger:
             case Subscription() as subscription:
                 bus = self._intake if subscription.bus == "intake" else self._orders

@@ -1,22 +1,25 @@
-"""What starts a function: a rule on a bus with a queue in between, a dropped file likewise, or the table's stream."""
+"""What starts a function: a rule on a bus or a dropped file, by a queue; a dead letter; or the table's stream."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from handlers.letters.letter import OPEN, REDRIVEN
 from infra.buses import NO_REPLAY
 from infra.files import INCOMING, FilesBucket
-from infra.functions import FileDrop, Subscription, TableFeed
+from infra.functions import DeadLetterFeed, FileDrop, Subscription, TableFeed
 from infra.lambdas import PipelineFunction
-from infra.queues import WorkQueue
+from infra.letters import LettersBucket
+from infra.queues import DeadLetters, WorkQueue
 from infra.table import OrdersTable
 
 # A stream keeps its records for 24 hours. A batch that fails is tried again until one of these ends it, and then kept
@@ -98,6 +101,49 @@ def _through_queue(
         raise ValueError(f"{function.spec.key} has no dead-letter queue")
     queue = WorkQueue(scope, "Queue", function.spec.name, function.spec.timeout, function.dead_letters)
     made.add_target(targets.SqsQueue(queue, dead_letter_queue=function.dead_letters))
+    _work_off(
+        scope,
+        function,
+        queue,
+        batch_size=batch_size,
+        batching_window=batching_window,
+        max_concurrency=max_concurrency,
+    )
+    return queue
+
+
+def keep_letters(
+    function: PipelineFunction, wanted: DeadLetterFeed, queues: Sequence[DeadLetters], bucket: LettersBucket
+) -> None:
+    """Feed `function` what is in the dead-letter queues; it stores it in `bucket`."""
+    for queue in queues:
+        _work_off(
+            Construct(function, queue.source),
+            function,
+            queue,
+            batch_size=wanted.batch_size,
+            batching_window=0,
+            max_concurrency=wanted.max_concurrency,
+        )
+    sources = {queue.source: queue.queue_name for queue in queues}
+    function.add_environment("DEAD_LETTER_QUEUES", Stack.of(function).to_json_string(sources))
+    function.add_environment("LETTERS_BUCKET_NAME", bucket.bucket_name)
+    function.allow(["s3:PutObject"], [bucket.arn_for_objects(f"{OPEN}*")])
+    function.allow(["s3:GetObject"], [bucket.arn_for_objects(f"{OPEN}*"), bucket.arn_for_objects(f"{REDRIVEN}*")])
+    # Without this, S3 calls an object that is not there forbidden.
+    function.allow(["s3:ListBucket"], [bucket.bucket_arn])
+
+
+def _work_off(
+    scope: Construct,
+    function: PipelineFunction,
+    queue: sqs.IQueue,
+    *,
+    batch_size: int,
+    batching_window: int,
+    max_concurrency: int,
+) -> None:
+    """Let the function take what is in the queue, each message by itself."""
     function.allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], [queue.queue_arn])
     lambda_.CfnEventSourceMapping(
         scope,
@@ -109,7 +155,6 @@ def _through_queue(
         function_response_types=["ReportBatchItemFailures"],
         scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(maximum_concurrency=max_concurrency),
     )
-    return queue
 
 
 def feed(function: PipelineFunction, wanted: TableFeed, table: OrdersTable, failures: s3.IBucket) -> None:

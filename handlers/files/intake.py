@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from handlers import batches
+from handlers import batches, dead_letters
 from handlers.aws import dynamodb, s3, sqs
 from handlers.files.drop import Drop, Dropped
 from handlers.files.importing import Import, Outcome
@@ -36,7 +36,11 @@ def _handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
         logger.info("file import", outcome=outcome)
         count("FileImports", outcome=outcome)
         if outcome is Outcome.UNFINISHED:
-            _sqs.send_message(QueueUrl=os.environ["OWN_QUEUE_URL"], MessageBody=record.body)
+            _sqs.send_message(
+                QueueUrl=os.environ["OWN_QUEUE_URL"],
+                MessageBody=record.body,
+                MessageAttributes=dead_letters.identity(record),
+            )
 
     return batches.process(event, context, take)
 

@@ -20,7 +20,7 @@ def check(run: Run) -> Iterator[Finding]:
     yield from _dead_letters(run)
     yield from _bus(run)
     for key, count in run.waiting.items():
-        yield Finding(2, f"the queue of {key}", f"{count} messages are left in it")
+        yield Finding(2, f"the queue {key}", f"{count} messages are left in it")
 
 
 def _submissions(run: Run) -> Iterator[Finding]:
@@ -72,12 +72,8 @@ def _by_sku(lines: Iterator[tuple[str, int]]) -> Counter[str]:
 def _dead_letters(run: Run) -> Iterator[Finding]:
     expected = {canonical(each.detail) for each in run.submissions if each.decided is None}
     for letter in run.dead_letters:
-        if letter.reasons is None:
-            yield Finding(
-                2, f"a dead letter in {letter.queue}", f"does not say why it is one: {_shortened(letter.detail)}"
-            )
-        elif canonical(letter.detail) not in expected:
-            yield Finding(2, f"a dead letter in {letter.queue}", f"{letter.reasons}: {_shortened(letter.detail)}")
+        if canonical(letter.detail) not in expected:
+            yield Finding(2, f"a dead letter of {letter.source}", f"{letter.reasons}: {_shortened(letter.detail)}")
 
 
 def _shortened(detail: object) -> str:

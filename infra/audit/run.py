@@ -11,11 +11,11 @@ from infra.audit.table import Item
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that no retry could handle: where it lies, the detail in it if there is one, and why it is there."""
+    """A message that no retry could handle: for whom it was, the detail in it if there is one, and why it is dead."""
 
-    queue: str
+    source: str
     detail: Any
-    reasons: str | None
+    reasons: str
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Run(Evidence):
     """What a run published, and what it left behind.
 
     ``deliveries`` are the ``StockDelivered`` details published; ``bus`` has the ids of the events seen on the orders
-    bus; ``emails`` the message id of each e-mail sent; ``waiting`` the number of messages left in a queue, by function;
+    bus; ``emails`` the message id of each e-mail sent; ``waiting`` the number of messages left, by queue;
     ``standing`` where a saga stands that did not end well, by order id.
     """
 

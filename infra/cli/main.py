@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from infra.cli.connection import Connection
+from infra.cli.dead_letters import dead_letters, redrive
 from infra.cli.doctor import doctor
 from infra.cli.errors import explained
 from infra.cli.orders import history, orders, status
@@ -67,7 +68,10 @@ def options(
     context.obj = Connection(endpoint, profile, region)
 
 
-for command in (submit, status, history, orders, tail, stock, doctor, republish, resume, recount):
+for command in (
+    *(submit, status, history, orders, tail, stock),
+    *(dead_letters, redrive, doctor, republish, resume, recount),
+):
     app.command()(command)
 
 

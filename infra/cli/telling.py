@@ -8,7 +8,7 @@ from typing import Any
 from infra.amounts import amount
 
 _MANY = 5
-_AS_THEY_ARE = ("reason", "tracking_number", "delivery_id", "purchase_order_id", "sku")
+_AS_THEY_ARE = ("reason", "tracking_number", "delivery_id", "purchase_order_id", "sku", "source", "error")
 _COUNTS = ("available", "threshold", "quantity")
 
 

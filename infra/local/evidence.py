@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from infra.audit import table
 from infra.audit.run import DeadLetter
 from infra.audit.table import Item, Table
+from infra.stored_letters import StoredLetters
 
 if TYPE_CHECKING:
     from infra.local.pipeline import Pipeline
@@ -20,14 +21,13 @@ def read_table(pipeline: Pipeline) -> Table:
     return table.read_table(pipeline.client("dynamodb"), pipeline.table_name)
 
 
-def read_dead_letters(pipeline: Pipeline) -> list[DeadLetter]:
-    """What lies in the dead-letter queues, and was not read before."""
-    client = pipeline.client("sqs")
-    return [
-        DeadLetter(url.rpartition("/")[2], _detail(message["Body"]), _reasons(message))
-        for url in pipeline.all_dead_letters_urls
-        for message in drain(client, url)
-    ]
+def read_dead_letters(pipeline: Pipeline, but: Container[str] = ()) -> dict[str, DeadLetter]:
+    """The open letters by their keys, less those with the keys in ``but``."""
+    letters = StoredLetters(pipeline.client("s3"), pipeline.outputs["LettersBucketName"])
+    return {
+        key: DeadLetter(letter.source, _detail(letter.body), letter.reasons)
+        for key, letter in letters.read_all(key for key in letters.open() if key not in but)
+    }
 
 
 def read_emails(pipeline: Pipeline) -> list[str]:
@@ -54,8 +54,3 @@ def _detail(body: str) -> Any:
         return json.loads(body)["detail"]
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def _reasons(message: Item) -> str | None:
-    reasons: str | None = message.get("MessageAttributes", {}).get("reasons", {}).get("StringValue")
-    return reasons

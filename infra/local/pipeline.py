@@ -74,9 +74,13 @@ class Pipeline:
         return self.outputs[f"{_NAMES[key]}DeadLettersUrl"]
 
     @property
-    def all_dead_letters_urls(self) -> list[str]:
-        """Every dead-letter queue there is."""
-        return [url for name, url in self.outputs.items() if name.endswith("DeadLettersUrl")]
+    def all_queue_urls(self) -> dict[str, str]:
+        """Every queue there is, by its name in the outputs: `OrderIntakeQueue`, `OrderIntakeDeadLetters`."""
+        return {
+            name.removesuffix("Url"): url
+            for name, url in self.outputs.items()
+            if name.endswith(("QueueUrl", "DeadLettersUrl"))
+        }
 
 
 @contextlib.contextmanager

@@ -16,7 +16,6 @@ from infra.audit.evidence import Finding
 from infra.audit.run import DeadLetter, Run
 from infra.audit.submission import Key, Submission
 from infra.audit.table import Item
-from infra.functions import FUNCTIONS
 from infra.local.capture import Capture, Progress
 from infra.local.evidence import read_dead_letters, read_emails, read_table
 from infra.local.submissions import ORDER_SUBMITTED, SOURCE, STOCK_DELIVERED
@@ -126,7 +125,7 @@ class _Runner:
         self._publisher = Publisher(pipeline.client("events"), pipeline.intake_bus, SOURCE)
         self._sqs = pipeline.client("sqs")
         self._sagas = pipeline.client("stepfunctions")
-        self._letters: list[DeadLetter] = []
+        self._letters: dict[str, DeadLetter] = {}
         self._published_at: dict[Key, datetime] = {}
         self._moved_at = time.monotonic()
 
@@ -147,7 +146,7 @@ class _Runner:
             self._take()
             waiting = [delivery_id for delivery_id in waiting if not self._progress.has_received(delivery_id)]
             if waiting and self._quiet_for() > _STOCKED_WITHIN:
-                letters = "; ".join(filter(None, (letter.reasons for letter in read_dead_letters(self._pipeline))))
+                letters = "; ".join(letter.reasons for letter in read_dead_letters(self._pipeline).values())
                 raise NotStocked(f"the delivery {waiting[0]} did not reach the shelf {letters}")
 
     def _publish_and_follow(self) -> None:
@@ -202,7 +201,7 @@ class _Runner:
             submissions=self._submissions,
             deliveries=self._deliveries,
             bus=frozenset(self._progress.event_ids),
-            dead_letters=tuple(self._letters),
+            dead_letters=tuple(self._letters.values()),
             emails=read_emails(self._pipeline),
         )
 
@@ -212,9 +211,9 @@ class _Runner:
             self._moved_at = time.monotonic()
 
     def _take_dead_letters(self) -> None:
-        letters = read_dead_letters(self._pipeline)
-        self._letters += letters
-        self._progress.dead_letters(letters)
+        letters = read_dead_letters(self._pipeline, but=self._letters)
+        self._letters |= letters
+        self._progress.dead_letters(letters.values())
 
     def _quiet_for(self) -> float:
         return time.monotonic() - self._moved_at
@@ -225,13 +224,10 @@ class _Runner:
     def _waiting(self) -> dict[str, int]:
         """How many messages wait, or are being worked on, by queue; those where none is are left out."""
         waiting: dict[str, int] = {}
-        for function in FUNCTIONS:
-            if function.queued:
-                counts = self._sqs.get_queue_attributes(
-                    QueueUrl=self._pipeline.queue_url(function.key), AttributeNames=_DEPTH
-                )["Attributes"]
-                waiting[function.key] = sum(int(counts[name]) for name in _DEPTH)
-        return {key: count for key, count in waiting.items() if count}
+        for name, url in self._pipeline.all_queue_urls.items():
+            counts = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_DEPTH)["Attributes"]
+            waiting[name] = sum(int(counts[depth]) for depth in _DEPTH)
+        return {name: count for name, count in waiting.items() if count}
 
     def _standing(self) -> dict[str, str]:
         """Where the sagas are that did not end well, by order id."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from infra.functions import FUNCTIONS
+from infra.local.evidence import read_dead_letters
 from infra.local.pipeline import Pipeline, pipeline
 from tests.e2e.test_run import REAL_ORDERS
 
@@ -117,6 +118,7 @@ def test_a_function_killed_in_the_middle_of_a_file_changes_nothing_in_the_end(de
     assert sent.keys() == {f"A{number}" for number in range(ORDERS)}
     assert sent.total() <= ORDERS + 100
     assert len_of(deployed, deployed.dead_letters_url("file_import")) == 0
+    assert read_dead_letters(deployed) == {}
 
 
 def stopped_intake(on: Pipeline) -> str:

@@ -43,6 +43,7 @@ TABLE = {
     },
     "order_notifications": {"Query": {"notification#*", "order#*"}, "PutItem": {"notification#*"}},
     "welcome_email": {"Query": {"customer#*", "order#*"}, "PutItem": {"customer#*"}},
+    "dead_letters": {"PutItem": {"letter#*"}},
     "api_query": {
         "GetItem": {"view#order#*", "level#*"},
         "Query": {
@@ -82,15 +83,16 @@ BESIDES = {
     ),
     "outbox": STREAM | DEAD_LETTERS | {"events:PutEvents": "AWS::Events::EventBus"},
     "stock_watch": STREAM,
-    "replenishment": QUEUE,
     "ordering_service": {},
     "inventory_service": {},
     "payments_service": {},
     "shipping_service": {},
-    "shipped_stock": QUEUE,
-    "order_view": QUEUE,
-    "order_notifications": QUEUE | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
-    "welcome_email": QUEUE | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
+    "shipped_stock": QUEUE | DEAD_LETTERS,
+    "order_view": QUEUE | DEAD_LETTERS,
+    "dead_letters": QUEUE | dict.fromkeys(["s3:PutObject", "s3:GetObject", "s3:ListBucket"], "AWS::S3::Bucket"),
+    "order_notifications": QUEUE | DEAD_LETTERS | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
+    "replenishment": QUEUE | DEAD_LETTERS,
+    "welcome_email": QUEUE | DEAD_LETTERS | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
     "api_query": {},
 }
 OWN_LOGS = dict.fromkeys(["logs:CreateLogStream", "logs:PutLogEvents"], "AWS::Logs::LogGroup")
@@ -148,12 +150,19 @@ def test_besides_the_table_a_function_may_do_this_and_no_more(template: Template
 def test_a_function_sends_dead_letters_to_its_own_queue_alone(template: Template, key: str) -> None:
     role = template.role_of(NAMES[key])
     sends = [one for one in template.statements(role) if "sqs:SendMessage" in one["Action"]]
-    assert [target_of(one["Resource"][0]) for one in sends] == [f"{NAMES[key]}DeadLetters"]
+    others = {"FileImportQueue", "OrderIntakeQueue"} if key == "file_import" else set()
+    assert {target_of(to) for one in sends for to in one["Resource"]} == {f"{NAMES[key]}DeadLetters", *others}
 
 
-def test_file_import_sends_to_its_own_queue_and_order_intakes(template: Template) -> None:
-    sends = [one for one in template.statements(template.role_of("FileImport")) if "sqs:SendMessage" in one["Action"]]
-    assert [target_of(to) for one in sends for to in one["Resource"]] == ["FileImportQueue", "OrderIntakeQueue"]
+def test_letters_are_written_below_open_and_read_there_and_below_redriven(template: Template) -> None:
+    granted: dict[str, set[str]] = {}
+    for statement in template.statements(template.role_of("DeadLetters")):
+        for resource in statement["Resource"]:
+            match resource:
+                case {"Fn::Join": ["", [{"Fn::GetAtt": [str(bucket), "Arn"]}, str(prefix)]]}:
+                    assert bucket.startswith("Letters")
+                    granted.setdefault(prefix, set()).update(statement["Action"])
+    assert granted == {"/open/*": {"s3:PutObject", "s3:GetObject"}, "/redriven/*": {"s3:GetObject"}}
 
 
 def test_file_import_may_do_this_below_each_prefix_of_the_bucket_and_no_more(template: Template) -> None:

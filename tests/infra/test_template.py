@@ -2,14 +2,16 @@
 
 import json
 import re
+from collections import defaultdict
 from typing import Any
 
 import pytest
 
 from events.streams import PUBLISHED
 from infra.bundle import PACKAGES
-from infra.functions import FUNCTIONS, FileDrop, TableFeed
-from tests.infra.template import Template, target_of
+from infra.functions import FUNCTIONS, DeadLetterFeed, FileDrop, TableFeed
+from infra.names import in_template
+from tests.infra.template import Template, listed, target_of
 
 NO_REPLAY = [{"exists": False}]
 PROJECTIONS = {"OrderViewQueue"}
@@ -118,20 +120,63 @@ def test_every_queue_has_a_dead_letter_queue_and_an_alarm_behind_it(template: Te
         assert target_of(queue["RedrivePolicy"]["deadLetterTargetArn"]) in dead_letters, name
         assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
     watched = {
-        target_of(alarm["Dimensions"][0]["Value"])
+        target_of(alarm["Dimensions"][0]["Value"]): alarm["Threshold"]
         for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
-        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
-        and (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
+        if alarm["MetricName"] == "ApproximateAgeOfOldestMessage"
     }
-    assert watched == dead_letters
-    assert all(queues[name]["MessageRetentionPeriod"] == 14 * 24 * 3600 for name in dead_letters)
+    assert watched.keys() == dead_letters
+    for name, seconds in watched.items():
+        # SQS no longer counts the age of what was received more than three times.
+        assert queues[name]["VisibilityTimeout"] < seconds < 3 * queues[name]["VisibilityTimeout"]
+        assert queues[name]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
-def test_no_function_is_fed_by_a_dead_letter_queue_and_each_subscriber_by_its_own(template: Template) -> None:
+def test_each_subscriber_is_fed_by_its_own_queue_and_the_keeper_of_letters_by_every_other(template: Template) -> None:
     queues = template.of_type("AWS::SQS::Queue")
-    fed = [target_of(mapping["EventSourceArn"]) for mapping in queue_mappings(template)]
-    assert sorted(fed) == sorted(name for name, queue in queues.items() if "RedrivePolicy" in queue)
-    assert len(fed) == sum(function.queued for function in FUNCTIONS)
+    sources = defaultdict(list)
+    for mapping in queue_mappings(template):
+        sources[fed(mapping)].append(target_of(mapping["EventSourceArn"]))
+    assert sorted(sources.pop("DeadLetters")) == sorted(
+        name for name, queue in queues.items() if "RedrivePolicy" not in queue
+    )
+    assert sources == {function.name: [f"{function.name}Queue"] for function in FUNCTIONS if function.queued}
+
+
+def test_the_keeper_of_letters_knows_whose_each_queue_is_and_each_has_an_alarm(template: Template) -> None:
+    variables = template.of_type("AWS::Lambda::Function")["DeadLetters"]["Environment"]["Variables"]
+    _, parts = variables["DEAD_LETTER_QUEUES"]["Fn::Join"]
+    sources = json.loads("".join(part if isinstance(part, str) else part["Fn::GetAtt"][0] for part in parts))
+    functions = [function.key for function in FUNCTIONS if function.dead_letters]
+    assert sources == {
+        key: f"{in_template(key)}DeadLetters" for key in [*functions, "saga_start", "cancellation_start"]
+    }
+    watched = [
+        {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
+        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == "DeadLetterStored"
+        and (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
+    ]
+    assert sorted(each["source"] for each in watched) == sorted(sources)
+    assert {each["service"] for each in watched} == {variables["POWERTOOLS_SERVICE_NAME"]}
+
+
+def test_every_alarm_goes_to_an_encrypted_topic_that_alarms_may_use(template: Template) -> None:
+    name, topic = template.only("AWS::SNS::Topic")
+    for alarm in template.of_type("AWS::CloudWatch::Alarm").values():
+        assert alarm["AlarmActions"] == [{"Ref": name}]
+    key, properties = template.only("AWS::KMS::Key")
+    assert target_of(topic["KmsMasterKeyId"]) == key
+    assert properties["EnableKeyRotation"] is True
+    _, policy = template.only("AWS::SNS::TopicPolicy")
+    assert denies_without_tls(policy)
+    for document, actions in (
+        (properties["KeyPolicy"], ["kms:Decrypt", "kms:GenerateDataKey"]),
+        (policy["PolicyDocument"], ["sns:Publish"]),
+    ):
+        [ours] = [one for one in document["Statement"] if "Service" in one["Principal"]]
+        assert ours["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        assert listed(ours["Action"]) == actions
+        assert ours["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 def test_queue_mappings_are_limited_and_report_single_failures(template: Template) -> None:
@@ -221,7 +266,7 @@ def test_the_indexes_carry_what_lists_show_and_no_more(template: Template) -> No
         ]
 
 
-@pytest.mark.parametrize("name", ["FeedFailures", "Files", "AuditCopyEvents"])
+@pytest.mark.parametrize("name", ["FeedFailures", "Files", "AuditCopyEvents", "Letters"])
 def test_buckets_are_closed(template: Template, name: str) -> None:
     name = bucket_named(template, name)
     bucket = template.of_type("AWS::S3::Bucket")[name]
@@ -257,6 +302,12 @@ def test_the_bucket_of_files_keeps_versions_forgets_what_is_done_and_tells_of_wh
     }
 
 
+def test_letters_are_forgotten_some_time_after_they_are_redriven_and_late_when_they_are_not(template: Template) -> None:
+    bucket = template.of_type("AWS::S3::Bucket")[bucket_named(template, "Letters")]
+    rules = {rule["Prefix"]: rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert rules == {"open/": 365, "redriven/": 90}
+
+
 def test_only_who_imports_files_in_stretches_may_look_like_a_loop(template: Template) -> None:
     functions = template.of_type("AWS::Lambda::Function")
     looping = {name for name, made in functions.items() if made.get("RecursiveLoop") == "Allow"}
@@ -283,6 +334,7 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["ORDERS_BUS_NAME"] if function.publishes else []),
             *(["DEAD_LETTER_QUEUE_URL"] if function.dead_letters else []),
             *(["EMAIL_SENDER"] if function.sends_email else []),
+            *(["DEAD_LETTER_QUEUES", "LETTERS_BUCKET_NAME"] if isinstance(function.trigger, DeadLetterFeed) else []),
             *(["OWN_QUEUE_URL", "ORDER_QUEUE_URL"] if isinstance(function.trigger, FileDrop) else []),
         }
     packages = {(function.package, str(functions[function.name]["Code"])) for function in FUNCTIONS}
@@ -291,10 +343,11 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
 
 def test_dead_letters_go_to_the_queue_behind_the_function(template: Template) -> None:
     queues = template.of_type("AWS::SQS::Queue")
-    for mapping in queue_mappings(template):
-        variables = template.of_type("AWS::Lambda::Function")[fed(mapping)]["Environment"]["Variables"]
-        behind = target_of(queues[target_of(mapping["EventSourceArn"])]["RedrivePolicy"]["deadLetterTargetArn"])
-        assert target_of(variables.get("DEAD_LETTER_QUEUE_URL", {"Ref": behind})) == behind
+    for function in FUNCTIONS:
+        if function.queued:
+            variables = template.of_type("AWS::Lambda::Function")[function.name]["Environment"]["Variables"]
+            behind = target_of(queues[f"{function.name}Queue"]["RedrivePolicy"]["deadLetterTargetArn"])
+            assert target_of(variables["DEAD_LETTER_QUEUE_URL"]) == behind
 
 
 def test_a_task_outlives_its_function(template: Template) -> None:

@@ -4,6 +4,7 @@ TABLE = "orders"
 QUEUE = "dead-letters"
 QUEUE_URL = f"https://sqs.us-east-1.amazonaws.com/123456789012/{QUEUE}"
 SENDER = "orders@shop.example"
+LETTERS = "letters"
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "nobody",
@@ -12,6 +13,8 @@ ENVIRONMENT = {
     "TABLE_NAME": TABLE,
     "ORDERS_BUS_NAME": "orders",
     "DEAD_LETTER_QUEUE_URL": QUEUE_URL,
+    "LETTERS_BUCKET_NAME": LETTERS,
+    "DEAD_LETTER_QUEUES": f'{{"order_intake":"{QUEUE}","outbox":"outbox-dead-letters"}}',
     "EMAIL_SENDER": SENDER,
     "JWT_ISSUER": "https://issuer.example",
     "JWT_AUDIENCE": "shop",

@@ -23,7 +23,7 @@ with patch.dict(os.environ, ENVIRONMENT):
     aws = importlib.import_module("handlers.aws")
     for entry_point in (
         *("inventory.intake", "inventory.service", "inventory.stock_watch", "ordering.intake", "ordering.service"),
-        *("inventory.shipped_stock", "inventory.replenishment", "shipping.intake", "files.intake"),
+        *("inventory.shipped_stock", "inventory.replenishment", "shipping.intake", "files.intake", "letters.keeping"),
         *("payments.service", "shipping.service", "outbox", "projections.order_view", "notification.order_emails"),
         "notification.welcome_email",
         *("api.authorizer", "api.query"),

@@ -132,8 +132,8 @@ def from_bus(event: Recorded) -> str:
     return json.dumps({"id": "b1", "detail-type": type(event.event).__name__, "source": source, "detail": detail})
 
 
-def sqs(*bodies: str, receives: int = 1) -> dict[str, Any]:
-    """A function's event: messages m0, m1, … of a queue, delivered for the ``receives``-th time."""
+def sqs(*bodies: str, receives: int = 1, **attributes: str) -> dict[str, Any]:
+    """A function's event: messages m0, m1, … of a queue, delivered for the ``receives``-th time, with attributes."""
     fields = ("receiptHandle", "eventSource", "eventSourceARN", "awsRegion", "md5OfBody")
     return {
         "Records": [
@@ -141,7 +141,9 @@ def sqs(*bodies: str, receives: int = 1) -> dict[str, Any]:
                 "messageId": f"m{number}",
                 "body": body,
                 "attributes": {"ApproximateReceiveCount": str(receives)},
-                "messageAttributes": {},
+                "messageAttributes": {
+                    name: {"dataType": "String", "stringValue": value} for name, value in attributes.items()
+                },
                 **dict.fromkeys(fields, ""),
                 "eventSource": "aws:sqs",
             }

@@ -108,7 +108,7 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Bus:
 def hold(store: EventStore, table: Table = TABLE) -> None:
     """Put what a table holds into the one at hand."""
     items: list[dict[str, Any]] = [image(record) for record in table.log.values()]
-    items += [{**view_key(order_id), **attributes(view)} for order_id, view in table.views.items()]
+    items += [{**view_key(order_id, "1"), **attributes(view)} for order_id, view in table.views.items()]
     items += [{**level_key(sku), **attributes(level)} for sku, level in table.levels.items()]
     for start in range(0, len(items), 25):
         puts: list[WriteRequestTypeDef] = [{"PutRequest": {"Item": item}} for item in items[start : start + 25]]
@@ -176,8 +176,8 @@ def test_what_is_not_well_is_told_with_the_commands_that_mend_it(store: EventSto
     hold(store)
     lost = {event_id("order#well", 2), event_id("order#declined", 1)}
     copied(published(TABLE.log) - lost)
-    store.client.delete_item(TableName=store.table, Key=view_key("well"))
-    store.client.delete_item(TableName=store.table, Key=view_key("wrong"))
+    store.client.delete_item(TableName=store.table, Key=view_key("well", "1"))
+    store.client.delete_item(TableName=store.table, Key=view_key("wrong", "1"))
     store.client.delete_item(TableName=store.table, Key=store.key("order#declined", 3))
     set_level(store, "A", available=9)
     result = typed("--region", "us-east-1", "doctor")

@@ -58,7 +58,7 @@ class World:
         context = type("Context", (), {**vars(CONTEXT), "get_remaining_time_in_millis": lambda _: remaining_ms()})()
         waiting, deliveries = [body], 0
         while waiting:
-            record = {"messageId": "m", "body": waiting.pop(), "attributes": {}, "eventSource": "aws:sqs"}
+            record = {"messageId": "m", "body": waiting.pop(), "messageAttributes": {}, "eventSource": "aws:sqs"}
             assert intake.handler({"Records": [record]}, context) == {"batchItemFailures": []}
             waiting += self.received("OWN_QUEUE_URL")
             deliveries += 1

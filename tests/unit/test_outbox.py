@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from events import streams
 from events.entries import MAX_BYTES, MAX_ENTRIES
-from events.envelope import Recorded
+from events.envelope import Recorded, event_id
 from events.ordering import OrderCancelled, OrderConfirmed
 from events.shipping import ShipmentRejected
 from events.store import EventStore
@@ -29,8 +29,9 @@ from tests.unit.samples import CONTEXT, append, dead_letters, image, inserted, i
 class DeadLetters:
     sent: list[dict[str, Any]] = field(default_factory=list)
 
-    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803 - as botocore has it
-        self.sent.append(json.loads(MessageBody))
+    def send_message(self, *, QueueUrl: str, MessageBody: str, MessageAttributes: Any) -> None:  # noqa: N803
+        said = {name: attribute["StringValue"] for name, attribute in MessageAttributes.items()}
+        self.sent.append(json.loads(MessageBody) | said)
 
     @property
     def places(self) -> list[tuple[str, int]]:
@@ -224,7 +225,10 @@ def test_an_event_of_exactly_the_limit_goes_out_and_one_byte_more_does_not() -> 
     assert letters.sent == []
     publish(bus, letters, stream_of([rejected(room + 1)]))
     assert letters.sent == [
-        {"stream": "shipment#o1", "version": 1, "reason": f"{MAX_BYTES + 1} bytes; EventBridge takes {MAX_BYTES}"}
+        {
+            **{"stream": "shipment#o1", "version": 1, "message_id": event_id("shipment#o1", 1)},
+            **{"error": "TooLarge", "reasons": f"{MAX_BYTES + 1} bytes; EventBridge takes {MAX_BYTES}", "tries": "1"},
+        }
     ]
 
 
@@ -259,4 +263,6 @@ def test_a_record_that_is_no_event_does_not_hold_up_the_others(store: EventStore
     [letter] = dead_letters()
     body = json.loads(letter["Body"])
     assert place_of(body) == ("order#o1", 3)
-    assert body["reason"].startswith("not readable as an event")
+    said = letter["MessageAttributes"]
+    assert said["error"]["StringValue"] == "Unreadable"
+    assert said["reasons"]["StringValue"].startswith("not readable as an event")

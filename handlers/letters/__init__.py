@@ -1,0 +1,1 @@
+"""Letters: what became of messages that no retry could handle."""

@@ -1,0 +1,35 @@
+"""Where alarms go: one encrypted topic, to which people subscribe."""
+
+from aws_cdk import Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+
+class AlarmsTopic(sns.Topic):
+    """Tells its subscribers of every alarm of the stack. Encrypted with a key of its own: alarms may not use AWS's."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        alarms = iam.ServicePrincipal("cloudwatch.amazonaws.com")
+        ours = {"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
+        key = kms.Key(scope, f"{construct_id}Key", description="Alarms of the order pipeline", enable_key_rotation=True)
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[alarms], actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=["*"], conditions=ours
+            )
+        )
+        super().__init__(scope, construct_id, master_key=key, enforce_ssl=True)
+        self.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[alarms], actions=["sns:Publish"], resources=[self.topic_arn], conditions=ours
+            )
+        )
+
+    def tell_of_all(self, scope: Construct) -> None:
+        """Make the topic the action of every alarm there is below `scope`."""
+        for each in scope.node.find_all():
+            if isinstance(each, cloudwatch.Alarm):
+                each.add_alarm_action(actions.SnsAction(self))
