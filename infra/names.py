@@ -4,6 +4,7 @@ STACK_NAME = "OrderPipeline"
 TABLE_NAME = "orders"
 INTAKE_BUS_NAME = "order-intake"
 ORDERS_BUS_NAME = "orders"
+ARCHIVE_NAME = "orders"
 
 EMULATOR_REGION = "us-east-1"
 EMULATOR_ACCOUNT = "000000000000"
