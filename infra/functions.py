@@ -1,7 +1,7 @@
 """Every Lambda function of the pipeline, as data: what starts it, what it may touch, how large it is.
 
-Adding a handler or a projection is one entry in `FUNCTIONS`. Nothing here imports CDK or what builds packages, so tests,
-benchmarks and the command line can read the list too.
+Adding a handler or a projection is one entry in `FUNCTIONS`. Nothing here imports CDK or builds packages, so that
+the command line, tests and benchmarks can read the list too.
 """
 
 from __future__ import annotations

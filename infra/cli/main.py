@@ -14,6 +14,7 @@ from infra.cli.connection import Connection
 from infra.cli.errors import explained
 from infra.cli.orders import history, orders, status
 from infra.cli.output import clean
+from infra.cli.replay import replay
 from infra.cli.stock import stock
 from infra.cli.submit import submit
 from infra.cli.tail import tail
@@ -63,7 +64,7 @@ def options(
     context.obj = Connection(endpoint, profile, region)
 
 
-for command in (submit, status, history, orders, tail, stock):
+for command in (submit, status, history, orders, tail, stock, replay):
     app.command()(command)
 
 

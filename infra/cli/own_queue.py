@@ -34,16 +34,14 @@ class OwnQueue:
     said_so: float
 
     def still_alive(self) -> None:
-        """Say that the command lives, if that was not said for a while: others remove the queue of one that does not."""
+        """Say that the command lives, if that was not said for a while: others remove the queue of a dead one."""
         if time.monotonic() - self.said_so > _SAYS_SO_EVERY_SECONDS:
             self.sqs.tag_queue(QueueUrl=self.url, Tags=_alive())
             self.said_so = time.monotonic()
 
 
 @contextmanager
-def own_queue(
-    events: EventBridgeClient, sqs: SQSClient, prefix: str, pattern: Mapping[str, Any]
-) -> Iterator[OwnQueue]:
+def own_queue(events: EventBridgeClient, sqs: SQSClient, prefix: str, pattern: Mapping[str, Any]) -> Iterator[OwnQueue]:
     """A queue with what matches ``pattern``, for the time of the block; its name begins with ``prefix``.
 
     What killed commands left behind, under names that begin alike, is removed.
