@@ -11,9 +11,12 @@ import typer
 from typer.core import TyperGroup
 
 from infra.cli.connection import Connection
+from infra.cli.counted import customer, sales
 from infra.cli.errors import explained
+from infra.cli.generations import generations, rollback
 from infra.cli.orders import history, orders, status
 from infra.cli.output import clean
+from infra.cli.rebuild import rebuild
 from infra.cli.replay import replay
 from infra.cli.stock import stock
 from infra.cli.submit import submit
@@ -64,7 +67,10 @@ def options(
     context.obj = Connection(endpoint, profile, region)
 
 
-for command in (submit, status, history, orders, tail, stock, replay):
+for command in (
+    *(submit, status, history, orders, tail, stock, sales, customer),
+    *(replay, rebuild, rollback, generations),
+):
     app.command()(command)
 
 

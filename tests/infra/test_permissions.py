@@ -42,7 +42,7 @@ TABLE = {
     },
     "order_notifications": {"Query": {"notification#*", "order#*"}, "PutItem": {"notification#*"}},
     "api_query": {
-        "GetItem": {"view#order#*", "level#*"},
+        "GetItem": {"view#order#*", "view#stock#*", "level#*", "projection#order_view", "projection#stock_view"},
         "Query": {
             "order#*",
             "reservation#*",
