@@ -15,6 +15,7 @@ from infra.cli.errors import Failure
 from infra.cli.output import err, moment, out, show, tell
 
 if TYPE_CHECKING:
+    from handlers.projections.counters import Counters
     from handlers.projections.order_fold import Attributes
 
 _SPENT = "spent_"
@@ -27,18 +28,11 @@ def sales(
     products: Annotated[bool, typer.Option("--products", help="By product.")] = False,
 ) -> None:
     """Show what the orders confirmed on a day came to, by currency; those cancelled later are taken out again."""
-    pipeline = connection.of(context)
+    counters = connection.of(context).reader.counters
     wanted = _day(day)
-    if products:
-        of_products = sorted(pipeline.reader.counters.products(wanted).items())
-        columns: tuple[str, ...] = ("SKU", "quantity", "total")
-        rows = [(sku, str(sold["quantity"]), amount(sold["total"], currency)) for (currency, sku), sold in of_products]
-    else:
-        by_currency = sorted(pipeline.reader.counters.sales(wanted).items())
-        columns = ("orders", "total")
-        rows = [(str(sold["orders"]), amount(sold["total"], currency)) for currency, sold in by_currency]
+    rows = list(_by_product(counters, wanted) if products else _by_currency(counters, wanted))
     if rows:
-        show(out(), columns, rows)
+        show(out(), ("SKU", "quantity", "total") if products else ("orders", "total"), rows)
     else:
         tell(err(), f"nothing was sold on {wanted}")
 
@@ -64,6 +58,16 @@ def _day(told: str) -> str:
         return date.fromisoformat(told).isoformat()
     except ValueError:
         raise Failure(f"{told!r} is no day: 2026-11-21", status=2) from None
+
+
+def _by_currency(counters: Counters, day: str) -> Iterator[tuple[str, ...]]:
+    for currency, sold in sorted(counters.sales(day).items()):
+        yield str(sold["orders"]), amount(sold["total"], currency)
+
+
+def _by_product(counters: Counters, day: str) -> Iterator[tuple[str, ...]]:
+    for (currency, sku), sold in sorted(counters.products(day).items()):
+        yield sku, str(sold["quantity"]), amount(sold["total"], currency)
 
 
 def _counted(counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:

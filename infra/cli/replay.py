@@ -37,7 +37,10 @@ _MINUTE = timedelta(minutes=1)
 _UNDER_WAY = {"STARTING", "RUNNING", "CANCELLING"}
 
 _COUNTS_SETTLE_WITHIN_SECONDS = 60.0
-"""How long SQS takes at most to count what came. Source: Amazon SQS API Reference, GetQueueAttributes."""
+"""For how long a count of messages must stand still to be believed: SQS is about a minute behind with it.
+
+Source: Amazon SQS API Reference, GetQueueAttributes.
+"""
 
 
 class Window(NamedTuple):
@@ -79,12 +82,17 @@ def replay(
     def command(since: datetime) -> str:
         return pipeline.command("replay", "--from", _iso(since), "--to", _iso(whole.end), *options)
 
-    with _replaying(pipeline, only) as replaying, _stopping() as stop, _progress(whole) as progress:
-        reached = _replay_all(replaying, windows(whole, length), stop, progress, command)
-        delivered = replaying.delivered()
-    tell(out(), f"{delivered} events delivered, of {Window(whole.start, reached)}")
-    if reached < whole.end:
-        tell(err(), f"stopped; to go on: {command(reached)}")
+    with _replaying(pipeline, only, whole.start) as replaying, _stopping() as stop, _progress(whole) as progress:
+        try:
+            _replay_all(replaying, windows(whole, length), stop, progress)
+            delivered = replaying.delivered()
+        except (Exception, KeyboardInterrupt):
+            if replaying.reached < whole.end:
+                progress.say(f"to go on: {command(replaying.reached)}")
+            raise
+    tell(out(), f"{delivered} events delivered, of {Window(whole.start, replaying.reached)}")
+    if replaying.reached < whole.end:
+        tell(err(), f"stopped; to go on: {command(replaying.reached)}")
         raise typer.Exit(128 + signal.SIGINT)
     if whole.end > complete:
         later = (whole.end + ARCHIVE_LAG).isoformat()
@@ -112,14 +120,8 @@ def _period(start: str, end: str | None, now: datetime, complete: datetime) -> W
     return Window(first, last)
 
 
-def _replay_all(
-    replaying: _Replaying,
-    pieces: Iterable[Window],
-    stop: _Stop,
-    progress: _Progress,
-    command: Callable[[datetime], str],
-) -> datetime:
-    """Replay one window after the other, until it is asked to stop; returns how far it got.
+def _replay_all(replaying: _Replaying, pieces: Iterable[Window], stop: _Stop, progress: _Progress) -> None:
+    """Replay one window after the other, until it is asked to stop.
 
     Raises:
         Failure: a replay failed.
@@ -131,20 +133,18 @@ def _replay_all(
             progress.say("stopping after the window that runs; Ctrl-C once more stops at once")
 
     for piece in pieces:
-        try:
-            replaying.run(piece, meanwhile)
-        except (Exception, KeyboardInterrupt):
-            progress.say(f"to go on: {command(piece.start)}")
-            raise
+        replaying.run(piece, meanwhile)
         progress.done(piece)
         if stop.asked:
-            break
-    return piece.end
+            return
 
 
 @dataclass
 class _Replaying:
-    """Replays windows under names that tell whom they are for, and counts what is delivered on a queue of its own."""
+    """Replays windows under names that tell whom they are for, and counts what is delivered on a queue of its own.
+
+    ``reached``: until when it has replayed.
+    """
 
     events: EventBridgeClient
     archive: str
@@ -154,6 +154,7 @@ class _Replaying:
     queue: OwnQueue
     poll_seconds: float
     settles_within: float
+    reached: datetime
 
     def run(self, window: Window, meanwhile: Callable[[datetime], None]) -> None:
         """Replay a window, and wait until that has ended: by ``meanwhile``, which is told how far it is.
@@ -180,6 +181,7 @@ class _Replaying:
         if seen["State"] != "COMPLETED":
             why = seen.get("StateReason") or "no reason given"
             raise Failure(f"the replay of {window} is {seen['State']}: {why} ({name})")
+        self.reached = window.end
 
     def delivered(self) -> int:
         """How many events came, once the queue's count stands still."""
@@ -205,8 +207,8 @@ class _Replaying:
 
 
 @contextmanager
-def _replaying(pipeline: Connection, only: str | None) -> Iterator[_Replaying]:
-    """What replays, for every projection or for one."""
+def _replaying(pipeline: Connection, only: str | None, start: datetime) -> Iterator[_Replaying]:
+    """What replays from a time on, for every projection or for one."""
     from handlers.projections.replays import for_replay, rule  # noqa: PLC0415 - see the package
 
     unique = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-"
@@ -226,6 +228,7 @@ def _replaying(pipeline: Connection, only: str | None) -> Iterator[_Replaying]:
             queue=queue,
             poll_seconds=pipeline.poll_seconds,
             settles_within=0 if pipeline.emulated else _COUNTS_SETTLE_WITHIN_SECONDS,
+            reached=start,
         )
 
 

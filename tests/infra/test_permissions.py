@@ -52,7 +52,7 @@ TABLE = {
             "notification#*",
             "rejection#*",
         },
-        "Query of GSI1": {"1#customer#*"},
+        "Query of GSI1": {"*#customer#*"},
     },
 }
 # And besides: action -> the type of the one resource it may do it on.

@@ -277,10 +277,11 @@ def test_stock_is_what_is_available_now_and_what_was_counted(store: EventStore) 
         level = {"PK": {"S": f"level#{sku}"}, "SK": {"S": "level"}, "available": {"N": str(available)}}
         store.client.put_item(TableName=store.table, Item=level)
     lines = (StockLine(sku="A", quantity=2),)
-    reserved = [StockReserved(order_id=each, chunk=1, chunks=1, lines=lines) for each in ("o1", "o2")]
-    for event in (*reserved, StockShipped(order_id="o1", chunk=1, lines=lines)):
-        stream = streams.reservation(event.order_id)
-        stock_view.projection.apply("1", append(store, stream, event))
+    for order_id in ("o1", "o2"):
+        reserved = StockReserved(order_id=order_id, chunk=1, chunks=1, lines=lines)
+        stock_view.projection.apply("1", append(store, streams.reservation(order_id), reserved))
+    shipped = StockShipped(order_id="o1", chunk=1, lines=lines)
+    stock_view.projection.apply("1", append(store, streams.reservation("o1"), shipped))
     assert told(ask("/stock/A", OTHER)) == {"sku": "A", "available": 7, "reserved": 2, "shipped": 2}
     assert told(ask("/stock/B", OTHER)) == {"sku": "B", "available": 0, "reserved": 0, "shipped": 0}
     assert "C" in problem(ask("/stock/C"), 404)

@@ -188,6 +188,19 @@ def test_ctrl_c_twice_stops_at_once_and_calls_the_window_off(started: Started) -
     assert datetime.fromisoformat(named(result)[2]) == start
 
 
+def test_ctrl_c_while_it_counts_tells_how_to_go_on_too(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> int:
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("it goes on counting")
+
+    started.meanwhile = lambda _: signal.raise_signal(signal.SIGINT)
+    monkeypatch.setattr(replay_module._Replaying, "_count", interrupted)
+    start = ago(hours=5)
+    result = replayed(start)
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert datetime.fromisoformat(named(result)[2]) == start + HOUR
+
+
 @pytest.mark.parametrize("state", [ReplayState.FAILED, ReplayState.CANCELLED])
 def test_a_replay_that_fails_names_the_window_and_how_to_go_on(started: Started, state: ReplayState) -> None:
     def second_fails(replay: Replay) -> None:
