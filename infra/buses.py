@@ -4,9 +4,8 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infra.names import INTAKE_BUS_NAME, ORDERS_BUS_NAME
+from infra.names import ARCHIVE_NAME, INTAKE_BUS_NAME, ORDERS_BUS_NAME
 
-ARCHIVE_NAME = "orders"
 ARCHIVE_DAYS = 365
 # EventBridge marks a replayed event with this field and nothing else does.
 NO_REPLAY = [{"exists": False}]

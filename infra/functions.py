@@ -1,16 +1,20 @@
 """Every Lambda function of the pipeline, as data: what starts it, what it may touch, how large it is.
 
-Adding a handler or a projection is one entry in `FUNCTIONS`. Nothing here imports CDK, so tests and benchmarks can read
-the list too.
+Adding a handler or a projection is one entry in `FUNCTIONS`. Nothing here imports CDK or builds packages, so that
+the command line, tests and benchmarks can read the list too.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from events import streams
-from infra.bundle import Package
 from infra.names import in_template
+
+if TYPE_CHECKING:
+    from infra.bundle import Package
 
 Bus = Literal["intake", "orders"]
 
@@ -330,7 +334,7 @@ FUNCTIONS: tuple[Function, ...] = (
         "api_query",
         "handlers.api.query.handler",
         (
-            Rows((GET,), ("view#order#*", "level#*", "projection#order_view")),
+            Rows((GET,), ("view#order#*", "view#stock#*", "level#*", "projection#order_view", "projection#stock_view")),
             Rows((QUERY,), ("*#customer#*",), index="GSI1"),
             Rows(
                 (QUERY,),
@@ -349,6 +353,13 @@ FUNCTIONS: tuple[Function, ...] = (
         local_concurrency=8,
     ),
 )
+
+PROJECTIONS: Mapping[str, Subscription] = {
+    function.key: function.trigger
+    for function in FUNCTIONS
+    if isinstance(function.trigger, Subscription) and function.handler.startswith("handlers.projections.")
+}
+"""The projections, by name, and the events that each is fed."""
 
 AUTHORIZER = Function("api_authorizer", "handlers.api.authorizer.handler", package="api", local_concurrency=8)
 """Checks the tokens of callers of the API, where the gateway does not do so itself."""

@@ -7,6 +7,7 @@ ORDERS_BUS_NAME = "orders"
 AUDIT_PREFIX = "events/"
 """Where events are in the bucket of the audit copy, by day."""
 METRICS_NAMESPACE = "OrderPipeline"
+ARCHIVE_NAME = "orders"
 
 EMULATOR_REGION = "us-east-1"
 EMULATOR_ACCOUNT = "000000000000"

@@ -3,8 +3,9 @@
 from aws_cdk import Stack
 from constructs import Construct
 
-from infra.buses import ARCHIVE_NAME, OrdersBus
+from infra.buses import OrdersBus
 from infra.lambdas import PipelineFunction
+from infra.names import ARCHIVE_NAME
 from infra.workflow import Workflow
 
 NAME = "RebuildProjection"

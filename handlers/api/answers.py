@@ -65,7 +65,9 @@ class OrderHistory(BaseModel):
 
 
 class Stock(BaseModel):
-    """How much of a SKU is to be had."""
+    """How much of a SKU is to be had, is reserved for orders, and was shipped; the latter two as last counted."""
 
     sku: str
     available: int
+    reserved: int
+    shipped: int

@@ -68,12 +68,12 @@ def history(order_id: OrderId) -> OrderHistory:
     return OrderHistory(events=[_told(record) for record in events])
 
 
-@app.get("/stock/<sku>", summary="How much of a SKU is available.")
+@app.get("/stock/<sku>", summary="How much of a SKU is available, reserved and shipped.")
 def stock(sku: Sku) -> Stock:
-    available = reader.stock(sku)
-    if available is None:
+    stocked = reader.stock(sku)
+    if stocked is None:
         raise Refusal(HTTPStatus.NOT_FOUND, f"there is no SKU {sku}")
-    return Stock(sku=sku, available=available)
+    return Stock(sku=sku, **stocked._asdict())
 
 
 @app.get("/openapi.json", include_in_schema=False)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from heapq import merge
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from events import streams
 from events.envelope import Recorded
@@ -14,22 +13,29 @@ from events.ordering import OrderPlaced
 from events.store import EventStore
 from handlers.api.cursors import Position
 from handlers.projections import order_items
-from handlers.projections.generations import Generations, GenerationStore
+from handlers.projections.counters import Counters
+from handlers.projections.generations import GenerationStore
+from handlers.projections.known_generations import KnownGenerations
 from handlers.projections.order_fold import Attributes, fold
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 _STREAMS = (streams.order, streams.reservation, streams.payment, streams.shipment, streams.cancellation)
-_KNOWN_FOR_SECONDS = 5.0
-"""How long a reader goes by what it knows of a projection's generations: one that was live is fed for longer."""
-
 _PAGES = 10
 """How many pages of the index a list reads at most, before it answers with fewer orders than asked for."""
 
 
+class Stocked(NamedTuple):
+    """How much of a SKU is available, is reserved for orders, and was shipped."""
+
+    available: int
+    reserved: int
+    shipped: int
+
+
 class Reader:
-    """Reads orders and stock.
+    """Reads orders and stock; ``counters`` reads the views that count.
 
     Args:
         store: the log; views and levels are items of the same table.
@@ -38,32 +44,31 @@ class Reader:
     def __init__(self, store: EventStore) -> None:
         self._store = store
         self._client = store.client
-        self._store_of_generations = GenerationStore(store.client, store.table)
-        self._generations = Generations()
-        self._known_until = 0.0
+        self._generations = KnownGenerations(GenerationStore(store.client, store.table))
+        self.counters = Counters(store, self._generations)
 
     def generation(self) -> str:
         """The generation of order views that is live, or was a few seconds ago."""
-        if time.monotonic() >= self._known_until:
-            self._generations = self._store_of_generations.read(order_items.PROJECTION)
-            self._known_until = time.monotonic() + _KNOWN_FOR_SECONDS
-        return self._generations.live
+        return self._generations.live(order_items.PROJECTION)
 
     def keeps(self, generation: str) -> bool:
         """Whether a generation of order views is there to be read, as far as is known."""
-        if generation not in self._generations.fed:
-            self._known_until = 0.0
-            self.generation()
-        return generation in self._generations.fed
+        return self._generations.keeps(order_items.PROJECTION, generation)
 
     def order(self, order_id: str) -> Attributes | None:
         """An order as its view shows it."""
         return self._item(order_items.view_key(order_id, self.generation()))
 
-    def stock(self, sku: str) -> int | None:
-        """How much of a SKU is available, now; None for a SKU that was never delivered."""
+    def stock(self, sku: str) -> Stocked | None:
+        """How much of a SKU there is; None for one that was never delivered.
+
+        What is available is the level, on which decisions rest. The rest is a view, which may be a moment behind.
+        """
         level = self._item({"PK": {"S": f"level#{sku}"}, "SK": {"S": "level"}})
-        return None if level is None else int(level["available"])
+        if level is None:
+            return None
+        counts = self.counters.stock(sku)
+        return Stocked(int(level["available"]), counts.get("reserved", 0), counts.get("shipped", 0))
 
     def history(self, order_id: str) -> list[Recorded]:
         """Every event of an order, whatever its stream, in the order they happened.

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from events.envelope import Recorded
 from events.model import DomainEvent
 from events.store import EventStore, Throttled, throttling
+from handlers.projections.counter_items import Views, counter_key, detail_of, numbers
 from handlers.projections.projection import Behind, Item, Place, Sums, by_stream
 from handlers.projections.reading import Key, items
 
@@ -51,12 +52,11 @@ Share = Mapping[Cell, Mapping[str, int]]
 class Counting:
     """What a projection counts.
 
-    ``kind``: its views have keys that begin with ``view#<kind>#``. ``share`` says what an event of one of ``events``
-    adds, from the event and the history of its stream, and from nothing else.
+    ``share`` says what an event of one of ``events`` adds to its ``views``, from the event and the history of its
+    stream, and from nothing else.
     """
 
-    name: str
-    kind: str
+    views: Views
     events: tuple[type[DomainEvent], ...]
     share: Callable[[Recorded, History], Share]
 
@@ -88,12 +88,12 @@ class CountingViews:
         self._counting = counting
         self._store = store
         self._client: DynamoDBClient = store.client
-        self._views = f"view#{counting.kind}#"
+        self._views = counting.views.prefix
 
     @property
     def name(self) -> str:
         """What the projection is called."""
-        return self._counting.name
+        return self._counting.views.projection
 
     def apply(self, generation: str, records: Sequence[Recorded]) -> Mapping[Place, Exception]:
         """Apply the shares of events that were not applied before."""
@@ -155,9 +155,7 @@ class CountingViews:
         view = item["PK"]["S"]
         if not view.startswith(self._views):
             return {}
-        detail = item["SK"]["S"].removeprefix(generation).removeprefix("#")
-        counters = {name: int(value["N"]) for name, value in item.items() if "N" in value}
-        return {part(view): _checksum(view, detail, counters)}
+        return {part(view): _checksum(view, detail_of(item, generation), numbers(item))}
 
     def _counts(self, record: Recorded) -> bool:
         return isinstance(record.event, self._counting.events)
@@ -234,11 +232,10 @@ class CountingViews:
                 for name, number in counters.items():
                     sums[cell][name] += number
         for cell, counters in sums.items():
-            sort_key = f"{generation}#{cell.detail}" if cell.detail else generation
             yield {
                 "Update": {
                     "TableName": self._store.table,
-                    "Key": {"PK": {"S": f"{self._views}{cell.view}"}, "SK": {"S": sort_key}},
+                    "Key": counter_key(f"{self._views}{cell.view}", generation, cell.detail),
                     "UpdateExpression": "ADD " + ", ".join(f"#{name} :{name}" for name in counters),
                     "ExpressionAttributeNames": {f"#{name}": name for name in counters},
                     "ExpressionAttributeValues": {f":{name}": {"N": str(number)} for name, number in counters.items()},

@@ -6,6 +6,7 @@ The orders themselves are in the index of order views. Guests have no history.
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
 from handlers.aws import event_store
+from handlers.projections.counter_items import CUSTOMERS
 from handlers.projections.counting import Cell, Counting, CountingViews, History, Share
 from handlers.projections.feeding import fed_by_queue
 
@@ -31,7 +32,5 @@ def share(record: Recorded, history: History) -> Share:
 
 
 _store = event_store()
-projection = CountingViews(
-    Counting("customer_history", "customer", (OrderPlaced, OrderConfirmed, OrderCancelled), share), _store
-)
+projection = CountingViews(Counting(CUSTOMERS, (OrderPlaced, OrderConfirmed, OrderCancelled), share), _store)
 handler = fed_by_queue(projection, _store)

@@ -9,15 +9,9 @@ from zlib import crc32
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
 from handlers.aws import event_store
+from handlers.projections.counter_items import SALES, SHARDS, day_views
 from handlers.projections.counting import Cell, Counting, CountingViews, History, Share
 from handlers.projections.feeding import fed_by_queue
-
-SHARDS = 8
-
-
-def views(day: str) -> list[str]:
-    """The views of a day (``2026-11-21``), one for each shard."""
-    return [f"{day}#{shard}" for shard in range(SHARDS)]
 
 
 def share(record: Recorded, history: History) -> Share:
@@ -29,7 +23,7 @@ def share(record: Recorded, history: History) -> Share:
     placed = order[0].event
     assert isinstance(placed, OrderPlaced)
     sign = -1 if isinstance(record.event, OrderCancelled) else 1
-    view = views(confirmed.occurred_at[:10])[crc32(placed.order_id.encode()) % SHARDS]
+    view = day_views(confirmed.occurred_at[:10])[crc32(placed.order_id.encode()) % SHARDS]
     return {
         Cell(view, placed.currency): {"orders": sign, "total": sign * placed.total},
         **{
@@ -49,5 +43,5 @@ def _products(placed: OrderPlaced) -> dict[str, tuple[int, int]]:
 
 
 _store = event_store()
-projection = CountingViews(Counting("daily_sales", "sales", (OrderConfirmed, OrderCancelled), share), _store)
+projection = CountingViews(Counting(SALES, (OrderConfirmed, OrderCancelled), share), _store)
 handler = fed_by_queue(projection, _store)

@@ -7,6 +7,7 @@ from events.envelope import Recorded
 from events.inventory import StockReceived, StockReleased, StockReserved, StockShipped
 from events.model import DomainEvent
 from handlers.aws import event_store
+from handlers.projections.counter_items import STOCK
 from handlers.projections.counting import Cell, Counting, CountingViews, History, Share
 from handlers.projections.feeding import fed_by_queue
 
@@ -28,5 +29,5 @@ def share(record: Recorded, _history: History) -> Share:
 
 
 _store = event_store()
-projection = CountingViews(Counting("stock_view", "stock", tuple(_ADDS), share), _store)
+projection = CountingViews(Counting(STOCK, tuple(_ADDS), share), _store)
 handler = fed_by_queue(projection, _store)

@@ -1,14 +1,23 @@
 """Arguments that commands share."""
 
+from __future__ import annotations
+
 import re
-from datetime import timedelta
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infra.cli.errors import Failure
 
+if TYPE_CHECKING:
+    from infra.functions import Subscription
+
 OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id.", show_default=False)]
+ProjectionName = Annotated[str, typer.Argument(metavar="NAME", help="The projection.", show_default=False)]
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_LONGEST = timedelta(days=3650)
 
 
 def checked(value: str, what: str) -> str:
@@ -27,14 +36,42 @@ def checked(value: str, what: str) -> str:
         raise Failure(f"{value!r} is no {what}: 1 to 64 of A-Z, a-z, 0-9, _ and -", status=2) from None
 
 
-def duration(value: str) -> timedelta:
-    """A time span as people type it: ``90s``, ``15m``, ``2h``, ``7d``.
+def moment_of(value: str) -> datetime:
+    """The time that a text is: ISO 8601; midnight where it is a date alone, and UTC where it names no zone.
 
     Raises:
         Failure: it is none.
     """
-    matched = re.fullmatch(r"(\d{1,6})([smhd])", value)
-    if matched is None:
-        raise Failure(f"{value!r} is no duration, such as 90s, 15m, 2h or 7d", status=2)
-    unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[matched[2]]
-    return timedelta(**{unit: int(matched[1])})
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise Failure(
+            f"{value!r} is no time: 2026-11-21, or 2026-11-21T08:30, in UTC, or with a zone", status=2
+        ) from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def duration(value: str) -> timedelta:
+    """The duration that a text is: a number of seconds, minutes, hours or days, such as ``90m``.
+
+    Raises:
+        Failure: it is none, or longer than ten years.
+    """
+    told = re.fullmatch(r"(\d{1,9})([smhd])", value, re.ASCII)
+    length = timedelta(**{_UNITS[told[2]]: int(told[1])}) if told else None
+    if length is None or length > _LONGEST:
+        raise Failure(f"{value!r} is no duration of up to 3650d: 0s, 90m, 24h, 7d", status=2)
+    return length
+
+
+def projection(name: str) -> Subscription:
+    """The projection of that name, as the events that it is fed.
+
+    Raises:
+        Failure: there is none.
+    """
+    from infra.functions import PROJECTIONS  # noqa: PLC0415 - see the package
+
+    if name not in PROJECTIONS:
+        raise Failure(f"there is no projection {name!r}; there is: {', '.join(sorted(PROJECTIONS))}", status=2)
+    return PROJECTIONS[name]

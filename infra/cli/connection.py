@@ -44,11 +44,11 @@ class Connection:
         """
         from botocore.config import Config  # noqa: PLC0415 - half a second that `--help` does not need
 
-        region = self.region or (EMULATOR_REGION if self._emulated else None)
+        region = self.region or (EMULATOR_REGION if self.emulated else None)
         config = Config(
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": 1 if self._emulated else 3},
+            retries={"mode": "standard", "total_max_attempts": 1 if self.emulated else 3},
         )
         return self._session.create_client(service, region_name=region, endpoint_url=self.endpoint, config=config)
 
@@ -72,6 +72,11 @@ class Connection:
         [stack] = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
+    @property
+    def poll_seconds(self) -> float:
+        """How long to wait between two looks at something that takes its time."""
+        return 0.2 if self.emulated else 3.0
+
     def command(self, *arguments: str) -> str:
         """What to type for another command to the same deployment."""
         options = {"--endpoint": self.endpoint, "--profile": self.profile, "--region": self.region}
@@ -79,7 +84,8 @@ class Connection:
         return shlex.join(["pipeline", *given, *arguments])
 
     @property
-    def _emulated(self) -> bool:
+    def emulated(self) -> bool:
+        """Whether it is the emulator, and not AWS."""
         return self.profile is None and urlsplit(self.endpoint or "").hostname in _LOOPBACK
 
     @cached_property
@@ -87,7 +93,7 @@ class Connection:
         from botocore.session import Session  # noqa: PLC0415
 
         session = Session(profile=self.profile)
-        if self._emulated:
+        if self.emulated:
             session.set_credentials(EMULATOR_ACCOUNT, EMULATOR_ACCOUNT)
         elif session.get_credentials() is None:
             raise Failure(

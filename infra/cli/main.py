@@ -11,12 +11,16 @@ import typer
 from typer.core import TyperGroup
 
 from infra.cli.connection import Connection
+from infra.cli.counted import customer, sales
 from infra.cli.dead_letters import dead_letters, redrive
 from infra.cli.doctor import doctor
 from infra.cli.errors import explained
+from infra.cli.generations import generations, rollback
 from infra.cli.orders import history, orders, status
 from infra.cli.output import clean
+from infra.cli.rebuild import rebuild
 from infra.cli.recount import recount
+from infra.cli.replay import replay
 from infra.cli.republish import republish
 from infra.cli.resume import resume
 from infra.cli.stock import stock
@@ -69,7 +73,8 @@ def options(
 
 
 for command in (
-    *(submit, status, history, orders, tail, stock),
+    *(submit, status, history, orders, tail, stock, sales, customer),
+    *(replay, rebuild, rollback, generations),
     *(dead_letters, redrive, doctor, republish, resume, recount),
 ):
     app.command()(command)

@@ -14,10 +14,14 @@ def stock(
     context: typer.Context,
     skus: Annotated[list[str], typer.Argument(metavar="SKU...", help="The SKUs to look up.", show_default=False)],
 ) -> None:
-    """Show how much of some SKUs is available."""
+    """Show how much of some SKUs is available, reserved for orders, and shipped."""
     pipeline = connection.of(context)
     wanted = {checked(sku, "SKU"): None for sku in skus}
-    levels = {sku: pipeline.reader.stock(sku) for sku in wanted}
-    show(out(), ("SKU", "available"), [(sku, str(level)) for sku, level in levels.items() if level is not None])
-    if unknown := [sku for sku, level in levels.items() if level is None]:
+    found = {sku: pipeline.reader.stock(sku) for sku in wanted}
+    show(
+        out(),
+        ("SKU", "available", "reserved", "shipped"),
+        [(sku, *map(str, stocked)) for sku, stocked in found.items() if stocked is not None],
+    )
+    if unknown := [sku for sku, stocked in found.items() if stocked is None]:
         raise Failure(f"never delivered: {', '.join(unknown)}")

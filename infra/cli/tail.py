@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import json
-import secrets
-import signal
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from infra.bus_queue import open_queue, remove_queue
 from infra.cli import connection
 from infra.cli.arguments import checked
 from infra.cli.errors import Failure
 from infra.cli.output import err, moment, out, tell, tell_row
+from infra.cli.own_queue import OwnQueue, own_queue
 from infra.cli.telling import what_matters
 from infra.names import ORDERS_BUS_NAME
-
-if TYPE_CHECKING:
-    from mypy_boto3_events import EventBridgeClient
-    from mypy_boto3_sqs import SQSClient
 
 PREFIX = "pipeline-tail-"
 """What the names of queues and rules begin with that a tail makes for itself."""
 
-ALIVE = "alive"
-"""The tag of a queue that says when its tail was last known to live, in seconds since 1970."""
-
-_SAYS_SO_EVERY_SECONDS = 600
-_DEAD_AFTER_SECONDS = 3600
 _WAIT_SECONDS = 10
 
 
@@ -45,12 +32,10 @@ def tail(
     """Show events as they happen, until Ctrl-C."""
     pipeline = connection.of(context)
     wanted = pattern(types or [], order)
-    events, sqs = pipeline.client("events"), pipeline.client("sqs")
-    _remove_leftovers(events, sqs)
     console = out()
-    with _queue(events, sqs, wanted) as url:
+    with own_queue(pipeline.client("events"), pipeline.client("sqs"), PREFIX, wanted) as queue:
         tell(err(), f"listening on the bus {ORDERS_BUS_NAME}; Ctrl-C ends")
-        for event in _received(sqs, url):
+        for event in _received(queue):
             tell_row(console, _line(event))
 
 
@@ -72,51 +57,17 @@ def pattern(types: list[str], order: str | None) -> dict[str, Any]:
     return wanted
 
 
-@contextmanager
-def _queue(events: EventBridgeClient, sqs: SQSClient, wanted: Mapping[str, Any]) -> Iterator[str]:
-    """A queue with the events wanted, for the time of the block."""
-    name = PREFIX + secrets.token_hex(6)
-    try:
-        yield open_queue(events, sqs, ORDERS_BUS_NAME, name, wanted, tags=_alive())
-    finally:
-        # A second Ctrl-C must not keep back what the first one began to remove.
-        before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            remove_queue(events, sqs, ORDERS_BUS_NAME, name)
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
-
-
-def _received(sqs: SQSClient, url: str) -> Iterator[dict[str, Any]]:
+def _received(queue: OwnQueue) -> Iterator[dict[str, Any]]:
     """The events that come into the queue, without end."""
-    said_so = time.monotonic()
     while True:
-        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=_WAIT_SECONDS)
+        answer = queue.sqs.receive_message(QueueUrl=queue.url, MaxNumberOfMessages=10, WaitTimeSeconds=_WAIT_SECONDS)
         if messages := answer.get("Messages"):
             yield from (json.loads(message["Body"]) for message in messages)
-            sqs.delete_message_batch(
-                QueueUrl=url,
+            queue.sqs.delete_message_batch(
+                QueueUrl=queue.url,
                 Entries=[{"Id": each["MessageId"], "ReceiptHandle": each["ReceiptHandle"]} for each in messages],
             )
-        if time.monotonic() - said_so > _SAYS_SO_EVERY_SECONDS:
-            sqs.tag_queue(QueueUrl=url, Tags=_alive())
-            said_so = time.monotonic()
-
-
-def _remove_leftovers(events: EventBridgeClient, sqs: SQSClient) -> None:
-    """Remove what tails left behind that were killed."""
-    for url in sqs.list_queues(QueueNamePrefix=PREFIX).get("QueueUrls", []):
-        try:
-            alive = int(sqs.list_queue_tags(QueueUrl=url).get("Tags", {}).get(ALIVE, 0))
-        except sqs.exceptions.QueueDoesNotExist:
-            continue
-        if time.time() - alive > _DEAD_AFTER_SECONDS:
-            remove_queue(events, sqs, ORDERS_BUS_NAME, url.rpartition("/")[2])
-
-
-def _alive() -> dict[str, str]:
-    return {ALIVE: str(int(time.time()))}
+        queue.still_alive()
 
 
 def _line(event: Mapping[str, Any]) -> tuple[str, ...]:

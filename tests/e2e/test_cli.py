@@ -65,5 +65,5 @@ def test_an_order_is_handed_in_followed_and_found(doors: Pipeline, tmp_path: Pat
     assert [row[2] for row in history if row[1].startswith("order")] == ["OrderPlaced", "OrderConfirmed"]
     assert {"StockReserved", "PaymentCaptured", "ShipmentArranged"} <= {row[2] for row in history}
     assert order_id in {row[0] for row in told(doors, "orders", "--status", "CONFIRMED", "--limit", "1000")}
-    [[sku, available]] = told(doors, "stock", "TEA-1")
+    [[sku, available, _, _]] = told(doors, "stock", "TEA-1")
     assert (sku, int(available) > 0) == ("TEA-1", True)

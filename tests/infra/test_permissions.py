@@ -45,7 +45,7 @@ TABLE = {
     "welcome_email": {"Query": {"customer#*", "order#*"}, "PutItem": {"customer#*"}},
     "dead_letters": {"PutItem": {"letter#*"}},
     "api_query": {
-        "GetItem": {"view#order#*", "level#*"},
+        "GetItem": {"view#order#*", "view#stock#*", "level#*", "projection#order_view", "projection#stock_view"},
         "Query": {
             "order#*",
             "reservation#*",
@@ -55,7 +55,7 @@ TABLE = {
             "notification#*",
             "rejection#*",
         },
-        "Query of GSI1": {"1#customer#*"},
+        "Query of GSI1": {"*#customer#*"},
     },
 }
 # And besides: action -> the type of the one resource it may do it on.

@@ -26,6 +26,7 @@ with patch.dict(os.environ, ENVIRONMENT):
         *("inventory.shipped_stock", "inventory.replenishment", "shipping.intake", "files.intake", "letters.keeping"),
         *("payments.service", "shipping.service", "outbox", "projections.order_view", "notification.order_emails"),
         "notification.welcome_email",
+        *("projections.customer_history", "projections.daily_sales", "projections.stock_view", "projections.rebuild"),
         *("api.authorizer", "api.query"),
     ):
         importlib.import_module(f"handlers.{entry_point}")

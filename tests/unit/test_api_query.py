@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from events import streams
 from events.envelope import Recorded
-from events.inventory import StockLine, StockReserved
+from events.inventory import StockLine, StockReserved, StockShipped
 from events.model import DomainEvent
 from events.notification import CustomerNotified
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
@@ -25,8 +25,9 @@ from events.store import EventStore
 from handlers.api import cursors, query
 from handlers.api.cursors import Position
 from handlers.callers import OPERATE, READ, WRITE, Caller, authorized
+from handlers.projections import stock_view
 from tests.unit.api import CALLER, ask, happened, problem, told
-from tests.unit.samples import EMAIL, START, TOKEN, line, placed, record
+from tests.unit.samples import EMAIL, START, TOKEN, append, calls, line, placed, record
 
 OTHER = "5f0c0a52-9a3e-4d1c-8a5e-0d8a3a6f6b11"
 O1 = {"order_id": "o1"}
@@ -238,13 +239,15 @@ def test_a_damaged_cursor_is_refused(orders: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize(
     "forged",
     [
-        {"order_id": "o1", "sort_key": ""},
-        {"order_id": "", "sort_key": "x"},
-        {"order_id": "a#b", "sort_key": "x"},
-        {"order_id": "o1", "sort_key": "x" * 2000},
-        {"order_id": "o1", "sort_key": 1},
-        {"order_id": "o1", "sort_key": None},
-        {"order_id": "o1"},
+        {"generation": "1", "order_id": "o1", "sort_key": ""},
+        {"generation": "1", "order_id": "", "sort_key": "x"},
+        {"generation": "1", "order_id": "a#b", "sort_key": "x"},
+        {"generation": "1", "order_id": "o1", "sort_key": "x" * 2000},
+        {"generation": "1", "order_id": "o1", "sort_key": 1},
+        {"generation": "1", "order_id": "o1", "sort_key": None},
+        {"generation": "1", "order_id": "o1"},
+        {"order_id": "o1", "sort_key": "x"},
+        {"generation": "", "order_id": "o1", "sort_key": "x"},
         [],
     ],
 )
@@ -258,7 +261,9 @@ def test_a_made_up_cursor_is_refused_where_it_is_no_position(store: EventStore, 
 
 
 def test_a_made_up_cursor_leads_to_the_callers_own_orders_at_most(orders: list[tuple[str, str]]) -> None:
-    between = cursors.encode(Position(order_id="x02", sort_key=f"{at(2).isoformat()}#x02"), f"{CALLER} None")
+    between = cursors.encode(
+        Position(generation="1", order_id="x02", sort_key=f"{at(2).isoformat()}#x02"), f"{CALLER} None"
+    )
     listed = [each["order_id"] for each in told(ask("/orders", limit=100, cursor=between))["orders"]]
     assert listed
     assert set(listed) <= {order_id for order_id, _ in orders}
@@ -267,12 +272,28 @@ def test_a_made_up_cursor_leads_to_the_callers_own_orders_at_most(orders: list[t
 # Stock
 
 
-def test_stock_is_what_is_available_now(store: EventStore) -> None:
+def test_stock_is_what_is_available_now_and_what_was_counted(store: EventStore) -> None:
     for sku, available in (("A", 7), ("B", 0)):
         level = {"PK": {"S": f"level#{sku}"}, "SK": {"S": "level"}, "available": {"N": str(available)}}
         store.client.put_item(TableName=store.table, Item=level)
-        assert told(ask(f"/stock/{sku}", OTHER)) == {"sku": sku, "available": available}
+    lines = (StockLine(sku="A", quantity=2),)
+    for order_id in ("o1", "o2"):
+        reserved = StockReserved(order_id=order_id, chunk=1, chunks=1, lines=lines)
+        stock_view.projection.apply("1", append(store, streams.reservation(order_id), reserved))
+    shipped = StockShipped(order_id="o1", chunk=1, lines=lines)
+    stock_view.projection.apply("1", append(store, streams.reservation("o1"), shipped))
+    assert told(ask("/stock/A", OTHER)) == {"sku": "A", "available": 7, "reserved": 2, "shipped": 2}
+    assert told(ask("/stock/B", OTHER)) == {"sku": "B", "available": 0, "reserved": 0, "shipped": 0}
     assert "C" in problem(ask("/stock/C"), 404)
+
+
+def test_a_question_about_stock_costs_two_reads(store: EventStore) -> None:
+    level = {"PK": {"S": "level#A"}, "SK": {"S": "level"}, "available": {"N": "7"}}
+    store.client.put_item(TableName=store.table, Item=level)
+    told(ask("/stock/A"))
+    with calls(query.reader._client) as made:
+        told(ask("/stock/A"))
+    assert made == ["GetItem", "GetItem"]
 
 
 # Only what changed

@@ -15,9 +15,11 @@ from events.ordering import OrderCancelled, OrderConfirmed
 from handlers import aws
 from handlers.outbox import entry
 from infra.bus_queue import open_queue
+from infra.cli import own_queue as own_queue_module
 from infra.cli import tail as tail_module
 from infra.cli.output import tell_row
-from infra.cli.tail import ALIVE, PREFIX
+from infra.cli.own_queue import ALIVE, OwnQueue
+from infra.cli.tail import PREFIX
 from infra.names import ORDERS_BUS_NAME
 from tests.unit.commands import typed
 from tests.unit.samples import image, placed, record
@@ -60,7 +62,7 @@ def tailed(monkeypatch: pytest.MonkeyPatch, *arguments: str, until: int, ends: t
         if rows == until:
             raise ends
 
-    monkeypatch.setattr(tail_module, "open_queue", opened)
+    monkeypatch.setattr(own_queue_module, "open_queue", opened)
     monkeypatch.setattr(tail_module, "tell_row", told)
     return typed("tail", *arguments)
 
@@ -109,11 +111,11 @@ def test_what_killed_tails_left_is_removed_and_what_is_alive_stays(monkeypatch: 
 
 
 def test_a_tail_says_that_it_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail_module, "_SAYS_SO_EVERY_SECONDS", -1)
+    monkeypatch.setattr(own_queue_module, "_SAYS_SO_EVERY_SECONDS", -1)
     monkeypatch.setattr(tail_module, "_WAIT_SECONDS", 0)
     url = aws.sqs().create_queue(QueueName="q")["QueueUrl"]
     aws.sqs().send_message(QueueUrl=url, MessageBody='{"number": 1}')
-    received = tail_module._received(aws.sqs(), url)
+    received = tail_module._received(OwnQueue(aws.sqs(), "q", url, time.monotonic()))
     assert next(received) == {"number": 1}
     aws.sqs().send_message(QueueUrl=url, MessageBody='{"number": 2}')
     assert next(received) == {"number": 2}

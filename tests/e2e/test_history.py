@@ -1,0 +1,129 @@
+"""The past once more: replays into views alone, and projections that are rebuilt, against the pipeline as deployed."""
+
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from typer.testing import Result
+
+from events.integration import OrderSubmitted
+from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
+from events.publish import Publisher
+from events.store import EventStore
+from handlers.api.reading import Reader
+from infra.amounts import amount
+from infra.functions import PROJECTIONS
+from infra.local.evidence import read_emails, read_table
+from infra.local.pipeline import Pipeline
+from tests.e2e.conftest import eventually
+from tests.shops import ORDER
+from tests.unit import commands
+
+TODAY = f"{datetime.now(UTC):%Y-%m-%d}"
+YEAR = ("--from", f"{datetime.now(UTC).year}-01-01", "--window", "400d")
+
+
+def typed(doors: Pipeline, *arguments: str) -> Result:
+    done = commands.typed("--endpoint", doors.endpoint, *arguments)
+    assert done.exit_code == 0, done.stderr
+    return done
+
+
+def told(doors: Pipeline, *arguments: str) -> list[list[str]]:
+    return [line.split("\t") for line in typed(doors, *arguments).stdout.splitlines()]
+
+
+def ordered(doors: Pipeline, customer_id: str, *order_ids: str) -> None:
+    """Hand in orders of a customer."""
+    customer = {"customer_id": customer_id, "email": f"{customer_id}@example.com"}
+    orders = [
+        OrderSubmitted.model_validate({**ORDER, "order_id": each, "customer": customer}, strict=False)
+        for each in order_ids
+    ]
+    Publisher(doors.client("events"), doors.intake_bus, "e2e").publish(orders)
+
+
+def confirmed(doors: Pipeline, customer_id: str, orders: int) -> bool:
+    """Whether, and as the customer's view has it, so many orders are confirmed."""
+    reader = Reader(EventStore(doors.client("dynamodb"), doors.table_name))
+    return reader.counters.customer(customer_id).get("confirmed") == orders
+
+
+def sold(doors: Pipeline) -> list[list[str]]:
+    """Today's sales, folded from the log."""
+    log = read_table(doors).log
+    placed = {stream: each.event for (stream, _), each in log.items() if isinstance(each.event, OrderPlaced)}
+    cancelled = {stream for (stream, _), each in log.items() if isinstance(each.event, OrderCancelled)}
+    orders, totals = Counter[str](), Counter[str]()
+    for (stream, _), each in log.items():
+        if isinstance(each.event, OrderConfirmed) and stream not in cancelled and each.occurred_at[:10] == TODAY:
+            orders[placed[stream].currency] += 1
+            totals[placed[stream].currency] += placed[stream].total
+    return [[str(orders[currency]), amount(totals[currency], currency)] for currency in sorted(orders)]
+
+
+def at_rest(doors: Pipeline) -> bool:
+    """Whether all that was delivered to projections, and to who sends e-mails, has been dealt with."""
+    counts = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+    sqs = doors.client("sqs")
+    return not any(
+        int(number)
+        for name in (*PROJECTIONS, "order_notifications")
+        for number in sqs.get_queue_attributes(QueueUrl=doors.queue_url(name), AttributeNames=counts)[
+            "Attributes"
+        ].values()
+    )
+
+
+def sagas(doors: Pipeline) -> Counter[str]:
+    """How often a saga was started for each order."""
+    client = doors.client("stepfunctions")
+    pages = client.get_paginator("list_executions").paginate(stateMachineArn=doors.state_machine_arn)
+    inputs = [
+        json.loads(client.describe_execution(executionArn=each["executionArn"])["input"])
+        for page in pages
+        for each in page["executions"]
+    ]
+    return Counter(each["order_id"] for each in inputs)
+
+
+def test_replays_over_live_orders_leave_views_as_they_were(doors: Pipeline) -> None:
+    customer = f"c-{uuid4().hex}"
+    past, live = ([f"{when}-{number}-{customer}" for number in range(2)] for when in ("past", "live"))
+    ordered(doors, customer, *past)
+    eventually(lambda: confirmed(doors, customer, 2) and at_rest(doors))
+    emails = len(read_emails(doors))
+
+    ordered(doors, customer, *live)
+    everything = int(typed(doors, "replay", *YEAR).stdout.split()[0])
+    of_sales = int(typed(doors, "replay", *YEAR, "--only", "daily_sales").stdout.split()[0])
+    assert 2 <= of_sales < everything / 3
+
+    eventually(lambda: confirmed(doors, customer, 4) and at_rest(doors))
+    eventually(lambda: told(doors, "sales", TODAY) == sold(doors))
+    counts, orders = told(doors, "customer", customer)[:4], told(doors, "customer", customer)[4:]
+    assert counts == [["placed", "4"], ["confirmed", "4"], ["cancelled", "0"], ["spent", "GBP 36.00"]]
+    assert sorted((row[0], row[2]) for row in orders) == sorted((each, "CONFIRMED") for each in (*past, *live))
+    started = sagas(doors)
+    assert {each: started[each] for each in (*past, *live)} == dict.fromkeys((*past, *live), 1)
+    assert len(read_emails(doors)) == emails + len(live), "one for each live order, none for what was replayed"
+
+
+def test_a_projection_is_rebuilt_and_readers_go_back(doors: Pipeline) -> None:
+    customer = f"c-{uuid4().hex}"
+    ordered(doors, customer, f"rebuilt-{uuid4().hex}")
+    eventually(lambda: confirmed(doors, customer, 1))
+    eventually(lambda: told(doors, "sales", TODAY) == sold(doors))
+    before = told(doors, "sales", TODAY)
+
+    built = typed(doors, "rebuild", "daily_sales")
+    found = dict(line.split("\t") for line in built.stdout.splitlines())
+    assert found["compared with the log"] == found["streams"]
+    assert "pipeline --endpoint" in built.stderr.splitlines()[-1]
+    assert ["daily_sales", found["generation"], "live"] in told(doors, "generations", "daily_sales")
+    assert told(doors, "sales", TODAY) == before
+
+    typed(doors, "rollback", "daily_sales")
+    assert [row[2] for row in told(doors, "generations", "daily_sales")] == ["live", "retiring"]
+    assert told(doors, "sales", TODAY) == before

@@ -1,0 +1,159 @@
+"""What was counted, as the command line shows it: a day's sales, and a customer's orders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from events import streams
+from events.model import DomainEvent
+from events.ordering import OrderCancelled, OrderConfirmed
+from events.store import EventStore
+from handlers.projections import customer_history, daily_sales
+from handlers.projections.counter_items import SALES, counter_key, day_views
+from handlers.projections.counters import Counters
+from handlers.projections.generations import Generations, GenerationStore
+from handlers.projections.known_generations import KnownGenerations
+from handlers.projections.order_view import OrderView
+from tests.unit.commands import typed
+from tests.unit.samples import append, calls, line, placed
+
+SECOND = "2"
+
+
+def happened(store: EventStore, order_id: str, *events: DomainEvent, generation: str = "1") -> str:
+    """Events of an order, in the log and in every view; returns their day."""
+    records = append(store, streams.order(order_id), *events)
+    for projection in (OrderView(store), daily_sales.projection, customer_history.projection):
+        assert not projection.apply(generation, records)
+    return records[-1].occurred_at[:10]
+
+
+def lines(result: Result) -> list[list[str]]:
+    assert result.exit_code == 0, result.stderr
+    return [each.split("\t") for each in result.stdout.splitlines()]
+
+
+def second_goes_live(store: EventStore, projection: str) -> None:
+    GenerationStore(store.client, store.table).change(
+        projection, lambda known: known.opened(afresh=False).switched(SECOND)
+    )
+
+
+def test_a_days_sales_by_currency_and_by_product(store: EventStore) -> None:
+    for number in range(6):  # on several shards
+        order_id = f"o{number}"
+        goods = (line("A", 2, 100), line("B", 1, 50_000))
+        day = happened(store, order_id, placed(order_id, *goods), OrderConfirmed(order_id=order_id))
+    happened(store, "yen", placed("yen", line("A", 3, 7), currency="JPY"), OrderConfirmed(order_id="yen"))
+    happened(store, "gone", placed("gone", line("C", 1, 1), currency="EUR"), OrderConfirmed(order_id="gone"))
+    happened(store, "gone", OrderCancelled(order_id="gone", reason="CancellationRequested"))
+    happened(store, "open", placed("open", line("D", 1, 1)))
+    assert lines(typed("sales", day)) == [["6", "GBP 3,012.00"], ["1", "JPY 21"]]
+    assert lines(typed("sales", day, "--products")) == [
+        ["A", "12", "GBP 12.00"],
+        ["B", "6", "GBP 3,000.00"],
+        ["A", "3", "JPY 21"],
+    ]
+
+
+def test_a_day_without_sales_and_a_day_that_is_none(store: EventStore) -> None:
+    result = typed("sales", "2026-01-02")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "nothing was sold on 2026-01-02\n")
+    result = typed("sales", "2026-02-30")
+    assert (result.exit_code, result.stderr) == (2, "'2026-02-30' is no day: 2026-11-21\n")
+
+
+def test_sales_are_of_the_generation_that_is_live(store: EventStore) -> None:
+    day = happened(store, "o1", placed("o1"), OrderConfirmed(order_id="o1"), generation=SECOND)
+    assert lines(typed("sales", day)) == []
+    second_goes_live(store, "daily_sales")
+    assert lines(typed("sales", day)) == [["1", "GBP 1.00"]]
+
+
+def test_sales_by_currency_do_not_read_the_products(store: EventStore) -> None:
+    [view, *_] = day_views("2026-01-02")
+    for detail in ("EUR", "GBP", *(f"GBP#{number}" for number in range(50)), "USD"):
+        counted: dict[str, Any] = {"total": {"N": "1"}, "orders": {"N": "1"}}
+        item = {**counter_key(f"{SALES.prefix}{view}", "1", detail), **counted}
+        store.client.put_item(TableName=store.table, Item=item)
+    counters = Counters(store, KnownGenerations(GenerationStore(store.client, store.table)))
+    with calls(store.client) as made:
+        assert list(counters.sales("2026-01-02")) == ["EUR", "GBP", "USD"]
+    # One for each currency, one for the end of each shard, and one for the generation.
+    assert Counter(made) == {"Query": 3 + len(day_views("")), "GetItem": 1}
+    assert len(counters.products("2026-01-02")) == 50
+
+
+def test_a_days_products_are_read_whatever_their_number(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    goods = [line(f"sku-{number}", 1, 1) for number in range(20)]
+    day = happened(store, "o1", placed("o1", *goods), OrderConfirmed(order_id="o1"))
+    counters = Counters(store, KnownGenerations(GenerationStore(store.client, store.table)))
+    page = counters._page
+
+    def small(*given: Any, **more: Any) -> Any:
+        return page(*given, **{"Limit": 3, **more})
+
+    monkeypatch.setattr(counters, "_page", small)
+    assert len(counters.products(day)) == len(goods)
+
+
+def test_what_a_customer_ordered_and_the_latest_orders(store: EventStore) -> None:
+    for number in range(3):
+        order_id = f"o{number}"
+        happened(store, order_id, placed(order_id, line(unit_price=1000)), OrderConfirmed(order_id=order_id))
+    happened(store, "o2", OrderCancelled(order_id="o2", reason="CancellationRequested"))
+    happened(store, "yen", placed("yen", line(unit_price=5), currency="JPY"), OrderConfirmed(order_id="yen"))
+    happened(store, "other", placed("other", customer={"customer_id": "c2"}))
+    told = lines(typed("customer", "c1", "--limit", "2"))
+    assert told[:5] == [
+        ["placed", "4"],
+        ["confirmed", "3"],
+        ["cancelled", "1"],
+        ["spent", "GBP 20.00"],
+        ["spent", "JPY 5"],
+    ]
+    assert [[order, *rest] for order, _, *rest in told[5:]] == [
+        ["yen", "CONFIRMED", "JPY 5"],
+        ["o2", "CANCELLED", "GBP 10.00"],
+    ]
+
+
+def test_a_customer_of_whom_nothing_is_known(store: EventStore) -> None:
+    result = typed("customer", "c1")
+    assert (result.exit_code, result.stderr) == (1, "there are no orders of a customer c1, or not yet\n")
+    assert typed("customer", "two words").exit_code == 2
+
+
+def test_a_reader_asks_for_generations_once_for_many_questions(store: EventStore) -> None:
+    known = KnownGenerations(GenerationStore(store.client, store.table))
+    with calls(store.client) as made:
+        assert {known.live("stock_view") for _ in range(5)} == {"1"}
+        assert {known.live("daily_sales") for _ in range(5)} == {"1"}
+    assert made == ["GetItem", "GetItem"]
+
+
+def test_a_reader_asks_again_before_it_gives_a_list_up(store: EventStore) -> None:
+    kept = GenerationStore(store.client, store.table)
+    known = KnownGenerations(kept)
+    assert known.keeps("order_view", "1")
+    assert not known.keeps("order_view", SECOND)
+    second_goes_live(store, "order_view")
+    assert known.keeps("order_view", SECOND)
+    assert known.live("order_view") == SECOND
+    kept.change("order_view", Generations.closed)
+    assert known.keeps("order_view", "1"), "for a few seconds it goes by what it knows"
+
+
+def test_a_reader_learns_of_a_switch_within_seconds(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("handlers.projections.known_generations.time.monotonic", lambda: now[0])
+    known = KnownGenerations(GenerationStore(store.client, store.table))
+    assert known.live("stock_view") == "1"
+    second_goes_live(store, "stock_view")
+    assert known.live("stock_view") == "1"
+    now[0] += 6
+    assert known.live("stock_view") == SECOND

@@ -1,0 +1,252 @@
+"""Rebuilds from the command line: followed in words, and readers led back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from events.store import EventStore
+from handlers.projections.generations import Generations, GenerationStore
+from infra.cli import rebuild as rebuild_module
+from infra.cli.connection import Connection
+from infra.cli.rebuild import WORDS
+from infra.functions import PROJECTIONS
+from tests.saga_machine import definition
+from tests.unit.commands import typed
+
+MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:RebuildProjection"
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:RebuildProjection:1"
+Event = dict[str, Any]
+
+
+@dataclass
+class Machine:
+    """Step Functions with one execution: each look at its history shows another batch of events."""
+
+    batches: list[list[Event]]
+    started: list[dict[str, Any]] = field(default_factory=list)
+    history: list[Event] = field(default_factory=list)
+    read: int = 0
+
+    def start_execution(self, *, stateMachineArn: str, input: str) -> dict[str, str]:  # noqa: A002, N803 - as botocore has it
+        assert stateMachineArn == MACHINE
+        self.started.append(json.loads(input))
+        return {"executionArn": EXECUTION}
+
+    def get_paginator(self, operation: str) -> Machine:
+        assert operation == "get_execution_history"
+        return self
+
+    def paginate(self, *, executionArn: str, reverseOrder: bool, PaginationConfig: Any) -> Iterator[Any]:  # noqa: N803
+        assert (executionArn, reverseOrder) == (EXECUTION, True)
+        if not self.batches:
+            raise AssertionError("it looks for more than there is")
+        for event in self.batches.pop(0):
+            self.history.append({"id": len(self.history) + 1, **event})
+        newest = iter(self.history[::-1])
+        while page := list(islice(newest, 2)):
+            self.read += len(page)
+            yield {"events": page}
+
+
+def entered(*names: str) -> list[Event]:
+    return [{"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": name}} for name in names]
+
+
+def judged(**more: Any) -> Event:
+    found = {"events": 12, "streams": 5, "compared": 5, "counters_moving": False, **more}
+    output = json.dumps({"projection": "order_view", "generation": "2", "judged": found})
+    return {"type": "TaskStateExited", "stateExitedEventDetails": {"name": "Judge", "output": output}}
+
+
+def failed(error: str, message: str) -> Event:
+    cause = json.dumps({"errorType": error, "errorMessage": message, "stackTrace": ["line"]})
+    return {"type": "ExecutionFailed", "executionFailedEventDetails": {"error": error, "cause": cause}}
+
+
+BUILT = [
+    entered("OpenGeneration", "AwaitWriters"),
+    [],
+    entered("ReplayArchive", "LookAtReplay", "IsReplayed", "AwaitReplay", "LookAtReplay"),
+    entered("FillFromLog", "FillPart", "IsPartFilled", "FillPart"),
+    [*entered("CompareWithLog", "ComparePart", "Judge"), judged()],
+]
+SWITCHED = entered("AreCountersStill", "SwitchReaders", "KeepOldGeneration")
+DELETED = [*entered("CloseOldGeneration", "DropOldGeneration", "Rebuilt"), {"type": "ExecutionSucceeded"}]
+
+
+def rebuilt(monkeypatch: pytest.MonkeyPatch, batches: Sequence[list[Event]], *arguments: str) -> tuple[Result, Machine]:
+    machine = Machine(list(batches))
+    monkeypatch.setattr(Connection, "client", lambda self, service: {"stepfunctions": machine}[service])
+    monkeypatch.setattr(Connection, "outputs", {"RebuildStateMachineArn": MACHINE})
+    monkeypatch.setattr(Connection, "poll_seconds", 0)
+    return typed("rebuild", *arguments), machine
+
+
+def test_it_is_followed_until_readers_are_switched(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, machine = rebuilt(monkeypatch, [*BUILT, SWITCHED], "order_view")
+    assert result.exit_code == 0, result.stderr
+    assert machine.started == [{"projection": "order_view", "keep_seconds": 86_400, "afresh": False}]
+    assert result.stderr.splitlines() == [
+        "opening a new generation",
+        "waiting until every event is applied to it too",
+        "replaying the archive into it",
+        "filling it from the log",
+        "comparing it with the log",
+        "switching readers",
+        "keeping the old generation for as long as was said",
+        "for 24h, to go back to the old generation: pipeline rollback order_view",
+    ]
+    assert dict(line.split("\t") for line in result.stdout.splitlines()) == {
+        "projection": "order_view",
+        "generation": "2",
+        "events": "12",
+        "streams": "5",
+        "compared with the log": "5",
+    }
+    assert machine.read <= 2 * len(machine.history), "no more is read than is new"
+
+
+def test_a_sample_and_counters_that_moved_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    last = judged(streams=250_000, compared=100_012, counters_moving=True)
+    result, _ = rebuilt(monkeypatch, [*BUILT, [last, *SWITCHED]], "order_view")
+    told = dict(line.split("\t") for line in result.stdout.splitlines())
+    assert told["compared with the log"] == "100012 of 250000: a sample"
+    assert "not compared" in told["counters"]
+
+
+def test_where_the_old_generation_is_not_kept_it_is_followed_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ("order_view", "--keep", "0s", "--afresh")
+    result, machine = rebuilt(monkeypatch, [*BUILT, SWITCHED, DELETED], *arguments)
+    assert result.exit_code == 0
+    assert machine.started == [{"projection": "order_view", "keep_seconds": 0, "afresh": True}]
+    assert result.stderr.splitlines()[-2:] == ["deleting the old generation", "done"]
+    assert "rollback" not in result.stderr
+
+
+def test_a_generation_that_differs_names_its_streams_and_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = "generation 2 of order_view differs from the log in 1 streams: order#o1"
+    last = [*entered("CompareWithLog", "Judge"), failed("GenerationDiffers", message)]
+    result, _ = rebuilt(monkeypatch, [*BUILT[:-1], last], "order_view", "--keep", "7d")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[-2:] == [
+        "to go on with what was begun: pipeline rebuild order_view --keep 7d",
+        f"failed while comparing it with the log: GenerationDiffers: {message}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ({"type": "ExecutionAborted"}, "failed while filling it from the log: ExecutionAborted"),
+        (
+            {"type": "ExecutionTimedOut", "executionTimedOutEventDetails": {"error": "States.Timeout"}},
+            "failed while filling it from the log: States.Timeout",
+        ),
+        (
+            {"type": "ExecutionFailed", "executionFailedEventDetails": {"error": "Lambda.Unknown", "cause": "[1]"}},
+            "failed while filling it from the log: Lambda.Unknown: [1]",
+        ),
+    ],
+)
+def test_whatever_ends_it_is_told(monkeypatch: pytest.MonkeyPatch, end: Event, told: str) -> None:
+    result, _ = rebuilt(monkeypatch, [[*entered("OpenGeneration", "FillFromLog"), end]], "order_view")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == told
+
+
+def test_what_fails_after_the_switch_is_gone_on_with_by_a_redrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    last = [*entered("DropOldGeneration"), failed("Unreadable", "no")]
+    result, _ = rebuilt(monkeypatch, [*BUILT, SWITCHED, last], "order_view", "--keep", "0s")
+    assert result.exit_code == 1
+    assert f"redrive-execution --execution-arn {EXECUTION}" in result.stderr
+    assert "pipeline rebuild" not in result.stderr
+
+
+def test_ctrl_c_leaves_it_to_itself_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("infra.cli.rebuild.time.sleep", interrupted)
+    result, _ = rebuilt(monkeypatch, BUILT, "order_view")
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert "it goes on by itself; to see how far it is: pipeline generations order_view" in result.stderr
+    assert EXECUTION in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("views",), "there is no projection 'views'; there is: customer_history, daily_sales, order_view, stock_view"),
+        (("order_view", "--keep", "long"), "'long' is no duration"),
+        (("order_view", "--keep", "400d"), "--keep 400d: 360d at most"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, arguments: Sequence[str], told: str) -> None:
+    result, machine = rebuilt(monkeypatch, [], *arguments)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert told in result.stderr
+    assert machine.started == []
+
+
+def test_a_deployment_that_knows_no_rebuild_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Connection, "outputs", {})
+    result = typed("rebuild", "order_view")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "deploy this version first" in result.stderr
+
+
+def test_there_are_words_for_every_state() -> None:
+    assert set(WORDS) == set(definition("rebuild_projection")["States"])
+    assert rebuild_module.KEPT in WORDS
+
+
+# Generations
+
+
+def test_readers_go_back_to_the_generation_before_and_forth(store: EventStore) -> None:
+    kept = GenerationStore(store.client, store.table)
+    kept.change("daily_sales", lambda known: known.opened(afresh=False).switched("2"))
+    told = typed("rollback", "daily_sales")
+    assert (told.exit_code, told.stdout.split(";")[0]) == (0, "readers see generation 1 of daily_sales again")
+    assert kept.read("daily_sales").live == "1"
+    assert typed("rollback", "daily_sales").exit_code == 0
+    assert kept.read("daily_sales").live == "2"
+
+
+def test_where_nothing_is_left_to_go_back_to_it_says_so(store: EventStore) -> None:
+    result = typed("rollback", "order_view")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "order_view: no generation that was live before is left; rebuild it\n"
+    assert typed("rollback", "views").exit_code == 2
+
+
+def test_generations_are_listed_with_what_they_are_there_for(store: EventStore) -> None:
+    kept = GenerationStore(store.client, store.table)
+    kept.change("daily_sales", lambda known: known.opened(afresh=False).switched("2").opened(afresh=False))
+    listed = [line.split("\t") for line in typed("generations").stdout.splitlines()]
+    of_sales = [["daily_sales", "1", "retiring"], ["daily_sales", "2", "live"], ["daily_sales", "3", "building"]]
+    assert [row for row in listed if row[0] == "daily_sales"] == of_sales
+    assert {row[0] for row in listed} == set(PROJECTIONS)
+    assert [line.split("\t") for line in typed("generations", "daily_sales").stdout.splitlines()] == of_sales
+    kept.change("daily_sales", Generations.closed)
+    assert ["daily_sales", "1", "dropping"] in [
+        line.split("\t") for line in typed("generations", "daily_sales").stdout.splitlines()
+    ]
+    assert typed("generations", "views").exit_code == 2
+
+
+def test_projections_are_known_without_what_only_developers_have() -> None:
+    program = (
+        "import sys, infra.functions as f; assert f.PROJECTIONS; print(sorted({'uv', 'aws_cdk'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
