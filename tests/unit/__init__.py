@@ -11,6 +11,8 @@ ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "TABLE_NAME": TABLE,
     "ORDERS_BUS_NAME": "orders",
+    "ORDERS_BUS_ARN": "arn:aws:events:us-east-1:123456789012:event-bus/orders",
+    "ARCHIVE_ARN": "arn:aws:events:us-east-1:123456789012:archive/orders",
     "DEAD_LETTER_QUEUE_URL": QUEUE_URL,
     "EMAIL_SENDER": SENDER,
     "JWT_ISSUER": "https://issuer.example",

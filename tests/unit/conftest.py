@@ -25,6 +25,7 @@ with patch.dict(os.environ, ENVIRONMENT):
         *("inventory.intake", "inventory.service", "inventory.stock_watch", "ordering.intake", "ordering.service"),
         *("inventory.shipped_stock", "shipping.intake", "files.intake"),
         *("payments.service", "shipping.service", "outbox", "projections.order_view", "notification.order_emails"),
+        *("projections.customer_history", "projections.daily_sales", "projections.stock_view", "projections.rebuild"),
         *("api.authorizer", "api.query"),
     ):
         importlib.import_module(f"handlers.{entry_point}")

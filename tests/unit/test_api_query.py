@@ -238,13 +238,15 @@ def test_a_damaged_cursor_is_refused(orders: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize(
     "forged",
     [
-        {"order_id": "o1", "sort_key": ""},
-        {"order_id": "", "sort_key": "x"},
-        {"order_id": "a#b", "sort_key": "x"},
-        {"order_id": "o1", "sort_key": "x" * 2000},
-        {"order_id": "o1", "sort_key": 1},
-        {"order_id": "o1", "sort_key": None},
-        {"order_id": "o1"},
+        {"generation": "1", "order_id": "o1", "sort_key": ""},
+        {"generation": "1", "order_id": "", "sort_key": "x"},
+        {"generation": "1", "order_id": "a#b", "sort_key": "x"},
+        {"generation": "1", "order_id": "o1", "sort_key": "x" * 2000},
+        {"generation": "1", "order_id": "o1", "sort_key": 1},
+        {"generation": "1", "order_id": "o1", "sort_key": None},
+        {"generation": "1", "order_id": "o1"},
+        {"order_id": "o1", "sort_key": "x"},
+        {"generation": "", "order_id": "o1", "sort_key": "x"},
         [],
     ],
 )
@@ -258,7 +260,9 @@ def test_a_made_up_cursor_is_refused_where_it_is_no_position(store: EventStore, 
 
 
 def test_a_made_up_cursor_leads_to_the_callers_own_orders_at_most(orders: list[tuple[str, str]]) -> None:
-    between = cursors.encode(Position(order_id="x02", sort_key=f"{at(2).isoformat()}#x02"), f"{CALLER} None")
+    between = cursors.encode(
+        Position(generation="1", order_id="x02", sort_key=f"{at(2).isoformat()}#x02"), f"{CALLER} None"
+    )
     listed = [each["order_id"] for each in told(ask("/orders", limit=100, cursor=between))["orders"]]
     assert listed
     assert set(listed) <= {order_id for order_id, _ in orders}
