@@ -35,7 +35,8 @@ class Refused(Exception):
 class Memory:
     """A table. ``page`` is how many items a page of a scan or a query has at most.
 
-    ``on_call`` is called with each operation and its request, before it is done; what it raises, the caller gets.
+    ``on_call`` is called with each operation and its request, before it is done; what it raises, the caller gets, as an
+    answer where it is :class:`Refused`.
     ``done`` is called after it.
     """
 
@@ -64,13 +65,14 @@ class Memory:
 
     def _answer(self, model: Any, params: Mapping[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
         request = json.loads(params["body"])
-        self.on_call(model.name, request)
+        answer_to = getattr(self, f"_{model.name}", None)
+        if answer_to is None:
+            raise Unknown(model.name)
         try:
-            answer = getattr(self, f"_{model.name}")(**request)
+            self.on_call(model.name, request)
+            answer = answer_to(**request)
         except Refused as refused:
             return SimpleNamespace(status_code=400), refused.answer
-        except AttributeError as missing:
-            raise Unknown(model.name) from missing
         self.done(model.name)
         return SimpleNamespace(status_code=200), answer
 

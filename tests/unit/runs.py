@@ -24,12 +24,10 @@ from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderPlaced, OrderRejected
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
 from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDelivered, ShipmentDispatched
-from handlers.aws import event_store, eventbridge
 from handlers.projections import customer_history, daily_sales, order_view, stock_view
 from handlers.projections.counting import CountingViews
 from handlers.projections.order_fold import fold
 from handlers.projections.projection import Projection
-from handlers.projections.rebuild import Rebuild
 from infra.local.generator import generate
 from infra.local.submissions import distinct
 from tests.unit.memory import Key, Memory
@@ -42,13 +40,8 @@ PROJECTIONS: Mapping[str, Projection] = {
 COUNTING: Mapping[str, CountingViews] = {
     name: projection for name, projection in PROJECTIONS.items() if isinstance(projection, CountingViews)
 }
-REBUILD = Rebuild(
-    event_store(), eventbridge(), "arn:aws:events:us-east-1:1:archive/a", "arn:aws:events:us-east-1:1:event-bus/orders"
-)
-CLIENTS: Sequence[Any] = (
-    *(module._store.client for module in (order_view, daily_sales, stock_view, customer_history)),
-    REBUILD._store.client,
-)
+STORE = daily_sales._store
+CLIENTS: Sequence[Any] = [module._store.client for module in (order_view, daily_sales, stock_view, customer_history)]
 _WAYS = ("confirmed", "delivered", "recalled", "out of stock", "declined", "placed")
 _CHUNK = 99
 
@@ -69,7 +62,8 @@ def run(count: int, seed: int = 1) -> list[Recorded]:
     log: list[Recorded] = []
     shelf = tuple(DeliveredLine(sku=sku, quantity=quantity) for sku, quantity in list(generated.stock.items())[:_CHUNK])
     log += _stream("delivery#d1", StockReceived(delivery_id="d1", chunk=1, chunks=1, lines=shelf))
-    for number, submission in enumerate(distinct(generated.submissions)):
+    first = {submission.detail["order_id"]: submission for submission in reversed(distinct(generated.submissions))}
+    for number, submission in enumerate(reversed(first.values())):
         at = 3 * 3600 * number
         match submission.decided:
             case OrderPlaced() as placed:
@@ -137,9 +131,7 @@ def _order(placed: OrderPlaced, way: str, at: int, rand: random.Random) -> list[
     kinds = (streams.order, streams.reservation, streams.payment, streams.shipment)
     day = at + rand.randrange(3600)
     return [
-        each
-        for kind, events in zip(kinds, told[way], strict=True)
-        for each in _stream(kind(order_id), *events, at=day)
+        each for kind, events in zip(kinds, told[way], strict=True) for each in _stream(kind(order_id), *events, at=day)
     ]
 
 
