@@ -23,7 +23,7 @@ _FIELDS = {
 
 
 class Machine:
-    """One execution. ``trace`` are the states entered, those inside maps too; an error of a task ends it, untried again.
+    """One execution. ``trace`` are the states entered, in maps too. An error of a task ends it: nothing is retried.
 
     Maps go through their items one after the other.
     """

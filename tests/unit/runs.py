@@ -34,8 +34,7 @@ from tests.unit.memory import Key, Memory
 from tests.unit.samples import START, image, record
 
 PROJECTIONS: Mapping[str, Projection] = {
-    module.projection.name: module.projection  # type: ignore[attr-defined]
-    for module in (order_view, daily_sales, stock_view, customer_history)
+    module.projection.name: module.projection for module in (order_view, daily_sales, stock_view, customer_history)
 }
 COUNTING: Mapping[str, CountingViews] = {
     name: projection for name, projection in PROJECTIONS.items() if isinstance(projection, CountingViews)
@@ -82,7 +81,7 @@ def _order(placed: OrderPlaced, way: str, at: int, rand: random.Random) -> list[
         quantities[line.sku] += line.quantity
     goods = [StockLine(sku=sku, quantity=quantity) for sku, quantity in sorted(quantities.items())]
     chunks = [tuple(goods[start : start + _CHUNK]) for start in range(0, len(goods), _CHUNK)]
-    money = {"order_id": order_id, "amount": placed.total, "currency": placed.currency}
+    money: dict[str, Any] = {"order_id": order_id, "amount": placed.total, "currency": placed.currency}
     of = {"order_id": order_id}
 
     def cancelled(reason: str) -> list[DomainEvent]:

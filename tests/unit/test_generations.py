@@ -1,6 +1,7 @@
 """Generations: one is live, at most one is being built, no number is given twice, and writers never lose a change."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -52,7 +53,7 @@ def changed(names: Sequence[str]) -> list[Generations]:
 def test_whatever_happens_one_generation_is_live_and_no_number_is_given_twice(names: list[str]) -> None:
     passed = changed(names)
     gone: set[str] = set()
-    for before, after in zip(passed, passed[1:], strict=False):
+    for before, after in pairwise(passed):
         states = list(after.states.values())
         assert states.count(State.LIVE) == 1
         assert states.count(State.BUILDING) <= 1
