@@ -268,6 +268,8 @@ def functions(emulator: Emulator, environment: Mapping[str, str]) -> Iterator[Fu
         "AWS_DEFAULT_REGION": REGION,
         "ORDERS_BUS_NAME": "no-bus",
         "DEAD_LETTER_QUEUE_URL": "no-queue",
+        "ARCHIVE_ARN": "no-archive",
+        "ORDERS_BUS_ARN": "no-bus",
         "EMAIL_SENDER": SENDER,
         "POWERTOOLS_SERVICE_NAME": "in-process",
         "POWERTOOLS_METRICS_NAMESPACE": "OrderPipeline",

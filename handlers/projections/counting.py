@@ -191,8 +191,9 @@ class CountingViews:
         Raises:
             Throttled: try again.
         """
+        busy = False
         for attempt in range(_CONFLICTS_BEFORE_GIVING_WAY):
-            if attempt:
+            if busy:
                 time.sleep(_FIRST_WAIT_SECONDS * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
             try:
                 with throttling():
@@ -204,7 +205,8 @@ class CountingViews:
                 codes = [reason.get("Code") for reason in reasons[: len(pieces)]]
                 before = [code == "ConditionalCheckFailed" for code in codes]
                 pieces = [piece for piece, added in zip(pieces, before, strict=True) if not added]
-                if not any(before) and not _busy(reasons):
+                busy = _busy(reasons)
+                if not any(before) and not busy:
                     raise
                 if not pieces:
                     return

@@ -162,8 +162,10 @@ def log(world: World) -> list[Item]:
     return [item for _, item in sorted(world.table.items().items()) if "type" in item]
 
 
-def view_of(*places: tuple[str, int], prior: Prior, seen: tuple[tuple[str, int], ...] = ()) -> Case:
-    """These events reach the order view at once; it has ``seen`` others before."""
+def view_of(
+    *places: tuple[str, int], prior: Prior, seen: tuple[tuple[str, int], ...] = (), projection: str = "order_view"
+) -> Case:
+    """These events reach a projection at once; it has ``seen`` others before."""
 
     def bodies(world: World, chosen: tuple[tuple[str, int], ...]) -> dict[str, Any]:
         return sqs(*(domain_event(world.event(f"{kind}#{ORDER}", version)) for kind, version in chosen))
@@ -171,9 +173,9 @@ def view_of(*places: tuple[str, int], prior: Prior, seen: tuple[tuple[str, int],
     def before(world: World) -> None:
         prior(world)
         if seen:
-            world.deliver("order_view", bodies(world, seen))
+            world.deliver(projection, bodies(world, seen))
 
-    return Case("order_view", lambda world: bodies(world, places), before)
+    return Case(projection, lambda world: bodies(world, places), before)
 
 
 def rejected(world: World) -> Item:
@@ -552,6 +554,18 @@ CASES: dict[str, Case] = {
         ("cancellation", 2),
         ("shipment", 2),
         prior=reported("dispatched", prior=requested("refuse_cancellation")),
+    ),
+    # the projections that count
+    "sold": view_of(("order", 2), prior=after(*FORWARD), projection="daily_sales"),
+    "stock, taken": view_of(("reservation", 1), prior=after(*FORWARD), projection="stock_view"),
+    "stock, taken and released, seen in part": view_of(
+        *(("reservation", 2), ("reservation", 1)),
+        prior=after(*BACK),
+        seen=(("reservation", 1),),
+        projection="stock_view",
+    ),
+    "customer, confirmed": view_of(
+        *(("order", 1), ("order", 2)), prior=after(*FORWARD), seen=(("order", 1),), projection="customer_history"
     ),
     # order_notifications
     "told, confirmed": notifications(ORDER, prior=after(*FORWARD)),

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from events import streams
 from infra.functions import FUNCTIONS
 from tests.infra.template import Template, listed, target_of
 
+STREAMS = {f"{kind}#*" for kind in streams.CONTEXTS}
 # What each function may do on the table: action -> the key prefixes it may do it on.
 TABLE = {
     "order_intake": {"PutItem": {"order#*", "rejection#*", "cancellation#*"}, "Query": {"order#*"}},
@@ -38,8 +40,35 @@ TABLE = {
     },
     "shipped_stock": {"Query": {"reservation#*"}, "PutItem": {"reservation#*"}},
     "order_view": {
+        "GetItem": {"projection#order_view"},
         "UpdateItem": {"view#order#*"},
         "Query": {"order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*"},
+    },
+    "daily_sales": {
+        "GetItem": {"projection#daily_sales"},
+        "UpdateItem": {"view#sales#*"},
+        "PutItem": {"applied#daily_sales#*"},
+        "Query": {"order#*"},
+    },
+    "stock_view": {
+        "GetItem": {"projection#stock_view"},
+        "UpdateItem": {"view#stock#*"},
+        "PutItem": {"applied#stock_view#*"},
+    },
+    "customer_history": {
+        "GetItem": {"projection#customer_history"},
+        "UpdateItem": {"view#customer#*"},
+        "PutItem": {"applied#customer_history#*"},
+        "Query": {"order#*"},
+    },
+    "rebuild": {
+        "GetItem": {"projection#*"},
+        "PutItem": {"projection#*", "applied#*"},
+        "UpdateItem": {"view#*"},
+        "Query": STREAMS,
+        "Scan": {"*"},
+        "BatchGetItem": STREAMS | {"view#*", "applied#*"},
+        "BatchWriteItem": {"view#*", "applied#*"},
     },
     "order_notifications": {"Query": {"notification#*", "order#*"}, "PutItem": {"notification#*"}},
     "welcome_email": {"Query": {"customer#*", "order#*"}, "PutItem": {"customer#*"}},
@@ -89,6 +118,11 @@ BESIDES = {
     "shipping_service": {},
     "shipped_stock": QUEUE | DEAD_LETTERS,
     "order_view": QUEUE | DEAD_LETTERS,
+    "daily_sales": QUEUE | DEAD_LETTERS,
+    "stock_view": QUEUE | DEAD_LETTERS,
+    "customer_history": QUEUE | DEAD_LETTERS,
+    # Starting a replay is granted on the bus too, which a test below holds.
+    "rebuild": {"events:StartReplay": "archive/orders", "events:DescribeReplay": "replay/rebuild.*"},
     "dead_letters": QUEUE | dict.fromkeys(["s3:PutObject", "s3:GetObject", "s3:ListBucket"], "AWS::S3::Bucket"),
     "order_notifications": QUEUE | DEAD_LETTERS | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
     "replenishment": QUEUE | DEAD_LETTERS,
@@ -140,6 +174,8 @@ def test_besides_the_table_a_function_may_do_this_and_no_more(template: Template
         for resource in statement["Resource"]:
             if resource == "*":
                 anywhere.update(statement["Action"])
+            elif (named := events_resource(resource)) is not None:
+                granted |= dict.fromkeys(statement["Action"], named)
             elif of_table(resource, table) is None:
                 granted |= dict.fromkeys(statement["Action"], types[target_of(resource)])
     assert granted == BESIDES[key] | OWN_LOGS
@@ -227,10 +263,19 @@ def test_publishers_may_put_on_the_intake_bus_and_nothing_else(template: Templat
     assert target_of(statement["Resource"]) == bus_named(template, "order-intake")
 
 
-def test_a_saga_may_call_its_four_functions(template: Template) -> None:
+SERVICES = {"OrderingService", "InventoryService", "PaymentsService", "ShippingService"}
+
+
+@pytest.mark.parametrize(
+    ("name", "services"),
+    [("OrderSaga", SERVICES), ("OrderCancellation", SERVICES), ("RebuildProjection", {"Rebuild"})],
+)
+def test_a_state_machine_may_call_its_functions(template: Template, name: str, services: set[str]) -> None:
     machines = template.of_type("AWS::StepFunctions::StateMachine").values()
-    assert len({target_of(machine["RoleArn"]) for machine in machines}) == 2
+    assert len({target_of(machine["RoleArn"]) for machine in machines}) == len(machines)
     for machine in machines:
+        if machine["StateMachineName"] != name:
+            continue
         called: set[str] = set()
         for statement in template.statements(target_of(machine["RoleArn"])):
             if statement["Resource"] == ["*"]:
@@ -238,7 +283,7 @@ def test_a_saga_may_call_its_four_functions(template: Template) -> None:
             else:
                 assert statement["Action"] == ["lambda:InvokeFunction"]
                 called |= {target_of(resource) for resource in statement["Resource"]}
-        assert called == {"OrderingService", "InventoryService", "PaymentsService", "ShippingService"}
+        assert called == services
 
 
 def test_the_audit_copy_is_written_by_firehose_and_firehose_by_its_rule(template: Template) -> None:
@@ -298,6 +343,24 @@ def of_table(resource: Any, table: str) -> str | None:
         case {"Fn::Join": ["", [{"Fn::GetAtt": [name, "Arn"]}, str(path)]]} if name == table:
             return path.replace("/index/", " of ")
     return None
+
+
+def events_resource(resource: Any) -> str | None:
+    """What of EventBridge a grant is on that is in no stack, by an ARN put together: an archive, or replays."""
+    match resource:
+        case {"Fn::Join": ["", [*_, str(path)]]} if path.startswith((":archive/", ":replay/")):
+            return path.removeprefix(":")
+    return None
+
+
+def test_the_rebuild_may_replay_the_archive_of_the_orders_bus_alone(template: Template) -> None:
+    [starts] = [
+        one for one in template.statements(template.role_of("Rebuild")) if "events:StartReplay" in one["Action"]
+    ]
+    bus, archive = sorted(starts["Resource"], key=lambda each: events_resource(each) or "")
+    _, made = template.only("AWS::Events::Archive")
+    assert events_resource(archive) == f"archive/{made['ArchiveName']}"
+    assert target_of(bus) == bus_named(template, "orders") == target_of(made["SourceArn"])
 
 
 def bus_named(template: Template, name: str) -> str:

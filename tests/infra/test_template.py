@@ -14,7 +14,7 @@ from infra.names import in_template
 from tests.infra.template import Template, listed, target_of
 
 NO_REPLAY = [{"exists": False}]
-PROJECTIONS = {"OrderViewQueue"}
+PROJECTIONS = {"OrderViewQueue", "DailySalesQueue", "StockViewQueue", "CustomerHistoryQueue"}
 
 
 def test_every_rule_but_the_projections_and_the_audits_excludes_replays(template: Template) -> None:
@@ -23,6 +23,8 @@ def test_every_rule_but_the_projections_and_the_audits_excludes_replays(template
         [target] = rule["Targets"]
         if target_of(target["Arn"]) in {*PROJECTIONS, audit}:
             assert "replay-name" not in rule["EventPattern"], name
+            # A replay names the rules it is for.
+            assert f"{rule['Name']}_queue" == _snake(target_of(target["Arn"]))
         else:
             assert rule["EventPattern"]["replay-name"] == NO_REPLAY, name
 
@@ -335,6 +337,7 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["DEAD_LETTER_QUEUE_URL"] if function.dead_letters else []),
             *(["EMAIL_SENDER"] if function.sends_email else []),
             *(["DEAD_LETTER_QUEUES", "LETTERS_BUCKET_NAME"] if isinstance(function.trigger, DeadLetterFeed) else []),
+            *(["ARCHIVE_ARN", "ORDERS_BUS_ARN"] if function.rebuilds else []),
             *(["OWN_QUEUE_URL", "ORDER_QUEUE_URL"] if isinstance(function.trigger, FileDrop) else []),
         }
     packages = {(function.package, str(functions[function.name]["Code"])) for function in FUNCTIONS}
@@ -362,7 +365,7 @@ def test_a_task_outlives_its_function(template: Template) -> None:
 
 def test_state_machines_are_logged_and_traced_and_their_failures_raise_an_alarm(template: Template) -> None:
     machines = template.of_type("AWS::StepFunctions::StateMachine")
-    assert len(machines) == 2
+    assert len(machines) == 3
     groups = set()
     for machine in machines.values():
         assert machine["StateMachineType"] == "STANDARD"
@@ -383,6 +386,10 @@ def test_the_sender_is_an_identity_of_the_stack(template: Template) -> None:
     _, identity = template.only("AWS::SES::EmailIdentity")
     variables = template.of_type("AWS::Lambda::Function")["OrderNotifications"]["Environment"]["Variables"]
     assert identity["EmailIdentity"] == variables["EMAIL_SENDER"] == "orders@example.com"
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 def machine_named(template: Template, name: str) -> str:
@@ -428,8 +435,14 @@ def filter_of(mapping: dict[str, Any]) -> Any:
 
 
 def tasks_of(machine: dict[str, Any]) -> dict[str, Any]:
-    states = json.loads(machine["DefinitionString"])["States"]
-    return {name: state for name, state in states.items() if state["Type"] == "Task"}
+    """The tasks of a state machine by name, those inside maps included."""
+    found: dict[str, Any] = {}
+    inside = [json.loads(machine["DefinitionString"])["States"]]
+    while inside:
+        states = inside.pop()
+        found |= {name: state for name, state in states.items() if state["Type"] == "Task"}
+        inside += [state["ItemProcessor"]["States"] for state in states.values() if state["Type"] == "Map"]
+    return found
 
 
 def denies_without_tls(policy: dict[str, Any]) -> bool:

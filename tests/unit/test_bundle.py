@@ -100,7 +100,8 @@ print(json.dumps(failed))
     variables = ("TABLE_NAME", "ORDERS_BUS_NAME", "EMAIL_SENDER", "DEAD_LETTER_QUEUE_URL", "LAMBDA_TASK_ROOT")
     powertools = {"POWERTOOLS_SERVICE_NAME": "test", "POWERTOOLS_METRICS_NAMESPACE": "test"}
     tokens = {"JWT_ISSUER": "test", "JWT_AUDIENCE": "test", "JWT_JWKS_URL": "https://issuer.example/keys"}
-    environment = dict.fromkeys(variables, "test") | powertools | tokens | {"AWS_DEFAULT_REGION": "eu-west-1"}
+    rebuild = dict.fromkeys(["ARCHIVE_ARN", "ORDERS_BUS_ARN"], "test")
+    environment = dict.fromkeys(variables, "test") | powertools | tokens | rebuild | {"AWS_DEFAULT_REGION": "eu-west-1"}
     command = [sys.executable, "-I", "-S", "-B", "-c", program, str(bundle.build("local", package))]
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     assert json.loads(done.stdout) == {}

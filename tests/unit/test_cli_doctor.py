@@ -269,7 +269,7 @@ def test_a_copy_that_is_not_readable_and_a_time_that_is_none_are_told_in_a_line(
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(f"s3://{BUCKET}/{DAY}broken is not readable as events")
     result = typed("doctor", "--grace", "soon")
-    assert (result.exit_code, result.stderr) == (2, "'soon' is no duration, such as 90s, 15m, 2h or 7d\n")
+    assert (result.exit_code, result.stderr) == (2, "'soon' is no duration of up to 3650d: 0s, 90m, 24h, 7d\n")
 
 
 # Republish

@@ -1,0 +1,126 @@
+"""Comparing a generation with the log: pages of any size, samples, and traffic that goes on."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events.ordering import OrderConfirmed
+from handlers.projections import scan
+from handlers.projections.checking import Comparison, Tally
+from handlers.projections.projection import by_stream
+from handlers.projections.scan import Segment
+from tests.unit.memory import Memory
+from tests.unit.runs import PROJECTIONS, STORE, projecting, run
+from tests.unit.samples import START, image, record
+
+LOG = run(6, seed=2)
+NAMES = sorted(PROJECTIONS)
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking again does not wait."""
+    monkeypatch.setattr("handlers.projections.checking.time.sleep", lambda _: None)
+
+
+def compared(name: str, *, segments: int = 1, at_once: int = 1_000, share: float = 1.0) -> Tally:
+    """A comparison of the whole table, by calls that take ``at_once`` pages each."""
+    whole = Tally()
+    for number in range(segments):
+        after, done = None, False
+        while not done:
+            comparison = Comparison(PROJECTIONS[name], "1", STORE, share=share)
+            for taken, page in enumerate(
+                scan.pages(STORE.client, STORE.table, Segment(number, segments), after), start=1
+            ):
+                comparison.take(page.items)
+                after, done = page.end, page.end is None
+                if taken == at_once:
+                    break
+            tally = comparison.settled()
+            whole.streams += tally.streams
+            whole.compared += tally.compared
+            whole.differing += tally.differing
+            whole.unknown += tally.unknown
+            for part, difference in tally.sums.items():
+                whole.sums[part] += difference
+    return whole
+
+
+def applied(memory: Memory) -> None:
+    for projection in PROJECTIONS.values():
+        assert projection.apply("1", LOG) == {}
+
+
+@given(st.sampled_from(NAMES), st.integers(1, 40), st.integers(1, 3), st.integers(1, 4))
+@settings(max_examples=40)
+def test_however_streams_are_split_over_pages_calls_and_segments_each_is_compared_once(
+    name: str, page: int, segments: int, at_once: int
+) -> None:
+    with projecting(LOG, page=page) as memory:
+        applied(memory)
+        tally = compared(name, segments=segments, at_once=at_once)
+    streams = len(by_stream(LOG))
+    assert (tally.streams, tally.compared, tally.differing, tally.unknown) == (streams, streams, [], [])
+    assert set(tally.sums.values()) <= {0}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_stream_that_was_not_applied_is_named(name: str) -> None:
+    with projecting(LOG, page=4):
+        tally = compared(name)
+    fed = {stream for stream in by_stream(LOG) if shows(name, stream)}
+    assert set(tally.differing) == fed
+    assert len(tally.differing) == len(fed) > 0
+
+
+def shows(name: str, stream: str) -> bool:
+    """Whether a projection shows something of a stream."""
+    with projecting(LOG) as memory:
+        assert PROJECTIONS[name].apply("1", by_stream(LOG)[stream]) == {}
+        return bool(memory.under("view#"))
+
+
+def test_counters_are_summed_over_all_streams_whatever_the_sample() -> None:
+    with projecting(LOG) as memory:
+        applied(memory)
+        key = next(key for key in memory.under("view#stock#"))
+        memory.items[key] = {**memory.items[key], "received": {"N": "123456"}}
+        tally = compared("stock_view", share=0.2)
+    assert tally.compared < tally.streams
+    assert tally.differing == []
+    assert any(tally.sums.values())
+
+
+@pytest.mark.parametrize("name", ["order_view", "customer_history"])
+def test_what_is_on_its_way_when_it_is_looked_at_is_no_difference(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event is in the log before it is in the view; looked at again, it is there."""
+    stream = next(each for each, history in by_stream(LOG).items() if each[:6] == "order#" and len(history) == 1)
+    late = record(OrderConfirmed(order_id=stream[6:]), stream, 2, START)
+    with projecting(LOG) as memory:
+        applied(memory)
+        memory.put([image(late)])
+        monkeypatch.setattr("handlers.projections.checking.time.sleep", lambda _: PROJECTIONS[name].apply("1", [late]))
+        assert compared(name).differing == []
+
+
+def test_what_is_applied_after_its_stream_was_read_is_not_made_up() -> None:
+    """The view is ahead of the page that has its stream: the log knows the event by the time it is asked."""
+    stream = next(each for each, history in by_stream(LOG).items() if each[:6] == "order#" and len(history) == 1)
+    late = record(OrderConfirmed(order_id=stream[6:]), stream, 2, START)
+    with projecting(LOG) as memory:
+        applied(memory)
+        comparison = Comparison(PROJECTIONS["order_view"], "1", STORE)
+        comparison.take([image(each) for each in LOG])
+        memory.put([image(late)])
+        assert PROJECTIONS["order_view"].apply("1", [late]) == {}
+        comparison.take(list(memory.under("view#").values()))
+        tally = comparison.settled()
+    assert (tally.differing, tally.unknown) == ([], [])
+
+
+def test_an_event_that_cannot_be_read_is_named() -> None:
+    with projecting(LOG) as memory:
+        memory.put([{**image(LOG[0]), "type": {"S": "OrderForgotten"}}])
+        with pytest.raises(scan.Unreadable, match="delivery#d1 event#0000000001"):
+            compared("order_view")

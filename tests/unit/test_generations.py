@@ -1,0 +1,149 @@
+"""Generations: one is live, at most one is being built, no number is given twice, and writers never lose a change."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events.store import EventStore, Throttled
+from handlers.projections.generations import (
+    Generations,
+    GenerationStore,
+    NotBuilding,
+    NothingToRollBackTo,
+    State,
+)
+from tests.unit.samples import clear
+
+Change = Callable[[Generations], Generations]
+
+
+def switched(known: Generations) -> Generations:
+    return known.switched(known.building or known.live)
+
+
+def rolled_back(known: Generations) -> Generations:
+    try:
+        return known.rolled_back()
+    except NothingToRollBackTo:
+        return known
+
+
+CHANGES: dict[str, Change] = {
+    "open": lambda known: known.opened(afresh=False),
+    "open afresh": lambda known: known.opened(afresh=True),
+    "switch": switched,
+    "roll back": rolled_back,
+    "close": Generations.closed,
+    "drop": lambda known: known.without(known.dropping),
+}
+
+
+def changed(names: Sequence[str]) -> list[Generations]:
+    """The generations after each of these changes."""
+    found = [Generations()]
+    for name in names:
+        found.append(CHANGES[name](found[-1]))
+    return found
+
+
+@given(st.lists(st.sampled_from(list(CHANGES)), max_size=30))
+def test_whatever_happens_one_generation_is_live_and_no_number_is_given_twice(names: list[str]) -> None:
+    passed = changed(names)
+    gone: set[str] = set()
+    for before, after in pairwise(passed):
+        states = list(after.states.values())
+        assert states.count(State.LIVE) == 1
+        assert states.count(State.BUILDING) <= 1
+        new = after.states.keys() - before.states.keys()
+        assert all(int(each) == after.last > before.last for each in new)
+        assert not new & gone
+        gone |= before.states.keys() - after.states.keys()
+        # What readers may be reading is fed, and deleted only by way of being fed no longer.
+        assert {before.live, after.live} <= set(after.fed)
+        assert not set(after.fed) & set(before.dropping)
+        assert (before.states.keys() - after.states.keys()) <= set(before.dropping)
+
+
+def test_a_generation_is_gone_on_with_unless_another_is_wanted() -> None:
+    begun = Generations().opened(afresh=False)
+    assert (begun.live, begun.building, begun.opened(afresh=False)) == ("1", "2", begun)
+    anew = begun.opened(afresh=True)
+    assert (anew.live, anew.building, anew.dropping) == ("1", "3", ["2"])
+
+
+def test_a_generation_that_is_live_stays_it_and_one_that_is_not_being_built_never_becomes_it() -> None:
+    live = Generations().opened(afresh=False).switched("2")
+    assert live.switched("2") == live
+    assert live.states == {"1": State.RETIRING, "2": State.LIVE}
+    for other in ("1", "3"):
+        with pytest.raises(NotBuilding, match=f"generation {other} is"):
+            live.switched(other)
+
+
+def test_back_and_forth_as_long_as_both_are_fed() -> None:
+    switched = Generations().opened(afresh=False).switched("2")
+    back = switched.rolled_back()
+    assert (back.live, back.fed) == ("1", ["1", "2"])
+    assert back.rolled_back() == switched
+    with pytest.raises(NothingToRollBackTo):
+        switched.closed().rolled_back()
+
+
+# In the table
+
+
+def test_without_an_item_the_first_generation_is_live(store: EventStore) -> None:
+    assert GenerationStore(store.client, store.table).read("p") == Generations()
+
+
+class Racing(GenerationStore):
+    """Others make their changes between its reading and its writing."""
+
+    def __init__(self, store: EventStore, others: list[Change]) -> None:
+        super().__init__(store.client, store.table)
+        self._others = others
+        self._plain = GenerationStore(store.client, store.table)
+
+    def read(self, projection: str) -> Generations:
+        known = super().read(projection)
+        if self._others:
+            self._plain.change(projection, self._others.pop(0))
+        return known
+
+
+@given(
+    st.lists(st.sampled_from(list(CHANGES)), max_size=3),
+    st.sampled_from(list(CHANGES)),
+    st.lists(st.sampled_from(list(CHANGES)), max_size=3),
+)
+@settings(max_examples=40)
+def test_a_writer_who_is_outrun_decides_anew(store: EventStore, before: list[str], one: str, others: list[str]) -> None:
+    """Nobody's change is lost, and none is made to what is no longer so: as if they had come one after the other."""
+    clear(store)
+    plain = GenerationStore(store.client, store.table)
+    for name in before:
+        plain.change("p", CHANGES[name])
+    left = [CHANGES[name] for name in others]
+    made = Racing(store, left).change("p", CHANGES[one])
+    happened = others[: len(others) - len(left)]
+    # Its own change comes last: after others that it saw, or that changed nothing.
+    expected = changed([*before, *happened, one])[-1]
+    assert made.states in (expected.states, CHANGES[one](changed([*before])[-1]).states)
+    stands = plain.read("p")
+    assert list(stands.states.values()).count(State.LIVE) == 1
+    assert stands.states in (expected.states, changed([*before, one, *happened])[-1].states)
+
+
+def test_a_writer_who_is_always_outrun_tries_again_later(store: EventStore) -> None:
+    others: list[Change] = [CHANGES["open afresh"]] * 20
+    with pytest.raises(Throttled, match="too many others"):
+        Racing(store, others).change("p", CHANGES["open afresh"])
+
+
+def test_projections_do_not_meet(store: EventStore) -> None:
+    generations = GenerationStore(store.client, store.table)
+    generations.change("p", CHANGES["open"])
+    assert generations.read("q") == Generations()
