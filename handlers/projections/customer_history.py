@@ -3,9 +3,9 @@
 The orders themselves are in the index of order views. Guests have no history.
 """
 
+from functools import partial
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
-from handlers.aws import event_store
 from handlers.projections.counter_items import CUSTOMERS
 from handlers.projections.counting import Cell, Counting, CountingViews, History, Share
 from handlers.projections.feeding import fed_by_queue
@@ -31,6 +31,7 @@ def share(record: Recorded, history: History) -> Share:
     return {Cell(placed.customer.customer_id): adds}
 
 
-_store = event_store()
-projection = CountingViews(Counting(CUSTOMERS, (OrderPlaced, OrderConfirmed, OrderCancelled), share), _store)
-handler = fed_by_queue(projection, _store)
+projection = partial(
+    CountingViews, Counting(CUSTOMERS, (OrderPlaced, OrderConfirmed, OrderCancelled), share)
+)
+handler = fed_by_queue(projection)

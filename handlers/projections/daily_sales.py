@@ -4,11 +4,11 @@ An order counts on the day, in UTC, that confirmed it, and is taken out of that 
 day is kept in shards, since all its orders meet there; a reader adds them up.
 """
 
+from functools import partial
 from zlib import crc32
 
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
-from handlers.aws import event_store
 from handlers.projections.counter_items import SALES, SHARDS, day_views
 from handlers.projections.counting import Cell, Counting, CountingViews, History, Share
 from handlers.projections.feeding import fed_by_queue
@@ -42,6 +42,5 @@ def _products(placed: OrderPlaced) -> dict[str, tuple[int, int]]:
     return products
 
 
-_store = event_store()
-projection = CountingViews(Counting(SALES, (OrderConfirmed, OrderCancelled), share), _store)
-handler = fed_by_queue(projection, _store)
+projection = partial(CountingViews, Counting(SALES, (OrderConfirmed, OrderCancelled), share))
+handler = fed_by_queue(projection)

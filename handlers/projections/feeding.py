@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -12,6 +15,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from events.envelope import Recorded
 from events.store import EventStore
 from handlers import batches
+from handlers.aws import event_store
 from handlers.observability import Handler, lag, logger, observed
 from handlers.projections.generations import Generations, GenerationStore
 from handlers.projections.projection import Projection
@@ -19,11 +23,23 @@ from handlers.projections.replays import audience
 from handlers.subscriber import delivered
 
 
-def fed_by_queue(projection: Projection, store: EventStore) -> Handler:
-    """The entry point that applies a batch's events to a projection; those that fail come again by themselves."""
-    generations = GenerationStore(store.client, store.table)
+def fed_by_queue(make: Callable[[EventStore], Projection]) -> Handler:
+    """The entry point that applies a batch's events to a projection; those that fail come again by themselves.
+
+    A function makes the projection while it starts. Where there is no table, its module can be imported all the same:
+    by whoever checks views against the log.
+    """
+
+    @cache
+    def made() -> tuple[Projection, GenerationStore]:
+        store = event_store()
+        return make(store), GenerationStore(store.client, store.table)
+
+    if "TABLE_NAME" in os.environ:
+        made()
 
     def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+        projection, generations = made()
         records: dict[str, Recorded] = {}
         failures: dict[str, Exception] = {}
         batch: dict[str, dict[str, Recorded]] = defaultdict(dict)

@@ -14,7 +14,6 @@ from events import streams
 from events.envelope import Recorded
 from events.ordering import OrderRejected
 from events.store import EventStore, Throttled, throttling
-from handlers.aws import event_store
 from handlers.observability import about
 from handlers.projections.feeding import fed_by_queue
 from handlers.projections.order_fold import Attributes, fold, known
@@ -237,6 +236,5 @@ def _order_id(stream: str) -> str:
     return stream.split("#")[1]
 
 
-_store = event_store()
-projection = OrderView(_store)
-handler = fed_by_queue(projection, _store)
+projection = OrderView
+handler = fed_by_queue(projection)

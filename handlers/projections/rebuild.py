@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from importlib import import_module, util
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +18,7 @@ from handlers.observability import Handler, logger, observed
 from handlers.projections import replays, scan
 from handlers.projections.checking import Comparison
 from handlers.projections.generations import Generations, GenerationStore, NotBuilding
+from handlers.projections.naming import named
 from handlers.projections.projection import Projection
 from handlers.projections.scan import Segment
 from handlers.retries import until_taken
@@ -36,11 +36,6 @@ _LOOKS_AT_COUNTERS = 3
 _SPARE_SECONDS = 60.0
 _MOST_DELETES = 25
 _APPLIED_AT_ONCE = 100
-_PACKAGE = "handlers.projections"
-
-
-class UnknownProjection(Exception):
-    """There is no projection of that name."""
 
 
 class GenerationDiffers(Exception):
@@ -91,20 +86,6 @@ Remaining = Callable[[], float]
 """How many seconds a call has left."""
 
 
-def named(name: str) -> Projection:
-    """The projection in the module of that name.
-
-    Raises:
-        UnknownProjection: there is none.
-    """
-    if name.isidentifier() and util.find_spec(f"{_PACKAGE}.{name}"):
-        found = getattr(import_module(f"{_PACKAGE}.{name}"), "projection", None)
-        if found is not None:
-            projection: Projection = found
-            return projection
-    raise UnknownProjection(f"there is no projection {name!r}")
-
-
 class Rebuild:
     """The steps of a rebuild.
 
@@ -128,7 +109,7 @@ class Rebuild:
         wanted = step.input
         if wanted is None:
             raise ValueError("open needs the execution's input")
-        named(wanted.projection)
+        named(wanted.projection, self._store)
         opened = self._generations.change(wanted.projection, lambda known: known.opened(afresh=wanted.afresh))
         logger.info("generation opened", projection=wanted.projection, generation=opened.building, live=opened.live)
         return {
@@ -240,7 +221,7 @@ class Rebuild:
 
     def drop(self, step: Step, remaining: Remaining) -> dict[str, Any]:
         """Delete what a segment of the table has of generations that are no longer fed."""
-        projection, part = named(step.projection), _part(step)
+        projection, part = named(step.projection, self._store), _part(step)
         for page in self._pages(part, remaining, only={"ProjectionExpression": "PK, SK"}):
             keys = [
                 {"PK": item["PK"], "SK": item["SK"]}
@@ -261,7 +242,7 @@ class Rebuild:
         return self._generations.change(step.projection, change)
 
     def _building(self, step: Step) -> Projection:
-        projection = named(step.projection)
+        projection = named(step.projection, self._store)
         if self._generations.read(step.projection).building != step.generation:
             raise NotBuilding(f"generation {step.generation} of {step.projection} is not being built any more")
         return projection

@@ -3,10 +3,10 @@
 What is available is what was received less the other two.
 """
 
+from functools import partial
 from events.envelope import Recorded
 from events.inventory import StockReceived, StockReleased, StockReserved, StockShipped
 from events.model import DomainEvent
-from handlers.aws import event_store
 from handlers.projections.counter_items import STOCK
 from handlers.projections.counting import Cell, Counting, CountingViews, History, Share
 from handlers.projections.feeding import fed_by_queue
@@ -28,6 +28,5 @@ def share(record: Recorded, _history: History) -> Share:
     return {Cell(line.sku): {name: sign * line.quantity for name, sign in adds.items()} for line in event.lines}
 
 
-_store = event_store()
-projection = CountingViews(Counting(STOCK, tuple(_ADDS), share), _store)
-handler = fed_by_queue(projection, _store)
+projection = partial(CountingViews, Counting(STOCK, tuple(_ADDS), share))
+handler = fed_by_queue(projection)
