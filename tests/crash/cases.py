@@ -560,7 +560,7 @@ CASES: dict[str, Case] = {
     "stock, taken": view_of(("reservation", 1), prior=after(*FORWARD), projection="stock_view"),
     "stock, taken and released, seen in part": view_of(
         *(("reservation", 2), ("reservation", 1)),
-        prior=after(*BACK),
+        prior=requested(*RECALL),
         seen=(("reservation", 1),),
         projection="stock_view",
     ),
