@@ -6,6 +6,7 @@ botocore is used directly: boto3 adds nothing to low-level clients but the time 
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
 import botocore.session
@@ -30,8 +31,9 @@ _config = Config(
 )
 
 
+@cache
 def dynamodb() -> DynamoDBClient:
-    """A DynamoDB client."""
+    """The DynamoDB client."""
     return cast("DynamoDBClient", _session.create_client("dynamodb", config=_config))
 
 

@@ -4,6 +4,7 @@ The orders themselves are in the index of order views. Guests have no history.
 """
 
 from functools import partial
+
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
 from handlers.projections.counter_items import CUSTOMERS
@@ -31,7 +32,5 @@ def share(record: Recorded, history: History) -> Share:
     return {Cell(placed.customer.customer_id): adds}
 
 
-projection = partial(
-    CountingViews, Counting(CUSTOMERS, (OrderPlaced, OrderConfirmed, OrderCancelled), share)
-)
+projection = partial(CountingViews, Counting(CUSTOMERS, (OrderPlaced, OrderConfirmed, OrderCancelled), share))
 handler = fed_by_queue(projection)

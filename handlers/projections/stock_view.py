@@ -4,6 +4,7 @@ What is available is what was received less the other two.
 """
 
 from functools import partial
+
 from events.envelope import Recorded
 from events.inventory import StockReceived, StockReleased, StockReserved, StockShipped
 from events.model import DomainEvent

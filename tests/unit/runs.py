@@ -24,23 +24,27 @@ from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderPlaced, OrderRejected
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
 from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDelivered, ShipmentDispatched
-from handlers.projections import customer_history, daily_sales, order_view, stock_view
+from events.store import EventStore
+from handlers import aws
 from handlers.projections.counting import CountingViews
+from handlers.projections.naming import named
 from handlers.projections.order_fold import fold
 from handlers.projections.projection import Projection
+from infra.audit.submission import distinct
 from infra.local.generator import generate
-from infra.local.submissions import distinct
+from tests.unit import TABLE
 from tests.unit.memory import Key, Memory
 from tests.unit.samples import START, image, record
 
+STORE = EventStore(aws.dynamodb(), TABLE)
+"""The store of every function: they share a client."""
+
 PROJECTIONS: Mapping[str, Projection] = {
-    module.projection.name: module.projection for module in (order_view, daily_sales, stock_view, customer_history)
+    name: named(name, STORE) for name in ("order_view", "daily_sales", "stock_view", "customer_history")
 }
 COUNTING: Mapping[str, CountingViews] = {
     name: projection for name, projection in PROJECTIONS.items() if isinstance(projection, CountingViews)
 }
-STORE = daily_sales._store
-CLIENTS: Sequence[Any] = [module._store.client for module in (order_view, daily_sales, stock_view, customer_history)]
 _WAYS = ("confirmed", "delivered", "recalled", "out of stock", "declined", "placed")
 _CHUNK = 99
 
@@ -50,7 +54,7 @@ def projecting(log: Sequence[Recorded], *, page: int = 1_000_000) -> Iterator[Me
     """The projections work on a table that has this log, for the time of the block."""
     memory = Memory(page)
     memory.put(map(image, log))
-    with memory.serving(*CLIENTS):
+    with memory.serving(STORE.client):
         yield memory
 
 
@@ -149,9 +153,8 @@ def by_streams(log: Sequence[Recorded]) -> dict[str, list[Recorded]]:
 
 def counters(memory: Memory, name: str, generation: str = "1") -> dict[Key, dict[str, int]]:
     """What a generation of a counting projection has counted; zeros are as good as nothing."""
-    kind = COUNTING[name]._counting.kind
     found: dict[Key, dict[str, int]] = {}
-    for (view, sort_key), item in memory.under(f"view#{kind}#").items():
+    for (view, sort_key), item in memory.under(COUNTING[name]._counting.views.prefix).items():
         of, _, detail = sort_key.partition("#")
         numbers = {counter: int(value["N"]) for counter, value in item.items() if "N" in value and value["N"] != "0"}
         if of == generation and numbers:
@@ -168,7 +171,7 @@ def summed(log: Sequence[Recorded], name: str) -> dict[Key, dict[str, int]]:
             if isinstance(each.event, counting.events):
                 history = stream[: each.version]
                 for cell, adds in counting.share(each, lambda history=history: history).items():  # type: ignore[misc]
-                    sums.setdefault((f"view#{counting.kind}#{cell.view}", cell.detail), Counter()).update(adds)
+                    sums.setdefault((f"{counting.views.prefix}{cell.view}", cell.detail), Counter()).update(adds)
     nonzero = {key: {name: number for name, number in sum_.items() if number} for key, sum_ in sums.items()}
     return {key: sum_ for key, sum_ in nonzero.items() if sum_}
 

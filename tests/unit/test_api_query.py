@@ -279,9 +279,9 @@ def test_stock_is_what_is_available_now_and_what_was_counted(store: EventStore) 
     lines = (StockLine(sku="A", quantity=2),)
     for order_id in ("o1", "o2"):
         reserved = StockReserved(order_id=order_id, chunk=1, chunks=1, lines=lines)
-        stock_view.projection.apply("1", append(store, streams.reservation(order_id), reserved))
+        stock_view.projection(store).apply("1", append(store, streams.reservation(order_id), reserved))
     shipped = StockShipped(order_id="o1", chunk=1, lines=lines)
-    stock_view.projection.apply("1", append(store, streams.reservation("o1"), shipped))
+    stock_view.projection(store).apply("1", append(store, streams.reservation("o1"), shipped))
     assert told(ask("/stock/A", OTHER)) == {"sku": "A", "available": 7, "reserved": 2, "shipped": 2}
     assert told(ask("/stock/B", OTHER)) == {"sku": "B", "available": 0, "reserved": 0, "shipped": 0}
     assert "C" in problem(ask("/stock/C"), 404)

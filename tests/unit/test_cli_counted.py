@@ -27,7 +27,7 @@ SECOND = "2"
 def happened(store: EventStore, order_id: str, *events: DomainEvent, generation: str = "1") -> str:
     """Events of an order, in the log and in every view; returns their day."""
     records = append(store, streams.order(order_id), *events)
-    for projection in (OrderView(store), daily_sales.projection, customer_history.projection):
+    for projection in (OrderView(store), daily_sales.projection(store), customer_history.projection(store)):
         assert not projection.apply(generation, records)
     return records[-1].occurred_at[:10]
 

@@ -9,8 +9,9 @@ import pytest
 from events.envelope import Recorded
 from handlers.projections import rebuild
 from handlers.projections.generations import Generations, GenerationStore, NotBuilding, State
+from handlers.projections.naming import UnknownProjection
 from handlers.projections.projection import by_stream
-from handlers.projections.rebuild import GenerationDiffers, UnknownProjection
+from handlers.projections.rebuild import GenerationDiffers
 from tests.unit.memory import Memory
 from tests.unit.rebuilding import ARCHIVE, BUS, Rebuilder, generations, of_generation
 from tests.unit.runs import PROJECTIONS, STORE, projecting, run
