@@ -20,7 +20,7 @@ from events.envelope import Recorded
 from events.model import DomainEvent
 from events.store import EventStore, Throttled, throttling
 from handlers.projections.counter_items import Views, counter_key, detail_of, numbers
-from handlers.projections.projection import Behind, Item, Place, Sums, by_stream
+from handlers.projections.projection import Behind, Count, Item, Place, by_stream
 from handlers.projections.reading import Key, items
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ MOST_ITEMS = 100
 
 _CONFLICTS_BEFORE_GIVING_WAY = 8
 _FIRST_WAIT_SECONDS = 0.02
-_CHECKSUM_BYTES = 8
 
 
 class Cell(NamedTuple):
@@ -140,22 +139,20 @@ class CountingViews:
         if not item["PK"]["S"].startswith(self._views):
             yield item["stream"]["S"], int(item["version"]["N"])
 
-    def counted(self, histories: Iterable[Sequence[Recorded]], part: Callable[[str], str]) -> Sums:
-        """A checksum of what these streams add to the counters of each part of the views."""
-        sums: dict[str, int] = defaultdict(int)
+    def counted(self, histories: Iterable[Sequence[Recorded]]) -> Iterator[Count]:
+        """What these streams add to counters."""
         for history in histories:
             for record in filter(self._counts, history):
                 for cell, counters in self._counting.share(record, _up_to(record, history)).items():
-                    view = f"{self._views}{cell.view}"
-                    sums[part(view)] += _checksum(view, cell.detail, counters)
-        return sums
+                    for name, number in counters.items():
+                        yield Count(f"{self._views}{cell.view}", cell.detail, name, number)
 
-    def held(self, generation: str, item: Item, part: Callable[[str], str]) -> Sums:
-        """The same of what a counter holds."""
+    def held(self, generation: str, item: Item) -> Iterator[Count]:
+        """The counters in an item of a generation; a marker has none."""
         view = item["PK"]["S"]
-        if not view.startswith(self._views):
-            return {}
-        return {part(view): _checksum(view, detail_of(item, generation), numbers(item))}
+        if view.startswith(self._views):
+            for name, number in numbers(item).items():
+                yield Count(view, detail_of(item, generation), name, number)
 
     def _counts(self, record: Recorded) -> bool:
         return isinstance(record.event, self._counting.events)
@@ -265,11 +262,3 @@ def _up_to(record: Recorded, history: Sequence[Recorded]) -> History:
 
 def _busy(reasons: Iterable[Mapping[str, Any]]) -> bool:
     return any(reason.get("Code") in {"TransactionConflict", "ThrottlingError"} for reason in reasons)
-
-
-def _checksum(view: str, detail: str, counters: Mapping[str, int]) -> int:
-    """A number that is the sum of those of its parts, and another for nearly every other content."""
-    return sum(
-        number * int.from_bytes(blake2b(f"{view}\n{detail}\n{name}".encode(), digest_size=_CHECKSUM_BYTES).digest())
-        for name, number in counters.items()
-    )

@@ -7,7 +7,7 @@ duplicate; a newer one is a gap, filled from the log. So the view depends on the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from events import streams
@@ -25,7 +25,7 @@ from handlers.projections.order_items import (
     view_key,
     with_index_keys,
 )
-from handlers.projections.projection import Behind, Item, Place, Sums, by_stream
+from handlers.projections.projection import Behind, Count, Item, Place, by_stream
 from handlers.projections.reading import items
 
 if TYPE_CHECKING:
@@ -91,13 +91,13 @@ class OrderView:
         if "rejected_at" in item:
             yield streams.rejection(order_id, item["rejected_at"]["S"].rpartition("#")[2]), 1
 
-    def counted(self, _histories: Iterable[Sequence[Recorded]], _part: Callable[[str], str]) -> Sums:
+    def counted(self, _histories: Iterable[Sequence[Recorded]]) -> Iterator[Count]:
         """Nothing: these views count nothing."""
-        return {}
+        return iter(())
 
-    def held(self, _generation: str, _item: Item, _part: Callable[[str], str]) -> Sums:
+    def held(self, _generation: str, _item: Item) -> Iterator[Count]:
         """Nothing: these views count nothing."""
-        return {}
+        return iter(())
 
     def _apply(self, generation: str, order_id: str, delivered: Sequence[Recorded]) -> None:
         rejections = [record for record in delivered if isinstance(record.event, OrderRejected)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from events.envelope import Recorded
 
@@ -14,8 +14,14 @@ Item = Mapping[str, Any]
 Place = tuple[str, int]
 """Where an event stands in the log: its stream, and its version."""
 
-Sums = Mapping[str, int]
-"""What counters add up to, by whatever tells the ones from the others."""
+
+class Count(NamedTuple):
+    """A number in a view: the view's partition key, what of it where it has several items, and the counter's name."""
+
+    view: str
+    detail: str
+    name: str
+    number: int
 
 
 class Behind(Exception):
@@ -49,12 +55,12 @@ class Projection(Protocol):
         """The events that an item of a generation says it has applied."""
         ...
 
-    def counted(self, histories: Iterable[Sequence[Recorded]], part: Callable[[str], str]) -> Sums:
-        """What the counters add up to by these streams; ``part`` puts views together, by their partition keys."""
+    def counted(self, histories: Iterable[Sequence[Recorded]]) -> Iterator[Count]:
+        """What these streams, each given whole, add to counters: one counter may come often."""
         ...
 
-    def held(self, generation: str, item: Item, part: Callable[[str], str]) -> Sums:
-        """What the counters in an item of a generation add up to, as :meth:`counted` puts them together."""
+    def held(self, generation: str, item: Item) -> Iterator[Count]:
+        """The counters in an item of a generation."""
         ...
 
 

@@ -172,7 +172,7 @@ class Rebuild:
         part.compared += tally.compared
         part.differing = (part.differing + differing)[:_NAMED]
         part.differing_count += len(differing)
-        part.counters_off_by += tally.sums.total()
+        part.counters_off_by += tally.counters_off_by
         return part.model_dump() | {"counters_off_by": str(part.counters_off_by)}
 
     def judge(self, step: Step, _remaining: Remaining) -> dict[str, Any]:

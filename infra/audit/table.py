@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from events.envelope import Recorded
-from events.store import recorded
+from events.store import EventStore, recorded
 from handlers.projections.generations import GenerationStore
-from handlers.projections.order_items import PROJECTION
+from handlers.projections.naming import named
+from handlers.projections.order_items import PROJECTION as ORDER_VIEW
+from handlers.projections.projection import Count
+from infra.functions import PROJECTIONS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -26,7 +29,8 @@ class Table:
     """What the table holds.
 
     ``log`` has every event by its key, ``unreadable`` the keys of those that could not be read. Levels, the
-    views of the live generation, and books are by SKU, by order id, and by idempotency key.
+    views of the live generation, and books are by SKU, by order id, and by idempotency key. ``counters`` are those of
+    the live generation of each projection.
     """
 
     log: Mapping[Place, Recorded] = field(default_factory=dict)
@@ -35,6 +39,7 @@ class Table:
     views: Mapping[str, Item] = field(default_factory=dict)
     charges: Mapping[str, Item] = field(default_factory=dict)
     consignments: Mapping[str, Item] = field(default_factory=dict)
+    counters: Mapping[str, Sequence[Count]] = field(default_factory=dict)
 
 
 def read_table(client: DynamoDBClient, name: str, *, read: Callable[[int], None] = lambda _: None) -> Table:
@@ -43,7 +48,10 @@ def read_table(client: DynamoDBClient, name: str, *, read: Callable[[int], None]
     Raises:
         ClientError: DynamoDB refuses.
     """
-    live = GenerationStore(client, name).read(PROJECTION).live
+    generations = GenerationStore(client, name)
+    live = {projection: generations.read(projection).live for projection in PROJECTIONS}
+    projections = {projection: named(projection, EventStore(client, name)) for projection in PROJECTIONS}
+    counters: dict[str, list[Count]] = {projection: [] for projection in PROJECTIONS}
     log: dict[Place, Recorded] = {}
     unreadable: list[str] = []
     others: dict[str, dict[str, Item]] = {
@@ -62,10 +70,21 @@ def read_table(client: DynamoDBClient, name: str, *, read: Callable[[int], None]
                     unreadable.append(f"{key} {sort_key}")
                 continue
             for prefix, items in others.items():
-                if key.startswith(prefix) and (sort_key == live or not prefix.startswith("view#")):
+                if key.startswith(prefix) and (sort_key == live[ORDER_VIEW] or not prefix.startswith("view#")):
                     items[key.removeprefix(prefix)] = plain(item)
+            for projection, made in projections.items():
+                if made.owns(live[projection], item):
+                    counters[projection] += made.held(live[projection], item)
         read(len(page["Items"]))
-    return Table(log, unreadable, *others.values())
+    return Table(
+        log,
+        unreadable,
+        levels=others["level#"],
+        views=others["view#order#"],
+        charges=others["sandbox#payments#"],
+        consignments=others["sandbox#shipping#"],
+        counters=counters,
+    )
 
 
 def plain(item: Mapping[str, Any]) -> Item:

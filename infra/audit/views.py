@@ -1,4 +1,4 @@
-"""Invariant 1: the log is the truth. What an order view holds is what the log folds to."""
+"""Invariant 1: the log is the truth. What views hold is what the log folds to."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from events.envelope import Recorded
 from events.ordering import OrderRejected
 from handlers.projections import order_fold
+from infra.audit import counters
 from infra.audit.evidence import Evidence, Finding
 
 _STREAMS = ("order", "cancellation", "reservation", "payment", "shipment")
@@ -19,6 +20,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(1, key, "the event cannot be read")
     for order_id, wrong in differences(evidence):
         yield Finding(1, f"order {order_id}", wrong)
+    for counted in counters.differences(evidence):
+        yield Finding(1, counted.view, counted.wrong)
 
 
 def differences(evidence: Evidence) -> Iterator[tuple[str, str]]:

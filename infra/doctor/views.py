@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from infra.audit import views
+from infra.audit import counters, views
 from infra.doctor.look import Ailment, Look, Mend
 
 ORDER_VIEW = "order_view"
@@ -11,10 +11,14 @@ ORDER_VIEW = "order_view"
 
 
 def check(look: Look) -> Iterator[Ailment]:
-    """Views that differ from the log, a line for each; a view has the grace to follow what just happened."""
+    """Views that differ from the log; a view has the grace to follow what just happened."""
     wrong: dict[str, list[str]] = defaultdict(list)
     for order_id, difference in views.differences(look):
         wrong[order_id].append(difference)
     for order_id, differences in wrong.items():
         if look.moved_at.get(order_id, look.settled) <= look.settled:
             yield Ailment(f"view of order {order_id}", "; ".join(differences), Mend("rebuild", ORDER_VIEW))
+    recent = [stream for stream in look.streams.values() if stream[-1].metadata.occurred_at > look.settled]
+    for counted in counters.differences(look):
+        if counted.view not in counters.touched(counted.projection, recent):
+            yield Ailment(counted.view, counted.wrong, Mend("rebuild", counted.projection))

@@ -21,10 +21,11 @@ def test_every_rule_but_the_projections_and_the_audits_excludes_replays(template
     [audit] = template.of_type("AWS::KinesisFirehose::DeliveryStream")
     for name, rule in template.of_type("AWS::Events::Rule").items():
         [target] = rule["Targets"]
-        if target_of(target["Arn"]) in {*PROJECTIONS, audit}:
+        queue = target_of(target["Arn"])
+        if queue in {*PROJECTIONS, audit}:
             assert "replay-name" not in rule["EventPattern"], name
             # A replay names the rules it is for.
-            assert f"{rule['Name']}_queue" == _snake(target_of(target["Arn"]))
+            assert queue == audit or f"{rule['Name']}_queue" == _snake(queue)
         else:
             assert rule["EventPattern"]["replay-name"] == NO_REPLAY, name
 
@@ -150,7 +151,7 @@ def test_the_keeper_of_letters_knows_whose_each_queue_is_and_each_has_an_alarm(t
     sources = json.loads("".join(part if isinstance(part, str) else part["Fn::GetAtt"][0] for part in parts))
     functions = [function.key for function in FUNCTIONS if function.dead_letters]
     assert sources == {
-        key: f"{in_template(key)}DeadLetters" for key in [*functions, "saga_start", "cancellation_start"]
+        key: f"{in_template(key)}DeadLetters" for key in [*functions, "saga_start", "cancellation_start", "audit_copy"]
     }
     watched = [
         {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -21,9 +22,13 @@ from events.store import EventStore, recorded
 from handlers.aws import s3
 from handlers.inventory.stock_watch import crossing
 from handlers.outbox import Outbox
+from handlers.projections.counter_items import counter_key
+from handlers.projections.naming import named
 from handlers.projections.order_items import view_key
+from handlers.projections.projection import by_stream
 from infra.audit.table import Table
 from infra.cli.connection import Connection
+from infra.functions import PROJECTIONS
 from tests.unit import QUEUE_URL
 from tests.unit.commands import loader, typed
 from tests.unit.event_bus import Bus, throttled
@@ -110,9 +115,21 @@ def hold(store: EventStore, table: Table = TABLE) -> None:
     items: list[dict[str, Any]] = [image(record) for record in table.log.values()]
     items += [{**view_key(order_id, "1"), **attributes(view)} for order_id, view in table.views.items()]
     items += [{**level_key(sku), **attributes(level)} for sku, level in table.levels.items()]
+    items += counters(store, table)
     for start in range(0, len(items), 25):
         puts: list[WriteRequestTypeDef] = [{"PutRequest": {"Item": item}} for item in items[start : start + 25]]
         store.client.batch_write_item(RequestItems={store.table: puts})
+
+
+def counters(store: EventStore, table: Table) -> Iterator[dict[str, Any]]:
+    """What the projections that count have counted of a log."""
+    streams = by_stream(table.log.values()).values()
+    sums: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for name in PROJECTIONS:
+        for count in named(name, store).counted(streams):
+            sums[count.view, count.detail][count.name] += count.number
+    for (view, detail), numbers in sums.items():
+        yield {**counter_key(view, "1", detail), **attributes(numbers)}
 
 
 def attributes(values: Any) -> dict[str, Any]:

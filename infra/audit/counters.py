@@ -1,0 +1,46 @@
+"""Invariant 1 for views that count: each number is what the log's events add up to, each counted once."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from events.envelope import Recorded
+from handlers.projections.naming import named
+from handlers.projections.projection import Count
+from infra.audit.evidence import Evidence
+
+_NOWHERE: Any = SimpleNamespace(client=None, table="")
+"""What stands for the table of a projection that is asked for what it would count, and reads nothing."""
+
+
+class Difference(NamedTuple):
+    """A view that does not count what the log does, whose projection it is of, and what is wrong with it."""
+
+    projection: str
+    view: str
+    wrong: str
+
+
+def differences(evidence: Evidence) -> Iterator[Difference]:
+    """The counters that are not what the log adds up to, view by view."""
+    for projection, held in evidence.table.counters.items():
+        expected = _sums(named(projection, _NOWHERE).counted(evidence.streams.values()))
+        shown = _sums(held)
+        for view, detail, name in sorted(expected.keys() | shown.keys()):
+            here, there = shown[view, detail, name], expected[view, detail, name]
+            if here != there:
+                what = f"{detail} {name}" if detail else name
+                yield Difference(projection, view, f"the view has {here} for {what}, the log {there}")
+
+
+def touched(projection: str, histories: Iterable[Sequence[Recorded]]) -> set[str]:
+    """The views of a projection that these streams count in."""
+    return {count.view for count in named(projection, _NOWHERE).counted(histories)}
+
+
+def _sums(counts: Iterable[Count]) -> Counter[tuple[str, str, str]]:
+    sums: Counter[tuple[str, str, str]] = Counter()
+    for count in counts:
+        sums[count.view, count.detail, count.name] += count.number
+    return sums
