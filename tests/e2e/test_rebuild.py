@@ -163,7 +163,7 @@ def test_a_projection_is_changed_and_rebuilt_under_live_traffic(doors: Pipeline,
         execution = rebuild(doors, keep_seconds=100_000)
         live = eventually(lambda: generations(doors).live != before and generations(doors).live)
         eventually(lambda: walks[-1][first[0]] == 2 * TOTAL)
-    assert generations(doors).fed == [before, live]
+    assert {before, live} <= set(generations(doors).fed)
 
     # No reader has seen a mix: a list was all of the old generation, or all of the new.
     seen = Counter(frozenset(each[order] for order in first) for each in walks)
