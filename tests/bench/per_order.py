@@ -1,6 +1,7 @@
 """What one confirmed order of three lines costs: counted while it happens, priced at AWS's list prices."""
 
 import json
+import math
 import re
 import time
 from collections import Counter
@@ -15,6 +16,8 @@ from tests.bench.metering import metered
 _PRICES: dict[str, Any] = json.loads((Path(__file__).parent / "prices.json").read_text())
 _USD: dict[str, float] = _PRICES["usd"]
 _MILLION = 1_000_000
+_GIGABYTE = 1024**3
+_FIREHOSE_STEP = 5 * 1024
 _DURATION = re.compile(r"\tBilled Duration: (\d+) ms")
 _PATIENCE_SECONDS = 30.0
 _SKUS = ("bench-a", "bench-b", "bench-c")
@@ -44,12 +47,13 @@ def measure(pipeline: Pipeline) -> dict[str, float]:
     )
     queued = sum(calls[spec.key] for spec in FUNCTIONS if spec.queued)
     submission = 1
+    heard = tap.drain()
     counts = {
         "state_transitions": _transitions(pipeline, "bench-counted"),
         "function_calls": sum(calls.values()),
         "put_events_entries": meter["put_events_entries"],
         # A message is sent by the bus; each call of a queue's function receives a batch and deletes it.
-        "sqs_requests": submission + tap.deliveries() + 2 * queued + meter["sqs_sends"],
+        "sqs_requests": submission + tap.deliveries(heard) + 2 * queued + meter["sqs_sends"],
         **{key: number for key, number in sorted(meter.items()) if key.startswith("write_units")},
         "read_units": meter["read_units"],
     }
@@ -61,11 +65,17 @@ def measure(pipeline: Pipeline) -> dict[str, float]:
         "dynamodb": sum(number for key, number in counts.items() if key.startswith("write_units"))
         * _USD["dynamodb_write_unit"]
         + counts["read_units"] * _USD["dynamodb_read_unit"],
+        "firehose": sum(map(_billed_bytes, heard)) / _GIGABYTE * _USD["firehose_gigabyte"],
     }
     usd["total"] = sum(usd.values())
     return {f"per_order.{name}": value for name, value in counts.items()} | {
         f"usd_per_million_orders.{service}": price * _MILLION for service, price in usd.items()
     }
+
+
+def _billed_bytes(event: str) -> int:
+    """What Firehose bills for an event in the audit copy: steps of 5 KB."""
+    return math.ceil(len(event.encode()) / _FIREHOSE_STEP) * _FIREHOSE_STEP
 
 
 class _Tap:
@@ -96,11 +106,11 @@ class _Tap:
                 self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
         return heard
 
-    def deliveries(self) -> int:
-        """How many messages the rules put on queues for the events heard since the last time."""
+    def deliveries(self, heard: list[str]) -> int:
+        """How many messages the rules put on queues for these events."""
         return sum(
             self._events.test_event_pattern(EventPattern=pattern, Event=event)["Result"]
-            for event in self.drain()
+            for event in heard
             for pattern, target in self._rules
             if ":sqs:" in target
         )
