@@ -27,6 +27,8 @@ _ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "bench",
     "TABLE_NAME": "orders",
     "ORDERS_BUS_NAME": "orders",
+    "ORDERS_BUS_ARN": "arn:aws:events:eu-west-1:000000000000:event-bus/orders",
+    "ARCHIVE_ARN": "arn:aws:events:eu-west-1:000000000000:archive/orders",
     "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/000000000000/dead-letters",
     "EMAIL_SENDER": "orders@example.com",
     "JWT_ISSUER": "https://issuer.example.com",
