@@ -4,9 +4,9 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from handlers.projections import replays
 from infra.names import ARCHIVE_NAME, INTAKE_BUS_NAME, ORDERS_BUS_NAME
 
-ARCHIVE_DAYS = 365
 # EventBridge marks a replayed event with this field and nothing else does.
 NO_REPLAY = [{"exists": False}]
 
@@ -34,7 +34,7 @@ class OrdersBus(events.EventBus):
             "Archive",
             archive_name=ARCHIVE_NAME,
             source_arn=self.event_bus_arn,
-            retention_days=ARCHIVE_DAYS,
+            retention_days=replays.KEPT.days,
             event_pattern={"source": [{"prefix": "orders."}], "replay-name": NO_REPLAY},
         )
 

@@ -23,8 +23,12 @@ class Rebuild(Construct):
         )
         function.add_environment("ARCHIVE_ARN", archive)
         function.add_environment("ORDERS_BUS_ARN", bus.event_bus_arn)
-        function.allow(["events:StartReplay"], [archive, bus.event_bus_arn])
+        function.allow(["events:StartReplay"], [archive, bus.event_bus_arn, replays])
         function.allow(["events:DescribeReplay"], [replays])
         self.state_machine = Workflow(
-            self, name=NAME, definition="rebuild_projection.asl.json", services={"RebuildArn": function}
+            self,
+            name=NAME,
+            definition="rebuild_projection.asl.json",
+            services={"RebuildArn": function},
+            on_failure="a rebuild failed, and the old generation is live. The execution says why; start it again.",
         )

@@ -37,7 +37,13 @@ class Saga(Construct):
         self, scope: Construct, spec: SagaSpec, *, services: Mapping[str, lambda_.IFunction], bus: events.IEventBus
     ) -> None:
         super().__init__(scope, spec.prefix)
-        self.state_machine = Workflow(self, name=spec.name, definition=spec.definition, services=services)
+        self.state_machine = Workflow(
+            self,
+            name=spec.name,
+            definition=spec.definition,
+            services=services,
+            on_failure="an execution stands still at the task that failed. Mend what ails it, then redrive it.",
+        )
         self.dead_letters = DeadLetters(self, "DeadLetters", f"{spec.prefix.lower()}_start")
         start = rule(self, bus, {"source": ["orders.ordering"], "detail-type": [spec.started_by]})
         start.add_target(

@@ -19,11 +19,18 @@ FOLDER = Path(__file__).parent.parent / "statemachines"
 class Workflow(sfn.StateMachine):
     """The Standard workflow `name`, as the file `definition` in `statemachines/` has it.
 
-    `services` are the functions that its tasks call, by the placeholders of their ARNs.
+    `services` are the functions that its tasks call, by the placeholders of their ARNs; `on_failure` tells people what
+    to do about an execution that failed.
     """
 
     def __init__(
-        self, scope: Construct, *, name: str, definition: str, services: Mapping[str, lambda_.IFunction]
+        self,
+        scope: Construct,
+        *,
+        name: str,
+        definition: str,
+        services: Mapping[str, lambda_.IFunction],
+        on_failure: str,
     ) -> None:
         role = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
         role.add_to_policy(
@@ -58,7 +65,7 @@ class Workflow(sfn.StateMachine):
         cloudwatch.Alarm(
             scope,
             "Failed",
-            alarm_description=f"{name} stands still at the task that failed. Mend what ails it, then redrive it.",
+            alarm_description=f"{name}: {on_failure}",
             metric=self.metric_failed(statistic="sum", period=Duration.minutes(1)),
             threshold=1,
             evaluation_periods=1,

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+AUDIT_COPY = "audit_copy"
+"""The source of letters about events that could not be copied."""
+
+
 class Letters:
     """The bucket of letters.
 
@@ -61,6 +65,8 @@ class Letters:
 def keep(store: EventStore, letters: Letters, record: SQSRecord, source: str) -> Letter:
     """Store a message of a dead-letter queue as a letter, and append the event that tells of it; returns the letter.
 
+    No event tells of a letter of the audit copy: it would have to be copied too, and while that fails, be the next one.
+
     Raises:
         Throttled, ClientError: try again; what was done is not done twice.
     """
@@ -68,6 +74,8 @@ def keep(store: EventStore, letters: Letters, record: SQSRecord, source: str) ->
     former = letters.redriven_from(came_from.string_value or "") if came_from else None
     letter = received(record, source, former)
     letters.put(letter)
+    if source == AUDIT_COPY:
+        return letter
     told = DeadLetterStored(
         letter_id=letter.letter_id, source=source, error=letter.error, tries=letter.tries, key=letter.key
     )

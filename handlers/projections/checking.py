@@ -3,9 +3,9 @@
 Each stream is folded and compared with what the generation holds of it. Each item of the generation names the events it
 has applied, and those must be in the log. Counters, besides, must add up to the log's, which a checksum tells.
 
-Traffic goes on meanwhile. So what differs is looked at again, with the log read anew, until it agrees or nothing
-changes any more; and counters that only one side had moved when it was read are told apart from those that are wrong by
-comparing once more.
+Traffic goes on meanwhile. So what differs is looked at again for some seconds, with the log read anew, unless it is so
+much that time alone will not mend it. What is behind for longer, and counters that only one side had moved when it was
+read, are told apart from what is wrong by comparing once more, later.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from handlers.projections.projection import Count, Item, Place, Projection, by_s
 from handlers.projections.reading import items
 from handlers.projections.scan import event, is_event
 
-_LOOKS = 6
+_LOOKS = 4
+_MOST_LOOKED_AT_AGAIN = 1_000
 _FIRST_WAIT_SECONDS = 0.25
 _CHECKSUM_BYTES = 8
 
@@ -95,6 +96,8 @@ class Comparison:
             self._compare([self._store.read(self._last[0].stream)])
         self._last = ()
         for look in range(_LOOKS):
+            if len(self._suspects) + len(self._made_up) > _MOST_LOOKED_AT_AGAIN:
+                break
             self._look_again()
             if not self._suspects and not self._made_up:
                 break
@@ -123,7 +126,7 @@ class Comparison:
 
     def _missing(self, places: Iterable[Place]) -> list[Place]:
         keys = {(stream, self._store.key(stream, version)["SK"]["S"]): (stream, version) for stream, version in places}
-        found = items(self._store.client, self._store.table, keys)
+        found = items(self._store.client, self._store.table, keys, keys_alone=True)
         return [place for key, place in keys.items() if key not in found]
 
     def _sampled(self, stream: str) -> bool:

@@ -30,7 +30,9 @@ MOST_ITEMS = 100
 """How many items a transaction may write."""
 
 _CONFLICTS_BEFORE_GIVING_WAY = 8
+_PATIENCE_SECONDS = 4.0  # of the ten that a function has
 _FIRST_WAIT_SECONDS = 0.02
+_BUSY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
 class Cell(NamedTuple):
@@ -104,9 +106,10 @@ class CountingViews:
                     pieces += self._pieces(generation, record, self._history(record, stream))
                 except Exception as failure:
                     failures[record.stream, record.version] = failure
+        until = time.monotonic() + _PATIENCE_SECONDS
         for together in packed(pieces):
             try:
-                self._add(generation, together)
+                self._add(generation, together, until)
             except Exception as failure:
                 failures |= {piece.place: failure for piece in together}
         return failures
@@ -182,14 +185,16 @@ class CountingViews:
     def _markers(self, generation: str) -> str:
         return f"applied#{self.name}#{generation}#"
 
-    def _add(self, generation: str, pieces: list[Piece]) -> None:
-        """Add pieces to the counters, and leave out those that were added before.
+    def _add(self, generation: str, pieces: list[Piece], until: float) -> None:
+        """Add pieces to the counters, and leave out those that were added before; wait for others until that time.
 
         Raises:
             Throttled: try again.
         """
         busy = False
         for attempt in range(_CONFLICTS_BEFORE_GIVING_WAY):
+            if busy and time.monotonic() > until:
+                break
             if busy:
                 time.sleep(_FIRST_WAIT_SECONDS * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
             try:
@@ -243,10 +248,17 @@ class CountingViews:
 
 
 def packed(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
-    """Pieces put together, in order, as many as one transaction takes: an item for each marker, and for each cell."""
+    """Pieces put together, as many as one transaction takes: an item for each marker, and for each cell.
+
+    Those that begin in the same view go together: they have counters in common, and transactions of different views do
+    not get in each other's way.
+    """
     together: list[Piece] = []
     cells: set[Cell] = set()
-    for piece in pieces:
+    for piece in sorted(pieces, key=lambda piece: min(piece.share).view):
+        if together and min(piece.share).view != min(together[0].share).view:
+            yield together
+            together, cells = [], set()
         if together and len(together) + 1 + len(cells | piece.share.keys()) > MOST_ITEMS:
             yield together
             together, cells = [], set()
@@ -261,4 +273,4 @@ def _up_to(record: Recorded, history: Sequence[Recorded]) -> History:
 
 
 def _busy(reasons: Iterable[Mapping[str, Any]]) -> bool:
-    return any(reason.get("Code") in {"TransactionConflict", "ThrottlingError"} for reason in reasons)
+    return any(reason.get("Code") in _BUSY for reason in reasons)

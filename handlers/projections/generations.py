@@ -7,7 +7,7 @@ next at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +41,12 @@ class NothingToRollBackTo(Exception):
 class Generations:
     """The generations of one projection: what each is there for, by its number, and the highest number ever given.
 
-    Without an item in the table, generation 1 is live.
+    ``previous`` was live before the live one. Without an item in the table, generation 1 is live.
     """
 
     states: Mapping[str, State] = field(default_factory=lambda: {"1": State.LIVE})
     last: int = 1
+    previous: str | None = None
     revision: int = 0
 
     @property
@@ -75,7 +76,7 @@ class Generations:
             return self
         states = {each: State.DROPPING if state is State.BUILDING else state for each, state in self.states.items()}
         number = self.last + 1
-        return Generations({**states, str(number): State.BUILDING}, number, self.revision)
+        return replace(self, states={**states, str(number): State.BUILDING}, last=number)
 
     def switched(self, generation: str) -> Generations:
         """With the generation that was being built as the live one, and the one before as retiring.
@@ -88,33 +89,42 @@ class Generations:
             return self
         if state is not State.BUILDING:
             raise NotBuilding(f"generation {generation} is {state or 'not there'}")
-        return self._with({self.live: State.RETIRING, generation: State.LIVE})
+        return self._led_by(generation)
 
-    def rolled_back(self) -> Generations:
-        """With the newest retiring generation as the live one, and the live one as retiring.
+    def rolled_back(self, *, seen: str) -> Generations:
+        """With the generation that was live before as the live one, and the live one as retiring.
+
+        ``seen`` is the generation that was live when somebody decided to go back: if another is, that was done.
 
         Raises:
-            NothingToRollBackTo: none is retiring.
+            NothingToRollBackTo: none was live before, or that one is no longer kept.
         """
-        retiring = self._all(State.RETIRING)
-        if not retiring:
+        if self.live != seen:
+            return self
+        if self.previous is None or self.states.get(self.previous) is not State.RETIRING:
             raise NothingToRollBackTo("no generation that was live before is left; rebuild it")
-        return self._with({self.live: State.RETIRING, max(retiring, key=int): State.LIVE})
+        return self._led_by(self.previous)
 
-    def closed(self) -> Generations:
-        """With every retiring generation no longer fed, so that it can be deleted."""
-        return self._with(dict.fromkeys(self._all(State.RETIRING), State.DROPPING))
+    def closed(self, generation: str) -> Generations:
+        """With those no longer fed, so that they can be deleted, that retire because `generation` was built.
+
+        They are the ones before it; or itself, where readers went back. What a later rebuild keeps, stays.
+        """
+        retiring = [each for each in self._all(State.RETIRING) if int(each) < int(generation)]
+        if self.states.get(generation) is State.RETIRING and int(self.live) < int(generation):
+            retiring.append(generation)
+        return replace(self, states={**self.states, **dict.fromkeys(retiring, State.DROPPING)})
 
     def without(self, generations: list[str]) -> Generations:
         """Without generations that were deleted."""
-        states = {each: state for each, state in self.states.items() if each not in generations}
-        return Generations(states, self.last, self.revision)
+        return replace(self, states={each: state for each, state in self.states.items() if each not in generations})
 
     def _all(self, *wanted: State) -> list[str]:
         return [generation for generation, state in self.states.items() if state in wanted]
 
-    def _with(self, changed: Mapping[str, State]) -> Generations:
-        return Generations({**self.states, **changed}, self.last, self.revision)
+    def _led_by(self, generation: str) -> Generations:
+        changed = {self.live: State.RETIRING, generation: State.LIVE}
+        return replace(self, states={**self.states, **changed}, previous=self.live)
 
 
 class GenerationStore:
@@ -180,9 +190,11 @@ def _item(projection: str, changed: Generations) -> dict[str, Any]:
         "generations": {"M": {each: {"S": state.value} for each, state in changed.states.items()}},
         "last": {"N": str(changed.last)},
         "revision": {"N": str(changed.revision + 1)},
+        **({"previous": {"S": changed.previous}} if changed.previous else {}),
     }
 
 
 def _generations(item: Mapping[str, Any]) -> Generations:
     states = {generation: State(state["S"]) for generation, state in item["generations"]["M"].items()}
-    return Generations(states, int(item["last"]["N"]), int(item["revision"]["N"]))
+    previous = item.get("previous", {}).get("S")
+    return Generations(states, int(item["last"]["N"]), previous, int(item["revision"]["N"]))

@@ -151,15 +151,10 @@ class OrderView:
         rejected = record.event
         assert isinstance(rejected, OrderRejected)
         shown, at = _shown(record), _rejected_at(record)
-        alone: Attributes = {"order_id": order_id, "status": REJECTED, "GSI2SK": f"{at}#{order_id}"}
-        if rejected.customer_id:
-            alone |= {"customer_id": rejected.customer_id, "GSI1SK": f"{at}#{order_id}"}
-            alone["GSI1PK"] = customer_partition(generation, rejected.customer_id)
+        alone = _alone(generation, order_id, record)
         newer: Condition = ("(attribute_not_exists(rejected_at) OR rejected_at < :newer)", {":newer": {"S": at}})
         no_order: Condition = ("attribute_not_exists(order_version)", {})
-        view = self._update(
-            generation, order_id, with_index_keys(order_id, generation, shown | alone), [newer, no_order]
-        )
+        view = self._update(generation, order_id, shown | alone, [newer, no_order])
         if view is not None and "order_version" in view:
             self._update(generation, order_id, shown, [newer])
 
@@ -202,12 +197,25 @@ def _shown(record: Recorded) -> Attributes:
     return {"rejected_at": _rejected_at(record), "rejection": told, "rejection_count": rejected.reason_count}
 
 
+def _alone(generation: str, order_id: str, record: Recorded) -> Attributes:
+    """What a rejection sets in a view, its keys in the indexes included, while there is no order."""
+    rejected, at = record.event, _rejected_at(record)
+    assert isinstance(rejected, OrderRejected)
+    alone: Attributes = {"order_id": order_id, "status": REJECTED, "GSI2SK": f"{at}#{order_id}"}
+    if rejected.customer_id:
+        alone |= {"customer_id": rejected.customer_id, "GSI1SK": f"{at}#{order_id}"}
+        alone["GSI1PK"] = customer_partition(generation, rejected.customer_id)
+    return with_index_keys(order_id, generation, alone)
+
+
 def _holds(view: Item, generation: str, stream: str, history: Sequence[Recorded]) -> bool:
     """Whether a view has what a stream sets. Of several rejections, each a stream, it has the newest."""
     if isinstance(history[0].event, OrderRejected):
         expected = _shown(history[0])
         if view.get("rejected_at", {}).get("S", "") > expected["rejected_at"]:
             return True
+        if "order_version" not in view:
+            expected |= _alone(generation, _order_id(stream), history[0])
     else:
         expected = with_index_keys(_order_id(stream), generation, _sets(stream, history))
     return all(view.get(name) == _typed(value) for name, value in expected.items())

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from events.store import throttling
 from handlers.retries import until_taken
 
 if TYPE_CHECKING:
@@ -21,13 +22,15 @@ Key = tuple[str, str]
 """A partition key and a sort key."""
 
 
-def items(client: DynamoDBClient, table: str, keys: Iterable[Key]) -> dict[Key, Item]:
-    """The items that are there, read consistently.
+def items(client: DynamoDBClient, table: str, keys: Iterable[Key], *, keys_alone: bool = False) -> dict[Key, Item]:
+    """The items that are there, read consistently; of each its key alone, where that is enough.
 
     Raises:
         NotTaken: DynamoDB left some unread in several tries.
+        Throttled: DynamoDB is busy or out of reach: try again.
     """
     found: dict[Key, Item] = {}
+    part = {"ProjectionExpression": "PK, SK"} if keys_alone else {}
 
     def read(wanted: dict[str, Any]) -> dict[str, Any]:
         answer = client.batch_get_item(RequestItems=wanted)
@@ -37,5 +40,6 @@ def items(client: DynamoDBClient, table: str, keys: Iterable[Key]) -> dict[Key, 
 
     different = iter(dict.fromkeys(keys))
     while batch := [{"PK": {"S": pk}, "SK": {"S": sk}} for pk, sk in islice(different, _MOST_KEYS)]:
-        until_taken(read, {table: {"Keys": batch, "ConsistentRead": True}})
+        with throttling():
+            until_taken(read, {table: {"Keys": batch, "ConsistentRead": True, **part}})
     return found

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from events.store import EventStore
+from events.store import EventStore, throttling
 from handlers.aws import event_store, eventbridge
 from handlers.observability import Handler, logger, observed
 from handlers.projections import replays, scan
@@ -31,8 +31,10 @@ MOST_COMPARED = 100_000
 """Of more streams than that, about so many are compared: those whose names' checksums are smallest."""
 
 _KEEP_SECONDS = 24 * 60 * 60
+_LONGEST_KEPT_SECONDS = 360 * 24 * 60 * 60  # an execution lasts a year at most
 _NAMED = 20
-_LOOKS_AT_COUNTERS = 3
+_LOOKS = 3
+_LONGEST_REPLAY = timedelta(hours=6)
 _SPARE_SECONDS = 60.0
 _MOST_DELETES = 25
 _APPLIED_AT_ONCE = 100
@@ -64,7 +66,7 @@ class Wanted(BaseModel):
 
     projection: str
     afresh: bool = False
-    keep_seconds: int = Field(default=_KEEP_SECONDS, ge=0)
+    keep_seconds: int = Field(default=_KEEP_SECONDS, ge=0, le=_LONGEST_KEPT_SECONDS)
 
 
 class Step(BaseModel):
@@ -122,22 +124,27 @@ class Rebuild:
 
     def replay(self, step: Step, _remaining: Remaining) -> None:
         """Replay the archive into the generation, unless that was begun before. The newest it may lack; see `fill`."""
+        now = datetime.now(UTC)
         try:
-            self._events.start_replay(
-                ReplayName=replays.for_rebuild(step.projection, step.generation),
-                EventSourceArn=self._archive,
-                EventStartTime=replays.BEGINNING,
-                EventEndTime=datetime.now(UTC),
-                Destination={"Arn": self._bus, "FilterArns": [replays.rule(self._bus, step.projection)]},
-            )
+            with throttling():
+                self._events.start_replay(
+                    ReplayName=replays.for_rebuild(step.projection, step.generation),
+                    EventSourceArn=self._archive,
+                    EventStartTime=now - replays.KEPT,
+                    EventEndTime=now,
+                    Destination={"Arn": self._bus, "FilterArns": [replays.rule(self._bus, step.projection)]},
+                )
         except self._events.exceptions.ResourceAlreadyExistsException:
             logger.info("replay was begun before", projection=step.projection, generation=step.generation)
 
     def replayed(self, step: Step, _remaining: Remaining) -> dict[str, Any]:
-        """Whether the replay has ended, however: what it lacks, the scan fills."""
+        """Whether the replay has ended, however, or takes very long: what it lacks, the scan fills."""
         name = replays.for_rebuild(step.projection, step.generation)
-        state = self._events.describe_replay(ReplayName=name)["State"]
-        return {"ended": state not in {"STARTING", "RUNNING", "CANCELLING"}, "state": state}
+        with throttling():
+            replay = self._events.describe_replay(ReplayName=name)
+        runs = replay["State"] in {"STARTING", "RUNNING", "CANCELLING"}
+        overdue = datetime.now(UTC) - replay["ReplayStartTime"] > _LONGEST_REPLAY
+        return {"ended": overdue or not runs, "state": replay["State"]}
 
     def fill(self, step: Step, remaining: Remaining) -> dict[str, Any]:
         """Apply every event in a segment of the log.
@@ -145,10 +152,12 @@ class Rebuild:
         Raises:
             NotBuilding: the generation was given up.
         """
-        projection, part = self._building(step), _part(step)
+        part, begun = _part(step), _part(step)
         for page in self._pages(part, remaining, only=scan.EVENTS_ALONE):
             records = [scan.event(item) for item in page]
-            failures = projection.apply(step.generation, records)
+            failures = self._building(step).apply(step.generation, records)
+            if failures and part.after != begun.after:
+                break  # so far so good: the next call begins with this page
             for failure in failures.values():
                 raise failure
             part.events += len(records)
@@ -178,28 +187,30 @@ class Rebuild:
     def judge(self, step: Step, _remaining: Remaining) -> dict[str, Any]:
         """Whether the generation is what the log folds to, or is to be looked at again.
 
-        Counters that were read while traffic went on may be off by what happened in between: another look tells.
+        An event that failed once comes again after a minute, and counters that were read while traffic went on may be
+        off by what happened in between: another look tells.
 
         Raises:
             GenerationDiffers: it is not.
         """
-        differing = [stream for part in step.checked for stream in part.differing][:_NAMED]
+        looks = step.looks + 1
         count = sum(part.differing_count for part in step.checked)
-        if count:
+        difference = str(sum(part.counters_off_by for part in step.checked))
+        again = (count > 0 or difference != "0") and looks < _LOOKS
+        if not again and count:
+            differing = [stream for part in step.checked for stream in part.differing][:_NAMED]
             raise GenerationDiffers(
                 f"generation {step.generation} of {step.projection} differs from the log in {count} streams: "
                 f"{', '.join(differing)}{', …' if count > len(differing) else ''}"
             )
-        difference = str(sum(part.counters_off_by for part in step.checked))
-        if difference == step.before != "0":
+        if not again and difference == step.before != "0":
             raise GenerationDiffers(
                 f"the counters of generation {step.generation} of {step.projection} do not add up to the log's"
             )
-        looks = step.looks + 1
         return {
             "difference": difference,
             "looks": looks,
-            "again": difference != "0" and looks < _LOOKS_AT_COUNTERS,
+            "again": again,
             "counters_moving": difference != "0",
             "events": sum(part.events for part in step.filled),
             "streams": sum(part.streams for part in step.checked),
@@ -216,8 +227,8 @@ class Rebuild:
         logger.info("generation switched", projection=step.projection, generation=step.generation)
 
     def close(self, step: Step, _remaining: Remaining) -> dict[str, Any]:
-        """Feed retiring generations no longer. Whichever they are: after a rollback it is the new one."""
-        return {"dropping": self._change(step, Generations.closed).dropping, "parts": _parts()}
+        """Feed the generations no longer that this one took the place of; or itself, where readers went back."""
+        return {"dropping": self._change(step, lambda known: known.closed(step.generation)).dropping, "parts": _parts()}
 
     def drop(self, step: Step, remaining: Remaining) -> dict[str, Any]:
         """Delete what a segment of the table has of generations that are no longer fed."""
@@ -230,7 +241,8 @@ class Rebuild:
             ]
             for start in range(0, len(keys), _MOST_DELETES):
                 deletes = [{"DeleteRequest": {"Key": key}} for key in keys[start : start + _MOST_DELETES]]
-                until_taken(self._delete, {self._store.table: deletes})
+                with throttling():
+                    until_taken(self._delete, {self._store.table: deletes})
             part.events += len(keys)
         return part.model_dump()
 

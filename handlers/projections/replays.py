@@ -5,12 +5,12 @@ EventBridge can limit a replay to some rules, but not to a generation; and a rep
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 EVERYBODY = "all"
-BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
-"""A time before any event."""
+KEPT = timedelta(days=365)
+"""How long the archive keeps events."""
 
 ARCHIVE_LAG = timedelta(minutes=10)
 """How long to wait until an event is surely in the archive.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from infra.names import AUDIT_PREFIX
 
@@ -22,6 +23,8 @@ class UnreadableCopy(Exception):
 class AuditCopy:
     """The events in the bucket of the audit copy; of each its id alone is kept.
 
+    ``since`` is when the first of them occurred, replayed ones aside: of what was before, the copy knows nothing.
+
     Args:
         s3: an S3 client.
         bucket: the bucket's name.
@@ -32,6 +35,7 @@ class AuditCopy:
         self._bucket = bucket
         self._known: set[str] = set()
         self.event_ids: set[str] = set()
+        self.since: datetime | None = None
 
     def read(self, *, read: Callable[[int], None] = lambda _: None) -> None:
         """Read the objects that came since the last time. ``read`` is told of each how many events it has.
@@ -44,17 +48,32 @@ class AuditCopy:
         keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
         new = [key for key in keys if key not in self._known]
         with ThreadPoolExecutor(_OBJECTS_AT_ONCE) as pool:
-            for event_ids in pool.map(self._event_ids, new):
-                self.event_ids.update(event_ids)
-                read(len(event_ids))
+            for events in pool.map(self._events, new):
+                self.event_ids.update(event.event_id for event in events)
+                live = [event.occurred_at for event in events if not event.replayed]
+                self.since = min([*live, *([self.since] if self.since else [])], default=None)
+                read(len(events))
         self._known.update(new)
 
-    def _event_ids(self, key: str) -> list[str]:
+    def _events(self, key: str) -> list[_Copied]:
         text = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read().decode()
         try:
-            return [event["detail"]["metadata"]["event_id"] for event in documents(text)]
+            return [_copied(event) for event in documents(text)]
         except (ValueError, KeyError, TypeError) as wrong:
             raise UnreadableCopy(f"s3://{self._bucket}/{key} is not readable as events: {wrong!r}") from wrong
+
+
+class _Copied(NamedTuple):
+    """An event in the copy."""
+
+    event_id: str
+    occurred_at: datetime
+    replayed: bool
+
+
+def _copied(event: Any) -> _Copied:
+    metadata = event["detail"]["metadata"]
+    return _Copied(metadata["event_id"], datetime.fromisoformat(metadata["occurred_at"]), "replay-name" in event)
 
 
 def documents(text: str) -> Iterator[Any]:

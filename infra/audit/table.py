@@ -89,4 +89,4 @@ def read_table(client: DynamoDBClient, name: str, *, read: Callable[[int], None]
 
 def plain(item: Mapping[str, Any]) -> Item:
     """An item of DynamoDB's as plain values."""
-    return {name: int(value["N"]) if "N" in value else value["S"] for name, value in item.items()}
+    return {name: int(value["N"]) if "N" in value else value.get("S", str(value)) for name, value in item.items()}

@@ -67,6 +67,9 @@ def redrive(
     error: Error = None,
     every: Annotated[bool, typer.Option("--all", help="Every open letter.")] = False,
     rate: Annotated[float, typer.Option(min=0.1, max=1000, help="How many a second at most.")] = 10,
+    mended: Annotated[
+        bool, typer.Option("--mended", help="Send nothing: another command did what the letters ask for. Mark them.")
+    ] = False,
 ) -> None:
     """Send dead letters back to their queues.
 
@@ -83,8 +86,8 @@ def redrive(
     if not keys:
         tell(err(), "no letter is open")
         return
-    done = _Redriving(pipeline, letters, rate).redrive(keys)
-    tell(out(), f"{done} of {len(keys)} redriven")
+    done = _Redriving(pipeline, letters, rate, mended=mended).redrive(keys)
+    tell(out(), f"{done} of {len(keys)} {'marked' if mended else 'redriven'}")
     if done < len(keys):
         raise typer.Exit(1)
 
@@ -145,11 +148,12 @@ def _when(stay: Stay) -> str:
 class _Redriving:
     """Sends letters back, at a bounded rate."""
 
-    def __init__(self, pipeline: Connection, letters: StoredLetters, rate: float) -> None:
+    def __init__(self, pipeline: Connection, letters: StoredLetters, rate: float, *, mended: bool) -> None:
         self._pipeline = pipeline
         self._letters = letters
         self._sqs = pipeline.client("sqs")
         self._every_seconds = 1 / rate
+        self._mended = mended
 
     def redrive(self, keys: list[str]) -> int:
         """Redrive the open letters with these keys; returns how many that were. What could not be is told."""
@@ -172,6 +176,9 @@ class _Redriving:
         """Send a letter and mark it. Whether that could be done: somebody else may have, which is as well."""
         letter = self._letters.read(key)
         if letter is None:
+            return True
+        if self._mended:
+            self._letters.mark_redriven(key, letter, datetime.now(UTC))
             return True
         queue = self._pipeline.outputs.get(f"{in_template(letter.source)}QueueUrl")
         if queue is None:
@@ -206,7 +213,8 @@ def _instead(pipeline: Connection, letter: Letter) -> str:
         if letter.source.endswith(_STARTS):
             order_id = body["order_id"] if "order_id" in body else body["detail"]["data"]["order_id"]
             return pipeline.command("resume", order_id)
-        return pipeline.command("republish", body["stream"])
+        published = body["detail"]["metadata"] if "detail" in body else body
+        return pipeline.command("republish", published["stream"])
     except (LookupError, TypeError, ValueError):
         return f"see `{pipeline.command('dead-letters', letter.letter_id)}`"
 

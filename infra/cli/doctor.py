@@ -106,7 +106,7 @@ class _Rounds:
             self.copy.read(read=lambda events: self.told("events of the audit copy", events))
         except UnreadableCopy as unreadable:
             raise Failure(str(unreadable)) from unreadable
-        look = Look(table, self.copy.event_ids, frozenset(), now - self.grace, now - self.still)
+        look = Look(table, self.copy.event_ids, frozenset(), now - self.grace, now - self.still, self.copy.since)
         if any(due(look, order_id) for order_id in look.still_orders):
             look = replace(look, running=Sagas(self.pipeline).running())
         return look, list(ailments(look))

@@ -37,11 +37,13 @@ def generations(
 
 def rollback(context: typer.Context, name: ProjectionName) -> None:
     """Let readers of a projection go back to the generation before, while that is still there."""
-    from handlers.projections.generations import Generations, NothingToRollBackTo  # noqa: PLC0415 - see the package
+    from handlers.projections.generations import NothingToRollBackTo  # noqa: PLC0415 - see the package
 
     projection(name)
+    kept = _store(connection.of(context))
+    seen = kept.read(name).live
     try:
-        changed = _store(connection.of(context)).change(name, Generations.rolled_back)
+        changed = kept.change(name, lambda known: known.rolled_back(seen=seen))
     except NothingToRollBackTo as nothing:
         raise Failure(f"{name}: {nothing}") from nothing
     tell(out(), f"readers see generation {changed.live} of {name} again; the same command takes that back")

@@ -38,8 +38,8 @@ WORDS = {
     "FillFromLog": "filling it from the log",
     "CompareWithLog": _COMPARING,
     "Judge": _COMPARING,
-    "AreCountersStill": _COMPARING,
-    "AwaitCounters": _COMPARING,
+    "IsJudged": _COMPARING,
+    "AwaitTraffic": "waiting for what is on its way, to compare once more",
     "SwitchReaders": "switching readers",
     KEPT: "keeping the old generation for as long as was said",
     "CloseOldGeneration": _DELETING,
@@ -92,6 +92,8 @@ def rebuild(
     if course.failure:
         again = pipeline.command("rebuild", name, "--keep", keep)
         tell(err(), _REDRIVE.format(execution) if course.switched else f"to go on with what was begun: {again}")
+        if not course.switched:
+            tell(err(), f"after a change of its code: {again} --afresh")
         raise Failure(course.failure)
     show(out(), ("", ""), course.result())
     if course.state == KEPT:

@@ -103,7 +103,7 @@ def _set(store: EventStore, sku: str, before: Level | None, log: Level) -> None:
             TableName=store.table,
             Key=_key(sku),
             UpdateExpression="SET available = :available, previous = :was, version = :version, "
-            "threshold = if_not_exists(threshold, :threshold)",
+            "threshold = if_not_exists(threshold, :threshold) REMOVE previous_threshold",
             ConditionExpression=unchanged,
             ExpressionAttributeValues={name: {"N": str(value)} for name, value in values.items()},
         )

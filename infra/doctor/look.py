@@ -31,15 +31,16 @@ class Ailment:
 class Look(Evidence):
     """The table as it was read, and what belongs to it.
 
-    ``published`` has the ids of the events in the audit copy, ``running`` the ids of the orders that have a saga
-    running. Nothing is expected yet of what happened after ``settled``, nor of an order to which something happened
-    after ``still``.
+    ``published`` has the ids of the events in the audit copy, which begins with ``copied_since``; ``running`` the ids
+    of the orders that have a saga running. Nothing is expected yet of what happened after ``settled``, nor of an order
+    to which something happened after ``still``.
     """
 
     published: Set[str]
     running: Set[str]
     settled: datetime
     still: datetime
+    copied_since: datetime | None = None
 
     @cached_property
     def moved_at(self) -> Mapping[str, datetime]:

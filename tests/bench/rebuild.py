@@ -65,7 +65,7 @@ def measure_replay(pipeline: Pipeline) -> dict[str, float]:
     events.start_replay(
         ReplayName=name,
         EventSourceArn=archive["ArchiveArn"],
-        EventStartTime=replays.BEGINNING,
+        EventStartTime=datetime.now(UTC) - replays.KEPT,
         EventEndTime=datetime.now(UTC),
         Destination={"Arn": archive["EventSourceArn"]},
     )

@@ -357,7 +357,8 @@ def test_the_rebuild_may_replay_the_archive_of_the_orders_bus_alone(template: Te
     [starts] = [
         one for one in template.statements(template.role_of("Rebuild")) if "events:StartReplay" in one["Action"]
     ]
-    bus, archive = sorted(starts["Resource"], key=lambda each: events_resource(each) or "")
+    bus, archive, replays = sorted(starts["Resource"], key=lambda each: events_resource(each) or "")
+    assert events_resource(replays) == "replay/rebuild.*"
     _, made = template.only("AWS::Events::Archive")
     assert events_resource(archive) == f"archive/{made['ArchiveName']}"
     assert target_of(bus) == bus_named(template, "orders") == target_of(made["SourceArn"])

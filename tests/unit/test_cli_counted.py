@@ -15,7 +15,7 @@ from events.store import EventStore
 from handlers.projections import customer_history, daily_sales
 from handlers.projections.counter_items import SALES, counter_key, day_views
 from handlers.projections.counters import Counters
-from handlers.projections.generations import Generations, GenerationStore
+from handlers.projections.generations import GenerationStore
 from handlers.projections.known_generations import KnownGenerations
 from handlers.projections.order_view import OrderView
 from tests.unit.commands import typed
@@ -144,7 +144,7 @@ def test_a_reader_asks_again_before_it_gives_a_list_up(store: EventStore) -> Non
     second_goes_live(store, "order_view")
     assert known.keeps("order_view", SECOND)
     assert known.live("order_view") == SECOND
-    kept.change("order_view", Generations.closed)
+    kept.change("order_view", lambda each: each.closed(SECOND))
     assert known.keeps("order_view", "1"), "for a few seconds it goes by what it knows"
 
 

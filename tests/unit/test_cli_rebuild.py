@@ -14,7 +14,7 @@ import pytest
 from typer.testing import Result
 
 from events.store import EventStore
-from handlers.projections.generations import Generations, GenerationStore
+from handlers.projections.generations import GenerationStore
 from infra.cli import rebuild as rebuild_module
 from infra.cli.connection import Connection
 from infra.cli.rebuild import WORDS
@@ -79,7 +79,7 @@ BUILT = [
     entered("FillFromLog", "FillPart", "IsPartFilled", "FillPart"),
     [*entered("CompareWithLog", "ComparePart", "Judge"), judged()],
 ]
-SWITCHED = entered("AreCountersStill", "SwitchReaders", "KeepOldGeneration")
+SWITCHED = entered("IsJudged", "SwitchReaders", "KeepOldGeneration")
 DELETED = [*entered("CloseOldGeneration", "DropOldGeneration", "Rebuilt"), {"type": "ExecutionSucceeded"}]
 
 
@@ -237,7 +237,7 @@ def test_generations_are_listed_with_what_they_are_there_for(store: EventStore) 
     assert [row for row in listed if row[0] == "daily_sales"] == of_sales
     assert {row[0] for row in listed} == set(PROJECTIONS)
     assert [line.split("\t") for line in typed("generations", "daily_sales").stdout.splitlines()] == of_sales
-    kept.change("daily_sales", Generations.closed)
+    kept.change("daily_sales", lambda known: known.closed("2"))
     assert ["daily_sales", "1", "dropping"] in [
         line.split("\t") for line in typed("generations", "daily_sales").stdout.splitlines()
     ]

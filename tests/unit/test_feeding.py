@@ -79,7 +79,7 @@ def test_a_live_event_goes_to_every_generation_that_is_fed() -> None:
         generations = building()
         assert deliver(from_bus(LOG[0])) == []
         assert received(memory) == {"1": 1, "2": 1, "3": 1}
-        generations.change("stock_view", lambda known: known.closed())
+        generations.change("stock_view", lambda known: known.closed("2"))
         assert deliver(from_bus(LOG[1])) == []
         assert received(memory) == {"1": 1, "2": 3, "3": 3}
 

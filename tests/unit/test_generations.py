@@ -1,6 +1,7 @@
 """Generations: one is live, at most one is being built, no number is given twice, and writers never lose a change."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -26,7 +27,7 @@ def switched(known: Generations) -> Generations:
 
 def rolled_back(known: Generations) -> Generations:
     try:
-        return known.rolled_back()
+        return known.rolled_back(seen=known.live)
     except NothingToRollBackTo:
         return known
 
@@ -36,7 +37,8 @@ CHANGES: dict[str, Change] = {
     "open afresh": lambda known: known.opened(afresh=True),
     "switch": switched,
     "roll back": rolled_back,
-    "close": Generations.closed,
+    "close": lambda known: known.closed(str(known.last)),
+    "close of the one before": lambda known: known.closed(str(max(known.last - 1, 1))),
     "drop": lambda known: known.without(known.dropping),
 }
 
@@ -85,11 +87,26 @@ def test_a_generation_that_is_live_stays_it_and_one_that_is_not_being_built_neve
 
 def test_back_and_forth_as_long_as_both_are_fed() -> None:
     switched = Generations().opened(afresh=False).switched("2")
-    back = switched.rolled_back()
+    back = switched.rolled_back(seen="2")
     assert (back.live, back.fed) == ("1", ["1", "2"])
-    assert back.rolled_back() == switched
+    assert back.rolled_back(seen="1") == replace(switched, previous="1")
+    assert back.rolled_back(seen="2") == back, "an answer was lost: to go back twice would undo it"
     with pytest.raises(NothingToRollBackTo):
-        switched.closed().rolled_back()
+        switched.closed("2").rolled_back(seen="2")
+
+
+def test_back_is_to_the_generation_that_was_live_and_not_to_one_that_was_given_up() -> None:
+    given_up = Generations().opened(afresh=False).switched("2").rolled_back(seen="2")
+    third = given_up.opened(afresh=False).switched("3")
+    assert third.rolled_back(seen="3").live == "1"
+
+
+def test_a_rebuild_ends_what_retires_because_of_it_and_no_more() -> None:
+    second = Generations().opened(afresh=False).switched("2")
+    third = second.opened(afresh=False).switched("3")
+    assert third.closed("2").dropping == ["1"]
+    assert third.closed("2").closed("3").dropping == ["1", "2"]
+    assert second.rolled_back(seen="2").closed("2").dropping == ["2"]
 
 
 # In the table

@@ -8,7 +8,7 @@ import pytest
 
 from events.envelope import Recorded
 from handlers.projections import rebuild
-from handlers.projections.generations import Generations, GenerationStore, NotBuilding, State
+from handlers.projections.generations import GenerationStore, NotBuilding, State
 from handlers.projections.naming import UnknownProjection
 from handlers.projections.projection import by_stream
 from handlers.projections.rebuild import GenerationDiffers
@@ -125,7 +125,7 @@ def test_after_a_rollback_it_is_the_new_generation_that_goes(memory: Memory) -> 
 
     def between(step: str) -> None:
         if step == "close":
-            GenerationStore(STORE.client, STORE.table).change("stock_view", Generations.rolled_back)
+            GenerationStore(STORE.client, STORE.table).change("stock_view", lambda g: g.rolled_back(seen="2"))
 
     before = of_generation(memory, "stock_view", "1")
     rebuilder.between = between
