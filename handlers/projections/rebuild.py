@@ -143,7 +143,8 @@ class Rebuild:
         with throttling():
             replay = self._events.describe_replay(ReplayName=name)
         runs = replay["State"] in {"STARTING", "RUNNING", "CANCELLING"}
-        overdue = datetime.now(UTC) - replay["ReplayStartTime"] > _LONGEST_REPLAY
+        now = datetime.now(UTC)
+        overdue = now - replay.get("ReplayStartTime", now) > _LONGEST_REPLAY
         return {"ended": overdue or not runs, "state": replay["State"]}
 
     def fill(self, step: Step, remaining: Remaining) -> dict[str, Any]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _EVENT = "event#"
+_PAGE_ITEMS = 500
+"""Two pages are in memory at a time: one that is worked on, and the next. A page has 1 MB at most, too."""
 
 
 class Segment(NamedTuple):
@@ -43,6 +45,7 @@ def pages(
         "ConsistentRead": True,
         "Segment": segment.number,
         "TotalSegments": segment.of,
+        "Limit": _PAGE_ITEMS,
         **(only or {}),
     }
     while True:

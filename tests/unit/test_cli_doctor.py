@@ -154,7 +154,10 @@ def set_level(store: EventStore, sku: str, **changes: int) -> None:
 
 def copied(event_ids: Iterable[str], name: str = "1") -> None:
     """Put events into the audit copy as Firehose does."""
-    found = (json.dumps({"detail": {"metadata": {"event_id": each}, "data": {}}}) for each in event_ids)
+    found = (
+        json.dumps({"detail": {"metadata": {"event_id": each, "occurred_at": "2026-01-01T00:00:00Z"}, "data": {}}})
+        for each in event_ids
+    )
     buckets().put_object(Bucket=BUCKET, Key=DAY + name, Body="".join(found).encode())
 
 

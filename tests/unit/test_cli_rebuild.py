@@ -137,8 +137,9 @@ def test_a_generation_that_differs_names_its_streams_and_how_to_go_on(monkeypatc
     last = [*entered("CompareWithLog", "Judge"), failed("GenerationDiffers", message)]
     result, _ = rebuilt(monkeypatch, [*BUILT[:-1], last], "order_view", "--keep", "7d")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.splitlines()[-2:] == [
+    assert result.stderr.splitlines()[-3:] == [
         "to go on with what was begun: pipeline rebuild order_view --keep 7d",
+        "after a change of its code: pipeline rebuild order_view --keep 7d --afresh",
         f"failed while comparing it with the log: GenerationDiffers: {message}",
     ]
 

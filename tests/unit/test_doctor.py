@@ -223,3 +223,9 @@ def test_documents_are_told_apart_whatever_stands_between_them(written: list[Any
 def test_what_is_no_document_is_not_passed_over() -> None:
     with pytest.raises(ValueError, match="Expecting"):
         list(documents('{"a": 1}oops'))
+
+
+def test_what_was_before_the_audit_copy_was_begun_is_not_expected_in_it() -> None:
+    begun = max(record.metadata.occurred_at for record in TABLE.log.values()) + timedelta(seconds=1)
+    assert told(look(published=frozenset(), copied_since=begun)) == []
+    assert told(look(published=frozenset(), copied_since=START)) != []

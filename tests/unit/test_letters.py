@@ -245,6 +245,16 @@ def again(letters: StoredLetters, key: str, day: int, *, marked: bool = True) ->
     kept(dead(why(letter=key, error=f"Error{day}"), sent=SENT + timedelta(days=day)))
 
 
+def test_no_event_tells_of_what_could_not_be_copied(
+    store: EventStore, letters: StoredLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would have to be copied too: while that fails, each letter would make the next."""
+    monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps({"audit_copy": "copy-dead-letters"}))
+    kept(dead(why(message_id="c1"), source="copy-dead-letters"))
+    assert len(letters.open(source="audit_copy")) == 1
+    assert told(store, streams.letter("c1")) == []
+
+
 @pytest.mark.parametrize("marked", [True, False])
 def test_a_letter_that_comes_back_has_its_history(store: EventStore, letters: StoredLetters, marked: bool) -> None:
     """Also where who redrove it was killed before marking it."""
