@@ -84,7 +84,7 @@ def redrive(
     letters = _letters(pipeline)
     keys = letters.open(source=source, error=error) if letter_id is None else _open(letters, letter_id)
     if not keys:
-        tell(err(), "no letter is open")
+        _tell_none(source, error)
         return
     done = _Redriving(pipeline, letters, rate, mended=mended).redrive(keys)
     tell(out(), f"{done} of {len(keys)} {'marked' if mended else 'redriven'}")
@@ -119,11 +119,16 @@ def _open(letters: StoredLetters, letter_id: str) -> list[str]:
 def _list(letters: StoredLetters, source: str | None, error: str | None, since: date | None) -> None:
     keys = letters.open(source=source, error=error, since=since)
     if not keys:
-        tell(err(), "no letter is open")
+        _tell_none(source, error, since)
         return
     columns = ("when", "source", "error", "tries", "id")
     found = (letter for _, letter in letters.read_all(keys))
     show(out(), columns, [(_when(each), each.source, each.error, str(each.tries), each.letter_id) for each in found])
+
+
+def _tell_none(*filters: object) -> None:
+    """Tell that no letter is open, or none that passes the filters: others may be."""
+    tell(err(), "no such letter is open" if any(filters) else "no letter is open")
 
 
 def _show(letters: StoredLetters, letter_id: str) -> None:

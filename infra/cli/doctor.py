@@ -115,7 +115,7 @@ class _Rounds:
 def _looked_at(look: Look) -> str:
     counts = {
         "events": len(look.table.log),
-        "in the audit copy": len(look.published),
+        "published and copied": len(look.published),
         "orders": len(look.orders),
         "views": len(look.table.views),
         "stock levels": len(look.table.levels),

@@ -114,6 +114,21 @@ def test_where_no_letter_is_open_that_is_said() -> None:
         assert (told.exit_code, told.stdout, told.stderr) == (0, "", "no letter is open\n")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["dead-letters", "--source", "intake"],
+        ["dead-letters", "--error", "Refusal"],
+        ["dead-letters", "--since", "2026-02-03"],
+        ["redrive", "--source", "intake"],
+    ],
+)
+def test_where_others_are_open_it_is_not_said_that_none_is(command: list[str]) -> None:
+    keep(OLD)
+    told = typed(*command)
+    assert (told.exit_code, told.stdout, told.stderr) == (0, "", "no such letter is open\n")
+
+
 def test_a_letter_is_shown_whole_with_its_history() -> None:
     keep(VIEW)
     assert rows(typed("dead-letters", "view")) == [

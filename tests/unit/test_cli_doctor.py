@@ -174,7 +174,7 @@ def test_a_sound_pipeline_is_well(store: EventStore, sagas: SFNClient) -> None:
     result = typed("doctor")
     assert (result.exit_code, result.stderr) == (0, "")
     counts = (
-        f"{len(TABLE.log)} events, {len(published(TABLE.log))} in the audit copy, 2 orders, 3 views, 2 stock levels"
+        f"{len(TABLE.log)} events, {len(published(TABLE.log))} published and copied, 2 orders, 3 views, 2 stock levels"
     )
     assert result.stdout == f"all is well: {counts}\n"
 
