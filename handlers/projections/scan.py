@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _EVENT = "event#"
-_PAGE_ITEMS = 500
+_PAGE_ITEMS = 250
 """Two pages are in memory at a time: one that is worked on, and the next. A page has 1 MB at most, too."""
 
 

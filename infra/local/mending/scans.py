@@ -1,7 +1,6 @@
 """Segments of scans in the emulator: for each page of one it sorts and hashes the whole table."""
 
-from bisect import bisect_left
-from collections import defaultdict
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha1
 from itertools import islice
@@ -9,27 +8,36 @@ from typing import Any
 
 from ministack.services import dynamodb  # type: ignore[import-not-found]
 
-Items = Mapping[str, Mapping[str, Any]]
+Items = dict[str, Mapping[str, Any]]
 """A table's items, by partition and sort key."""
 
 
 class _Segments:
-    """The partitions of each segment of a table, in the order of a scan; kept as long as no partition comes or goes."""
+    """The partitions of each segment of a table, in the order of a scan; what is new since the last time is added."""
 
     def __init__(self) -> None:
         self._hashes: dict[str, int] = {}
-        self._known: tuple[int, int, int] = (0, 0, 0)
-        self._partitions: Mapping[int, Sequence[str]] = {}
+        self._items: Items = {}
+        self._total = 0
+        self._count = 0
+        self._last: str | None = None
+        self._partitions: dict[int, list[str]] = {}
 
     def of(self, items: Items, segment: int, total: int) -> Sequence[str]:
         """The partitions of a segment, sorted."""
-        if self._known != (id(items), len(items), total):
-            by_segment: dict[int, list[str]] = defaultdict(list)
-            for partition in list(items):
-                by_segment[self._hash(partition) % total].append(partition)
-            self._partitions = {number: sorted(partitions) for number, partitions in by_segment.items()}
-            self._known = (id(items), len(items), total)
-        return self._partitions.get(segment, ())
+        if not self._knows(items, total):
+            self._items, self._total, self._count = items, total, 0
+            self._partitions = {number: [] for number in range(total)}
+        for partition in list(islice(items, self._count, None)):
+            insort(self._partitions[self._hash(partition) % total], partition)
+        self._count, self._last = len(items), next(reversed(items), None)
+        return self._partitions[segment]
+
+    def _knows(self, items: Items, total: int) -> bool:
+        """Whether all that was there is there, in its place, so that what is new comes after it."""
+        if items is not self._items or total != self._total or len(items) < self._count or not self._count:
+            return False
+        return next(islice(items, self._count - 1, None)) == self._last
 
     def _hash(self, partition: str) -> int:
         """The emulator's own, once for each partition."""
