@@ -37,7 +37,6 @@ _LOOKS = 3
 _LONGEST_REPLAY = timedelta(hours=6)
 _SPARE_SECONDS = 60.0
 _MOST_DELETES = 25
-_APPLIED_AT_ONCE = 100
 
 
 class GenerationDiffers(Exception):

@@ -20,6 +20,7 @@ from handlers.projections import replays
 from handlers.retries import until_taken
 from infra.functions import FUNCTIONS, Subscription
 from infra.local.pipeline import Pipeline
+from infra.local.pipeline import pipeline as run_pipeline
 from tests.bench.pausing import pause
 
 _SIZES = (10_000, 100_000)
@@ -185,3 +186,8 @@ def _write(pipeline: Pipeline, items: Iterator[dict[str, Any]]) -> None:
 
     while batch := list(islice(items, _PUTS)):
         until_taken(put, {pipeline.table_name: [{"PutRequest": {"Item": item}} for item in batch]})
+
+
+if __name__ == "__main__":
+    with run_pipeline() as deployed:
+        print(json.dumps(measure(deployed), indent=2))

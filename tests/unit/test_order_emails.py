@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from botocore.stub import Stubber
-from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.ses.models import ses_backends
 
 from events import streams
 from events.envelope import Recorded
 from events.notification import CustomerNotified
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
 from events.store import EventStore, Throttled
-from handlers import aws
 from handlers.notification.order_emails import email, handler, money, notify
 from handlers.notification.sending import NotSent
 from handlers.refusals import OrderNotFound
 from tests.unit import SENDER
+from tests.unit.mail import sent, ses, verified_sender
 from tests.unit.samples import (
     CONTEXT,
     EMAIL,
@@ -38,22 +34,10 @@ from tests.unit.samples import (
 )
 
 
-@functools.cache
-def ses() -> Any:
-    return aws.ses()
-
-
 @pytest.fixture(autouse=True)
 def sender(store: EventStore) -> Iterator[None]:
-    """SES sends for a verified sender only."""
-    ses().create_email_identity(EmailIdentity=SENDER)
-    yield
-    ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
-
-
-def sent() -> list[Any]:
-    messages: list[Any] = ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].sent_messages
-    return messages
+    with verified_sender():
+        yield
 
 
 def confirm(store: EventStore, order_id: str = "o1") -> Recorded:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import random
 from collections.abc import Iterator
@@ -12,19 +11,17 @@ import pytest
 from botocore.stub import Stubber
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.ses.models import ses_backends
 
 from events import streams
 from events.envelope import Recorded
 from events.notification import CustomerWelcomed, FirstOrderConfirmed
 from events.ordering import OrderConfirmed
 from events.store import EventStore, Throttled
-from handlers import aws
 from handlers.notification.sending import NotSent
 from handlers.notification.welcome_email import handler, welcome
 from handlers.refusals import OrderNotFound
 from tests.unit import SENDER
+from tests.unit.mail import sent, ses, verified_sender
 from tests.unit.samples import (
     CONTEXT,
     EMAIL,
@@ -44,22 +41,10 @@ from tests.unit.samples import (
 CUSTOMER = streams.customer("c1")
 
 
-@functools.cache
-def ses() -> Any:
-    return aws.ses()
-
-
 @pytest.fixture(autouse=True)
 def sender(store: EventStore) -> Iterator[None]:
-    """SES sends for a verified sender only."""
-    ses().create_email_identity(EmailIdentity=SENDER)
-    yield
-    ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].reset()
-
-
-def sent() -> list[Any]:
-    messages: list[Any] = ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].sent_messages
-    return messages
+    with verified_sender():
+        yield
 
 
 def confirmed(store: EventStore, order_id: str = "o1", **changed: Any) -> Recorded:
