@@ -10,8 +10,8 @@ from aws_cdk import cx_api
 from constructs import Node
 
 from infra import bundle
-from infra.api.identity import TokenIssuer
 from infra.bundle import Package
+from infra.constructs.api.identity import TokenIssuer
 from infra.names import STACK_NAME
 from infra.stack import OrderPipeline
 

@@ -1,6 +1,6 @@
 """The functions' deployment packages: our code, and the libraries it needs cut to what it uses.
 
-There are two: `functions`, which nearly all share, and `api` for those behind the HTTP API, whose libraries are larger.
+There are two: `main`, which nearly all share, and `api` for those behind the HTTP API, whose libraries are larger.
 
 Built without Docker from wheels that `uv.lock` pins: for AWS (Python 3.13 on arm64), or for this interpreter, so that
 the local run proves the very cuts that AWS gets.
@@ -28,14 +28,14 @@ from infra.bundle.imports import unresolved
 from infra.bundle.slim import slimmed
 
 Target = Literal["aws", "local"]
-Package = Literal["functions", "api"]
-PACKAGES: tuple[Package, ...] = ("functions", "api")
+Package = Literal["main", "api"]
+PACKAGES: tuple[Package, ...] = ("main", "api")
 
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "build" / "bundle"
 OWN = ("events", "handlers")
 # Our code that needs the libraries of the package `api`, and is in no other.
-OWN_OF_API = ROOT / "handlers" / "api"
+OWN_OF_API = (ROOT / "handlers" / "api", ROOT / "handlers" / "functions" / "api")
 
 _PLATFORM: Mapping[Target, tuple[str, ...]] = {
     "aws": ("--python-platform", "aarch64-manylinux2014", "--python-version", "3.13"),
@@ -48,7 +48,7 @@ class CutFailed(Exception):
     """A cut does not fit the libraries as locked, or leaves an import that finds nothing."""
 
 
-def build(target: Target, package: Package = "functions") -> Path:
+def build(target: Target, package: Package = "main") -> Path:
     """Bring a package's folder up to date and return it: what is zipped is all that is in it.
 
     Raises:
@@ -74,7 +74,7 @@ def build(target: Target, package: Package = "functions") -> Path:
     return folder
 
 
-def zip_bundle(target: Target, package: Package = "functions") -> Path:
+def zip_bundle(target: Target, package: Package = "main") -> Path:
     """A package as a zip file, the same bytes for the same contents; built where it is out of date."""
     folder = build(target, package)
     archive, stamp = folder.with_suffix(".zip"), folder.with_suffix(".stamp")
@@ -116,7 +116,7 @@ def _install(target: Target, package: Package, folder: Path) -> None:
     uv = find_uv_bin()
     requirements = folder.with_suffix(".txt")
     left_out = [f"--no-emit-package={name}" for name in cuts.PACKAGES_LEFT_OUT]
-    groups = ["--no-default-groups", "--group", package]
+    groups = ["--no-default-groups", "--group", {"main": "functions", "api": "api"}[package]]
     export = [uv, "export", "--quiet", "--frozen", "--no-emit-project", *groups, *left_out]
     install = [uv, "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", *_PLATFORM[target]]
     _run([*export, "--output-file", str(requirements)])
@@ -239,7 +239,7 @@ def _copy_sources(sources: Iterable[Path], folder: Path) -> None:
 def _sources(package: Package) -> list[Path]:
     kinds = ("py", "toml")
     files = [file for own in OWN for kind in kinds for file in sorted((ROOT / own).rglob(f"*.{kind}"))]
-    return [file for file in files if package == "api" or OWN_OF_API not in file.parents]
+    return [file for file in files if package == "api" or not any(folder in file.parents for folder in OWN_OF_API)]
 
 
 def _check_libraries(package: Package, folder: Path) -> None:

@@ -62,7 +62,7 @@ LEFT_OUT: Mapping[str, str] = {
 
 # The same, of one package.
 LEFT_OUT_OF: Mapping[str, Mapping[str, str]] = {
-    "functions": {
+    "main": {
         f"{_POWERTOOLS}/event_handler/**": "routes HTTP, GraphQL and agents",
         f"{_UTILITIES}/data_classes/a[lp][bi]_*.py": "events of HTTP routers",
         f"{_UTILITIES}/data_classes/bedrock_*.py": "events of HTTP routers",
@@ -232,4 +232,4 @@ UNREACHED: Mapping[str, str] = {
 }
 
 # The same, in one package.
-UNREACHED_IN: Mapping[str, Mapping[str, str]] = {"functions": {}, "api": {}}
+UNREACHED_IN: Mapping[str, Mapping[str, str]] = {"main": {}, "api": {}}

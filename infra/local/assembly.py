@@ -12,7 +12,7 @@ from py_compile import PycInvalidationMode
 
 from infra.bundle import digest
 from infra.local.deploy import DeploymentError
-from infra.local.emulator import BUILD, ROOT
+from infra.local.emulator.process import BUILD, ROOT
 
 FOLDERS = ("events", "handlers", "infra", "statemachines")
 KINDS = ("json", "py", "toml")

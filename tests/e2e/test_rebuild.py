@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from events.store import recorded
-from handlers.projections.generations import Generations, GenerationStore
+from handlers.projections.engine.generations import Generations, GenerationStore
 from handlers.projections.order_fold import fold
+from handlers.table.event_store import recorded
 from infra import bundle
-from infra.local.evidence import read_emails
 from infra.local.pipeline import Pipeline
+from infra.local.runner.evidence import read_emails
 from infra.local.transform import package
+from tests.builders.shops import ORDER, Shop
 from tests.e2e.conftest import eventually
-from tests.shops import ORDER, Shop
 
 BEFORE, AFTER = '"total": placed.total,', '"total": placed.total * 2,'
 CODE = "handlers/projections/order_fold.py"
