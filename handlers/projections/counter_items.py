@@ -1,4 +1,4 @@
-"""Where views that count stand in the table: names and keys alone, for who writes them and who reads them."""
+"""Where views that count are in the table: names and keys only, for those who write them and those who read them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 
-class Views(NamedTuple):
+class CounterViews(NamedTuple):
     """The views of a projection: their keys begin with ``view#<kind>#``."""
 
     projection: str
@@ -21,12 +21,12 @@ class Views(NamedTuple):
         return f"view#{self.kind}#"
 
 
-SALES = Views("daily_sales", "sales")
-STOCK = Views("stock_view", "stock")
-CUSTOMERS = Views("customer_history", "customer")
+SALES = CounterViews("daily_sales", "sales")
+STOCK = CounterViews("stock_view", "stock")
+CUSTOMERS = CounterViews("customer_history", "customer")
 
 SHARDS = 8
-"""In how many views a day's sales are kept: many orders meet there."""
+"""In how many views a day's sales are kept: many orders write to the same day."""
 
 
 def day_views(day: str) -> list[str]:
@@ -35,7 +35,7 @@ def day_views(day: str) -> list[str]:
 
 
 def sort_key(generation: str, detail: str = "") -> str:
-    """The sort key of a counter; ``detail`` tells it from others of the same view."""
+    """The sort key of a counter; ``detail`` distinguishes it from others of the same view."""
     return f"{generation}#{detail}" if detail else generation
 
 

@@ -1,4 +1,4 @@
-"""Where order views stand in the table and its indexes: keys alone, for who writes them and who reads them."""
+"""Where order views are in the table and its indexes: keys only, for those who write them and those who read them."""
 
 from __future__ import annotations
 

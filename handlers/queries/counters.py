@@ -10,7 +10,7 @@ from handlers.projections.counter_items import (
     CUSTOMERS,
     SALES,
     STOCK,
-    Views,
+    CounterViews,
     counter_key,
     day_views,
     detail_of,
@@ -82,7 +82,7 @@ class Counters:
         )
         return _sums(pieces)
 
-    def _only(self, views: Views, view: str) -> Counts:
+    def _only(self, views: CounterViews, view: str) -> Counts:
         """What a view counts that is one item."""
         key = counter_key(f"{views.prefix}{view}", self._generations.live(views.projection))
         return numbers(self._client.get_item(TableName=self._table, Key=key).get("Item", {}))

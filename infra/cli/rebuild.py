@@ -32,13 +32,13 @@ WORDS = {
     "OpenGeneration": _OPENING,
     "AwaitWriters": "waiting until every event is applied to it too",
     "ReplayArchive": _REPLAYING,
-    "LookAtReplay": _REPLAYING,
+    "CheckReplay": _REPLAYING,
     "IsReplayed": _REPLAYING,
     "AwaitReplay": _REPLAYING,
     "FillFromLog": "filling it from the log",
     "CompareWithLog": _COMPARING,
-    "Judge": _COMPARING,
-    "IsJudged": _COMPARING,
+    "Evaluate": _COMPARING,
+    "NeedsAnotherRound": _COMPARING,
     "AwaitTraffic": "waiting for what is on its way, to compare once more",
     "SwitchReaders": "switching readers",
     KEPT: "keeping the old generation for as long as was said",
@@ -75,7 +75,7 @@ def rebuild(
     if machine is None:
         raise Failure("what is deployed there cannot rebuild projections: deploy this version first")
     client = pipeline.client("stepfunctions")
-    wanted = {"projection": name, "keep_seconds": keep_seconds, "afresh": afresh}
+    wanted = {"projection": name, "keep_seconds": keep_seconds, "restart": afresh}
     execution = client.start_execution(stateMachineArn=machine, input=json.dumps(wanted))["executionArn"]
     course = _Course()
     try:
@@ -119,7 +119,7 @@ class _Course:
             before, self.state = WORDS.get(self.state), name
             self.switched = self.switched or name == KEPT
             return WORDS[name] if WORDS[name] != before else None
-        if kind == "TaskStateExited" and event["stateExitedEventDetails"]["name"] == "Judge":
+        if kind == "TaskStateExited" and event["stateExitedEventDetails"]["name"] == "Evaluate":
             self._judged = json.loads(event["stateExitedEventDetails"]["output"])
         elif kind in _FAILURES:
             details = event.get(_FAILURES[kind], {})
@@ -129,7 +129,7 @@ class _Course:
 
     def result(self) -> Iterator[tuple[str, str]]:
         """What was built, and what was found when it was checked."""
-        judged = self._judged["judged"]
+        judged = self._judged["evaluation"]
         of = f" of {judged['streams']}: a sample" if judged["compared"] < judged["streams"] else ""
         yield "projection", self._judged["projection"]
         yield "generation", self._judged["generation"]

@@ -1,4 +1,4 @@
-"""The log of a run of generated orders, which end in every way there is, and the projections that are fed with it."""
+"""The log of a run of generated orders, which end in every way there is, and the projections that are updated from it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined,
 from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDelivered, ShipmentDispatched
 from handlers.operations.audit.submission import distinct
 from handlers.projections import registry
-from handlers.projections.engine.counting import CountingViews
+from handlers.projections.engine.counting import Counting
 from handlers.projections.engine.projection import Projection
 from handlers.projections.order_fold import fold
 from handlers.runtime import aws
@@ -40,8 +40,8 @@ STORE = EventStore(aws.dynamodb(), TABLE)
 """The store of every function: they share a client."""
 
 PROJECTIONS: Mapping[str, Projection] = {name: each.on(STORE) for name, each in registry.PROJECTIONS.items()}
-COUNTING: Mapping[str, CountingViews] = {
-    name: projection for name, projection in PROJECTIONS.items() if isinstance(projection, CountingViews)
+COUNTING: Mapping[str, Counting] = {
+    name: definition for name, definition in registry.PROJECTIONS.items() if isinstance(definition, Counting)
 }
 _WAYS = ("confirmed", "delivered", "recalled", "out of stock", "declined", "placed")
 _CHUNK = 99
@@ -152,7 +152,7 @@ def by_streams(log: Sequence[Recorded]) -> dict[str, list[Recorded]]:
 def counters(memory: Memory, name: str, generation: str = "1") -> dict[Key, dict[str, int]]:
     """What a generation of a counting projection has counted; zeros are as good as nothing."""
     found: dict[Key, dict[str, int]] = {}
-    for (view, sort_key), item in memory.under(COUNTING[name]._counting.views.prefix).items():
+    for (view, sort_key), item in memory.under(COUNTING[name].views.prefix).items():
         of, _, detail = sort_key.partition("#")
         numbers = {counter: int(value["N"]) for counter, value in item.items() if "N" in value and value["N"] != "0"}
         if of == generation and numbers:
@@ -162,14 +162,14 @@ def counters(memory: Memory, name: str, generation: str = "1") -> dict[Key, dict
 
 def summed(log: Sequence[Recorded], name: str) -> dict[Key, dict[str, int]]:
     """The plain sum of what the log's events add to the counters of a projection."""
-    counting = COUNTING[name]._counting
+    counting = COUNTING[name]
     sums: dict[Key, Counter[str]] = {}
     for stream in by_streams(log).values():
         for each in stream:
             if isinstance(each.event, counting.events):
                 history = stream[: each.version]
-                for cell, adds in counting.share(each, lambda history=history: history).items():  # type: ignore[misc]
-                    sums.setdefault((f"{counting.views.prefix}{cell.view}", cell.detail), Counter()).update(adds)
+                for key, adds in counting.increments(each, lambda history=history: history).items():  # type: ignore[misc]
+                    sums.setdefault((f"{counting.views.prefix}{key.view}", key.detail), Counter()).update(adds)
     nonzero = {key: {name: number for name, number in sum_.items() if number} for key, sum_ in sums.items()}
     return {key: sum_ for key, sum_ in nonzero.items() if sum_}
 

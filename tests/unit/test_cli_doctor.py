@@ -125,7 +125,7 @@ def counters(store: EventStore, table: Table) -> Iterator[dict[str, Any]]:
     streams = by_stream(table.log.values()).values()
     sums: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for name in PROJECTIONS:
-        for count in named(name).counted(streams):
+        for count in named(name).expected_counts(streams):
             sums[count.view, count.detail][count.name] += count.number
     for (view, detail), numbers in sums.items():
         yield {**counter_key(view, "1", detail), **attributes(numbers)}

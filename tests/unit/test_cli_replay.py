@@ -19,7 +19,7 @@ from events.ordering import OrderCancelled, OrderConfirmed
 from handlers.operations.bus_queue import open_queue
 from handlers.outbox import entry
 from handlers.projections.registry import PROJECTIONS
-from handlers.projections.replays import EVERYBODY, Audience, audience, for_replay
+from handlers.projections.replays import EVERYBODY, ReplayTarget, for_replay, target_of
 from handlers.runtime import aws
 from infra.cli import replay as replay_module
 from infra.cli.connection import Connection
@@ -121,14 +121,14 @@ def test_it_goes_from_window_to_window_and_tells_what_was_delivered(started: Sta
 def test_its_name_tells_whom_it_is_for(started: Started) -> None:
     start = ago(hours=2)
     assert replayed(start).exit_code == 0
-    assert {audience(name) for name in started.names} == {Audience()}
+    assert {target_of(name) for name in started.names} == {ReplayTarget()}
     assert started.filters == [[]] * len(started.names)
 
     started.names.clear()
     started.filters.clear()
     result = replayed(start, "--only", "daily_sales", "--window", "2h")
     assert result.stdout.startswith("2 events delivered")  # of the three, those that the projection counts
-    assert [audience(name) for name in started.names] == [Audience("daily_sales")]
+    assert [target_of(name) for name in started.names] == [ReplayTarget("daily_sales")]
     [[projection, own]] = started.filters
     assert projection.endswith(f":rule/{ORDERS_BUS_NAME}/daily_sales")
     assert f":rule/{ORDERS_BUS_NAME}/{PREFIX}" in own
@@ -170,7 +170,7 @@ def test_ctrl_c_stops_after_the_window_that_runs(started: Started) -> None:
     assert typed(*named(result)).exit_code == 0
     assert started.windows[1].start == start + HOUR
     assert started.windows[-1].end == end
-    assert {audience(name) for name in started.names} == {Audience("order_view")}
+    assert {target_of(name) for name in started.names} == {ReplayTarget("order_view")}
 
 
 def test_ctrl_c_twice_stops_at_once_and_calls_the_window_off(started: Started) -> None:

@@ -21,7 +21,7 @@ class Difference(NamedTuple):
 def differences(evidence: Evidence) -> Iterator[Difference]:
     """The counters that are not what the log adds up to, view by view."""
     for projection, held in evidence.table.counters.items():
-        expected = _sums(named(projection).counted(evidence.streams.values()))
+        expected = _sums(named(projection).expected_counts(evidence.streams.values()))
         shown = _sums(held)
         for view, detail, name in sorted(expected.keys() | shown.keys()):
             here, there = shown[view, detail, name], expected[view, detail, name]
@@ -32,7 +32,7 @@ def differences(evidence: Evidence) -> Iterator[Difference]:
 
 def touched(projection: str, histories: Iterable[Sequence[Recorded]]) -> set[str]:
     """The views of a projection that these streams count in."""
-    return {count.view for count in named(projection).counted(histories)}
+    return {count.view for count in named(projection).expected_counts(histories)}
 
 
 def _sums(counts: Iterable[Count]) -> Counter[tuple[str, str, str]]:

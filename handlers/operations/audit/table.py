@@ -11,7 +11,7 @@ from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.engine.projection import Count
 from handlers.projections.order_items import PROJECTION as ORDER_VIEW
 from handlers.projections.registry import PROJECTIONS
-from handlers.table.event_store import EventStore, recorded
+from handlers.table.event_store import recorded
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -49,9 +49,6 @@ def read_table(client: DynamoDBClient, name: str, *, read: Callable[[int], None]
     """
     generations = GenerationStore(client, name)
     live = {projection: generations.read(projection).live for projection in PROJECTIONS}
-    projections = {
-        projection: definition.on(EventStore(client, name)) for projection, definition in PROJECTIONS.items()
-    }
     counters: dict[str, list[Count]] = {projection: [] for projection in PROJECTIONS}
     log: dict[Place, Recorded] = {}
     unreadable: list[str] = []
@@ -73,9 +70,9 @@ def read_table(client: DynamoDBClient, name: str, *, read: Callable[[int], None]
             for prefix, items in others.items():
                 if key.startswith(prefix) and (sort_key == live[ORDER_VIEW] or not prefix.startswith("view#")):
                     items[key.removeprefix(prefix)] = plain(item)
-            for projection, made in projections.items():
-                if made.owns(live[projection], item):
-                    counters[projection] += made.held(live[projection], item)
+            for projection, definition in PROJECTIONS.items():
+                if definition.owns(live[projection], item):
+                    counters[projection] += definition.stored_counts(live[projection], item)
         read(len(page["Items"]))
     return Table(
         log,
