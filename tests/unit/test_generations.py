@@ -69,14 +69,14 @@ def test_whatever_happens_one_generation_is_live_and_no_number_is_given_twice(na
         assert (before.states.keys() - after.states.keys()) <= set(before.dropping)
 
 
-def test_a_generation_is_gone_on_with_unless_another_is_wanted() -> None:
+def test_a_rebuild_continues_the_generation_that_was_begun_unless_a_restart_is_wanted() -> None:
     begun = Generations().opened(restart=False)
     assert (begun.live, begun.building, begun.opened(restart=False)) == ("1", "2", begun)
     anew = begun.opened(restart=True)
     assert (anew.live, anew.building, anew.dropping) == ("1", "3", ["2"])
 
 
-def test_a_generation_that_is_live_stays_it_and_one_that_is_not_being_built_never_becomes_it() -> None:
+def test_a_live_generation_remains_live_and_one_that_is_not_being_built_never_becomes_live() -> None:
     live = Generations().opened(restart=False).switched("2")
     assert live.switched("2") == live
     assert live.states == {"1": State.RETIRING, "2": State.LIVE}
@@ -85,7 +85,7 @@ def test_a_generation_that_is_live_stays_it_and_one_that_is_not_being_built_neve
             live.switched(other)
 
 
-def test_back_and_forth_as_long_as_both_are_fed() -> None:
+def test_back_and_forth_as_long_as_both_are_updated() -> None:
     switched = Generations().opened(restart=False).switched("2")
     back = switched.rolled_back(seen="2")
     assert (back.live, back.updated) == ("1", ["1", "2"])
