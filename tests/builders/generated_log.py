@@ -1,4 +1,4 @@
-"""The log of a run of generated orders, which end in every way there is, and the projections that are updated from it."""
+"""The log of a run of generated orders, which end in every possible way, and the projections updated from it."""
 
 from __future__ import annotations
 

@@ -137,7 +137,9 @@ class Racing(GenerationStore):
     st.lists(st.sampled_from(list(CHANGES)), max_size=3),
 )
 @settings(max_examples=40)
-def test_after_a_version_conflict_a_writer_decides_anew(store: EventStore, before: list[str], one: str, others: list[str]) -> None:
+def test_after_a_version_conflict_a_writer_decides_anew(
+    store: EventStore, before: list[str], one: str, others: list[str]
+) -> None:
     """Nobody's change is lost, and none is made to what is no longer so: as if they had come one after the other."""
     clear(store)
     plain = GenerationStore(store.client, store.table)

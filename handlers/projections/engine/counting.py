@@ -11,15 +11,18 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from events.envelope import Recorded
 from events.model import DomainEvent
-from handlers.projections.counter_items import CounterViews, counter_key, detail_of, numbers
+from handlers.projections.counter_items import CounterViews, numbers
 from handlers.projections.engine.increments import Chunk, CounterKey, History, Increments, chunks, transactions
 from handlers.projections.engine.projection import Count, Item, LogBehind, Position, by_stream
+from handlers.table import keys
 from handlers.table.batch_reading import items
 from handlers.table.event_store import EventStore, Throttled, throttling
+from handlers.table.keys import Key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -55,28 +58,24 @@ class Counting:
         """Whether an event adds something, or may."""
         return isinstance(record.event, self.events)
 
-    def markers(self, generation: str) -> str:
-        """What the partition keys of a generation's markers begin with."""
-        return f"applied#{self.name}#{generation}#"
-
     def owns(self, generation: str, item: Item) -> bool:
         """Whether an item is a counter, or a marker, of that generation."""
-        key = item["PK"]["S"]
-        if key.startswith(self.views.prefix):
-            return bool(item["SK"]["S"].partition("#")[0] == generation)
-        return bool(key.startswith(self.markers(generation)))
+        key = Key.of(item)
+        if key.pk.startswith(self.views.prefix):
+            return keys.generation_of(key.sk) == generation
+        return key.pk.startswith(keys.applied(self.name, generation))
 
     def applied_events(self, item: Item) -> Iterator[Position]:
         """The event that a marker is about; a counter names none."""
-        if not item["PK"]["S"].startswith(self.views.prefix):
+        if not Key.of(item).pk.startswith(self.views.prefix):
             yield item["stream"]["S"], int(item["version"]["N"])
 
-    def stored_counts(self, generation: str, item: Item) -> Iterator[Count]:
-        """The counters in an item of a generation; a marker has none."""
-        view = item["PK"]["S"]
+    def stored_counts(self, item: Item) -> Iterator[Count]:
+        """The counters in an item; a marker has none."""
+        view, sort_key = Key.of(item)
         if view.startswith(self.views.prefix):
             for name, number in numbers(item).items():
-                yield Count(view, detail_of(item, generation), name, number)
+                yield Count(view, keys.detail_of(sort_key), name, number)
 
     def expected_counts(self, histories: Iterable[Sequence[Recorded]]) -> Iterator[Count]:
         """What these streams, each given whole, add to counters."""
@@ -148,7 +147,7 @@ class CountingProjection:
         return read
 
     def _chunks(self, generation: str, record: Recorded, history: History) -> Iterator[Chunk]:
-        marker = f"{self._counting.markers(generation)}{record.event_id}"
+        marker = partial(keys.applied_marker, self._counting.name, generation, record.event_id)
         return chunks((record.stream, record.version), marker, self._counting.increments(record, history))
 
     def _add(self, generation: str, parts: list[Chunk], until: float) -> None:
@@ -185,8 +184,7 @@ class CountingProjection:
     def _mark(self, chunk: Chunk) -> Any:
         stream, version = chunk.position
         item = {
-            "PK": {"S": chunk.marker[0]},
-            "SK": {"S": chunk.marker[1]},
+            **chunk.marker.attributes,
             "stream": {"S": stream},
             "version": {"N": str(version)},
             "content": {"S": chunk.content},
@@ -205,7 +203,7 @@ class CountingProjection:
             yield {
                 "Update": {
                     "TableName": self._store.table,
-                    "Key": counter_key(f"{self._counting.views.prefix}{key.view}", generation, key.detail),
+                    "Key": keys.counter(f"{self._counting.views.prefix}{key.view}", generation, key.detail).attributes,
                     "UpdateExpression": "ADD " + ", ".join(f"#{name} :{name}" for name in counters),
                     "ExpressionAttributeNames": {f"#{name}": name for name in counters},
                     "ExpressionAttributeValues": {f":{name}": {"N": str(number)} for name, number in counters.items()},

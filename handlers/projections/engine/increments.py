@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from events.envelope import Recorded
 from handlers.projections.engine.projection import Position
-from handlers.table.batch_reading import Key
+from handlers.table.keys import Key
 
 MOST_ITEMS = 100
 """How many items a transaction may write."""
@@ -51,16 +51,16 @@ class Chunk:
         return min(self.increments).view
 
 
-def chunks(position: Position, marker: str, increments: Increments) -> Iterator[Chunk]:
+def chunks(position: Position, marker: Callable[[int], Key], increments: Increments) -> Iterator[Chunk]:
     """An event's increments, cut so that each chunk fits into a transaction with its marker.
 
-    ``marker`` is the partition key of the event's markers, which are numbered from 1.
+    ``marker`` gives the key of the marker of a chunk, by its number from 1.
     """
     keys = sorted(increments)
     most = MOST_ITEMS - 1
     for number, start in enumerate(range(0, len(keys), most), start=1):
         part = {key: increments[key] for key in keys[start : start + most]}
-        yield Chunk(position, (marker, f"{number:03d}"), part)
+        yield Chunk(position, marker(number), part)
 
 
 def transactions(parts: Iterable[Chunk]) -> Iterator[list[Chunk]]:

@@ -70,8 +70,8 @@ class Definition(Protocol):
         """The events that an item of a generation says it has applied."""
         ...
 
-    def stored_counts(self, generation: str, item: Item) -> Iterator[Count]:
-        """The counters in an item of a generation."""
+    def stored_counts(self, item: Item) -> Iterator[Count]:
+        """The counters in an item of a generation of it."""
         ...
 
     def expected_counts(self, histories: Iterable[Sequence[Recorded]]) -> Iterator[Count]:

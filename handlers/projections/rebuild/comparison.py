@@ -19,6 +19,7 @@ from zlib import crc32
 from events.envelope import Recorded
 from handlers.projections.engine.projection import Count, Definition, Item, Position, by_stream
 from handlers.projections.engine.scan import event, is_event
+from handlers.table import keys
 from handlers.table.batch_reading import items
 from handlers.table.event_store import EventStore
 
@@ -118,7 +119,7 @@ class Comparison:
         applied = {each for item in own for each in self._definition.applied_events(item) if self._sampled(each[0])}
         self._unknown |= dict.fromkeys(self._missing(applied))
         for item in own:
-            self.tally.counters_off_by -= sum(map(_checksum, self._definition.stored_counts(self._generation, item)))
+            self.tally.counters_off_by -= sum(map(_checksum, self._definition.stored_counts(item)))
 
     def _check_again(self) -> None:
         histories = [history for stream in self._suspects if (history := self._store.read(stream))]
@@ -126,11 +127,9 @@ class Comparison:
         self._unknown = dict.fromkeys(self._missing(self._unknown))
 
     def _missing(self, positions: Iterable[Position]) -> list[Position]:
-        keys = {
-            (stream, self._store.key(stream, version)["SK"]["S"]): (stream, version) for stream, version in positions
-        }
-        found = items(self._store.client, self._store.table, keys, keys_alone=True)
-        return [position for key, position in keys.items() if key not in found]
+        wanted = {keys.event(*position): position for position in positions}
+        found = items(self._store.client, self._store.table, wanted, keys_alone=True)
+        return [position for key, position in wanted.items() if key not in found]
 
     def _sampled(self, stream: str) -> bool:
         return crc32(stream.encode()) < self._share * 2**32

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, TypeAdapter
 
-from handlers.table.batch_reading import Key
+from handlers.table.keys import Key
 
 _KEEP_SECONDS = 24 * 60 * 60
 _LONGEST_KEPT_SECONDS = 360 * 24 * 60 * 60  # an execution lasts a year at most
