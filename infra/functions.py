@@ -14,7 +14,7 @@ from events import streams
 from infra.names import in_template
 
 if TYPE_CHECKING:
-    from infra.bundle import Package
+    from infra.package import Package
 
 Bus = Literal["intake", "orders"]
 

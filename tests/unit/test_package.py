@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from botocore import xform_name
-
-from infra import bundle
 from infra.bundle import cuts
 from infra.bundle.imports import unresolved
 from infra.bundle.slim import slimmed
+
+from infra import bundle
 
 MODULE = '''
 """What it is for."""
