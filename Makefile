@@ -43,13 +43,13 @@ lint: $(INSTALLED) ## Check style, types, event schemas, the template for AWS an
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy events handlers infra tests
-	.venv/bin/python -m events.schema --check
+	.venv/bin/python -m events.schema_registry --check
 	CDK_OUTDIR=build/cdk.out .venv/bin/python -m infra.app
 	.venv/bin/cfn-lint build/cdk.out/*.template.json
 	.venv/bin/statelint --ignore=URI statemachines/*.asl.json
 
 schemas: $(INSTALLED) ## Write the JSON Schemas of new and changed events.
-	.venv/bin/python -m events.schema
+	.venv/bin/python -m events.schema_registry
 
 bench: $(INSTALLED) ## Measure; print a table, and write build/bench.json.
 	.venv/bin/python -m tests.bench

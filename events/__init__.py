@@ -1,5 +1,4 @@
-"""The contract and the log: event models, envelope, schemas, upcasting and the event store.
+"""The contract: event models, envelope, streams, schemas, upcasting, and publishing.
 
-Everything here but :mod:`events.store` needs pydantic alone, so that a publisher can depend on the contract
-without an AWS library.
+It needs pydantic alone, so that a publisher can depend on it without an AWS library.
 """

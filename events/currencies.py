@@ -3,6 +3,8 @@
 Source: ISO 4217 list one, published by SIX on 2026-01-01. Codes without a minor unit (metals, testing) are left out.
 """
 
+from decimal import Decimal
+
 _CODES_BY_MINOR_UNIT = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     2: "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW "
@@ -18,3 +20,8 @@ MINOR_UNITS: dict[str, int] = {
     code: decimals for decimals, codes in _CODES_BY_MINOR_UNIT.items() for code in codes.split()
 }
 """Decimals of the minor unit by currency code: ``MINOR_UNITS["GBP"] == 2``."""
+
+
+def formatted(minor: int, currency: str) -> str:
+    """An amount in the currency's minor unit, as people write it: 123456 pence are ``GBP 1,234.56``."""
+    return f"{currency} {Decimal(minor).scaleb(-MINOR_UNITS[currency]):,f}"

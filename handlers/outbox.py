@@ -1,9 +1,8 @@
-"""Entry point of the outbox: every event appended to the table goes on the orders bus, or becomes a dead letter."""
+"""The outbox: every event appended to the table goes on the orders bus, or becomes a dead-letter message."""
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -14,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from events import streams
-from events.entries import MAX_BYTES, batches, size_of
 from events.envelope import event_id
-from handlers import dead_letters
-from handlers.aws import eventbridge, sqs
-from handlers.letters.attributes import ERROR, MESSAGE_ID, REASONS, TRIES
-from handlers.observability import lag, logger, observed
+from events.publishing.entries import MAX_BYTES, batches, size_of
+from handlers.dead_letters import sending
+from handlers.dead_letters.attributes import ERROR, MESSAGE_ID, REASONS, TRIES
+from handlers.runtime.observability import lag, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -112,7 +110,7 @@ class Outbox:
             QueueUrl=self._dead_letters,
             MessageBody=json.dumps({"stream": stream, "version": version}),
             # The batch may come again, and this event with it: it is one letter all the same.
-            MessageAttributes=dead_letters.attributes({**why, MESSAGE_ID: event_id(stream, version)}),
+            MessageAttributes=sending.attributes({**why, MESSAGE_ID: event_id(stream, version)}),
         )
 
 
@@ -135,13 +133,3 @@ def entry(image: dict[str, Any], bus: str) -> Entry:
         "EventBusName": bus,
     }
     return Entry(put, size_of(put))
-
-
-outbox = Outbox(eventbridge(), sqs(), os.environ["ORDERS_BUS_NAME"], os.environ["DEAD_LETTER_QUEUE_URL"])
-
-
-def _handler(event: dict[str, Any], _context: Any) -> None:
-    outbox.publish(event["Records"])
-
-
-handler = observed(_handler)

@@ -9,7 +9,7 @@ import aws_cdk as cdk
 from aws_cdk import cx_api
 from constructs import Node
 
-from infra.api.identity import TokenIssuer
+from infra.constructs.api.identity import TokenIssuer
 from infra.names import STACK_NAME
 from infra.package import Built, Package, PackageError, build_zips
 from infra.stack import OrderPipeline

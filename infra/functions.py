@@ -1,16 +1,25 @@
 """Every Lambda function of the pipeline, as data: what starts it, what it may touch, how large it is.
 
-Adding a handler or a projection is one entry in `FUNCTIONS`. Nothing here imports CDK or builds packages, so that
-the command line, tests and benchmarks can read the list too.
+Adding a handler or a projection is one entry in `FUNCTIONS`. Nothing here imports CDK or builds packages, so that tests
+and benchmarks can read the list too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from events import streams
+from events.integration import ShipmentStatusReported, StockDelivered
+from events.inventory import StockLow, StockReceived
+from events.model import Model
+from events.ordering import OrderCancelled, OrderConfirmed
+from events.shipping import ShipmentDispatched
+from handlers.projections.customer_history import CUSTOMER_HISTORY
+from handlers.projections.daily_sales import DAILY_SALES
+from handlers.projections.engine.projection import Definition
+from handlers.projections.order_view import ORDER_VIEW
+from handlers.projections.stock_view import STOCK_VIEW
 from infra.names import in_template
 
 if TYPE_CHECKING:
@@ -50,18 +59,23 @@ class Rows:
 class Subscription:
     """Which events of a bus reach the function, through a queue of its own.
 
-    `detail_types` are the events wanted; with `all_but` they are the ones not wanted. `replays`: replayed events too,
-    which is right for projections and the audit alone. A call takes up to `batch_size` events, gathered for at most
-    `batching_window` seconds.
+    `events` are the classes of the events wanted; with `all_but` they are the ones not wanted. `replays`:
+    replayed events too, which is right for projections alone. A call takes up to `batch_size` events, gathered for
+    at most `batching_window` seconds.
     """
 
     bus: Bus
-    detail_types: tuple[str, ...]
+    events: tuple[type[Model], ...]
     all_but: bool = False
     replays: bool = False
     batch_size: int = 10
     batching_window: int = 0
     max_concurrency: int = 10
+
+    @property
+    def detail_types(self) -> list[str]:
+        """The events as EventBridge names them."""
+        return [event.__name__ for event in self.events]
 
 
 @dataclass(frozen=True)
@@ -99,7 +113,7 @@ class DeadLetterFeed:
 
 @dataclass(frozen=True)
 class Function:
-    """One Lambda function of the package that its code is in.
+    """One Lambda function: `handlers/functions/<package>/<key>.py`.
 
     `timeout` is in seconds, `memory` in MB. `local_concurrency` is its reserved concurrency on one machine, where each
     concurrent call is a process. `saga_placeholder`: the name that stands for its ARN in the sagas' definitions.
@@ -108,7 +122,6 @@ class Function:
     """
 
     key: str
-    handler: str
     rows: tuple[Rows, ...] = ()
     trigger: Subscription | TableFeed | FileDrop | DeadLetterFeed | None = None
     saga_placeholder: str | None = None
@@ -118,7 +131,12 @@ class Function:
     timeout: int = 10
     memory: int = 512
     local_concurrency: int = 2
-    package: Package = "functions"
+    package: Package = "main"
+
+    @property
+    def handler(self) -> str:
+        """What Lambda calls."""
+        return f"handlers.functions.{self.package}.{self.key}.handler"
 
     @property
     def name(self) -> str:
@@ -138,68 +156,62 @@ class Function:
 
 def subscriber(
     key: str,
-    handler: str,
-    *,
+    *events: type[Model],
     bus: Bus,
-    detail_types: Sequence[str],
     rows: tuple[Rows, ...],
     all_but: bool = False,
     sends_email: bool = False,
 ) -> Function:
     """A function behind a queue that a rule on `bus` feeds."""
-    trigger = Subscription(bus, tuple(detail_types), all_but)
-    return Function(key, handler, rows, trigger, sends_email=sends_email)
+    return Function(key, rows, Subscription(bus, events, all_but), sends_email=sends_email)
 
 
-def projection(key: str, *, detail_types: Sequence[str], rows: tuple[Rows, ...]) -> Function:
-    """A function that keeps views of domain events, replayed ones too: `handlers/projections/<key>.py`.
+def projection(definition: Definition, *, rows: tuple[Rows, ...]) -> Function:
+    """A function that keeps the views of a projection, by replayed events too.
 
     It gathers events for a second: those of one order become one write, and views are behind the log anyway.
     """
-    trigger = Subscription("orders", tuple(detail_types), replays=True, batch_size=100, batching_window=1)
-    generations = Rows((GET,), (f"projection#{key}",))
-    return Function(key, f"handlers.projections.{key}.handler", (generations, *rows), trigger)
+    trigger = Subscription("orders", definition.events, replays=True, batch_size=100, batching_window=1)
+    generations = Rows((GET,), (f"projection#{definition.name}",))
+    return Function(definition.name, (generations, *rows), trigger)
 
 
-def counting(key: str, view: str, *, detail_types: Sequence[str], reads: tuple[str, ...] = ()) -> Function:
+def counting(definition: Definition, view: str, *, reads: tuple[str, ...] = ()) -> Function:
     """A projection that counts, in views `view`. `reads`: the streams of which an event alone does not say enough."""
     counters = Rows((UPDATE,), (f"view#{view}#*",))
-    markers = Rows((PUT,), (f"applied#{key}#*",))
+    markers = Rows((PUT,), (f"applied#{definition.name}#*",))
     history = (Rows((QUERY,), reads),) if reads else ()
-    return projection(key, detail_types=detail_types, rows=(counters, markers, *history))
+    return projection(definition, rows=(counters, markers, *history))
 
 
-def saga_service(key: str, handler: str, placeholder: str, *rows: Rows) -> Function:
+def saga_service(key: str, placeholder: str, *rows: Rows) -> Function:
     """A function whose commands the sagas call."""
-    return Function(key, handler, rows, saga_placeholder=placeholder, local_concurrency=8)
+    return Function(key, rows, saga_placeholder=placeholder, local_concurrency=8)
 
 
 FUNCTIONS: tuple[Function, ...] = (
     subscriber(
         "order_intake",
-        "handlers.ordering.intake.handler",
+        StockDelivered,
+        ShipmentStatusReported,
         bus="intake",
-        detail_types=["StockDelivered", "ShipmentStatusReported"],
         all_but=True,  # an unknown type is not dropped by a pattern: the function dead-letters it with the reason
         rows=(Rows((PUT,), ("order#*", "rejection#*", "cancellation#*")), Rows((QUERY,), ("order#*",))),
     ),
     subscriber(
         "delivery_intake",
-        "handlers.inventory.intake.handler",
+        StockDelivered,
         bus="intake",
-        detail_types=["StockDelivered"],
         rows=(Rows((PUT,), ("delivery#*",)), Rows((UPDATE,), ("level#*",))),
     ),
     subscriber(
         "shipment_intake",
-        "handlers.shipping.intake.handler",
+        ShipmentStatusReported,
         bus="intake",
-        detail_types=["ShipmentStatusReported"],
         rows=(Rows((QUERY,), ("order#*", "shipment#*")), Rows((PUT,), ("shipment#*",))),
     ),
     Function(
         "file_import",
-        "handlers.files.intake.handler",
         (Rows((BATCH_GET, BATCH_WRITE), ("import#*",)),),
         FileDrop(orders_to="order_intake"),
         timeout=60,
@@ -207,7 +219,6 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
     Function(
         "outbox",
-        "handlers.outbox.handler",
         trigger=TableFeed(
             ("INSERT",),
             tuple(f"{kind}#" for kind in streams.PUBLISHED),
@@ -218,27 +229,24 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
     Function(
         "stock_watch",
-        "handlers.inventory.stock_watch.handler",
         (Rows((QUERY, PUT), ("stock#*",)),),
         TableFeed(("INSERT", "MODIFY"), ("level#",)),
     ),
     subscriber(
         "replenishment",
-        "handlers.inventory.replenishment.handler",
+        StockLow,
+        StockReceived,
         bus="orders",
-        detail_types=["StockLow", "StockReceived"],
         rows=(Rows((QUERY, PUT), ("purchase#*",)), Rows((QUERY,), ("delivery#*",))),
     ),
     saga_service(
         "ordering_service",
-        "handlers.ordering.service.handler",
         "OrderingServiceArn",
         Rows((QUERY, PUT), ("order#*", "cancellation#*")),
         Rows((CHECK,), ("payment#*",)),
     ),
     saga_service(
         "inventory_service",
-        "handlers.inventory.service.handler",
         "InventoryServiceArn",
         Rows((QUERY,), ("order#*", "reservation#*")),
         Rows((PUT,), ("reservation#*",)),
@@ -246,7 +254,6 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
     saga_service(
         "payments_service",
-        "handlers.payments.service.handler",
         "PaymentsServiceArn",
         Rows((QUERY,), ("order#*", "payment#*")),
         Rows((PUT,), ("payment#*",)),
@@ -254,7 +261,6 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
     saga_service(
         "shipping_service",
-        "handlers.shipping.service.handler",
         "ShippingServiceArn",
         Rows((QUERY,), ("order#*", "shipment#*")),
         Rows((PUT,), ("shipment#*", "order#*")),  # recalling one starts to cancel the order, in one transaction
@@ -262,37 +268,22 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
     subscriber(
         "shipped_stock",
-        "handlers.inventory.shipped_stock.handler",
+        ShipmentDispatched,
         bus="orders",
-        detail_types=["ShipmentDispatched"],
         rows=(Rows((QUERY, PUT), ("reservation#*",)),),
     ),
     projection(
-        "order_view",
-        detail_types=[
-            *("OrderPlaced", "OrderConfirmed", "OrderCancellationStarted", "OrderCancelled", "OrderRejected"),
-            *("CancellationRequested", "OrderCancellationRefused"),
-            *("StockReserved", "ReservationRefused", "StockReleased", "StockShipped"),
-            *("PaymentAuthorized", "PaymentDeclined", "PaymentCaptured", "PaymentVoided", "PaymentRefunded"),
-            *("ShipmentArranged", "ShipmentRejected", "ShipmentCancelled"),
-            *("ShipmentDispatched", "ShipmentDelivered"),
-        ],
+        ORDER_VIEW,
         rows=(
             Rows((UPDATE,), ("view#order#*",)),
             Rows((QUERY,), ("order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*")),
         ),
     ),
-    counting("daily_sales", "sales", detail_types=["OrderConfirmed", "OrderCancelled"], reads=("order#*",)),
-    counting("stock_view", "stock", detail_types=["StockReceived", "StockReserved", "StockReleased", "StockShipped"]),
-    counting(
-        "customer_history",
-        "customer",
-        detail_types=["OrderPlaced", "OrderConfirmed", "OrderCancelled"],
-        reads=("order#*",),
-    ),
+    counting(DAILY_SALES, "sales", reads=("order#*",)),
+    counting(STOCK_VIEW, "stock"),
+    counting(CUSTOMER_HISTORY, "customer", reads=("order#*",)),
     Function(
         "rebuild",
-        "handlers.projections.rebuild.handler",
         (
             Rows((GET, PUT), ("projection#*",)),
             Rows((SCAN,), ("*",)),
@@ -309,30 +300,27 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
     subscriber(
         "order_notifications",
-        "handlers.notification.order_emails.handler",
+        OrderConfirmed,
+        OrderCancelled,
         bus="orders",
-        detail_types=["OrderConfirmed", "OrderCancelled"],
         sends_email=True,
         rows=(Rows((QUERY,), ("notification#*", "order#*")), Rows((PUT,), ("notification#*",))),
     ),
     subscriber(
         "welcome_email",
-        "handlers.notification.welcome_email.handler",
+        OrderConfirmed,
         bus="orders",
-        detail_types=["OrderConfirmed"],
         sends_email=True,
         rows=(Rows((QUERY,), ("customer#*", "order#*")), Rows((PUT,), ("customer#*",))),
     ),
     Function(
         "dead_letters",
-        "handlers.letters.keeping.handler",
         (Rows((PUT,), ("letter#*",)),),
         DeadLetterFeed(),
         timeout=30,
     ),
     Function(
         "api_query",
-        "handlers.api.query.handler",
         (
             Rows((GET,), ("view#order#*", "view#stock#*", "level#*", "projection#order_view", "projection#stock_view")),
             Rows((QUERY,), ("*#customer#*",), index="GSI1"),
@@ -354,12 +342,5 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
 )
 
-PROJECTIONS: Mapping[str, Subscription] = {
-    function.key: function.trigger
-    for function in FUNCTIONS
-    if isinstance(function.trigger, Subscription) and function.handler.startswith("handlers.projections.")
-}
-"""The projections, by name, and the events that each is fed."""
-
-AUTHORIZER = Function("api_authorizer", "handlers.api.authorizer.handler", package="api", local_concurrency=8)
+AUTHORIZER = Function("api_authorizer", package="api", local_concurrency=8)
 """Checks the tokens of callers of the API, where the gateway does not do so itself."""

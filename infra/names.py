@@ -4,8 +4,6 @@ STACK_NAME = "OrderPipeline"
 TABLE_NAME = "orders"
 INTAKE_BUS_NAME = "order-intake"
 ORDERS_BUS_NAME = "orders"
-AUDIT_PREFIX = "events/"
-"""Where events are in the bucket of the audit copy, by day."""
 METRICS_NAMESPACE = "OrderPipeline"
 ARCHIVE_NAME = "orders"
 

@@ -7,22 +7,22 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ses as ses
 from constructs import Construct
 
-from infra.alarms import AlarmsTopic
-from infra.api.gateway import HttpApi
-from infra.api.identity import Identity, TokenIssuer
-from infra.audit_copy import AuditCopy
-from infra.buses import IntakeBus, OrdersBus
-from infra.files import FilesBucket
+from infra.constructs.alarms import AlarmsTopic
+from infra.constructs.api.gateway import HttpApi
+from infra.constructs.api.identity import Identity, TokenIssuer
+from infra.constructs.audit_copy import AuditCopy
+from infra.constructs.buses import IntakeBus, OrdersBus
+from infra.constructs.dead_letters_bucket import LettersBucket
+from infra.constructs.files_bucket import FilesBucket
+from infra.constructs.lambda_function import LibrariesLayer, PipelineFunction
+from infra.constructs.orders_table import OrdersTable
+from infra.constructs.projection_rebuild import Rebuild
+from infra.constructs.queues import WorkQueue
+from infra.constructs.saga import CANCELLATION, ORDER_SAGA, Saga
+from infra.constructs.triggers import feed, import_files, keep_letters, subscribe
 from infra.functions import AUTHORIZER, FUNCTIONS, DeadLetterFeed, FileDrop, Function, Subscription, TableFeed
-from infra.lambdas import LibrariesLayer, PipelineFunction
-from infra.letters import LettersBucket
 from infra.names import in_template
 from infra.package import Built, Package
-from infra.queues import WorkQueue
-from infra.rebuild import Rebuild
-from infra.saga import CANCELLATION, ORDER_SAGA, Saga
-from infra.table import OrdersTable
-from infra.triggers import feed, import_files, keep_letters, subscribe
 
 
 class OrderPipeline(Stack):

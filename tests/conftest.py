@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.local.emulator import Emulator
-from infra.local.emulator import emulator as emulator_for_the_block
+from infra.local.emulator.process import Emulator
+from infra.local.emulator.process import emulator as emulator_for_the_block
 
 WAIT_SCALE = 0.01
 """What the waits of state machines take of their time, unless a test sets another."""

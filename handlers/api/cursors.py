@@ -7,18 +7,10 @@ from http import HTTPStatus
 
 from pydantic import ValidationError
 
-from events.model import Id, Model, Text
 from handlers.api.problems import Refusal
+from handlers.queries.orders import Position
 
 _CHECK_BYTES = 12
-
-
-class Position(Model):
-    """The last order shown: its key in the index, and the generation that the list is of."""
-
-    generation: Text
-    order_id: Id
-    sort_key: Text
 
 
 def encode(position: Position, question: str) -> str:

@@ -20,7 +20,7 @@ from pydantic.json_schema import models_json_schema
 from handlers.api.answers import Accepted
 from handlers.api.problems import CONTENT_TYPE, Problem
 from handlers.api.requests import KEY_PATTERN, CancellationRequest, OrderRequest
-from handlers.callers import OPERATE, READ, WRITE
+from handlers.intake.callers import OPERATE, READ, WRITE
 
 _TITLE = "Order pipeline"
 _DESCRIPTION = "Orders in, and what became of them. Amounts are in the currency's minor unit, times UTC."

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from events.ordering import OrderRejected, RejectionReason
 from handlers.files.reader import FileOrder, Reason
+from handlers.intake.validation import Refused
 from handlers.ordering import submission
-from handlers.validation import Refused
 
 
 def rejected(order: FileOrder) -> list[Reason]:

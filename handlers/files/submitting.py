@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from handlers.retries import until_taken
+from handlers.table.retrying import until_taken
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

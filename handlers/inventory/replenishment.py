@@ -1,4 +1,4 @@
-"""Entry point of replenishment: each time a SKU falls low, a supplier is to send more, and at some time it is here.
+"""Replenishment: each time a SKU falls low, a supplier is to send more, and at some time it is here.
 
 A supplier answers a purchase order with a delivery under the order's id. Whoever comes second, the order or all of the
 delivery, finds the other in the log, and the order is fulfilled.
@@ -9,10 +9,8 @@ from hashlib import sha256
 from events import streams
 from events.envelope import Recorded
 from events.inventory import MAX_PIECES, PurchaseOrderFulfilled, PurchaseOrderPlaced, StockLow, StockReceived
-from events.store import EventStore
-from handlers.aws import event_store
-from handlers.observability import about, logger
-from handlers.subscriber import subscriber
+from handlers.runtime.observability import about, logger
+from handlers.table.event_store import EventStore
 
 _MAX_ID = 64
 _HASHED = 40
@@ -74,13 +72,3 @@ def _fulfil(store: EventStore, received: Recorded) -> None:
             stream, last.version + 1, fulfilled, correlation_id=last.event.sku, causation_id=received.event_id
         )
         logger.info("purchase order fulfilled", sku=last.event.sku)
-
-
-store = event_store()
-
-
-def _replenish(record: Recorded) -> None:
-    replenish(store, record)
-
-
-handler = subscriber(_replenish)

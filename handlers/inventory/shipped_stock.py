@@ -1,4 +1,4 @@
-"""Entry point of shipped stock: once a shipment is dispatched, what was set aside for its order has left the warehouse.
+"""Shipped stock: once a shipment is dispatched, what was set aside for its order has left the warehouse.
 
 Levels say what is available, and stay as they are.
 """
@@ -9,11 +9,9 @@ from events import streams
 from events.envelope import Recorded
 from events.model import DomainEvent
 from events.shipping import ShipmentDispatched
-from events.store import EventStore
-from handlers.aws import event_store
 from handlers.inventory import reservation
-from handlers.observability import about
-from handlers.subscriber import subscriber
+from handlers.runtime.observability import about
+from handlers.table.event_store import EventStore
 
 
 def ship_stock(store: EventStore, record: Recorded) -> None:
@@ -31,13 +29,3 @@ def ship_stock(store: EventStore, record: Recorded) -> None:
 
     with about(order_id, "ship_stock"):
         store.execute(streams.reservation(order_id), decide, correlation_id=order_id, causation_id=record.event_id)
-
-
-store = event_store()
-
-
-def _ship_stock(record: Recorded) -> None:
-    ship_stock(store, record)
-
-
-handler = subscriber(_ship_stock)

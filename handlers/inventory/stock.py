@@ -3,11 +3,12 @@
 from events import streams
 from events.inventory import ReservationRefused, StockReserved
 from events.model import DomainEvent
-from events.store import ConditionsFailed, Conflict, EventStore, Throttled
-from handlers.inventory import levels
+from handlers.inventory import stock_levels
+from handlers.inventory.refusals import OutOfStock
 from handlers.inventory.reservation import chunks, fold, next_release
 from handlers.ordering.order import Order, Status, give_way, load
-from handlers.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling, OutOfStock
+from handlers.ordering.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling
+from handlers.table.event_store import ConditionsFailed, Conflict, EventStore, Throttled
 
 _CONFLICTS_BEFORE_GIVING_WAY = 10
 
@@ -44,7 +45,7 @@ def _reserve(store: EventStore, order: Order, event: StockReserved) -> DomainEve
     stream = streams.reservation(event.order_id)
     try:
         return store.append_with(
-            stream, event.chunk, event, levels.take(store.table, event.lines), **order.correlation
+            stream, event.chunk, event, stock_levels.take(store.table, event.lines), **order.correlation
         ).event
     except Conflict as conflict:
         return conflict.existing.event
@@ -71,7 +72,7 @@ def release_stock(store: EventStore, order_id: str) -> None:
                     stream,
                     reservation.version + 1,
                     event,
-                    levels.put_back(store.table, event.lines),
+                    stock_levels.put_back(store.table, event.lines),
                     **order.correlation,
                 )
                 reservation.reserved.pop(event.chunk, None)

@@ -1,4 +1,4 @@
-"""Entry point of the order e-mails: a customer is told once that the order is confirmed, or cancelled.
+"""Order e-mails: a customer is told once that the order is confirmed, or cancelled.
 
 What was sent is remembered as an event. E-mail has no idempotency key: a crash between sending and remembering sends
 the same message twice.
@@ -6,7 +6,6 @@ the same message twice.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from events import streams
@@ -14,12 +13,10 @@ from events.currencies import MINOR_UNITS
 from events.envelope import Recorded
 from events.notification import CustomerNotified
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
-from events.store import EventStore
-from handlers.aws import event_store, ses
 from handlers.notification.sending import Email, send
-from handlers.observability import about, logger
 from handlers.ordering.order import load
-from handlers.subscriber import subscriber
+from handlers.runtime.observability import about, logger
+from handlers.table.event_store import EventStore
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
@@ -83,14 +80,3 @@ def notify(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) 
             causation_id=record.event_id,
         )
         logger.info("customer notified", about=type(event).__name__, message_id=message_id)
-
-
-store = event_store()
-_mail = ses()
-
-
-def _notify(record: Recorded) -> None:
-    notify(store, _mail, os.environ["EMAIL_SENDER"], record)
-
-
-handler = subscriber(_notify)

@@ -1,4 +1,4 @@
-"""Entry point of the welcome: a customer's first confirmed order brings an e-mail of welcome, once.
+"""The welcome e-mail: a customer's first confirmed order brings an e-mail of welcome, once.
 
 The customer's stream decides which order that is: of two confirmed at once, the one that takes its first version. What
 was sent is remembered as its second.
@@ -6,19 +6,16 @@ was sent is remembered as its second.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from events import streams
 from events.envelope import Recorded
 from events.notification import CustomerWelcomed, FirstOrderConfirmed
 from events.ordering import OrderConfirmed
-from events.store import EventStore
-from handlers.aws import event_store, ses
 from handlers.notification.sending import Email, send
-from handlers.observability import about, logger
 from handlers.ordering.order import load
-from handlers.subscriber import subscriber
+from handlers.runtime.observability import about, logger
+from handlers.table.event_store import EventStore
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
@@ -53,14 +50,3 @@ def welcome(store: EventStore, mail: SESV2Client, sender: str, record: Recorded)
         welcomed = CustomerWelcomed(customer_id=customer.customer_id, order_id=event.order_id, message_id=message_id)
         store.standing(stream, 2, welcomed, **metadata)
         logger.info("customer welcomed", message_id=message_id)
-
-
-store = event_store()
-_mail = ses()
-
-
-def _welcome(record: Recorded) -> None:
-    welcome(store, _mail, os.environ["EMAIL_SENDER"], record)
-
-
-handler = subscriber(_welcome)

@@ -7,8 +7,8 @@ from enum import StrEnum
 from events import streams
 from events.envelope import Recorded, event_id
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderPlaced
-from events.store import EventStore
-from handlers.refusals import OrderCancelling, OrderNotFound
+from handlers.ordering.refusals import OrderCancelling, OrderNotFound
+from handlers.table.event_store import EventStore
 
 
 class Status(StrEnum):

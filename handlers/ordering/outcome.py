@@ -15,9 +15,10 @@ from events.ordering import (
     OrderCancelled,
     OrderConfirmed,
 )
-from events.store import ConditionsFailed, Conflict, EventStore
 from handlers.ordering.order import Order, Status, load
-from handlers.refusals import AlreadyCancelled, AlreadyCaptured, AlreadyConfirmed, OrderCancelling
+from handlers.ordering.refusals import AlreadyCancelled, AlreadyCaptured, AlreadyConfirmed, OrderCancelling
+from handlers.runtime.observability import count
+from handlers.table.event_store import ConditionsFailed, Conflict, EventStore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -38,6 +39,7 @@ def confirm_order(store: EventStore, order_id: str) -> OrderConfirmed:
     )
     if not isinstance(standing, OrderConfirmed):
         raise OrderCancelling(f"a cancellation of order {order_id} came first")
+    count("OrdersConfirmed")
     return standing
 
 
@@ -96,6 +98,7 @@ def cancel_order(store: EventStore, order_id: str) -> OrderCancelled:
     cancelled = OrderCancelled(order_id=order_id, reason=order.reason)
     if order.status is Status.CANCELLING:
         store.standing(streams.order(order_id), order.version + 1, cancelled, **order.correlation)
+    count("OrdersCancelled", reason=cancelled.reason)
     return cancelled
 
 

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from events.integration import MAX_CANONICAL_BYTES, OrderSubmitted
 from events.model import MAX_AMOUNT, Id
 from events.ordering import OrderPlaced, OrderRejected, RejectionReason
-from handlers.validation import Refused, canonical, reasons
+from handlers.intake.validation import Refused, canonical, reasons
 
 _MAX_REASONS = 50
 _ID: TypeAdapter[str] = TypeAdapter(Id)

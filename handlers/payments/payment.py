@@ -13,7 +13,7 @@ from events.payments import (
     PaymentRefunded,
     PaymentVoided,
 )
-from handlers.payments.gateway import Charge, ChargeState
+from handlers.payments.payment_gateway import Charge, ChargeState
 
 FREE = Charge(ChargeState.AUTHORIZED, amount=0)
 """What a gateway would answer for an order over 0, which never reaches one."""

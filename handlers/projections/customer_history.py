@@ -1,15 +1,12 @@
-"""Entry point of the customer history: how many orders a customer placed, what became of them, and what they came to.
+"""The customer history: how many orders a customer placed, what became of them, and what they came to.
 
 The orders themselves are in the index of order views. Guests have no history.
 """
 
-from functools import partial
-
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
 from handlers.projections.counter_items import CUSTOMERS
-from handlers.projections.counting import Cell, Counting, CountingViews, History, Share
-from handlers.projections.feeding import fed_by_queue
+from handlers.projections.engine.counting import Cell, Counting, History, Share
 
 
 def share(record: Recorded, history: History) -> Share:
@@ -32,5 +29,4 @@ def share(record: Recorded, history: History) -> Share:
     return {Cell(placed.customer.customer_id): adds}
 
 
-projection = partial(CountingViews, Counting(CUSTOMERS, (OrderPlaced, OrderConfirmed, OrderCancelled), share))
-handler = fed_by_queue(projection)
+CUSTOMER_HISTORY = Counting(CUSTOMERS, (OrderPlaced, OrderConfirmed, OrderCancelled), share).definition

@@ -1,17 +1,15 @@
-"""Entry point of the daily sales: what the orders confirmed on a day came to, by currency and by product.
+"""The daily sales: what the orders confirmed on a day came to, by currency and by product.
 
 An order counts on the day, in UTC, that confirmed it, and is taken out of that day again if it is cancelled later. A
 day is kept in shards, since all its orders meet there; a reader adds them up.
 """
 
-from functools import partial
 from zlib import crc32
 
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
 from handlers.projections.counter_items import SALES, SHARDS, day_views
-from handlers.projections.counting import Cell, Counting, CountingViews, History, Share
-from handlers.projections.feeding import fed_by_queue
+from handlers.projections.engine.counting import Cell, Counting, History, Share
 
 
 def share(record: Recorded, history: History) -> Share:
@@ -42,5 +40,4 @@ def _products(placed: OrderPlaced) -> dict[str, tuple[int, int]]:
     return products
 
 
-projection = partial(CountingViews, Counting(SALES, (OrderConfirmed, OrderCancelled), share))
-handler = fed_by_queue(projection)
+DAILY_SALES = Counting(SALES, (OrderConfirmed, OrderCancelled), share).definition

@@ -69,6 +69,9 @@ _SETS: dict[type[DomainEvent], Callable[[Any, Recorded], Attributes]] = {
 }
 """What each event of an order's own streams sets."""
 
+SHOWN = tuple(_SETS)
+"""The events of an order's own streams that set attributes."""
+
 
 def known(event: DomainEvent) -> bool:
     """Whether the view shows something of an event: of a rejected submission, or of what sets attributes."""

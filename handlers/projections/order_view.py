@@ -1,4 +1,4 @@
-"""Entry point of the order view: one item per order, for those who ask where it stands.
+"""The order view: one item per order, for those who ask where it stands.
 
 A view holds the version of each stream it has applied. The next version is one conditional update; an older one is a
 duplicate; a newer one is a gap, filled from the log. So the view depends on the log alone, not on what arrives when.
@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any
 from events import streams
 from events.envelope import Recorded
 from events.ordering import OrderRejected
-from events.store import EventStore, Throttled, throttling
-from handlers.observability import about
-from handlers.projections.feeding import fed_by_queue
-from handlers.projections.order_fold import Attributes, fold, known
+from handlers.projections.engine.projection import Behind, Count, Definition, Item, Place, by_stream
+from handlers.projections.order_fold import SHOWN, Attributes, fold, known
 from handlers.projections.order_items import (
     PREFIX,
     PROJECTION,
@@ -25,8 +23,9 @@ from handlers.projections.order_items import (
     view_key,
     with_index_keys,
 )
-from handlers.projections.projection import Behind, Count, Item, Place, by_stream
-from handlers.projections.reading import items
+from handlers.runtime.observability import about
+from handlers.table.batch_reading import items
+from handlers.table.event_store import EventStore, Throttled, throttling
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -244,5 +243,4 @@ def _order_id(stream: str) -> str:
     return stream.split("#")[1]
 
 
-projection = OrderView
-handler = fed_by_queue(projection)
+ORDER_VIEW = Definition(PROJECTION, (*SHOWN, OrderRejected), OrderView)

@@ -1,16 +1,13 @@
-"""Entry point of the stock view: of each SKU, what was received, what is set aside for orders, and what was shipped.
+"""The stock view: of each SKU, what was received, what is set aside for orders, and what was shipped.
 
 What is available is what was received less the other two.
 """
-
-from functools import partial
 
 from events.envelope import Recorded
 from events.inventory import StockReceived, StockReleased, StockReserved, StockShipped
 from events.model import DomainEvent
 from handlers.projections.counter_items import STOCK
-from handlers.projections.counting import Cell, Counting, CountingViews, History, Share
-from handlers.projections.feeding import fed_by_queue
+from handlers.projections.engine.counting import Cell, Counting, History, Share
 
 _ADDS: dict[type[DomainEvent], dict[str, int]] = {
     StockReceived: {"received": 1},
@@ -29,5 +26,4 @@ def share(record: Recorded, _history: History) -> Share:
     return {Cell(line.sku): {name: sign * line.quantity for name, sign in adds.items()} for line in event.lines}
 
 
-projection = partial(CountingViews, Counting(STOCK, tuple(_ADDS), share))
-handler = fed_by_queue(projection)
+STOCK_VIEW = Counting(STOCK, tuple(_ADDS), share).definition

@@ -13,9 +13,9 @@ from events.shipping import (
     ShipmentDispatched,
     ShipmentRejected,
 )
+from handlers.intake.validation import NotYet, Refused
 from handlers.ordering.order import Order, Status
 from handlers.shipping.carrier import BreachOfContract, Consignment, ConsignmentState
-from handlers.validation import NotYet, Refused
 
 
 def arrangement(order_id: str, consignment: Consignment) -> ShipmentArranged | ShipmentRejected:

@@ -11,7 +11,7 @@ import typer
 from infra.cli.errors import Failure
 
 if TYPE_CHECKING:
-    from infra.functions import Subscription
+    from handlers.projections.engine.projection import Definition
 
 OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id.", show_default=False)]
 ProjectionName = Annotated[str, typer.Argument(metavar="NAME", help="The projection.", show_default=False)]
@@ -64,14 +64,15 @@ def duration(value: str) -> timedelta:
     return length
 
 
-def projection(name: str) -> Subscription:
-    """The projection of that name, as the events that it is fed.
+def projection(name: str) -> Definition:
+    """The projection of that name.
 
     Raises:
         Failure: there is none.
     """
-    from infra.functions import PROJECTIONS  # noqa: PLC0415 - see the package
+    from handlers.projections.registry import UnknownProjection, named  # noqa: PLC0415 - see the package
 
-    if name not in PROJECTIONS:
-        raise Failure(f"there is no projection {name!r}; there is: {', '.join(sorted(PROJECTIONS))}", status=2)
-    return PROJECTIONS[name]
+    try:
+        return named(name)
+    except UnknownProjection as unknown:
+        raise Failure(str(unknown), status=2) from unknown

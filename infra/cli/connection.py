@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from botocore.session import Session
     from typer import Context
 
-    from events.store import EventStore
-    from handlers.api.reading import Reader
+    from handlers.queries.orders import Reader
+    from handlers.table.event_store import EventStore
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _CONNECT_SECONDS = 3
@@ -55,14 +55,14 @@ class Connection:
     @cached_property
     def store(self) -> EventStore:
         """The log."""
-        from events.store import EventStore  # noqa: PLC0415
+        from handlers.table.event_store import EventStore  # noqa: PLC0415
 
         return EventStore(self.client("dynamodb"), TABLE_NAME)
 
     @cached_property
     def reader(self) -> Reader:
         """Views, levels and history, as the API reads them."""
-        from handlers.api.reading import Reader  # noqa: PLC0415
+        from handlers.queries.orders import Reader  # noqa: PLC0415
 
         return Reader(self.store)
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.amounts import amount
+from events.currencies import formatted
 from infra.cli import connection
 from infra.cli.arguments import checked
 from infra.cli.errors import Failure
 from infra.cli.output import err, moment, out, show, tell
 
 if TYPE_CHECKING:
-    from handlers.projections.counters import Counters
     from handlers.projections.order_fold import Attributes
+    from handlers.queries.counters import Counters
 
 _SPENT = "spent_"
 _MOST_LISTED = 1000
@@ -62,22 +62,22 @@ def _day(told: str) -> str:
 
 def _by_currency(counters: Counters, day: str) -> Iterator[tuple[str, ...]]:
     for currency, sold in sorted(counters.sales(day).items()):
-        yield str(sold["orders"]), amount(sold["total"], currency)
+        yield str(sold["orders"]), formatted(sold["total"], currency)
 
 
 def _by_product(counters: Counters, day: str) -> Iterator[tuple[str, ...]]:
     for (currency, sku), sold in sorted(counters.products(day).items()):
-        yield sku, str(sold["quantity"]), amount(sold["total"], currency)
+        yield sku, str(sold["quantity"]), formatted(sold["total"], currency)
 
 
 def _counted(counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     yield from ((name, str(counts.get(name, 0))) for name in ("placed", "confirmed", "cancelled"))
     for name, spent in sorted(counts.items()):
         if name.startswith(_SPENT):
-            yield "spent", amount(spent, name.removeprefix(_SPENT))
+            yield "spent", formatted(spent, name.removeprefix(_SPENT))
 
 
 def _listed(order: Attributes) -> tuple[str, ...]:
     when = order["GSI1SK"].partition("#")[0]
-    total = amount(order["total"], order["currency"]) if "total" in order else ""
+    total = formatted(order["total"], order["currency"]) if "total" in order else ""
     return order["order_id"], moment(when), order["status"], total

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from handlers.letters.letter import Letter, Stay
-    from infra.stored_letters import StoredLetters
+    from handlers.dead_letters.message import Letter, Stay
+    from handlers.dead_letters.stored import StoredLetters
 
 _UNNAMED = ("", "")
 _STARTS = "_start"
@@ -93,7 +93,7 @@ def redrive(
 
 
 def _letters(pipeline: Connection) -> StoredLetters:
-    from infra.stored_letters import StoredLetters  # noqa: PLC0415 - see the package
+    from handlers.dead_letters.stored import StoredLetters  # noqa: PLC0415 - see the package
 
     return StoredLetters(pipeline.client("s3"), pipeline.outputs["LettersBucketName"])
 
@@ -108,7 +108,7 @@ def _keys(letters: StoredLetters, letter_id: str) -> list[str]:
 
 def _open(letters: StoredLetters, letter_id: str) -> list[str]:
     """The keys of the open letter with that id: two, where it was told of twice. Raises Failure where there is none."""
-    from handlers.letters.letter import OPEN  # noqa: PLC0415 - see the package
+    from handlers.dead_letters.message import OPEN  # noqa: PLC0415 - see the package
 
     keys = [key for key in _keys(letters, letter_id) if key.startswith(OPEN)]
     if not keys:
@@ -205,7 +205,7 @@ class _Redriving:
 
 def _known_again(letter_id: str, key: str) -> dict[str, Any]:
     """The attributes by which functions know a redriven message."""
-    from handlers.letters.attributes import LETTER, MESSAGE_ID  # noqa: PLC0415 - see the package
+    from handlers.dead_letters.attributes import LETTER, MESSAGE_ID  # noqa: PLC0415 - see the package
 
     known = {MESSAGE_ID: letter_id, LETTER: key}
     return {name: {"DataType": "String", "StringValue": value} for name, value in known.items()}

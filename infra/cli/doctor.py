@@ -21,8 +21,8 @@ from infra.cli.sagas import Sagas
 from infra.names import TABLE_NAME
 
 if TYPE_CHECKING:
-    from infra.audit.copy import AuditCopy
-    from infra.doctor.look import Ailment, Look
+    from handlers.operations.audit.copy import AuditCopy
+    from handlers.operations.doctor.look import Ailment, Look
 
 MENDS = ("republish", "resume", "recount", "rebuild")
 """The commands that mend something, in the order in which to use them."""
@@ -85,18 +85,18 @@ class _Rounds:
 
     @classmethod
     def of(cls, pipeline: Connection, grace: timedelta, still: timedelta, told: Told) -> _Rounds:
-        from infra.audit.copy import AuditCopy  # noqa: PLC0415 - see the package
+        from handlers.operations.audit.copy import AuditCopy  # noqa: PLC0415 - see the package
 
         copy = AuditCopy(pipeline.client("s3"), pipeline.outputs["AuditBucketName"])
         return cls(pipeline, copy, grace, still, told)
 
     def look(self) -> tuple[Look, list[Ailment]]:
         """What is there now, and what is not well with it."""
-        from infra.audit.copy import UnreadableCopy  # noqa: PLC0415 - see the package
-        from infra.audit.table import read_table  # noqa: PLC0415
-        from infra.doctor import ailments  # noqa: PLC0415
-        from infra.doctor.look import Look  # noqa: PLC0415
-        from infra.doctor.standing import due  # noqa: PLC0415
+        from handlers.operations.audit.copy import UnreadableCopy  # noqa: PLC0415 - see the package
+        from handlers.operations.audit.table import read_table  # noqa: PLC0415
+        from handlers.operations.doctor import ailments  # noqa: PLC0415
+        from handlers.operations.doctor.look import Look  # noqa: PLC0415
+        from handlers.operations.doctor.standing import due  # noqa: PLC0415
 
         now = datetime.now(UTC)
         table = read_table(

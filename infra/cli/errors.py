@@ -28,7 +28,7 @@ def explained(problem: Exception) -> str | None:
 
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see the package
 
-    from events.store import Throttled  # noqa: PLC0415
+    from handlers.table.event_store import Throttled  # noqa: PLC0415
 
     if isinstance(problem, Throttled) and isinstance(problem.__cause__, Exception):
         problem = problem.__cause__

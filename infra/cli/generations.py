@@ -14,7 +14,7 @@ from infra.cli.output import out, show, tell
 from infra.names import TABLE_NAME
 
 if TYPE_CHECKING:
-    from handlers.projections.generations import GenerationStore
+    from handlers.projections.engine.generations import GenerationStore
 
 
 def generations(
@@ -22,7 +22,7 @@ def generations(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="The projection.", show_default="all")] = None,
 ) -> None:
     """Show which generations projections have, and what each is there for."""
-    from infra.functions import PROJECTIONS  # noqa: PLC0415 - see the package
+    from handlers.projections.registry import PROJECTIONS  # noqa: PLC0415 - see the package
 
     if name is not None:
         projection(name)
@@ -37,7 +37,7 @@ def generations(
 
 def rollback(context: typer.Context, name: ProjectionName) -> None:
     """Let readers of a projection go back to the generation before, while that is still there."""
-    from handlers.projections.generations import NothingToRollBackTo  # noqa: PLC0415 - see the package
+    from handlers.projections.engine.generations import NothingToRollBackTo  # noqa: PLC0415 - see the package
 
     projection(name)
     kept = _store(connection.of(context))
@@ -50,6 +50,6 @@ def rollback(context: typer.Context, name: ProjectionName) -> None:
 
 
 def _store(pipeline: Connection) -> GenerationStore:
-    from handlers.projections.generations import GenerationStore  # noqa: PLC0415 - see the package
+    from handlers.projections.engine.generations import GenerationStore  # noqa: PLC0415 - see the package
 
     return GenerationStore(pipeline.store.client, TABLE_NAME)

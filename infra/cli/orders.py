@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from infra.amounts import amount
+from events.currencies import formatted
 from infra.cli import connection
 from infra.cli.arguments import OrderId, checked
 from infra.cli.connection import Connection
@@ -98,7 +98,7 @@ def _rows(view: Attributes) -> Iterator[tuple[str, str]]:
             continue
         value = view[name]
         if name == "total":
-            value = amount(value, view["currency"])
+            value = formatted(value, view["currency"])
         elif name.endswith("_at"):
             value = moment(value)
         yield "order" if name == "order_id" else name.replace("_", " "), str(value)
@@ -180,4 +180,4 @@ def _when(item: Item) -> str:
 
 
 def _listed_total(item: Item) -> str:
-    return amount(int(item["total"]["N"]), item["currency"]["S"]) if "total" in item else ""
+    return formatted(int(item["total"]["N"]), item["currency"]["S"]) if "total" in item else ""

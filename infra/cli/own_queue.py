@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.bus_queue import open_queue, remove_queue
+from handlers.operations.bus_queue import open_queue, remove_queue
 from infra.names import ORDERS_BUS_NAME
 
 if TYPE_CHECKING:

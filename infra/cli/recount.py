@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
     from events.envelope import Recorded
-    from events.store import EventStore
-    from infra.audit.balances import Level
+    from handlers.operations.audit.balances import Level
+    from handlers.table.event_store import EventStore
 
 
 def recount(
@@ -34,7 +34,7 @@ def recount(
 
     Needs dynamodb:GetItem, dynamodb:Scan and dynamodb:UpdateItem.
     """
-    from infra.audit.balances import explained_levels  # noqa: PLC0415 - see the package
+    from handlers.operations.audit.balances import explained_levels  # noqa: PLC0415 - see the package
 
     store = connection.of(context).store
     wanted = {checked(sku, "SKU"): None for sku in skus}
@@ -47,7 +47,7 @@ def recount(
 
 
 def _level(store: EventStore, sku: str) -> Level | None:
-    from infra.audit.balances import Level  # noqa: PLC0415 - see the package
+    from handlers.operations.audit.balances import Level  # noqa: PLC0415 - see the package
 
     answer = store.client.get_item(TableName=store.table, Key=_key(sku), ConsistentRead=True)
     item = answer.get("Item")
@@ -60,7 +60,7 @@ def _changes(store: EventStore) -> Iterator[Recorded]:
     Raises:
         Failure: one of them cannot be read, so nobody can say what the log says.
     """
-    from events.store import recorded  # noqa: PLC0415 - see the package
+    from handlers.table.event_store import recorded  # noqa: PLC0415 - see the package
 
     pages = store.client.get_paginator("scan").paginate(
         TableName=store.table,
@@ -86,7 +86,7 @@ def _set(store: EventStore, sku: str, before: Level | None, log: Level) -> None:
     Raises:
         Failure: it changed meanwhile.
     """
-    from handlers.inventory.levels import DEFAULT_THRESHOLD  # noqa: PLC0415 - see the package
+    from handlers.inventory.stock_levels import DEFAULT_THRESHOLD  # noqa: PLC0415 - see the package
 
     if before == log:
         tell(out(), f"{sku}: {log.available} are available, as the log says")

@@ -214,7 +214,7 @@ def _replaying(pipeline: Connection, only: str | None, start: datetime) -> Itera
     unique = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-"
     pattern: dict[str, Any] = {"replay-name": [{"prefix": for_replay(only, unique)}]}
     if only:
-        pattern["detail-type"] = list(projection(only).detail_types)
+        pattern["detail-type"] = [event.__name__ for event in projection(only).events]
     events = pipeline.client("events")
     archive = events.describe_archive(ArchiveName=ARCHIVE_NAME)
     bus = archive["EventSourceArn"]

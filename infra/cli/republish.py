@@ -13,7 +13,7 @@ from infra.cli.errors import Failure
 from infra.cli.output import out, tell
 
 if TYPE_CHECKING:
-    from events.store import EventStore
+    from handlers.table.event_store import EventStore
     from infra.cli.connection import Connection
 
 Image = Mapping[str, Any]

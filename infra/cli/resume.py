@@ -12,8 +12,8 @@ from infra.cli.output import err, out, tell
 from infra.cli.sagas import Sagas
 
 if TYPE_CHECKING:
-    from events.store import EventStore
-    from infra.audit.evidence import Evidence
+    from handlers.operations.audit.evidence import Evidence
+    from handlers.table.event_store import EventStore
 
 
 def resume(
@@ -27,7 +27,7 @@ def resume(
     Needs dynamodb:Query, states:ListExecutions, states:DescribeExecution, states:StartExecution and
     cloudformation:DescribeStacks.
     """
-    from infra.doctor.standing import due  # noqa: PLC0415 - see the package
+    from handlers.operations.doctor.standing import due  # noqa: PLC0415 - see the package
 
     pipeline = connection.of(context)
     wanted = {checked(order_id, "order id"): None for order_id in order_ids}
@@ -55,8 +55,8 @@ def resume(
 def _evidence(store: EventStore, order_id: str) -> Evidence:
     """What the log has of where an order stands, and of what was asked."""
     from events import streams  # noqa: PLC0415 - see the package
-    from infra.audit.evidence import Evidence  # noqa: PLC0415
-    from infra.audit.table import Table  # noqa: PLC0415
+    from handlers.operations.audit.evidence import Evidence  # noqa: PLC0415
+    from handlers.operations.audit.table import Table  # noqa: PLC0415
 
     of_order = (streams.order(order_id), streams.cancellation(order_id))
     records = (record for stream in of_order for record in store.read(stream))

@@ -6,15 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from handlers.operations.doctor.standing import Saga
     from infra.cli.connection import Connection
-    from infra.doctor.standing import Saga
 
 
 class Sagas:
     """The state machines of one deployment."""
 
     def __init__(self, pipeline: Connection) -> None:
-        from infra.doctor.standing import Saga  # noqa: PLC0415 - see the package
+        from handlers.operations.doctor.standing import Saga  # noqa: PLC0415 - see the package
 
         self._client = pipeline.client("stepfunctions")
         self._machines = {

@@ -93,7 +93,7 @@ def submit(
 
 
 def _submit(pipeline: Connection, orders: Iterator[FileOrder], count: _Count, bar: Progress | None) -> None:
-    from events.publish import Publisher  # noqa: PLC0415 - see the package
+    from events.publishing.publisher import Publisher  # noqa: PLC0415 - see the package
 
     console = bar.console if bar else err()
     publisher = Publisher(pipeline.client("events"), INTAKE_BUS_NAME, SOURCE, tries=_TRIES)
@@ -114,7 +114,7 @@ def _valid(
     from events.integration import OrderSubmitted  # noqa: PLC0415 - see the package
     from handlers.files.check import rejected  # noqa: PLC0415
     from handlers.files.reader import BrokenFile  # noqa: PLC0415
-    from handlers.validation import canonical  # noqa: PLC0415
+    from handlers.intake.validation import canonical  # noqa: PLC0415
 
     read = "nothing of it was handed in"
     try:

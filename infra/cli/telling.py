@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra.amounts import amount
+from events.currencies import formatted
 
 _MANY = 5
 _AS_THEY_ARE = ("reason", "tracking_number", "delivery_id", "purchase_order_id", "sku", "source", "error")
@@ -24,7 +24,7 @@ def what_matters(data: Mapping[str, Any]) -> str:
 def _parts(data: Mapping[str, Any]) -> Iterator[str]:
     for name in ("total", "amount"):
         if name in data:
-            yield amount(data[name], data["currency"])
+            yield formatted(data[name], data["currency"])
     if data.get("lines"):
         yield _count(len(data["lines"]), "line")
     if data.get("chunks", 1) > 1:

@@ -11,16 +11,16 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from events.publish import Unpublished
-from infra.audit.submission import Submission
+from events.publishing.publisher import Unpublished
+from handlers.operations.audit.submission import Submission
 from infra.local import by_hand, pipeline
 from infra.local.deploy import DeploymentError
-from infra.local.display import summary, tell, watching
-from infra.local.emulator import DEFAULT_PORT, EmulatorError
-from infra.local.generator import generate
-from infra.local.order_files import InputError, read_orders, read_profile
-from infra.local.run import NotStocked, run
-from infra.local.submissions import deliveries, needed
+from infra.local.emulator.process import DEFAULT_PORT, EmulatorError
+from infra.local.runner.deliveries import deliveries, needed
+from infra.local.runner.display import summary, tell, watching
+from infra.local.runner.generator import generate
+from infra.local.runner.order_files import InputError, read_orders, read_profile
+from infra.local.runner.run import NotStocked, run
 
 WAIT_SCALE = 0.05
 """What the waits between retries take of their time in a run, so that an unreachable service costs seconds."""

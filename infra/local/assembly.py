@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from infra.local.deploy import DeploymentError
-from infra.local.emulator import BUILD, ROOT
+from infra.local.emulator.process import BUILD, ROOT
 from infra.package.files import digest
 
 FOLDERS = ("events", "handlers", "infra", "statemachines")

@@ -7,11 +7,11 @@ from shlex import quote
 
 from events.integration import StockDelivered
 from events.inventory import DeliveredLine
-from events.publish import Publisher
-from infra.local.emulator import ACCOUNT, REGION
+from events.publishing.publisher import Publisher
+from infra.local.emulator.process import ACCOUNT, REGION
 from infra.local.pipeline import Pipeline
-from infra.local.run import NotStocked
-from infra.local.submissions import ORDER_SUBMITTED, SOURCE
+from infra.local.runner.deliveries import ORDER_SUBMITTED, SOURCE
+from infra.local.runner.run import NotStocked
 
 GOODS = {"TEA-1": 1000, "MUG-1": 1000}
 _DELIVERY = StockDelivered(

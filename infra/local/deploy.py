@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.functions import API_STAGE, AUTHORIZER, FUNCTIONS
-from infra.local.emulator import ACCOUNT, HOST, REGION, Emulator
+from infra.local.emulator.process import ACCOUNT, HOST, REGION, Emulator
 from infra.local.transform import Template, for_emulator, of_type, packages
 from infra.names import STACK_NAME
 

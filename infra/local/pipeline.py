@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from infra.functions import API_STAGE, FUNCTIONS
-from infra.local import emulator as emulators
 from infra.local.assembly import assembly as ours
 from infra.local.deploy import deploy, outputs_of
-from infra.local.emulator import Emulator
+from infra.local.emulator import process as emulators
+from infra.local.emulator.process import Emulator
 
 _NAMES = {function.key: function.name for function in FUNCTIONS}
 

@@ -1,6 +1,6 @@
 """What is deployed of the functions: per package a layer of libraries, and a small zip file of our code.
 
-There are two packages: `functions`, which nearly all share, and `api` for those behind the HTTP API, whose libraries
+There are two packages: `main`, which nearly all share, and `api` for those behind the HTTP API, whose libraries
 are larger. Libraries are as released, less whole files (`infra.package.cuts`); only botocore's models of services,
 which are data, are trimmed to the operations that the functions call. What is Python is compiled to bytecode.
 
@@ -28,8 +28,8 @@ from infra.package.runtime import building_python, functions_python
 __all__ = ["PACKAGES", "Built", "Package", "PackageError", "Target", "build", "build_zips"]
 
 Target = Literal["aws", "local"]
-Package = Literal["functions", "api"]
-PACKAGES: tuple[Package, ...] = ("functions", "api")
+Package = Literal["main", "api"]
+PACKAGES: tuple[Package, ...] = ("main", "api")
 
 OUTPUT = ROOT / "build" / "package"
 

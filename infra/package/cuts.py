@@ -51,7 +51,7 @@ LEFT_OUT: Mapping[str, str] = {
 
 # The same, of one package.
 LEFT_OUT_OF: Mapping[str, Mapping[str, str]] = {
-    "functions": {f"{_POWERTOOLS}/event_handler/**": "routes HTTP, GraphQL and agents"},
+    "main": {f"{_POWERTOOLS}/event_handler/**": "routes HTTP, GraphQL and agents"},
     "api": {"cffi/**": "compiles bindings; what is compiled needs its backend alone"},
 }
 
@@ -64,7 +64,7 @@ UNREACHED: Mapping[str, str] = {
 
 # The same, in one package.
 UNREACHED_IN: Mapping[str, Mapping[str, str]] = {
-    "functions": {
+    "main": {
         f"{_POWERTOOLS}.shared.functions imports {_POWERTOOLS}.event_handler.openapi.compat": (
             "only for utilities that are left out too, which write models as JSON"
         ),

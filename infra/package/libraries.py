@@ -15,6 +15,9 @@ from infra.package.files import ROOT, files, write
 from infra.package.imports import imports, module_name
 from infra.package.service_models import write_service_models
 
+# The dependency groups in `pyproject.toml`.
+_GROUPS = {"main": "functions", "api": "api"}
+
 
 def write_layer(package: str, folder: Path, *, python: str | None) -> None:
     """Write a package's libraries into `folder`: for AWS and that version of Python, or for this interpreter.
@@ -35,7 +38,7 @@ def _install(package: str, folder: Path, python: str | None) -> None:
     uv = find_uv_bin()
     requirements = folder.with_suffix(".txt")
     left_out = [f"--no-emit-package={name}" for name in cuts.PACKAGES_LEFT_OUT]
-    groups = ["--no-default-groups", "--group", package]
+    groups = ["--no-default-groups", "--group", _GROUPS[package]]
     on = ["--python-platform", "aarch64-manylinux2014", "--python-version", python] if python else []
     export = [uv, "export", "--quiet", "--frozen", "--no-emit-project", *groups, *left_out]
     install = [uv, "pip", "install", "--quiet", "--no-deps", "--no-compile-bytecode", "--only-binary", ":all:"]

@@ -5,7 +5,7 @@ import time
 import uuid
 
 from events.ordering import OrderConfirmed
-from events.store import EventStore
+from handlers.table.event_store import EventStore
 from infra.local.pipeline import Pipeline
 
 _LENGTHS = (1, 100, 10_000)

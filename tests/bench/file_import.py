@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from handlers.files.drop import Drop, Dropped
-from handlers.files.importing import Import, Outcome
+from handlers.files.file_import import Import, Outcome
 from handlers.files.submitting import Markers, OrderQueue
 from infra.local.pipeline import Pipeline
 from tests.bench.pausing import pause

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from events import inventory, ordering, payments, shipping
 from events.envelope import Metadata, event_id
 from events.model import DomainEvent
-from events.store import recorded
 from handlers.projections.order_fold import fold
+from handlers.table.event_store import recorded
 
 _ROUNDS = 5
 _ORDERS = 5_000

@@ -11,9 +11,9 @@ from uuid import uuid4
 
 from infra.local import by_hand
 from infra.local.pipeline import Pipeline
-from infra.local.run import percentile
+from infra.local.runner.run import percentile
 from tests.bench.pausing import pause
-from tests.shops import ORDER, Answer, Shop
+from tests.builders.shops import ORDER, Answer, Shop
 
 CALLERS = 8
 REQUESTS = 1000

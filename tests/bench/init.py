@@ -55,12 +55,13 @@ def measure() -> dict[str, float]:
     Raises:
         RuntimeError: starting functions changed the files that they start from.
     """
-    functions, api = (build_zips("aws")[package] for package in ("functions", "api"))
+    built = build_zips("aws")
+    main, api = built["main"], built["api"]
     return {
         **_init_ms(),
-        "package_bytes": _size(functions.layer) + _size(functions.code),
+        "package_bytes": _size(main.layer) + _size(main.code),
         "package_bytes.api": _size(api.layer) + _size(api.code),
-        "code_bytes": _size(functions.code),
+        "code_bytes": _size(main.code),
         "code_bytes.api": _size(api.code),
     }
 

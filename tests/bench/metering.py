@@ -19,7 +19,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from infra.local.emulator import ACCOUNT, HOST, REGION
+from infra.local.emulator.process import ACCOUNT, HOST, REGION
 from infra.local.pipeline import Pipeline
 
 _READ_UNIT_BYTES = 4 * 1024

@@ -15,9 +15,9 @@ from events.model import DomainEvent
 from events.ordering import Address, Customer, OrderConfirmed, OrderLine, OrderPlaced
 from events.payments import PaymentAuthorized, PaymentCaptured
 from events.shipping import ShipmentArranged, ShipmentDelivered, ShipmentDispatched
-from events.store import EventStore
 from handlers.projections import replays
-from handlers.retries import until_taken
+from handlers.table.event_store import EventStore
+from handlers.table.retrying import until_taken
 from infra.functions import FUNCTIONS, Subscription
 from infra.local.pipeline import Pipeline
 from infra.local.pipeline import pipeline as run_pipeline

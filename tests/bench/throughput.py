@@ -1,10 +1,10 @@
 """How many orders a second go through the pipeline on this machine, and how long one takes meanwhile."""
 
-from infra.local.capture import Progress
-from infra.local.generator import generate
 from infra.local.pipeline import Pipeline
-from infra.local.run import Report, percentile, run
-from infra.local.submissions import deliveries
+from infra.local.runner.capture import Progress
+from infra.local.runner.deliveries import deliveries
+from infra.local.runner.generator import generate
+from infra.local.runner.run import Report, percentile, run
 
 _ORDERS, _WARM_UP = 300, 100
 _WAIT_SCALE = 0.05

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.crash.world import World
-from tests.in_process import (
+from tests.engines.in_process import (
     Fault,
     Item,
     Killed,
@@ -19,6 +18,7 @@ from tests.in_process import (
     stream,
     submission,
 )
+from tests.engines.world import World
 
 ORDER = "o1"
 SERVICES = {

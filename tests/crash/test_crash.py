@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 
 from infra.functions import FUNCTIONS
-from infra.local.emulator import Emulator
+from infra.local.emulator.process import Emulator
 from tests.crash.cases import CASES, SERVICES, Case
-from tests.crash.world import Left, World
-from tests.crash.world import world as world_for_the_block
-from tests.in_process import Call, Fault, Items, Killed, Trouble
+from tests.engines.in_process import Call, Fault, Items, Killed, Trouble
+from tests.engines.world import Left, World
+from tests.engines.world import world as world_for_the_block
 
 _BEYOND_THE_TABLE = {"PutEvents", "SendMessage", "SendEmail"}
 _ANSWERED = {Trouble.KILLED_AFTER, Trouble.ANSWER_LOST}

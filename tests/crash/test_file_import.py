@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from infra.local.emulator import Emulator
-from tests.in_process import Fault, Functions, Killed, Table, Trouble, functions, sqs, submission
+from infra.local.emulator.process import Emulator
+from tests.engines.in_process import Fault, Functions, Killed, Table, Trouble, functions, sqs, submission
 
 NAME = "crash-files"
 KEY = "incoming/day.ndjson"
@@ -115,10 +115,10 @@ def importing(emulator: Emulator) -> Iterator[Importing]:
     Table(emulator.client("dynamodb"), NAME)
     environment = {"TABLE_NAME": NAME, "ORDER_QUEUE_URL": queues["orders"], "OWN_QUEUE_URL": queues["own"]}
     with functions(emulator, environment) as loaded, pytest.MonkeyPatch.context() as patched:
-        module: ModuleType = loaded.modules["handlers.files.importing"]
+        module: ModuleType = loaded.modules["handlers.files.file_import"]
         patched.setattr(module, "MAX_KEYS", BATCH)
         patched.setattr(module, "_BATCHES_PER_CHECKPOINT", 2)
-        patched.setattr(loaded.modules["handlers.retries"], "_FIRST_WAIT_SECONDS", 0.0)
+        patched.setattr(loaded.modules["handlers.table.retrying"], "_FIRST_WAIT_SECONDS", 0.0)
         yield Importing(emulator, loaded, queues)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from infra.local import by_hand
 from infra.local.pipeline import Pipeline, pipeline
-from tests.shops import Shop
+from tests.builders.shops import Shop
 
 SECONDS = 60.0
 WAIT_SCALE = 0.05

@@ -9,11 +9,11 @@ from uuid import uuid4
 import pytest
 
 from events.integration import ShipmentStatusReported
-from events.publish import Publisher
-from infra.local.evidence import read_dead_letters
+from events.publishing.publisher import Publisher
 from infra.local.pipeline import Pipeline
+from infra.local.runner.evidence import read_dead_letters
+from tests.builders.shops import ORDER, Answer, Shop, token
 from tests.e2e.conftest import eventually
-from tests.shops import ORDER, Answer, Shop, token
 
 PROBLEM = "application/problem+json"
 

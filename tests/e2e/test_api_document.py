@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.shops import Shop
+from tests.builders.shops import Shop
 
 # A cursor fits its schema and was never given out; 1.0 is an integer to OpenAPI 3.1, and none to the gateway's draft 4.
 REFUSED_ALL_THE_SAME = [positive_data_acceptance]

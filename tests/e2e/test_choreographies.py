@@ -11,12 +11,12 @@ from events.integration import OrderSubmitted, StockDelivered
 from events.inventory import DeliveredLine, PurchaseOrderFulfilled, PurchaseOrderPlaced
 from events.model import DomainEvent, Model
 from events.notification import CustomerWelcomed, FirstOrderConfirmed
-from events.publish import Publisher
-from events.store import EventStore
-from infra.local.evidence import read_table
+from events.publishing.publisher import Publisher
+from handlers.table.event_store import EventStore
 from infra.local.pipeline import Pipeline
+from infra.local.runner.evidence import read_table
+from tests.builders.shops import ORDER
 from tests.e2e.conftest import eventually
-from tests.shops import ORDER
 
 
 def publish(doors: Pipeline, event: Model) -> None:

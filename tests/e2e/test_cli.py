@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from infra.cli.main import app
 from infra.cli.tail import PREFIX
 from infra.local.pipeline import Pipeline
-from tests.shops import ORDER
+from tests.builders.shops import ORDER
 
 COMMAND = str(Path(sys.executable).with_name("pipeline"))
 SECONDS = 60

@@ -12,14 +12,14 @@ import pytest
 from events import streams
 from events.integration import OrderSubmitted
 from events.operations import DeadLetterStored
-from events.publish import Publisher
-from events.store import EventStore
-from handlers.letters.letter import Letter, Place, redriven
+from events.publishing.publisher import Publisher
+from handlers.dead_letters.message import Letter, Place, redriven
+from handlers.dead_letters.stored import StoredLetters
+from handlers.table.event_store import EventStore
 from infra.local.pipeline import Pipeline
-from infra.stored_letters import StoredLetters
+from tests.builders.shops import ORDER
 from tests.e2e.conftest import eventually
 from tests.e2e.test_cli import told
-from tests.shops import ORDER
 
 BROKEN = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}})
 ONLY_THOSE = ["--source", "order_intake", "--error", "ClientError"]

@@ -11,13 +11,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from events.integration import OrderSubmitted
-from events.publish import Publisher
-from handlers.projections.generations import GenerationStore
+from events.publishing.publisher import Publisher
+from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.order_items import PROJECTION, view_key
 from infra.cli.main import app
 from infra.local.pipeline import Pipeline
+from tests.builders.shops import ORDER
 from tests.e2e.conftest import eventually
-from tests.shops import ORDER
 
 NOW = ("--grace", "0s", "--still", "0s")
 

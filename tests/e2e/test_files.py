@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from infra.functions import FUNCTIONS
-from infra.local.evidence import read_dead_letters
 from infra.local.pipeline import Pipeline, pipeline
+from infra.local.runner.evidence import read_dead_letters
 from tests.e2e.test_run import REAL_ORDERS
 
 SECONDS = 60

@@ -7,18 +7,18 @@ from uuid import uuid4
 
 from typer.testing import Result
 
+from events.currencies import formatted
 from events.integration import OrderSubmitted
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
-from events.publish import Publisher
-from events.store import EventStore
-from handlers.api.reading import Reader
-from infra.amounts import amount
-from infra.functions import PROJECTIONS
-from infra.local.evidence import read_emails, read_table
+from events.publishing.publisher import Publisher
+from handlers.projections.registry import PROJECTIONS
+from handlers.queries.orders import Reader
+from handlers.table.event_store import EventStore
 from infra.local.pipeline import Pipeline
+from infra.local.runner.evidence import read_emails, read_table
+from tests.builders import commands
+from tests.builders.shops import ORDER
 from tests.e2e.conftest import eventually
-from tests.shops import ORDER
-from tests.unit import commands
 
 TODAY = f"{datetime.now(UTC):%Y-%m-%d}"
 YEAR = ("--from", f"{datetime.now(UTC).year}-01-01", "--window", "400d")
@@ -60,7 +60,7 @@ def sold(doors: Pipeline) -> list[list[str]]:
         if isinstance(each.event, OrderConfirmed) and stream not in cancelled and each.occurred_at[:10] == TODAY:
             orders[placed[stream].currency] += 1
             totals[placed[stream].currency] += placed[stream].total
-    return [[str(orders[currency]), amount(totals[currency], currency)] for currency in sorted(orders)]
+    return [[str(orders[currency]), formatted(totals[currency], currency)] for currency in sorted(orders)]
 
 
 def at_rest(doors: Pipeline) -> bool:

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from events.integration import OrderCancellationRequested, ShipmentStatusReported
-from events.publish import Publisher
-from infra.audit import CHECKS
-from infra.audit.run import Run
-from infra.audit.submission import distinct
-from infra.local.evidence import read_emails, read_table
-from infra.local.generator import generate
+from events.publishing.publisher import Publisher
+from handlers.operations.audit import CHECKS
+from handlers.operations.audit.run import Run
+from handlers.operations.audit.submission import distinct
 from infra.local.pipeline import Pipeline, pipeline
-from infra.local.run import Report, run
-from infra.local.submissions import deliveries
+from infra.local.runner.deliveries import deliveries
+from infra.local.runner.evidence import read_emails, read_table
+from infra.local.runner.generator import generate
+from infra.local.runner.run import Report, run
 
 WAIT_SCALE = 0.05
 SECONDS_TO_END = 60.0

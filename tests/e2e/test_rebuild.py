@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from events.store import recorded
-from handlers.projections.generations import Generations, GenerationStore
+from handlers.projections.engine.generations import Generations, GenerationStore
 from handlers.projections.order_fold import fold
-from infra.local.evidence import read_emails
+from handlers.table.event_store import recorded
 from infra.local.pipeline import Pipeline
+from infra.local.runner.evidence import read_emails
 from infra.local.transform import package
 from infra.package import build
+from tests.builders.shops import ORDER, Shop
 from tests.e2e.conftest import eventually
-from tests.shops import ORDER, Shop
 
 BEFORE, AFTER = '"total": placed.total,', '"total": placed.total * 2,'
 CODE = "handlers/projections/order_fold.py"
@@ -37,7 +37,7 @@ Walk = Mapping[str, int]
 
 def code(change: Callable[[str], str] = lambda text: text) -> bytes:
     """The functions' package, with the order view's fold changed, and without the bytecode of what it was."""
-    built = build("local")["functions"]
+    built = build("local")["main"]
     changed = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(package(built.code, built.layer))) as original,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.emulator import HOST, ROOT
+from infra.local.emulator.process import HOST, ROOT
 from infra.local.pipeline import find
 
 SECONDS = 300

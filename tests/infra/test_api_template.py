@@ -10,15 +10,15 @@ import pytest
 from pydantic import BaseModel
 
 from handlers.api.requests import CancellationRequest, OrderRequest
-from infra.api import gateway, mapping
-from infra.api.identity import TokenIssuer
-from infra.api.json_schema import draft4
 from infra.app import _issuer
+from infra.constructs.api import gateway, mapping
+from infra.constructs.api.identity import TokenIssuer
+from infra.constructs.api.json_schema import draft4
 from infra.functions import AUTHORIZER
 from infra.local.transform import for_emulator
 from infra.package import Built, Package
 from infra.stack import OrderPipeline
-from tests.api_routes import OPEN, OPERATIONS
+from tests.builders.api_routes import OPEN, OPERATIONS
 from tests.infra.template import Properties, Template, listed, synthesized, target_of
 
 ISSUER = {

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.local import emulator as emulators
-from infra.local.emulator import ACCOUNT, HOST, REGION, Emulator, EmulatorError
+from infra.local.emulator import process as emulators
+from infra.local.emulator.process import ACCOUNT, HOST, REGION, Emulator, EmulatorError
 
 HOLD_ONE = """
 import sys
-from infra.local.emulator import emulator
+from infra.local.emulator.process import emulator
 with emulator() as running:
     print(running.port, running.pid, running.home, flush=True)
     sys.stdin.read()

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from infra.functions import FUNCTIONS, Function
 from infra.local.deploy import DeploymentError
-from infra.local.emulator import REGION
+from infra.local.emulator.process import REGION
 from infra.local.pipeline import Pipeline, pipeline
 
 BY_KEY = {function.key: function for function in FUNCTIONS}

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.local.emulator import Emulator
-from tests.in_process import Functions, Table, functions
+from infra.local.emulator.process import Emulator
+from tests.engines.in_process import Functions, Table, functions
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from tests.in_process import Functions, Items, Table, integration_event, sqs, submission
+from tests.engines.explorer import Actor, Content, Explorer, Saga, State, cancellation, cancellations, executions
+from tests.engines.in_process import Functions, Items, Table, integration_event, sqs, submission
 from tests.saga.balance import End, log, settled, sound
-from tests.saga.explorer import Actor, Content, Explorer, Saga, State, cancellation, cancellations, executions
 
 ORDER = "o1"
 SHELF = {"apple": 10, "pear": 5, "plum": 3}

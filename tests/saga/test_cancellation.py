@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from handlers.tries import TRIES
-from tests.in_process import Functions, Items, Table, submission
-from tests.saga.balance import End, log, settled
-from tests.saga.explorer import (
+from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
+from tests.engines.explorer import (
     Actor,
     Awaited,
     Collection,
@@ -23,6 +21,8 @@ from tests.saga.explorer import (
     report,
     submitted,
 )
+from tests.engines.in_process import Functions, Items, Table, submission
+from tests.saga.balance import End, log, settled
 from tests.saga.scene import CONFIRMED, ORDER, REQUESTED, Kind, Scene, found, sagas
 
 PLACED = Awaited(f"order#{ORDER}", 1, "OrderPlaced")
@@ -84,7 +84,7 @@ def test_a_request_that_comes_before_its_order_is_tried_again(loaded: Functions,
         assert isinstance(message, Message)
         assert message.done
         if settled(state.content.items, ORDER) == CONFIRMED:
-            assert message.receives == TRIES, "it was not given up before"
+            assert message.receives == MAX_RECEIVE_COUNT, "it was not given up before"
             assert told(state, "cancellation") == []
 
 

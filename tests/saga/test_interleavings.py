@@ -1,7 +1,7 @@
 """Two executions of the order saga for one order, a request to cancel it and what follows from that, in every order of
 their calls to AWS. What comes after the confirmation, and before the order, is in `tests.saga.test_cancellation`.
 
-Nothing is sampled: `tests.saga.explorer` visits every state that any interleaving of the actors' calls leads to, so a
+Nothing is sampled: the explorer visits every state that any interleaving of the actors' calls leads to, so a
 switch from one to another lies between any two calls, within tasks and between them.
 """
 
@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.in_process import Answer, Call, Fault, Functions, Table, Trouble
+from tests.engines.explorer import Actor, Content, Saga, executions
+from tests.engines.in_process import Answer, Call, Fault, Functions, Table, Trouble
 from tests.saga.balance import settled
-from tests.saga.explorer import Actor, Content, Saga, executions
 from tests.saga.scene import CONFIRMED, KINDS, ORDER, Kind, Scene, cancelled, found, sagas
 
 

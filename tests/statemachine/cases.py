@@ -54,7 +54,7 @@ LONG_ATTEMPTS = 1 + 300
 class Case:
     """The answers of the services to a command, one attempt after the other, the last one for ever; else all is well.
 
-    An answer is the name of an error, or OK. `trace` is what `tests.saga_machine.Execution.trace` shall be, `error`
+    An answer is the name of an error, or OK. `trace` is what `saga_machine.Execution.trace` shall be, `error`
     what the execution fails with.
     """
 

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from events.store import Throttled
-from handlers import refusals
+from handlers.inventory import refusals as inventory_refusals
+from handlers.ordering import refusals as ordering_refusals
+from handlers.payments import refusals as payments_refusals
+from handlers.shipping import refusals as shipping_refusals
+from handlers.table.event_store import Throttled
 from infra.functions import FUNCTIONS
-from tests.saga_machine import MACHINES, SERVICES, definition, source
+from tests.engines.saga_machine import MACHINES, SERVICES, definition, source
 from tests.statemachine.cases import COMPENSATIONS, FORWARD, OWN_TROUBLE, RECALL
 
 STATES: dict[str, dict[str, dict[str, Any]]] = {machine: definition(machine)["States"] for machine in MACHINES}
@@ -75,7 +78,8 @@ def test_no_error_is_caught_or_retried_unnamed() -> None:
 
 
 def test_every_refusal_is_caught_somewhere_but_an_unknown_order_and_one_that_cannot_be_recalled() -> None:
-    defined = {name for name, _ in inspect.getmembers(refusals, inspect.isclass)}
+    contexts = (ordering_refusals, inventory_refusals, payments_refusals, shipping_refusals)
+    defined = {name for each in contexts for name, _ in inspect.getmembers(each, inspect.isclass)}
     assert set(named("Catch")) == defined - {"OrderNotFound", "OrderNotConfirmed"}
     assert set(named("Retry")) - set(OWN_TROUBLE) < defined
     assert Throttled.__name__ in OWN_TROUBLE

@@ -11,10 +11,10 @@ from typing import Any
 import boto3
 import pytest
 
-from infra.local.emulator import ACCOUNT, REGION, Emulator
+from infra.local.emulator.process import ACCOUNT, REGION, Emulator
 from tests.conftest import WAIT_SCALE
+from tests.engines.step_functions import Call, Engine, InProcess, step_functions
 from tests.statemachine.cases import COMMANDS, Case, paths
-from tests.statemachine.engines import Call, Engine, InProcess, step_functions
 
 SERVICE_OF = {
     "ReserveStock": "inventory_service",

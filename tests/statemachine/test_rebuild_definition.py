@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from infra.functions import FUNCTIONS
-from tests.rebuild_machine import Machine
-from tests.saga_machine import UnknownLanguage, definition, source
+from tests.engines.rebuild_machine import Machine
+from tests.engines.saga_machine import UnknownLanguage, definition, source
 from tests.statemachine.cases import OWN_TROUBLE
 
 [REBUILD] = [function for function in FUNCTIONS if function.rebuilds]
@@ -173,6 +173,6 @@ def test_an_error_that_is_no_trouble_of_ours_ends_it_at_its_step(step: str) -> N
 def test_what_the_machine_does_not_know_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     changed = definition("rebuild_projection")
     changed["States"]["OpenGeneration"]["HeartbeatSeconds"] = 5
-    monkeypatch.setattr("tests.rebuild_machine.definition", lambda _: changed)
+    monkeypatch.setattr("tests.engines.rebuild_machine.definition", lambda _: changed)
     with pytest.raises(UnknownLanguage):
         Machine(Steps()).run({"projection": "p"})

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from handlers.refusals import OutOfStock
-from tests.saga_machine import Execution, UnknownLanguage, order_saga
+from handlers.inventory.refusals import OutOfStock
+from tests.engines.saga_machine import Execution, UnknownLanguage, order_saga
 from tests.statemachine.cases import FORWARD
 
 States = dict[str, dict[str, Any]]

@@ -16,7 +16,9 @@ ENVIRONMENT = {
     "ARCHIVE_ARN": "arn:aws:events:us-east-1:123456789012:archive/orders",
     "DEAD_LETTER_QUEUE_URL": QUEUE_URL,
     "LETTERS_BUCKET_NAME": LETTERS,
-    "DEAD_LETTER_QUEUES": f'{{"order_intake":"{QUEUE}","outbox":"outbox-dead-letters"}}',
+    "DEAD_LETTER_QUEUES": (
+        f'{{"order_intake":"{QUEUE}","outbox":"outbox-dead-letters","audit_copy":"copy-dead-letters"}}'
+    ),
     "EMAIL_SENDER": SENDER,
     "JWT_ISSUER": "https://issuer.example",
     "JWT_AUDIENCE": "shop",

@@ -12,32 +12,26 @@ from hypothesis import HealthCheck, settings
 
 from tests.unit import ENVIRONMENT, QUEUE, TABLE
 
-if "handlers.aws" in sys.modules:
-    raise RuntimeError("handlers.aws was imported before moto: its clients would reach for AWS itself")
+if "handlers.runtime.aws" in sys.modules:
+    raise RuntimeError("handlers.runtime.aws was imported before moto: its clients would reach for AWS itself")
 
 # The functions make their clients when they are imported. moto has to be there by then, and no emulator's endpoint.
 with patch.dict(os.environ, ENVIRONMENT):
     for elsewhere in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         os.environ.pop(elsewhere, None)
     importlib.import_module("moto")
-    aws = importlib.import_module("handlers.aws")
-    for entry_point in (
-        *("inventory.intake", "inventory.service", "inventory.stock_watch", "ordering.intake", "ordering.service"),
-        *("inventory.shipped_stock", "inventory.replenishment", "shipping.intake", "files.intake", "letters.keeping"),
-        *("payments.service", "shipping.service", "outbox", "projections.order_view", "notification.order_emails"),
-        "notification.welcome_email",
-        *("projections.customer_history", "projections.daily_sales", "projections.stock_view", "projections.rebuild"),
-        *("api.authorizer", "api.query"),
-    ):
-        importlib.import_module(f"handlers.{entry_point}")
+    aws = importlib.import_module("handlers.runtime.aws")
+    functions = importlib.import_module("infra.functions")
+    for function in (*functions.FUNCTIONS, functions.AUTHORIZER):
+        importlib.import_module(function.handler.removesuffix(".handler"))
     client = aws.dynamodb()
 
 from moto import mock_aws
 
-from events.store import EventStore
-from handlers.observability import logger
-from tests.tables import create_table
-from tests.unit.samples import queue
+from handlers.runtime.observability import logger
+from handlers.table.event_store import EventStore
+from tests.builders.samples import queue
+from tests.builders.tables import create_table
 
 _store = EventStore(client, TABLE)
 

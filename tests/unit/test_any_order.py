@@ -4,8 +4,8 @@ import random
 from collections.abc import Sequence
 
 from events.envelope import Recorded
-from tests.unit.memory import Memory
-from tests.unit.runs import COUNTING, PROJECTIONS, counters, folded, projecting, run, shown, summed
+from tests.builders.generated_log import COUNTING, PROJECTIONS, counters, folded, projecting, run, shown, summed
+from tests.engines.memory_table import Memory
 
 WAYS = 200
 LOG = run(12)

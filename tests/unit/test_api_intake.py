@@ -9,12 +9,12 @@ import pytest
 
 from events import streams
 from events.ordering import OrderPlaced, OrderRejected
-from events.store import EventStore
-from handlers.callers import OPERATE
-from handlers.ordering.intake import handler
+from handlers.functions.main.order_intake import handler
+from handlers.intake.callers import OPERATE
 from handlers.projections.order_view import OrderView
-from tests.unit.api import CALLER, ask, problem, submitted, told
-from tests.unit.samples import CONTEXT, EMAIL, dead_letters, failed, line, log, order, sqs
+from handlers.table.event_store import EventStore
+from tests.builders.api import CALLER, ask, problem, submitted, told
+from tests.builders.samples import CONTEXT, EMAIL, dead_letters, failed, line, log, order, sqs
 
 OTHER = "5f0c0a52-9a3e-4d1c-8a5e-0d8a3a6f6b11"
 KEYED = f"{CALLER.replace('-', '')}_k"

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ValidationError
 from events.integration import MAX_LINES
 from events.model import MAX_AMOUNT
 from handlers.api.requests import CancellationRequest, OrderRequest
-from infra.api.json_schema import draft4
-from tests.unit.json_schemas import allowed_by
-from tests.unit.samples import line, order
+from infra.constructs.api.json_schema import draft4
+from tests.builders.json_schemas import allowed_by
+from tests.builders.samples import line, order
 
 DRAFT_4 = {
     *("$schema", "$ref", "definitions", "type", "enum", "anyOf", "properties", "required", "additionalProperties"),

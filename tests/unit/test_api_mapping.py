@@ -14,11 +14,11 @@ from pydantic import TypeAdapter
 
 from events.model import Id
 from handlers.api.requests import KEY_PATTERN
-from handlers.callers import OPERATE, READ, WRITE
-from handlers.intake import Envelope
-from infra.api.mapping import FUNCTION_IDENTITY, POOL_IDENTITY, Identity, Taking, cancellation, submission
-from infra.local.mending.velocity import render
-from tests.unit.api import CALLER, KEY, SCOPES, context, sent
+from handlers.intake.callers import OPERATE, READ, WRITE
+from handlers.intake.messages import Envelope
+from infra.constructs.api.mapping import FUNCTION_IDENTITY, POOL_IDENTITY, Identity, Taking, cancellation, submission
+from infra.local.emulator.patches.velocity import render
+from tests.builders.api import CALLER, KEY, SCOPES, context, sent
 
 MESSAGE_ID = "5fea7756-0ea4-451a-a703-a558b933e274"
 TAKEN = json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": MESSAGE_ID}}})

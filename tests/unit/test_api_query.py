@@ -21,13 +21,13 @@ from events.notification import CustomerNotified
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
 from events.payments import PaymentAuthorized, PaymentCaptured
 from events.shipping import ShipmentArranged
-from events.store import EventStore
-from handlers.api import cursors, query
-from handlers.api.cursors import Position
-from handlers.callers import OPERATE, READ, WRITE, Caller, authorized
-from handlers.projections import stock_view
-from tests.unit.api import CALLER, ask, happened, problem, told
-from tests.unit.samples import EMAIL, START, TOKEN, append, calls, line, placed, record
+from handlers.api import cursors
+from handlers.intake.callers import OPERATE, READ, WRITE, Caller, authorized
+from handlers.projections.stock_view import STOCK_VIEW
+from handlers.queries.orders import Position, Reader
+from handlers.table.event_store import EventStore
+from tests.builders.api import CALLER, ask, happened, problem, told
+from tests.builders.samples import EMAIL, START, TOKEN, append, calls, line, placed, record
 
 OTHER = "5f0c0a52-9a3e-4d1c-8a5e-0d8a3a6f6b11"
 O1 = {"order_id": "o1"}
@@ -279,9 +279,9 @@ def test_stock_is_what_is_available_now_and_what_was_counted(store: EventStore) 
     lines = (StockLine(sku="A", quantity=2),)
     for order_id in ("o1", "o2"):
         reserved = StockReserved(order_id=order_id, chunk=1, chunks=1, lines=lines)
-        stock_view.projection(store).apply("1", append(store, streams.reservation(order_id), reserved))
+        STOCK_VIEW.on(store).apply("1", append(store, streams.reservation(order_id), reserved))
     shipped = StockShipped(order_id="o1", chunk=1, lines=lines)
-    stock_view.projection(store).apply("1", append(store, streams.reservation("o1"), shipped))
+    STOCK_VIEW.on(store).apply("1", append(store, streams.reservation("o1"), shipped))
     assert told(ask("/stock/A", OTHER)) == {"sku": "A", "available": 7, "reserved": 2, "shipped": 2}
     assert told(ask("/stock/B", OTHER)) == {"sku": "B", "available": 0, "reserved": 0, "shipped": 0}
     assert "C" in problem(ask("/stock/C"), 404)
@@ -291,7 +291,7 @@ def test_a_question_about_stock_costs_two_reads(store: EventStore) -> None:
     level = {"PK": {"S": "level#A"}, "SK": {"S": "level"}, "available": {"N": "7"}}
     store.client.put_item(TableName=store.table, Item=level)
     told(ask("/stock/A"))
-    with calls(query.reader._client) as made:
+    with calls(store.client) as made:
         told(ask("/stock/A"))
     assert made == ["GetItem", "GetItem"]
 
@@ -388,10 +388,10 @@ def test_what_is_not_there_is_a_problem_too(store: EventStore, path: str) -> Non
 def test_our_own_trouble_is_logged_and_not_shown(
     store: EventStore, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: str) -> None:
+    def broken(_reader: Reader, _order_id: str) -> None:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(query.reader, "order", broken)
+    monkeypatch.setattr(Reader, "order", broken)
     answer = ask("/orders/o1")
     assert problem(answer, 500) == "this is our fault; try again"
     assert not any(told in json.dumps(answer) for told in ("secret", "Traceback", "ZeroDivision", ".py"))

@@ -13,11 +13,11 @@ from events.ordering import (
     OrderConfirmed,
 )
 from events.shipping import ShipmentCancelled, ShipmentDispatched
-from infra.audit import audit
-from infra.audit.run import DeadLetter, Run
-from infra.audit.submission import Submission
-from tests.unit.samples import order, placed, record
-from tests.unit.sound import (
+from handlers.operations.audit import audit
+from handlers.operations.audit.run import DeadLetter, Run
+from handlers.operations.audit.submission import Submission
+from tests.builders.samples import order, placed, record
+from tests.builders.sound_run import (
     DECLINED,
     DELIVERY,
     NAMELESS,

@@ -5,13 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.ordering import OrderConfirmed
-from handlers.projections import scan
-from handlers.projections.checking import Comparison, Tally
-from handlers.projections.projection import by_stream
-from handlers.projections.scan import Segment
-from tests.unit.memory import Memory
-from tests.unit.runs import PROJECTIONS, STORE, projecting, run
-from tests.unit.samples import START, image, record
+from handlers.projections.engine import scan
+from handlers.projections.engine.projection import by_stream
+from handlers.projections.engine.scan import Segment
+from handlers.projections.rebuild.comparison import Comparison, Tally
+from tests.builders.generated_log import PROJECTIONS, STORE, projecting, run
+from tests.builders.samples import START, image, record
+from tests.engines.memory_table import Memory
 
 LOG = run(6, seed=2)
 NAMES = sorted(PROJECTIONS)
@@ -20,7 +20,7 @@ NAMES = sorted(PROJECTIONS)
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looking again does not wait."""
-    monkeypatch.setattr("handlers.projections.checking.time.sleep", lambda _: None)
+    monkeypatch.setattr("handlers.projections.rebuild.comparison.time.sleep", lambda _: None)
 
 
 def compared(name: str, *, segments: int = 1, at_once: int = 1_000, share: float = 1.0) -> Tally:
@@ -99,7 +99,9 @@ def test_what_is_on_its_way_when_it_is_looked_at_is_no_difference(name: str, mon
     with projecting(LOG) as memory:
         applied(memory)
         memory.put([image(late)])
-        monkeypatch.setattr("handlers.projections.checking.time.sleep", lambda _: PROJECTIONS[name].apply("1", [late]))
+        monkeypatch.setattr(
+            "handlers.projections.rebuild.comparison.time.sleep", lambda _: PROJECTIONS[name].apply("1", [late])
+        )
         assert compared(name).differing == []
 
 

@@ -11,15 +11,14 @@ from typer.testing import Result
 from events import streams
 from events.model import DomainEvent
 from events.ordering import OrderCancelled, OrderConfirmed
-from events.store import EventStore
-from handlers.projections import customer_history, daily_sales
 from handlers.projections.counter_items import SALES, counter_key, day_views
-from handlers.projections.counters import Counters
-from handlers.projections.generations import GenerationStore
-from handlers.projections.known_generations import KnownGenerations
-from handlers.projections.order_view import OrderView
-from tests.unit.commands import typed
-from tests.unit.samples import append, calls, line, placed
+from handlers.projections.engine.generations import GenerationStore
+from handlers.projections.engine.known_generations import KnownGenerations
+from handlers.projections.registry import PROJECTIONS
+from handlers.queries.counters import Counters
+from handlers.table.event_store import EventStore
+from tests.builders.commands import typed
+from tests.builders.samples import append, calls, line, placed
 
 SECOND = "2"
 
@@ -27,7 +26,7 @@ SECOND = "2"
 def happened(store: EventStore, order_id: str, *events: DomainEvent, generation: str = "1") -> str:
     """Events of an order, in the log and in every view; returns their day."""
     records = append(store, streams.order(order_id), *events)
-    for projection in (OrderView(store), daily_sales.projection(store), customer_history.projection(store)):
+    for projection in (each.on(store) for each in PROJECTIONS.values()):
         assert not projection.apply(generation, records)
     return records[-1].occurred_at[:10]
 
@@ -150,7 +149,7 @@ def test_a_reader_asks_again_before_it_gives_a_list_up(store: EventStore) -> Non
 
 def test_a_reader_learns_of_a_switch_within_seconds(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("handlers.projections.known_generations.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("handlers.projections.engine.known_generations.time.monotonic", lambda: now[0])
     known = KnownGenerations(GenerationStore(store.client, store.table))
     assert known.live("stock_view") == "1"
     second_goes_live(store, "stock_view")

@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from typer.testing import Result
 
-from handlers import aws
-from handlers.letters.letter import Letter, Stay, redriven
+from handlers.dead_letters.message import Letter, Stay, redriven
+from handlers.dead_letters.stored import StoredLetters
+from handlers.runtime import aws
 from infra.cli.connection import Connection
-from infra.stored_letters import StoredLetters
-from tests.unit.commands import typed
+from tests.builders.commands import typed
 
 BUCKET = "letters"
 STAY = Stay(error="Throttled", reasons="busy", tries=5, sent_at=datetime(2026, 1, 31, 9, tzinfo=UTC))

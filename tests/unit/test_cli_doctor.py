@@ -18,22 +18,21 @@ from typer.testing import Result
 from events import streams
 from events.envelope import Recorded, event_id
 from events.ordering import CancellationRequested, OrderConfirmed
-from events.store import EventStore, recorded
-from handlers.aws import s3
-from handlers.inventory.stock_watch import crossing
+from handlers.inventory.low_stock import crossing
+from handlers.operations.audit.table import Table
 from handlers.outbox import Outbox
 from handlers.projections.counter_items import counter_key
-from handlers.projections.naming import named
+from handlers.projections.engine.projection import by_stream
 from handlers.projections.order_items import view_key
-from handlers.projections.projection import by_stream
-from infra.audit.table import Table
+from handlers.projections.registry import PROJECTIONS, named
+from handlers.runtime.aws import s3
+from handlers.table.event_store import EventStore, recorded
 from infra.cli.connection import Connection
-from infra.functions import PROJECTIONS
+from tests.builders.commands import loader, typed
+from tests.builders.event_bus import Bus, throttled
+from tests.builders.samples import append, image, placed, queue
+from tests.builders.sound_run import STREAMS, TABLE, published
 from tests.unit import QUEUE_URL
-from tests.unit.commands import loader, typed
-from tests.unit.event_bus import Bus, throttled
-from tests.unit.samples import append, image, placed, queue
-from tests.unit.sound import STREAMS, TABLE, published
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
@@ -126,7 +125,7 @@ def counters(store: EventStore, table: Table) -> Iterator[dict[str, Any]]:
     streams = by_stream(table.log.values()).values()
     sums: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for name in PROJECTIONS:
-        for count in named(name, store).counted(streams):
+        for count in named(name).counted(streams):
             sums[count.view, count.detail][count.name] += count.number
     for (view, detail), numbers in sums.items():
         yield {**counter_key(view, "1", detail), **attributes(numbers)}
@@ -430,7 +429,7 @@ def test_a_level_that_changes_while_the_log_is_read_is_left_alone(
         set_level(store, "A", available=3, version=5)
         return recorded(item)
 
-    monkeypatch.setattr("events.store.recorded", recorded_and_changed)
+    monkeypatch.setattr("handlers.table.event_store.recorded", recorded_and_changed)
     result = typed("recount", "A")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "changed while the log was read" in result.stderr

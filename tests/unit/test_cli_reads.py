@@ -17,13 +17,13 @@ from events.inventory import StockReserved
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderRejected
 from events.payments import PaymentAuthorized, PaymentDeclined
-from events.store import EventStore
 from handlers.ordering import submission
 from handlers.projections.order_view import OrderView
+from handlers.table.event_store import EventStore
 from infra.cli.output import clean, show
 from infra.cli.telling import what_matters
-from tests.unit.commands import typed
-from tests.unit.samples import EMAIL, STREET, TOKEN, append, line, order, placed
+from tests.builders.commands import typed
+from tests.builders.samples import EMAIL, STREET, TOKEN, append, line, order, placed
 
 ENDPOINT = "http://127.0.0.1:1"
 

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from events.store import EventStore
-from handlers.projections.generations import GenerationStore
+from handlers.projections.engine.generations import GenerationStore
+from handlers.projections.registry import PROJECTIONS
+from handlers.table.event_store import EventStore
 from infra.cli import rebuild as rebuild_module
 from infra.cli.connection import Connection
 from infra.cli.rebuild import WORDS
-from infra.functions import PROJECTIONS
-from tests.saga_machine import definition
-from tests.unit.commands import typed
+from tests.builders.commands import typed
+from tests.engines.saga_machine import definition
 
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:RebuildProjection"
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:RebuildProjection:1"
@@ -246,8 +246,6 @@ def test_generations_are_listed_with_what_they_are_there_for(store: EventStore) 
 
 
 def test_projections_are_known_without_what_only_developers_have() -> None:
-    program = (
-        "import sys, infra.functions as f; assert f.PROJECTIONS; print(sorted({'uv', 'aws_cdk'} & set(sys.modules)))"
-    )
+    program = "import sys, handlers.projections.registry; print(sorted({'uv', 'aws_cdk'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout == "[]\n"

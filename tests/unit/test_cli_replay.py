@@ -16,18 +16,18 @@ from moto.events.models import EventsBackend, Replay, ReplayState
 from typer.testing import Result
 
 from events.ordering import OrderCancelled, OrderConfirmed
-from handlers import aws
+from handlers.operations.bus_queue import open_queue
 from handlers.outbox import entry
+from handlers.projections.registry import PROJECTIONS
 from handlers.projections.replays import EVERYBODY, Audience, audience, for_replay
-from infra.bus_queue import open_queue
+from handlers.runtime import aws
 from infra.cli import replay as replay_module
 from infra.cli.connection import Connection
 from infra.cli.own_queue import ALIVE
 from infra.cli.replay import PREFIX, Window, windows
-from infra.functions import PROJECTIONS
 from infra.names import ARCHIVE_NAME, ORDERS_BUS_NAME
-from tests.unit.commands import typed
-from tests.unit.samples import image, placed, record
+from tests.builders.commands import typed
+from tests.builders.samples import image, placed, record
 
 HOUR = timedelta(hours=1)
 EVENTS = [

@@ -12,11 +12,11 @@ from moto import mock_aws
 from typer.testing import Result
 
 from events.integration import OrderSubmitted
-from handlers import aws
+from handlers.runtime import aws
 from infra.cli.submit import SOURCE
 from infra.names import INTAKE_BUS_NAME
-from tests.unit.commands import typed
-from tests.unit.samples import line, order
+from tests.builders.commands import typed
+from tests.builders.samples import line, order
 
 CSV = """\
 InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country

@@ -12,17 +12,17 @@ from typer.testing import Result
 
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed
-from handlers import aws
+from handlers.operations.bus_queue import open_queue
 from handlers.outbox import entry
-from infra.bus_queue import open_queue
+from handlers.runtime import aws
 from infra.cli import own_queue as own_queue_module
 from infra.cli import tail as tail_module
 from infra.cli.output import tell_row
 from infra.cli.own_queue import ALIVE, OwnQueue
 from infra.cli.tail import PREFIX
 from infra.names import ORDERS_BUS_NAME
-from tests.unit.commands import typed
-from tests.unit.samples import image, placed, record
+from tests.builders.commands import typed
+from tests.builders.samples import image, placed, record
 
 EVENTS = [
     record(placed("o1"), "order#o1", 1),

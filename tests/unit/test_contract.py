@@ -15,8 +15,8 @@ from events.integration import MAX_LINES, OrderCancellationRequested, OrderSubmi
 from events.model import Currency, DomainEvent, Id
 from events.ordering import OrderCancelled, OrderConfirmed
 from events.upcasting import UPCASTERS
-from tests.unit.json_schemas import allowed_by
-from tests.unit.samples import line, order
+from tests.builders.json_schemas import allowed_by
+from tests.builders.samples import line, order
 
 ID: TypeAdapter[str] = TypeAdapter(Id)
 CURRENCY: TypeAdapter[str] = TypeAdapter(Currency)

@@ -12,11 +12,11 @@ from events import streams
 from events.envelope import Recorded
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
-from events.store import Throttled
-from handlers.projections.projection import Behind
-from tests.unit.memory import Memory, Refused
-from tests.unit.runs import COUNTING, counters, projecting, run, summed
-from tests.unit.samples import line, placed, record
+from handlers.projections.engine.projection import Behind
+from handlers.table.event_store import Throttled
+from tests.builders.generated_log import COUNTING, counters, projecting, run, summed
+from tests.builders.samples import line, placed, record
+from tests.engines.memory_table import Memory, Refused
 
 LOG = run(8, seed=2)
 SALES, STOCK, CUSTOMERS = (COUNTING[name] for name in ("daily_sales", "stock_view", "customer_history"))
@@ -74,7 +74,7 @@ def test_in_any_packing_with_crashes_and_conflicts_the_counters_are_the_plain_su
     arriving = LOG + rand.sample(LOG, len(LOG) // 3)
     rand.shuffle(arriving)
     with pytest.MonkeyPatch.context() as patch, projecting(LOG) as memory:
-        patch.setattr("handlers.projections.counting.time.sleep", lambda _: None)
+        patch.setattr("handlers.projections.engine.counting.time.sleep", lambda _: None)
         Trouble(memory, rand)
         while arriving:
             batch, arriving = arriving[: (size := rand.randint(1, 30))], arriving[size:]
@@ -171,7 +171,7 @@ def test_what_the_log_does_not_show_yet_comes_again() -> None:
 
 
 def test_counters_that_others_always_write_are_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handlers.projections.counting.time.sleep", lambda _: None)
+    monkeypatch.setattr("handlers.projections.engine.counting.time.sleep", lambda _: None)
 
     def conflict(operation: str, request: Mapping[str, Any]) -> None:
         if operation == "TransactWriteItems":
@@ -187,7 +187,7 @@ def test_counters_that_others_always_write_are_a_retry(monkeypatch: pytest.Monke
 
 def test_duplicates_are_left_out_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("handlers.projections.counting.time.sleep", waits.append)
+    monkeypatch.setattr("handlers.projections.engine.counting.time.sleep", waits.append)
     first, second = order("o1", ends=CONFIRMED), order("o2", ends=CONFIRMED)
     with projecting([*first, *second]) as memory:
         assert CUSTOMERS.apply("1", first) == {}

@@ -15,13 +15,13 @@ from events.inventory import DeliveredLine, StockLine, StockReceived, StockRelea
 from events.model import DomainEvent
 from events.ordering import CancellationRequested, OrderCancellationRefused, OrderCancellationStarted
 from events.shipping import ShipmentCancelled, ShipmentDispatched
-from infra.audit.balances import Level, explained_levels
-from infra.audit.copy import documents
-from infra.audit.evidence import Evidence
-from infra.doctor import ailments
-from infra.doctor.look import Look, Mend
-from tests.unit.samples import START, record
-from tests.unit.sound import SOUND, STREAMS, TABLE, VIEWS, published, with_log, with_table, with_view, without
+from handlers.operations.audit.balances import Level, explained_levels
+from handlers.operations.audit.copy import documents
+from handlers.operations.audit.evidence import Evidence
+from handlers.operations.doctor import ailments
+from handlers.operations.doctor.look import Look, Mend
+from tests.builders.samples import START, record
+from tests.builders.sound_run import SOUND, STREAMS, TABLE, VIEWS, published, with_log, with_table, with_view, without
 
 LATER = START + timedelta(hours=1)
 

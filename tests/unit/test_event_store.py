@@ -14,9 +14,9 @@ from botocore.stub import Stubber
 from events.envelope import Recorded, event_id
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
-from events.store import ConditionsFailed, Conflict, EventStore, New, Throttled, recorded
+from handlers.table.event_store import ConditionsFailed, Conflict, EventStore, New, Throttled, recorded
+from tests.builders.samples import calls, image, items, line, placed, told
 from tests.unit import TABLE
-from tests.unit.samples import calls, image, items, line, placed, told
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.inventory import DeliveredLine, StockReceived
-from handlers.projections import replays, stock_view
-from handlers.projections.generations import GenerationStore
-from tests.unit.memory import Memory
-from tests.unit.runs import PROJECTIONS, STORE, counters, projecting, summed
-from tests.unit.samples import CONTEXT, failed, from_bus, record, sqs
+from handlers.functions.main import stock_view as stock_view_function
+from handlers.projections import replays
+from handlers.projections.engine.generations import GenerationStore
+from tests.builders.generated_log import PROJECTIONS, STORE, counters, projecting, summed
+from tests.builders.samples import CONTEXT, failed, from_bus, record, sqs
+from tests.engines.memory_table import Memory
 
 NAMES = st.sampled_from(sorted(PROJECTIONS))
 LOG = [
@@ -61,7 +62,7 @@ def building() -> GenerationStore:
 
 
 def deliver(*bodies: str) -> list[str]:
-    return failed(stock_view.handler(sqs(*bodies), CONTEXT))
+    return failed(stock_view_function.handler(sqs(*bodies), CONTEXT))
 
 
 def replayed(name: str, *bodies: str) -> list[str]:

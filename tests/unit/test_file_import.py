@@ -15,18 +15,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from events.store import EventStore
-from handlers import aws, retries
-from handlers.files import importing, intake, progress
+from handlers.files import file_import, progress
 from handlers.files.drop import Dropped, Gone, ObjectStream
-from handlers.files.importing import Candidate, Sorted, sort
+from handlers.files.file_import import Candidate, Sorted, sort
 from handlers.files.progress import Rejection
 from handlers.files.reader import BEGINNING, Reason
 from handlers.files.submitting import Markers, OrderQueue
-from handlers.intake import Envelope
-from handlers.ordering import intake as order_intake
+from handlers.functions.main import file_import as file_import_function
+from handlers.intake.messages import Envelope
+from handlers.ordering import order_requests as order_intake
+from handlers.runtime import aws
+from handlers.table import retrying
+from handlers.table.event_store import EventStore
+from tests.builders.samples import CONTEXT, order
 from tests.unit import ENVIRONMENT, TABLE
-from tests.unit.samples import CONTEXT, order
 
 BUCKET = "files"
 ROWS = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
@@ -59,7 +61,7 @@ class World:
         waiting, deliveries = [body], 0
         while waiting:
             record = {"messageId": "m", "body": waiting.pop(), "messageAttributes": {}, "eventSource": "aws:sqs"}
-            assert intake.handler({"Records": [record]}, context) == {"batchItemFailures": []}
+            assert file_import_function.handler({"Records": [record]}, context) == {"batchItemFailures": []}
             waiting += self.received("OWN_QUEUE_URL")
             deliveries += 1
         return deliveries
@@ -86,7 +88,7 @@ class World:
 
 @pytest.fixture
 def world(store: EventStore) -> Iterator[World]:
-    with mock_aws(), patch.object(retries, "_FIRST_WAIT_SECONDS", 0):
+    with mock_aws(), patch.object(retrying, "_FIRST_WAIT_SECONDS", 0):
         yield World()
 
 
@@ -186,8 +188,8 @@ def test_what_is_sent_is_what_order_intake_takes(world: World, store: EventStore
 
 def test_a_large_file_goes_in_stretches_each_from_where_the_last_one_stopped(world: World) -> None:
     content = ROWS + "".join(row(str(number)) for number in range(7)) + row("3")
-    with patch.object(importing, "MAX_KEYS", 2):
-        assert world.deliver(world.drop("uci/a.csv", content), lambda: importing.STOP_MS - 1) == 5
+    with patch.object(file_import, "MAX_KEYS", 2):
+        assert world.deliver(world.drop("uci/a.csv", content), lambda: file_import.STOP_MS - 1) == 5
     assert world.sent() == [str(number) for number in range(7)]
     report = world.report("uci/a.csv")
     assert (report["rows"], report["accepted"], report["rejected_count"]) == (8, 7, 1)
@@ -196,7 +198,7 @@ def test_a_large_file_goes_in_stretches_each_from_where_the_last_one_stopped(wor
 
 def test_what_may_take_long_at_the_end_is_left_to_a_stretch_of_its_own(world: World) -> None:
     body = world.drop("uci/a.csv", ROWS + row("1"))
-    assert world.deliver(body, lambda: importing.FINISH_MS - 1) == 2
+    assert world.deliver(body, lambda: file_import.FINISH_MS - 1) == 2
     assert (world.sent(), world.report("uci/a.csv")["accepted"]) == (["1"], 1)
 
 
@@ -250,7 +252,9 @@ def test_a_folder_is_no_file_and_a_message_that_is_none_comes_again(world: World
     world.deliver(world.drop("uci/", ""))
     assert world.keys() == ["incoming/uci/"]
     record = {"messageId": "m", "body": "{}", "attributes": {}, "eventSource": "aws:sqs"}
-    assert intake.handler({"Records": [record]}, CONTEXT) == {"batchItemFailures": [{"itemIdentifier": "m"}]}
+    assert file_import_function.handler({"Records": [record]}, CONTEXT) == {
+        "batchItemFailures": [{"itemIdentifier": "m"}]
+    }
 
 
 def test_markers_expire_and_are_asked_for_until_all_are_told(world: World) -> None:
@@ -296,14 +300,14 @@ def test_messages_go_in_batches_that_the_queue_takes_and_the_failed_ones_again()
 
     client: Any = Queue()
     large = ["é" * 60_000, "x" * 100_000, "y" * 100_000]
-    with patch.object(retries, "_FIRST_WAIT_SECONDS", 0):
+    with patch.object(retrying, "_FIRST_WAIT_SECONDS", 0):
         OrderQueue(client, "url").send([*"abcdefghijk", *large])
     assert calls == [list("abcdefghij"), ["j"], ["k", *large[:2]], [large[1]], [large[2]]]
 
 
 def test_what_is_never_taken_fails_the_stretch() -> None:
-    with patch.object(retries, "_FIRST_WAIT_SECONDS", 0), pytest.raises(retries.NotTaken, match="1 items"):
-        retries.until_taken(lambda items: items[:1], [1, 2, 3])
+    with patch.object(retrying, "_FIRST_WAIT_SECONDS", 0), pytest.raises(retrying.NotTaken, match="1 items"):
+        retrying.until_taken(lambda items: items[:1], [1, 2, 3])
 
 
 class Breaking:

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.store import EventStore, Throttled
-from handlers.projections.generations import (
+from handlers.projections.engine.generations import (
     Generations,
     GenerationStore,
     NotBuilding,
     NothingToRollBackTo,
     State,
 )
-from tests.unit.samples import clear
+from handlers.table.event_store import EventStore, Throttled
+from tests.builders.samples import clear
 
 Change = Callable[[Generations], Generations]
 

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from events.ordering import OrderPlaced, OrderRejected
-from infra.audit.submission import distinct
-from infra.local.generator import generate
+from handlers.operations.audit.submission import distinct
+from infra.local.runner.generator import generate
 
 NO_ORDER: dict[str, type] = {"REJECTED": OrderRejected, "DEAD_LETTER": type(None)}
 

@@ -23,15 +23,18 @@ from events.inventory import (
 )
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderLine
 from events.shipping import ShipmentDispatched
-from events.store import EventStore, Throttled
-from handlers.inventory import intake, reservation, shipped_stock, stock_watch
-from handlers.inventory.levels import DEFAULT_THRESHOLD, put_back, take
+from handlers.functions.main import delivery_intake, stock_watch
+from handlers.functions.main import shipped_stock as shipped_stock_function
+from handlers.intake.validation import Refused
+from handlers.inventory import deliveries, low_stock, reservation
+from handlers.inventory.refusals import OutOfStock
 from handlers.inventory.reservation import CHUNK, chunks, fold, shipped
 from handlers.inventory.stock import release_stock, reserve_stock
+from handlers.inventory.stock_levels import DEFAULT_THRESHOLD, put_back, take
 from handlers.ordering.outcome import start_cancellation
-from handlers.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling, OrderNotFound, OutOfStock
-from handlers.validation import Refused
-from tests.unit.samples import (
+from handlers.ordering.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling, OrderNotFound
+from handlers.table.event_store import EventStore, Throttled
+from tests.builders.samples import (
     CONTEXT,
     Raced,
     append,
@@ -62,7 +65,7 @@ def delivery(delivery_id: str, *lines: dict[str, Any]) -> dict[str, Any]:
 
 
 def deliver(store: EventStore, delivery_id: str, *lines: dict[str, Any]) -> None:
-    intake.receive(store, envelope(delivery(delivery_id, *lines), detail_type="StockDelivered"))
+    deliveries.receive(store, envelope(delivery(delivery_id, *lines), detail_type="StockDelivered"))
 
 
 def goods(sku: str, quantity: int, threshold: int | None = None) -> dict[str, Any]:
@@ -171,7 +174,7 @@ def many(count: int, quantity: int = 1) -> list[dict[str, Any]]:
 def chunks_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
     """Moto takes seconds for a transaction of 100 items."""
     monkeypatch.setattr(reservation, "CHUNK", 3)
-    monkeypatch.setattr(intake, "CHUNK", 3)
+    monkeypatch.setattr(deliveries, "CHUNK", 3)
 
 
 @pytest.mark.usefixtures("chunks_of_three")
@@ -327,7 +330,7 @@ def test_stock_balances_whatever_is_delivered_reserved_and_released(
 
 def dispatched(store: EventStore, times: int = 1) -> None:
     event = record(ShipmentDispatched(order_id="o1"), "shipment#o1", 2)
-    assert failed(shipped_stock.handler(sqs(*[from_bus(event)] * times), CONTEXT)) == []
+    assert failed(shipped_stock_function.handler(sqs(*[from_bus(event)] * times), CONTEXT)) == []
 
 
 @pytest.mark.usefixtures("chunks_of_three")
@@ -361,8 +364,8 @@ def test_shipping_goes_on_where_it_stopped(store: EventStore) -> None:
 
 def test_a_delivery_told_twice_counts_once(store: EventStore) -> None:
     told_twice = from_publisher(delivery("d1", goods("A", 5), goods("B", 1), goods("A", 2)), "StockDelivered")
-    assert failed(intake.handler(sqs(told_twice, told_twice), CONTEXT)) == []
-    assert failed(intake.handler(sqs(told_twice), CONTEXT)) == []
+    assert failed(delivery_intake.handler(sqs(told_twice, told_twice), CONTEXT)) == []
+    assert failed(delivery_intake.handler(sqs(told_twice), CONTEXT)) == []
     assert levels(store) == {"A": 7, "B": 1}
     assert dead_letters() == []
 
@@ -373,7 +376,7 @@ def test_other_goods_under_a_known_delivery_id_are_a_dead_letter(store: EventSto
     other = [goods(each["sku"], 1) for each in many(5)]
     with pytest.raises(Refused, match="delivery_id"):
         deliver(store, "d1", *other)
-    assert failed(intake.handler(sqs(from_publisher(delivery("d1", *other), "StockDelivered")), CONTEXT)) == []
+    assert failed(delivery_intake.handler(sqs(from_publisher(delivery("d1", *other), "StockDelivered")), CONTEXT)) == []
     assert "other content" in dead_letters()[0]["MessageAttributes"]["reasons"]["StringValue"]
     assert levels(store) == {"A": 5}
 
@@ -407,7 +410,7 @@ def test_a_delivery_that_broke_off_goes_on_where_it_did(store: EventStore) -> No
     ],
 )
 def test_a_wrong_delivery_is_a_dead_letter_that_says_why(store: EventStore, wrong: Any, why: str) -> None:
-    assert failed(intake.handler(sqs(from_publisher(wrong, "StockDelivered")), CONTEXT)) == []
+    assert failed(delivery_intake.handler(sqs(from_publisher(wrong, "StockDelivered")), CONTEXT)) == []
     [letter] = dead_letters()
     assert letter["MessageAttributes"]["reasons"]["StringValue"].startswith(why)
     assert items(store) == []
@@ -445,7 +448,7 @@ def level(
     [(10, 9, True), (11, 9, True), (10, 10, False), (9, 8, False), (9, 20, False), (0, 5, False), (20, 10, False)],
 )
 def test_a_level_is_low_when_it_falls_under_its_threshold(previous: int, available: int, *, low: bool) -> None:
-    assert (stock_watch.crossing(level(1, previous, available)) is not None) is low
+    assert (low_stock.crossing(level(1, previous, available)) is not None) is low
 
 
 @pytest.mark.parametrize(
@@ -465,7 +468,7 @@ def test_a_delivery_makes_a_level_low_by_raising_its_threshold(
     previous: int, previous_threshold: int, available: int, threshold: int, *, low: bool
 ) -> None:
     changed = level(2, previous, available, threshold, previous_threshold)
-    assert (stock_watch.crossing(changed) is not None) is low
+    assert (low_stock.crossing(changed) is not None) is low
 
 
 def test_low_stock_is_told_with_what_is_left(store: EventStore) -> None:

@@ -17,19 +17,21 @@ from events import streams
 from events.envelope import Recorded
 from events.integration import OrderSubmitted
 from events.operations import DeadLetterStored
-from events.store import EventStore, Throttled
-from handlers import aws, dead_letters
-from handlers.files import intake as file_import
-from handlers.files.importing import Import, Outcome
-from handlers.letters import keeping
-from handlers.letters.letter import Letter, Place, redriven
-from handlers.ordering import intake
-from handlers.projections import order_view
-from handlers.subscriber import subscriber
-from handlers.tries import TRIES
-from infra.stored_letters import StoredLetters
-from tests.unit import ENVIRONMENT, LETTERS, QUEUE
-from tests.unit.samples import (
+from handlers.dead_letters import sending
+from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
+from handlers.dead_letters.message import Letter, Place, redriven
+from handlers.dead_letters.stored import StoredLetters
+from handlers.files.file_import import Import, Outcome
+from handlers.functions.main import dead_letters as dead_letters_function
+from handlers.functions.main import file_import as file_import_function
+from handlers.functions.main import order_intake
+from handlers.functions.main import order_view as order_view_function
+from handlers.functions.resources import dead_letter_queue
+from handlers.ordering import order_requests
+from handlers.runtime import aws
+from handlers.runtime.subscriber import subscriber
+from handlers.table.event_store import EventStore, Throttled
+from tests.builders.samples import (
     CONTEXT,
     EMAIL,
     START,
@@ -46,7 +48,8 @@ from tests.unit.samples import (
     sqs,
     told,
 )
-from tests.unit.samples import dead_letters as sent_letters
+from tests.builders.samples import dead_letters as sent_letters
+from tests.unit import ENVIRONMENT, LETTERS, QUEUE
 
 SENT = START + timedelta(days=30)
 BODY = from_publisher(order("o1"))
@@ -66,30 +69,30 @@ def failing(failure: Exception) -> Callable[..., list[str]]:
     def fail(_: Recorded) -> None:
         raise failure
 
-    handler = subscriber(fail)
+    handler = subscriber(fail, dead_letter_queue())
     body = from_bus(record(placed("o1"), "order#o1", 1))
     return lambda **delivery: failed(handler(sqs(body, **delivery), CONTEXT))
 
 
 def test_a_message_that_fails_for_the_last_time_is_a_dead_letter_that_says_why(store: EventStore) -> None:
     deliver = failing(Throttled("DynamoDB is busy"))
-    for receives in range(1, TRIES):
+    for receives in range(1, MAX_RECEIVE_COUNT):
         assert deliver(receives=receives) == ["m0"]
         assert sent_letters() == []
-    assert deliver(receives=TRIES) == []
+    assert deliver(receives=MAX_RECEIVE_COUNT) == []
     [letter] = sent_letters()
     assert json.loads(letter["Body"])["detail-type"] == "OrderPlaced"
     assert said(letter) == {
         "error": "Throttled",
         "reasons": "DynamoDB is busy",
-        "tries": str(TRIES),
+        "tries": str(MAX_RECEIVE_COUNT),
         "message_id": "m0",
     }
 
 
 def test_messages_that_are_handled_together_are_dead_letters_each_by_itself(store: EventStore) -> None:
-    event = sqs("not JSON", from_bus(record(placed("o1"), "order#o1", 1)), "[]", receives=TRIES)
-    assert failed(order_view.handler(event, CONTEXT)) == []
+    event = sqs("not JSON", from_bus(record(placed("o1"), "order#o1", 1)), "[]", receives=MAX_RECEIVE_COUNT)
+    assert failed(order_view_function.handler(event, CONTEXT)) == []
     assert {(said(letter)["message_id"], said(letter)["error"]) for letter in sent_letters()} == {
         ("m0", "JSONDecodeError"),
         ("m2", "TypeError"),
@@ -97,14 +100,14 @@ def test_messages_that_are_handled_together_are_dead_letters_each_by_itself(stor
 
 
 def test_a_redriven_message_that_fails_again_is_known_again(store: EventStore) -> None:
-    assert failing(Throttled())(receives=TRIES, message_id="first", letter=KEY) == []
+    assert failing(Throttled())(receives=MAX_RECEIVE_COUNT, message_id="first", letter=KEY) == []
     [letter] = sent_letters()
     assert (said(letter)["message_id"], said(letter)["letter"]) == ("first", KEY)
 
 
 def test_a_message_whose_letter_cannot_be_sent_comes_again(store: EventStore, logged: io.StringIO) -> None:
     queue().delete_queue(QueueUrl=ENVIRONMENT["DEAD_LETTER_QUEUE_URL"])
-    assert failing(Throttled())(receives=TRIES) == ["m0"]
+    assert failing(Throttled())(receives=MAX_RECEIVE_COUNT) == ["m0"]
     assert "message failed, it comes again" in logged.getvalue()
 
 
@@ -119,7 +122,7 @@ def raised(failing: Callable[[], object]) -> Exception:
 @pytest.mark.parametrize(
     ("failing", "why"),
     [
-        (lambda: intake.submit(None, None), "AttributeError in handlers.ordering.intake."),  # type: ignore[arg-type]
+        (lambda: order_requests.submit(None, None), "AttributeError in handlers.ordering.order_requests."),  # type: ignore[arg-type]
         (lambda: dict[str, str]()[EMAIL], "KeyError in a library"),
         (
             lambda: OrderSubmitted.model_validate_json(json.dumps(order(currency=EMAIL))),
@@ -128,26 +131,26 @@ def raised(failing: Callable[[], object]) -> Exception:
     ],
 )
 def test_the_reasons_of_what_is_not_our_error_quote_nothing(failing: Callable[[], object], why: str) -> None:
-    reasons = dead_letters.safe_reasons(raised(failing))
+    reasons = sending.safe_reasons(raised(failing))
     assert why in reasons
     assert EMAIL not in reasons
 
 
 def test_what_aws_refused_is_told_by_operation_and_code() -> None:
     refused = ClientError({"Error": {"Code": "MessageRejected", "Message": f"{EMAIL} is not verified"}}, "SendEmail")
-    assert dead_letters.safe_reasons(refused) == "AWS refused SendEmail: MessageRejected"
+    assert sending.safe_reasons(refused) == "AWS refused SendEmail: MessageRejected"
 
 
 def test_an_error_without_words_has_a_name() -> None:
-    assert dead_letters.safe_reasons(Throttled()) == "Throttled"
+    assert sending.safe_reasons(Throttled()) == "Throttled"
 
 
 def test_a_redriven_order_without_a_key_is_the_order_it_was_first(store: EventStore) -> None:
     """Redriven, a message has another id; the caller was told the first one."""
     content = {name: value for name, value in order().items() if name not in ("order_id", "customer")}
     message = json.dumps({"caller": {"customer_id": "c1"}, "detail-type": "OrderSubmitted", "detail": content})
-    assert failed(intake.handler(sqs(message, message_id="first"), CONTEXT)) == []
-    assert failed(intake.handler(sqs(message), CONTEXT)) == []
+    assert failed(order_intake.handler(sqs(message, message_id="first"), CONTEXT)) == []
+    assert failed(order_intake.handler(sqs(message), CONTEXT)) == []
     assert [each.stream for each in log(store)] == ["order#first", "order#m0"]
     assert log(store)[0].metadata.causation_id == "first"
 
@@ -158,7 +161,7 @@ def test_a_redriven_file_is_known_again_in_its_next_stretch(store: EventStore, m
     detail = {"bucket": {"name": "files"}, "object": {"key": "incoming/uci/a.csv", "version-id": "1"}}
     context = type("Context", (), {**vars(CONTEXT), "get_remaining_time_in_millis": lambda _: 1})()
     event = sqs(json.dumps({"detail": detail}), message_id="first", letter=KEY)
-    assert failed(file_import.handler(event, context)) == []
+    assert failed(file_import_function.handler(event, context)) == []
     [message] = queue().receive_message(QueueUrl=own, MessageAttributeNames=["All"])["Messages"]
     assert said(message) == {"message_id": "first", "letter": KEY}
 
@@ -175,7 +178,7 @@ def letters(store: EventStore) -> StoredLetters:
 
 def dead(attributes: Mapping[str, str], *, sent: datetime = SENT, source: str = QUEUE) -> dict[str, Any]:
     """The event of a message of a dead-letter queue; without attributes, as SQS moves it there."""
-    event = sqs(BODY, receives=TRIES, **attributes)
+    event = sqs(BODY, receives=MAX_RECEIVE_COUNT, **attributes)
     for message in event["Records"]:
         message["attributes"]["SentTimestamp"] = str(int(sent.timestamp() * 1000))
         message["eventSourceARN"] = f"arn:aws:sqs:us-east-1:123456789012:{source}"
@@ -187,7 +190,7 @@ def why(**more: str) -> dict[str, str]:
 
 
 def kept(event: dict[str, Any]) -> None:
-    assert failed(keeping.handler(event, CONTEXT)) == []
+    assert failed(dead_letters_function.handler(event, CONTEXT)) == []
 
 
 def stored(letters: StoredLetters, key: str) -> Letter:
@@ -222,7 +225,7 @@ def test_a_message_that_sqs_moved_is_kept_with_the_little_that_is_known(letters:
     kept(dead({}))
     letter = stored(letters, "open/2026/02/01/order_intake/FunctionEnded/m0.1.json")
     assert "before it could say why" in letter.reasons
-    assert letter.tries == TRIES
+    assert letter.tries == MAX_RECEIVE_COUNT
 
 
 def test_an_event_that_eventbridge_could_not_deliver_says_why(letters: StoredLetters) -> None:
@@ -245,11 +248,8 @@ def again(letters: StoredLetters, key: str, day: int, *, marked: bool = True) ->
     kept(dead(why(letter=key, error=f"Error{day}"), sent=SENT + timedelta(days=day)))
 
 
-def test_no_event_tells_of_what_could_not_be_copied(
-    store: EventStore, letters: StoredLetters, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_event_tells_of_what_could_not_be_copied(store: EventStore, letters: StoredLetters) -> None:
     """It would have to be copied too: while that fails, each letter would make the next."""
-    monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps({"audit_copy": "copy-dead-letters"}))
     kept(dead(why(message_id="c1"), source="copy-dead-letters"))
     assert len(letters.open(source="audit_copy")) == 1
     assert told(store, streams.letter("c1")) == []
@@ -288,7 +288,7 @@ def test_killed_before_the_event_a_letter_is_told_of_the_next_time(
     with monkeypatch.context() as once:
         once.setattr(EventStore, "standing", busy)
         # Nothing but its queue holds the message: it comes again, however often it did.
-        assert failed(keeping.handler(dead(why()), CONTEXT)) == ["m0"]
+        assert failed(dead_letters_function.handler(dead(why()), CONTEXT)) == ["m0"]
     assert letters.open() == [KEY]
     assert told(store, streams.letter("m0")) == []
     kept(dead(why()))

@@ -10,14 +10,14 @@ import pytest
 from events.envelope import Recorded
 from events.model import DomainEvent
 from events.ordering import OrderCancelled, OrderConfirmed
-from infra.audit.evidence import Finding
-from infra.audit.run import DeadLetter, Run
-from infra.audit.submission import Submission
-from infra.audit.table import Table
-from infra.local.capture import Progress, Result
-from infra.local.display import summary
-from infra.local.run import Report, percentile
-from tests.unit.samples import START, from_bus, line, order, placed, record
+from handlers.operations.audit.evidence import Finding
+from handlers.operations.audit.run import DeadLetter, Run
+from handlers.operations.audit.submission import Submission
+from handlers.operations.audit.table import Table
+from infra.local.runner.capture import Progress, Result
+from infra.local.runner.display import summary
+from infra.local.runner.run import Report, percentile
+from tests.builders.samples import START, from_bus, line, order, placed, record
 
 GOOD, BAD, NAMELESS = Submission(order("good")), Submission(order("bad", line("A", 0))), Submission(order("no id"))
 

@@ -2,10 +2,10 @@
 
 import random
 
-from events.store import EventStore
-from tests.unit.memory import Memory
-from tests.unit.runs import PROJECTIONS, projecting, run
-from tests.unit.samples import image, items
+from handlers.table.event_store import EventStore
+from tests.builders.generated_log import PROJECTIONS, projecting, run
+from tests.builders.samples import image, items
+from tests.engines.memory_table import Memory
 
 
 def test_projections_leave_the_same_in_memory_as_in_moto(store: EventStore) -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,21 @@ from botocore.exceptions import ClientError
 
 from events import streams
 from events.ordering import OrderCancelled, OrderConfirmed
-from events.store import EventStore
-from handlers import aws, outbox
-from handlers.inventory import intake as delivery_intake
-from handlers.inventory import service as inventory
-from handlers.inventory import stock_watch
+from handlers.functions.main import delivery_intake as delivery_intake_function
+from handlers.functions.main import inventory_service as inventory
+from handlers.functions.main import order_intake, order_notifications, stock_watch
+from handlers.functions.main import order_view as order_view_function
+from handlers.functions.main import ordering_service as ordering
+from handlers.functions.main import outbox as outbox_function
+from handlers.functions.main import payments_service as payments
+from handlers.functions.main import shipping_service as shipping
+from handlers.functions.resources import dead_letter_queue
 from handlers.notification import order_emails, welcome_email
-from handlers.observability import logger
-from handlers.ordering import intake
-from handlers.ordering import service as ordering
-from handlers.payments import service as payments
-from handlers.projections import order_view
-from handlers.shipping import service as shipping
-from tests.unit import ENVIRONMENT
-from tests.unit.samples import (
+from handlers.runtime import aws
+from handlers.runtime.observability import logger
+from handlers.runtime.subscriber import subscriber
+from handlers.table.event_store import EventStore
+from tests.builders.samples import (
     CONTEXT,
     EMAIL,
     STREET,
@@ -47,6 +49,7 @@ from tests.unit.samples import (
     sqs,
     to,
 )
+from tests.unit import ENVIRONMENT, SENDER
 
 ROOT = Path(__file__).parents[2]
 CUSTOMER_DATA = (EMAIL, STREET, TOKEN, "Ada Lovelace")
@@ -86,7 +89,7 @@ def command(service: Any, name: str, order_id: str = "o1", **more: str) -> None:
 
 
 def test_the_order_id_is_the_correlation_id(lines: Lines) -> None:
-    intake.handler(sqs(from_publisher(order("o1", line(quantity=0)))), CONTEXT)
+    order_intake.handler(sqs(from_publisher(order("o1", line(quantity=0)))), CONTEXT)
     [rejected] = [each for each in lines() if each["message"] == "order rejected"]
     assert rejected["correlation_id"] == "o1"
     assert rejected["service"] == "unit"
@@ -107,7 +110,7 @@ def test_every_command_of_the_saga_is_logged_with_its_order(store: EventStore, l
 def test_a_line_about_one_message_does_not_bear_the_order_of_another(lines: Lines) -> None:
     bad = order("o1", line(quantity=0))
     asked = from_publisher({"order_id": "o2"}, "OrderCancellationRequested")
-    intake.handler(sqs(from_publisher(bad), "not JSON", asked, "not JSON"), CONTEXT)
+    order_intake.handler(sqs(from_publisher(bad), "not JSON", asked, "not JSON"), CONTEXT)
     assert [(each["message"], each.get("correlation_id")) for each in lines()] == [
         ("order rejected", "o1"),
         ("dead letter", None),
@@ -118,7 +121,7 @@ def test_a_line_about_one_message_does_not_bear_the_order_of_another(lines: Line
 
 def test_a_view_that_is_behind_is_logged_with_its_order(lines: Lines) -> None:
     behind = [record(OrderConfirmed(order_id=f"o{n}"), streams.order(f"o{n}"), 2 + n) for n in (1, 2)]
-    order_view.handler(sqs(from_bus(behind[0]), "not JSON", from_bus(behind[1])), CONTEXT)
+    order_view_function.handler(sqs(from_bus(behind[0]), "not JSON", from_bus(behind[1])), CONTEXT)
     failed = [each for each in lines() if each["message"] == "message failed, it comes again"]
     assert [(each["message_id"], each.get("correlation_id")) for each in failed] == [
         ("m0", "o1"),
@@ -132,7 +135,7 @@ def test_no_line_holds_customer_data(
 ) -> None:
     """Orders that go well, that are refused at each step, that are invalid; an SES that tells the address."""
     stock = {"delivery_id": "d1", "lines": [{"sku": "A", "quantity": 9}]}
-    delivery_intake.handler(sqs(from_publisher(stock, "StockDelivered")), CONTEXT)
+    delivery_intake_function.handler(sqs(from_publisher(stock, "StockDelivered")), CONTEXT)
     submitted = [
         order("o1"),
         order("o2", line(quantity=0), customer={"customer_id": EMAIL, "email": EMAIL}),
@@ -142,7 +145,7 @@ def test_no_line_holds_customer_data(
         order("o6", shipping_address=STREET),
         order(EMAIL),
     ]
-    intake.handler(sqs(*map(from_publisher, submitted)), CONTEXT)
+    order_intake.handler(sqs(*map(from_publisher, submitted)), CONTEXT)
     for order_id in ("o1", "o4", "o5"):
         for service, name in [
             (inventory, "reserve_stock"),
@@ -158,7 +161,7 @@ def test_no_line_holds_customer_data(
                 break
     events = [each for each in log(store) if each.stream.startswith("order#")]
     messages = [from_bus(each) for each in events]
-    order_view.handler(sqs(*messages, *[each.replace('"GBP"', f'"{EMAIL}"') for each in messages]), CONTEXT)
+    order_view_function.handler(sqs(*messages, *[each.replace('"GBP"', f'"{EMAIL}"') for each in messages]), CONTEXT)
 
     def telling(**_: Any) -> None:
         said = f"Email address is not verified: {EMAIL}"
@@ -167,15 +170,14 @@ def test_no_line_holds_customer_data(
     mail = aws.ses()
     monkeypatch.setattr(mail, "send_email", telling)
     confirmed = [from_bus(each) for each in events if isinstance(each.event, OrderConfirmed)]
-    for notifier in (order_emails, welcome_email):
-        monkeypatch.setattr(notifier, "_mail", mail)
-        notifier.handler(sqs(*confirmed), CONTEXT)
+    for notify in (order_emails.notify, welcome_email.welcome):
+        subscriber(partial(notify, store, mail, SENDER), dead_letter_queue())(sqs(*confirmed), CONTEXT)
 
     # An event that today's models cannot read: a bug, whose traceback is logged.
     damaged = next(item for item in items(store, "order#o1") if item["type"]["S"] == "OrderPlaced")
     damaged["data"]["S"] = damaged["data"]["S"].replace('"GBP"', '"XXX"')
     store.client.put_item(TableName=store.table, Item=damaged)
-    order_emails.handler(sqs(*confirmed), CONTEXT)
+    order_notifications.handler(sqs(*confirmed), CONTEXT)
     with pytest.raises(ValueError, match="OrderPlaced"):
         command(inventory, "reserve_stock")
 
@@ -191,7 +193,7 @@ def test_no_line_holds_customer_data(
 
 def test_orders_are_counted_once(metrics: Metrics) -> None:
     for _ in range(2):
-        intake.handler(sqs(from_publisher(order("o1")), from_publisher(order("o2", line(quantity=0)))), CONTEXT)
+        order_intake.handler(sqs(from_publisher(order("o1")), from_publisher(order("o2", line(quantity=0)))), CONTEXT)
     printed = metrics()
     assert values(printed, "OrdersPlaced") == [1.0]
     assert values(printed, "OrdersRejected") == [1.0]
@@ -226,8 +228,8 @@ def test_compensations_are_counted_by_step(store: EventStore, metrics: Metrics) 
 def test_lags_are_measured_in_milliseconds(store: EventStore, metrics: Metrics) -> None:
     place(store)
     aws.eventbridge().create_event_bus(Name="orders")
-    outbox.handler({"Records": [inserted(item) for item in items(store, "order#")]}, CONTEXT)
-    order_view.handler(sqs(*map(from_bus, log(store))), CONTEXT)
+    outbox_function.handler({"Records": [inserted(item) for item in items(store, "order#")]}, CONTEXT)
+    order_view_function.handler(sqs(*map(from_bus, log(store))), CONTEXT)
     printed = metrics()
     for name in ("OutboxLag", "ProjectionLag"):
         [milliseconds] = values(printed, name)
@@ -240,7 +242,7 @@ def test_a_function_that_fails_still_tells_its_metrics(store: EventStore, metric
     place(store)
     missing = [inserted(item) for item in items(store)]
     with pytest.raises(ClientError):
-        outbox.handler({"Records": missing}, CONTEXT)
+        outbox_function.handler({"Records": missing}, CONTEXT)
     assert len(values(metrics(), "OutboxLag")) == 1
 
 
@@ -256,13 +258,13 @@ def test_low_stock_is_logged(store: EventStore, lines: Lines) -> None:
 TRACED = """
 import json, os, sys
 from moto import mock_aws
-from tests.tables import create_table
+from tests.builders.tables import create_table
 
 with mock_aws():
-    from handlers import aws
+    from handlers.runtime import aws
     create_table(aws.dynamodb(), os.environ["TABLE_NAME"])
-    from handlers.ordering import intake
-    from tests.unit.samples import CONTEXT, from_publisher, order, sqs
+    from handlers.functions.main import order_intake
+    from tests.builders.samples import CONTEXT, from_publisher, order, sqs
 
     sent = []
     if "Sampled=1" in os.environ["_X_AMZN_TRACE_ID"]:
@@ -274,7 +276,7 @@ with mock_aws():
                 sent.append(json.loads(entity.serialize()))
 
         xray_recorder.configure(emitter=Kept())
-    intake.handler(sqs(from_publisher(order("o1")), from_publisher(order("o2"))), CONTEXT)
+    order_intake.handler(sqs(from_publisher(order("o1")), from_publisher(order("o2"))), CONTEXT)
 
 def annotations(entity):
     yield from [entity.get("annotations", {}).get("order_id")]

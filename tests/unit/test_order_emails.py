@@ -11,13 +11,13 @@ from events import streams
 from events.envelope import Recorded
 from events.notification import CustomerNotified
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
-from events.store import EventStore, Throttled
-from handlers.notification.order_emails import email, handler, money, notify
+from handlers.functions.main.order_notifications import handler
+from handlers.notification.order_emails import email, money, notify
 from handlers.notification.sending import NotSent
-from handlers.refusals import OrderNotFound
-from tests.unit import SENDER
-from tests.unit.mail import sent, ses, verified_sender
-from tests.unit.samples import (
+from handlers.ordering.refusals import OrderNotFound
+from handlers.table.event_store import EventStore, Throttled
+from tests.builders.mail import sent, ses, verified_sender
+from tests.builders.samples import (
     CONTEXT,
     EMAIL,
     Raced,
@@ -32,6 +32,7 @@ from tests.unit.samples import (
     sqs,
     told,
 )
+from tests.unit import SENDER
 
 
 @pytest.fixture(autouse=True)

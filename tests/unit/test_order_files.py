@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from events.ordering import OrderPlaced, OrderRejected
 from handlers.files.profile import Profile, minor_units, usable_id
-from infra.audit.submission import Submission, distinct
-from infra.local.order_files import InputError, read_orders, read_profile
-from infra.local.submissions import deliveries, needed
+from handlers.operations.audit.submission import Submission, distinct
+from infra.local.runner.deliveries import deliveries, needed
+from infra.local.runner.order_files import InputError, read_orders, read_profile
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 ANY_DATE = "2010-12-01 08:26:00"

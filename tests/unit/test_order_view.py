@@ -34,11 +34,12 @@ from events.shipping import (
     ShipmentDispatched,
     ShipmentRejected,
 )
-from events.store import EventStore, Throttled
+from handlers.functions.main.order_view import handler
+from handlers.projections.engine.projection import Behind
 from handlers.projections.order_fold import fold
-from handlers.projections.order_view import OrderView, handler
-from handlers.projections.projection import Behind
-from tests.unit.samples import (
+from handlers.projections.order_view import OrderView
+from handlers.table.event_store import EventStore, Throttled
+from tests.builders.samples import (
     CONTEXT,
     EMAIL,
     START,

@@ -25,15 +25,22 @@ from events.ordering import (
     OrderRejected,
 )
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined
-from events.store import EventStore
+from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
+from handlers.functions.main.order_intake import handler
+from handlers.intake.validation import Refused, canonical
 from handlers.ordering import outcome, submission
-from handlers.ordering.intake import handler, request_cancellation, submit
 from handlers.ordering.order import Status, fold
-from handlers.refusals import AlreadyCancelled, AlreadyCaptured, AlreadyConfirmed, OrderCancelling, OrderNotFound
-from handlers.tries import TRIES
-from handlers.validation import Refused, canonical
-from tests.unit.json_schemas import allowed_by
-from tests.unit.samples import (
+from handlers.ordering.order_requests import request_cancellation, submit
+from handlers.ordering.refusals import (
+    AlreadyCancelled,
+    AlreadyCaptured,
+    AlreadyConfirmed,
+    OrderCancelling,
+    OrderNotFound,
+)
+from handlers.table.event_store import EventStore
+from tests.builders.json_schemas import allowed_by
+from tests.builders.samples import (
     CONTEXT,
     START,
     Raced,
@@ -405,10 +412,10 @@ def test_a_cancellation_that_comes_before_its_order_comes_again(store: EventStor
 
 def test_a_cancellation_whose_order_never_comes_is_a_dead_letter_in_the_end(store: EventStore) -> None:
     asked = from_publisher({"order_id": "o1"}, "OrderCancellationRequested")
-    for receives in range(1, TRIES):
+    for receives in range(1, MAX_RECEIVE_COUNT):
         assert failed(handler(sqs(asked, receives=receives), CONTEXT)) == ["m0"]
         assert dead_letters() == []
-    assert failed(handler(sqs(asked, receives=TRIES), CONTEXT)) == []
+    assert failed(handler(sqs(asked, receives=MAX_RECEIVE_COUNT), CONTEXT)) == []
     [letter] = dead_letters()
     assert letter["MessageAttributes"]["reasons"]["StringValue"] == "order_id: there is no order 'o1' to cancel"
     assert items(store) == []

@@ -13,16 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events import streams
-from events.entries import MAX_BYTES, MAX_ENTRIES
 from events.envelope import Recorded, event_id
 from events.ordering import OrderCancelled, OrderConfirmed
+from events.publishing.entries import MAX_BYTES, MAX_ENTRIES
 from events.shipping import ShipmentRejected
-from events.store import EventStore
-from handlers import aws, outbox
+from handlers.functions.main import outbox as outbox_function
 from handlers.outbox import Outbox, Unpublished
-from handlers.subscriber import domain_event
-from tests.unit.event_bus import TAKEN, Bus, Script, place_of, size, throttled
-from tests.unit.samples import CONTEXT, append, dead_letters, image, inserted, items, placed, queue, record
+from handlers.runtime import aws
+from handlers.runtime.subscriber import domain_event
+from handlers.table.event_store import EventStore
+from tests.builders.event_bus import TAKEN, Bus, Script, place_of, size, throttled
+from tests.builders.samples import CONTEXT, append, dead_letters, image, inserted, items, placed, queue, record
 
 
 @dataclass
@@ -98,7 +99,7 @@ def test_subscribers_read_back_what_was_appended(store: EventStore) -> None:
     events.put_targets(Rule="all", EventBusName="orders", Targets=[{"Id": "queue", "Arn": arn}])
 
     appended = append(store, "order#o1", placed(), OrderConfirmed(order_id="o1"))
-    outbox.handler({"Records": [inserted(item) for item in items(store)]}, CONTEXT)
+    outbox_function.handler({"Records": [inserted(item) for item in items(store)]}, CONTEXT)
 
     messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
     received = sorted((domain_event(message["Body"]) for message in messages), key=lambda each: each.version)
@@ -189,9 +190,10 @@ def test_what_the_bus_does_not_take_after_several_tries_comes_again_with_the_bat
 
 def test_the_function_fails_where_events_are_left(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that Lambda delivers the batch again: the stream's mapping knows no partial failures."""
-    monkeypatch.setattr(outbox, "outbox", Outbox(cast("Any", Bus([throttled()] * 4)), queue(), "orders", "url"))
+    broken = Outbox(cast("Any", Bus([throttled()] * 4)), queue(), "orders", "url")
+    monkeypatch.setattr(outbox_function, "outbox", broken)
     with pytest.raises(Unpublished):
-        outbox.handler({"Records": stream_of([event(1)])}, CONTEXT)
+        outbox_function.handler({"Records": stream_of([event(1)])}, CONTEXT)
 
 
 def test_a_bus_that_is_not_there_is_not_taken_for_throttling(waits: list[float]) -> None:
@@ -259,7 +261,7 @@ def test_a_record_that_is_no_event_does_not_hold_up_the_others(store: EventStore
     item = {name: value for name, value in (image(event(1)) | broken).items() if value}
     events = aws.eventbridge()
     events.create_event_bus(Name="orders")
-    outbox.handler({"Records": [inserted(item), *stream_of([event(2)])]}, CONTEXT)
+    outbox_function.handler({"Records": [inserted(item), *stream_of([event(2)])]}, CONTEXT)
     [letter] = dead_letters()
     body = json.loads(letter["Body"])
     assert place_of(body) == ("order#o1", 3)

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from botocore import xform_name
 
+from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.package import PACKAGES, Built, Package, PackageError, Target, build, build_zips, cuts
 from infra.package.bytecode import compile_beside_source
 from infra.package.files import ROOT, write_zip
@@ -189,8 +190,10 @@ def test_our_code_has_its_source_and_bytecode_of_it(built: Built) -> None:
 def test_the_functions_behind_the_api_are_in_their_own_package_alone(local: dict[Package, Built]) -> None:
     for library in ("jwt", "cryptography", "aws_lambda_powertools/event_handler"):
         assert [(local[package].layer / "python" / library).exists() for package in PACKAGES] == [False, True]
-    for module in ("handlers/api/query.py", "handlers/api/authorizer.py"):
-        assert [(local[package].code / module).exists() for package in PACKAGES] == [False, True]
+    for function in (*FUNCTIONS, AUTHORIZER):
+        module = Path(*function.handler.split(".")[:-1]).with_suffix(".py")
+        shipped = [package for package in PACKAGES if (local[package].code / module).exists()]
+        assert shipped == [function.package], function.key
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -210,11 +213,15 @@ for file in sorted(code.rglob("*.py")):
         failed[module] = repr(failure)
 print(json.dumps([failed, len(sys.modules)]))
 """
-    variables = ("TABLE_NAME", "ORDERS_BUS_NAME", "EMAIL_SENDER", "DEAD_LETTER_QUEUE_URL", "LAMBDA_TASK_ROOT")
+    variables = (
+        *("OWN_QUEUE_URL", "ORDER_QUEUE_URL", "LETTERS_BUCKET_NAME"),
+        *("TABLE_NAME", "ORDERS_BUS_NAME", "EMAIL_SENDER", "DEAD_LETTER_QUEUE_URL"),
+    )
     powertools = {"POWERTOOLS_SERVICE_NAME": "test", "POWERTOOLS_METRICS_NAMESPACE": "test"}
     tokens = {"JWT_ISSUER": "test", "JWT_AUDIENCE": "test", "JWT_JWKS_URL": "https://issuer.example/keys"}
     rebuild = dict.fromkeys(["ARCHIVE_ARN", "ORDERS_BUS_ARN"], "test")
-    environment = dict.fromkeys(variables, "test") | powertools | tokens | rebuild | {"AWS_DEFAULT_REGION": "eu-west-1"}
+    queues = {"DEAD_LETTER_QUEUES": "{}", "AWS_DEFAULT_REGION": "eu-west-1"}
+    environment = dict.fromkeys(variables, "test") | powertools | tokens | rebuild | queues
     paths = [str(local[package].code), str(local[package].layer / "python")]
     command = [sys.executable, "-I", "-S", "-B", "-c", program, *paths]
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
@@ -265,12 +272,12 @@ def test_what_cannot_be_left_out_fails(
 ) -> None:
     monkeypatch.setattr(cuts, "LEFT_OUT", {**cuts.LEFT_OUT, pattern: "for a test"})
     with pytest.raises(PackageError, match=complaint):
-        write_layer("functions", tmp_path / "python", python=None)
+        write_layer("main", tmp_path / "python", python=None)
 
 
 def test_our_code_must_find_its_libraries(tmp_path: Path) -> None:
-    with pytest.raises(PackageError, match=r"not in the package functions:\n[^$]*imports pydantic\n"):
-        write_code("functions", tmp_path / "code", tmp_path)
+    with pytest.raises(PackageError, match=r"not in the package main:\n[^$]*imports pydantic\n"):
+        write_code("main", tmp_path / "code", tmp_path)
 
 
 def test_functions_run_on_the_python_that_builds_or_on_the_one_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:

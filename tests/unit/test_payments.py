@@ -10,21 +10,17 @@ import pytest
 
 from events.ordering import OrderCancellationStarted
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
-from events.store import EventStore
-from handlers.books import Books
 from handlers.ordering import outcome
 from handlers.ordering.order import Status, load
-from handlers.payments.gateway import Charge, ChargeState
-from handlers.payments.payments import authorize_payment, capture_payment, refund_payment
-from handlers.payments.sandbox import SandboxGateway
-from handlers.refusals import (
-    AlreadyCaptured,
-    OrderCancelling,
-    OrderNotFound,
-    PaymentGatewayUnreachable,
-)
-from handlers.refusals import PaymentDeclined as Declined
-from tests.unit.samples import (
+from handlers.ordering.refusals import AlreadyCaptured, OrderCancelling, OrderNotFound
+from handlers.payments.payment_gateway import Charge, ChargeState
+from handlers.payments.payment_steps import authorize_payment, capture_payment, refund_payment
+from handlers.payments.refusals import PaymentDeclined as Declined
+from handlers.payments.refusals import PaymentGatewayUnreachable
+from handlers.payments.sandbox_gateway import SandboxGateway
+from handlers.sandbox.books import Books
+from handlers.table.event_store import EventStore
+from tests.builders.samples import (
     append,
     calls,
     cancelled_meanwhile,

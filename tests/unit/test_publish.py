@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from events.entries import MAX_BYTES, MAX_ENTRIES, batches
 from events.integration import MAX_CANONICAL_BYTES, OrderCancellationRequested, OrderSubmitted, StockDelivered
 from events.inventory import DeliveredLine
 from events.model import Model
 from events.ordering import OrderConfirmed
-from events.publish import TOO_LARGE, Entry, Outcome, Publisher, Unpublished
-from handlers import aws
-from handlers.validation import canonical
-from tests.unit.event_bus import TAKEN, Bus, size, throttled
-from tests.unit.samples import line, order
+from events.publishing.entries import MAX_BYTES, MAX_ENTRIES, batches
+from events.publishing.publisher import TOO_LARGE, Entry, Outcome, Publisher, Unpublished
+from handlers.intake.validation import canonical
+from handlers.runtime import aws
+from tests.builders.event_bus import TAKEN, Bus, size, throttled
+from tests.builders.samples import line, order
 
 TRIES = 4
 

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from events.envelope import Recorded
-from handlers.projections import rebuild
-from handlers.projections.generations import GenerationStore, NotBuilding, State
-from handlers.projections.naming import UnknownProjection
-from handlers.projections.projection import by_stream
-from handlers.projections.rebuild import GenerationDiffers
-from tests.unit.memory import Memory
-from tests.unit.rebuilding import ARCHIVE, BUS, Rebuilder, generations, of_generation
-from tests.unit.runs import PROJECTIONS, STORE, projecting, run
-from tests.unit.samples import image
+from handlers.projections.engine.generations import GenerationStore, NotBuilding, State
+from handlers.projections.engine.projection import by_stream
+from handlers.projections.rebuild import steps
+from handlers.projections.rebuild.steps import GenerationDiffers
+from handlers.projections.registry import UnknownProjection
+from tests.builders.generated_log import PROJECTIONS, STORE, projecting, run
+from tests.builders.rebuilding import ARCHIVE, BUS, Rebuilder, generations, of_generation
+from tests.builders.samples import image
+from tests.engines.memory_table import Memory
 
 LOG = run(8, seed=2)
 NAMES = sorted(PROJECTIONS)
@@ -24,7 +24,7 @@ NAMES = sorted(PROJECTIONS)
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looking again does not wait."""
-    monkeypatch.setattr("handlers.projections.checking.time.sleep", lambda _: None)
+    monkeypatch.setattr("handlers.projections.rebuild.comparison.time.sleep", lambda _: None)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_call_that_runs_out_of_time_goes_on_where_it_stopped(memory: Memory, n
     assert rebuilder.run(name)["events"] == len(LOG)
     assert generations(name).states == {"2": State.LIVE}
     for step in ("fill", "check", "drop"):
-        assert rebuilder.steps.count(step) > rebuild.SEGMENTS
+        assert rebuilder.steps.count(step) > steps.SEGMENTS
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -95,7 +95,7 @@ def test_traffic_goes_on_meanwhile_and_is_in_the_new_generation(name: str, monke
             under_way[:] = [to_come.pop(0)] if to_come else []
             memory.put(map(image, under_way))
 
-        monkeypatch.setattr("handlers.projections.checking.time.sleep", lambda _: arrive())
+        monkeypatch.setattr("handlers.projections.rebuild.comparison.time.sleep", lambda _: arrive())
         rebuilder.between = traffic
         rebuilder.run(name)
         while under_way or to_come:
@@ -227,7 +227,7 @@ def test_a_generation_that_differs_is_named_and_does_not_become_live(memory: Mem
 def test_above_the_most_a_share_of_the_streams_is_compared_and_the_sample_is_reported(
     memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuild, "MOST_COMPARED", 10)
+    monkeypatch.setattr(steps, "MOST_COMPARED", 10)
     done = Rebuilder(memory).run("daily_sales")
     assert 0 < done["compared"] < done["streams"] == len(by_stream(LOG))
 
@@ -247,7 +247,7 @@ def test_killed_at_any_call_and_started_again_it_ends_alike(
     name: str, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For every call to AWS of every step: the function dies there, and the execution is started again."""
-    monkeypatch.setattr(rebuild, "SEGMENTS", 2)
+    monkeypatch.setattr(steps, "SEGMENTS", 2)
     log = run(5, seed=4)
     with projecting(log) as memory:
         assert PROJECTIONS[name].apply("1", log) == {}

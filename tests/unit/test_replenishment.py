@@ -21,9 +21,10 @@ from events.inventory import (
     StockReceived,
 )
 from events.model import DomainEvent
-from events.store import EventStore
-from handlers.inventory.replenishment import handler, purchase_order, replenish
-from tests.unit.samples import CONTEXT, Raced, append, clear, failed, from_bus, items, log, sqs, told
+from handlers.functions.main.replenishment import handler
+from handlers.inventory.replenishment import purchase_order, replenish
+from handlers.table.event_store import EventStore
+from tests.builders.samples import CONTEXT, Raced, append, clear, failed, from_bus, items, log, sqs, told
 
 SKUS = st.from_regex(r"\A[A-Za-z0-9_-]{1,64}\Z") | st.sampled_from(["A", "A-1", "1", "x" * 64, "-", "_"])
 VERSIONS = st.integers(1, 10**9)

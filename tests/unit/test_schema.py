@@ -14,9 +14,9 @@ from pydantic import Field, ValidationError, create_model
 from events import catalog
 from events.compatibility import breaks
 from events.model import Amount, Currency, DomainEvent, Id, Model
-from events.schema import CONTRACT, Schemas, main
+from events.schema_registry import CONTRACT, Schemas, main
 from events.upcasting import UPCASTERS
-from tests.unit.json_schemas import allowed_by
+from tests.builders.json_schemas import allowed_by
 
 COMMITTED = list(Schemas().committed())
 

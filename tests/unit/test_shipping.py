@@ -15,18 +15,19 @@ from events.shipping import (
     ShipmentDispatched,
     ShipmentRejected,
 )
-from events.store import EventStore
-from handlers import refusals
-from handlers.books import Books
-from handlers.refusals import CarrierUnreachable, OrderCancelling, OrderNotFound
-from handlers.shipping import intake
+from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
+from handlers.functions.main import shipment_intake
+from handlers.intake.validation import NotYet
+from handlers.ordering.refusals import AlreadyCancelled, OrderCancelling, OrderNotConfirmed, OrderNotFound
+from handlers.sandbox.books import Books
+from handlers.shipping import refusals
 from handlers.shipping.carrier import BreachOfContract, Consignment
-from handlers.shipping.intake import report
-from handlers.shipping.sandbox import SandboxCarrier
-from handlers.shipping.shipments import arrange_shipment, cancel_shipment, recall_shipment
-from handlers.tries import TRIES
-from handlers.validation import NotYet
-from tests.unit.samples import (
+from handlers.shipping.refusals import CarrierUnreachable
+from handlers.shipping.sandbox_carrier import SandboxCarrier
+from handlers.shipping.shipment_reports import report
+from handlers.shipping.shipment_steps import arrange_shipment, cancel_shipment, recall_shipment
+from handlers.table.event_store import EventStore
+from tests.builders.samples import (
     CONTEXT,
     Raced,
     append,
@@ -272,8 +273,8 @@ def test_a_parcel_collected_before_the_order_is_confirmed_is_a_breach(store: Eve
 @pytest.mark.parametrize(
     ("history", "refusal"),
     [
-        ([], refusals.OrderNotConfirmed),
-        ([STARTED, OrderCancelled(order_id="o1", reason="CancellationRequested")], refusals.AlreadyCancelled),
+        ([], OrderNotConfirmed),
+        ([STARTED, OrderCancelled(order_id="o1", reason="CancellationRequested")], AlreadyCancelled),
     ],
 )
 def test_there_is_nothing_to_recall(store: EventStore, history: list[DomainEvent], refusal: type[Exception]) -> None:
@@ -323,7 +324,7 @@ def test_reports_are_told_once_and_delivered_implies_dispatched(
 def reported(status: str = "dispatched", *, receives: int = 1) -> list[str]:
     """The messages that come again."""
     body = from_publisher({"order_id": "o1", "status": status}, "ShipmentStatusReported")
-    return failed(intake.handler(sqs(body, receives=receives), CONTEXT))
+    return failed(shipment_intake.handler(sqs(body, receives=receives), CONTEXT))
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
@@ -334,9 +335,9 @@ def test_a_report_of_an_order_that_is_not_confirmed_comes_again(store: EventStor
     if confirmed:
         arrange_shipment(store, Unsteady(store), "o1")
         append(store, "order#o1", OrderConfirmed(order_id="o1"))
-    assert reported(receives=TRIES - 1) == ([] if confirmed else ["m0"])
+    assert reported(receives=MAX_RECEIVE_COUNT - 1) == ([] if confirmed else ["m0"])
     assert dead_letters() == []
-    assert reported(receives=TRIES) == []
+    assert reported(receives=MAX_RECEIVE_COUNT) == []
     letters = [letter["MessageAttributes"]["reasons"]["StringValue"] for letter in dead_letters()]
     assert letters == ([] if confirmed else ["order_id: order 'o1' is PLACED"])
 

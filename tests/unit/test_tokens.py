@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from events.model import Id
-from handlers.api import authorizer
+from handlers.api import authorization
 from handlers.api.tokens import LEEWAY_SECONDS, InvalidToken, Verifier, customer_id, issuer_keys, scopes
-from handlers.callers import OPERATE, READ, WRITE
-from tests.unit.samples import CONTEXT
-from tests.unit.tokens import (
+from handlers.intake.callers import OPERATE, READ, WRITE
+from tests.builders.samples import CONTEXT
+from tests.builders.tokens import (
     ALGORITHMS,
     AUDIENCE,
     ISSUER,
@@ -293,9 +293,9 @@ def test_scopes_are_those_we_know(said: dict[str, Any], granted: list[str]) -> N
 
 
 @pytest.fixture
-def authorize(verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
-    monkeypatch.setattr(authorizer, "verifier", verifier)
-    return lambda header: authorizer.handler({"authorizationToken": header, "methodArn": METHOD}, CONTEXT)
+def authorize(verifier: Verifier) -> Callable[[str], Any]:
+    authorizer = authorization.Authorizer(verifier)
+    return lambda header: authorizer.handle({"authorizationToken": header, "methodArn": METHOD}, CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_the_scheme_is_bearer_in_any_case(authorize: Callable[[str], Any], schem
     "header", ["", "Bearer", "Bearer ", "Basic YTpi", "{token}", "Basic {token}", "Bearer x{token}"]
 )
 def test_other_headers_are_unauthorized(authorize: Callable[[str], Any], header: str) -> None:
-    with pytest.raises(authorizer.Unauthorized, match=r"^Unauthorized$"):
+    with pytest.raises(authorization.Unauthorized, match=r"^Unauthorized$"):
         authorize(header.replace("{token}", token()))
 
 
@@ -338,7 +338,7 @@ def test_an_invalid_token_is_unauthorized_and_nothing_of_it_is_logged(
     authorize: Callable[[str], Any], why: str, logged: io.StringIO
 ) -> None:
     bad = BAD[why]()
-    with pytest.raises(authorizer.Unauthorized) as refused:
+    with pytest.raises(authorization.Unauthorized) as refused:
         authorize(f"Bearer {bad}")
     # The gateway answers 401 to exactly this, and the runtime prints the error with what it shows of its causes.
     assert str(refused.value) == "Unauthorized"

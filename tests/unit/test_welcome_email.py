@@ -16,13 +16,13 @@ from events import streams
 from events.envelope import Recorded
 from events.notification import CustomerWelcomed, FirstOrderConfirmed
 from events.ordering import OrderConfirmed
-from events.store import EventStore, Throttled
+from handlers.functions.main.welcome_email import handler
 from handlers.notification.sending import NotSent
-from handlers.notification.welcome_email import handler, welcome
-from handlers.refusals import OrderNotFound
-from tests.unit import SENDER
-from tests.unit.mail import sent, ses, verified_sender
-from tests.unit.samples import (
+from handlers.notification.welcome_email import welcome
+from handlers.ordering.refusals import OrderNotFound
+from handlers.table.event_store import EventStore, Throttled
+from tests.builders.mail import sent, ses, verified_sender
+from tests.builders.samples import (
     CONTEXT,
     EMAIL,
     Raced,
@@ -37,6 +37,7 @@ from tests.unit.samples import (
     sqs,
     told,
 )
+from tests.unit import SENDER
 
 CUSTOMER = streams.customer("c1")
 

@@ -1,0 +1,80 @@
+"""Dropped files, as S3 announces them: each is imported part by part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from handlers.dead_letters import sending
+from handlers.dead_letters.sending import DeadLetterQueue
+from handlers.files.drop import Drop, Dropped
+from handlers.files.file_import import Import, Outcome
+from handlers.files.submitting import Markers, OrderQueue
+from handlers.runtime import queue_batches
+from handlers.runtime.observability import count, logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+
+class FileImports:
+    """Imports dropped files.
+
+    Args:
+        dynamodb: a DynamoDB client.
+        s3: an S3 client.
+        sqs: an SQS client.
+        table: name of the table.
+        own_queue: URL of the queue that brings the messages, for one that says to go on with a file.
+        order_queue: URL of order intake's queue.
+        dead_letters: the queue for what cannot be imported.
+    """
+
+    def __init__(
+        self,
+        *,
+        dynamodb: DynamoDBClient,
+        s3: S3Client,
+        sqs: SQSClient,
+        table: str,
+        own_queue: str,
+        order_queue: str,
+        dead_letters: DeadLetterQueue,
+    ) -> None:
+        self._dynamodb = dynamodb
+        self._s3 = s3
+        self._sqs = sqs
+        self._table = table
+        self._own_queue = own_queue
+        self._order_queue = order_queue
+        self._dead_letters = dead_letters
+
+    def handle(self, event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+        """Work until little time is left; then the message is sent once more, and its next delivery goes on.
+
+        Where the function dies, the message comes again by itself.
+        """
+
+        def take(record: SQSRecord) -> None:
+            dropped = Dropped.told_by(record.body)
+            logger.append_keys(file=dropped.key, version=dropped.version)
+            if dropped.key.endswith("/"):  # a folder, as the console makes them
+                return
+            importing = Import(
+                Drop(self._s3, dropped),
+                Markers(self._dynamodb, self._table, dropped.import_id),
+                OrderQueue(self._sqs, self._order_queue),
+            )
+            outcome = importing.stretch(context.get_remaining_time_in_millis)
+            logger.info("file import", outcome=outcome)
+            count("FileImports", outcome=outcome)
+            if outcome is Outcome.UNFINISHED:
+                self._sqs.send_message(
+                    QueueUrl=self._own_queue, MessageBody=record.body, MessageAttributes=sending.identity(record)
+                )
+
+        return queue_batches.process(event, context, take, self._dead_letters)

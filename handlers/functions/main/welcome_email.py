@@ -1,0 +1,10 @@
+"""The welcome e-mail: a customer's first confirmed order brings one."""
+
+from functools import partial
+
+from handlers.functions.resources import dead_letter_queue, event_store, setting
+from handlers.notification.welcome_email import welcome
+from handlers.runtime import aws
+from handlers.runtime.subscriber import subscriber
+
+handler = subscriber(partial(welcome, event_store(), aws.ses(), setting("EMAIL_SENDER")), dead_letter_queue())

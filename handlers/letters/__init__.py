@@ -1,1 +1,0 @@
-"""Letters: what became of messages that no retry could handle."""

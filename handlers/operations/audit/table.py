@@ -1,0 +1,93 @@
+"""What the table holds, and reading it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from events.envelope import Recorded
+from handlers.projections.engine.generations import GenerationStore
+from handlers.projections.engine.projection import Count
+from handlers.projections.order_items import PROJECTION as ORDER_VIEW
+from handlers.projections.registry import PROJECTIONS
+from handlers.table.event_store import EventStore, recorded
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Place = tuple[str, int]
+"""Where an event stands in the log: its stream, and its version."""
+
+Item = Mapping[str, Any]
+"""Attributes of an item as plain values: texts and integers."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the table holds.
+
+    ``log`` has every event by its key, ``unreadable`` the keys of those that could not be read. Levels, the
+    views of the live generation, and books are by SKU, by order id, and by idempotency key. ``counters`` are those of
+    the live generation of each projection.
+    """
+
+    log: Mapping[Place, Recorded] = field(default_factory=dict)
+    unreadable: Sequence[str] = ()
+    levels: Mapping[str, Item] = field(default_factory=dict)
+    views: Mapping[str, Item] = field(default_factory=dict)
+    charges: Mapping[str, Item] = field(default_factory=dict)
+    consignments: Mapping[str, Item] = field(default_factory=dict)
+    counters: Mapping[str, Sequence[Count]] = field(default_factory=dict)
+
+
+def read_table(client: DynamoDBClient, name: str, *, read: Callable[[int], None] = lambda _: None) -> Table:
+    """Scan the table. ``read`` is told of each page how many items it has.
+
+    Raises:
+        ClientError: DynamoDB refuses.
+    """
+    generations = GenerationStore(client, name)
+    live = {projection: generations.read(projection).live for projection in PROJECTIONS}
+    projections = {
+        projection: definition.on(EventStore(client, name)) for projection, definition in PROJECTIONS.items()
+    }
+    counters: dict[str, list[Count]] = {projection: [] for projection in PROJECTIONS}
+    log: dict[Place, Recorded] = {}
+    unreadable: list[str] = []
+    others: dict[str, dict[str, Item]] = {
+        "level#": {},
+        "view#order#": {},
+        "sandbox#payments#": {},
+        "sandbox#shipping#": {},
+    }
+    for page in client.get_paginator("scan").paginate(TableName=name, ConsistentRead=True):
+        for item in page["Items"]:
+            key, sort_key = item["PK"]["S"], item["SK"]["S"]
+            if sort_key.startswith("event#"):
+                try:
+                    log[key, int(sort_key.removeprefix("event#"))] = recorded(item)
+                except (KeyError, ValueError):
+                    unreadable.append(f"{key} {sort_key}")
+                continue
+            for prefix, items in others.items():
+                if key.startswith(prefix) and (sort_key == live[ORDER_VIEW] or not prefix.startswith("view#")):
+                    items[key.removeprefix(prefix)] = plain(item)
+            for projection, made in projections.items():
+                if made.owns(live[projection], item):
+                    counters[projection] += made.held(live[projection], item)
+        read(len(page["Items"]))
+    return Table(
+        log,
+        unreadable,
+        levels=others["level#"],
+        views=others["view#order#"],
+        charges=others["sandbox#payments#"],
+        consignments=others["sandbox#shipping#"],
+        counters=counters,
+    )
+
+
+def plain(item: Mapping[str, Any]) -> Item:
+    """An item of DynamoDB's as plain values."""
+    return {name: int(value["N"]) if "N" in value else value.get("S", str(value)) for name, value in item.items()}

@@ -1,0 +1,123 @@
+"""Authorizing, capturing and giving back: the gateway is asked, and its answer recorded."""
+
+from collections.abc import Callable, Sequence
+
+from events import streams
+from events.envelope import Recorded
+from events.model import DomainEvent
+from events.ordering import OrderPlaced
+from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined
+from handlers.ordering.order import Order, Status, give_way, load, load_going_forward
+from handlers.payments import payment, refusals
+from handlers.payments.payment_gateway import Charge, ChargeState, PaymentGateway
+from handlers.table.event_store import EventStore
+
+_AUTHORIZATION, _CAPTURE = 1, 2
+
+
+def authorize_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -> None:
+    """Hold the order's total on the customer's account. An order over 0 asks nobody.
+
+    Raises:
+        OrderNotFound: there is no such order.
+        OrderCancelling: a cancellation came first.
+        PaymentDeclined: the gateway refused.
+        PaymentGatewayUnreachable: no answer came, and the log has none either.
+        Throttled: try again.
+    """
+    order = load_going_forward(store, order_id)
+    if order.status is Status.CONFIRMED:
+        return
+    placed = order.placed
+    standing = _record(
+        store,
+        order,
+        _AUTHORIZATION,
+        lambda: gateway.authorize(order_id, placed.total, placed.currency, placed.payment_token),
+        payment.authorization,
+    )
+    _answer(store, order_id, standing, PaymentAuthorized)
+
+
+def capture_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -> None:
+    """Take the authorized amount.
+
+    Raises:
+        OrderNotFound: there is no such order.
+        OrderCancelling: a cancellation came first.
+        PaymentDeclined: the gateway refused.
+        PaymentGatewayUnreachable: no answer came, and the log has none either.
+        Throttled: try again.
+    """
+    order = load_going_forward(store, order_id)
+    if order.status is Status.CONFIRMED:
+        return
+    standing = _record(store, order, _CAPTURE, lambda: gateway.capture(order_id), payment.capture)
+    _answer(store, order_id, standing, PaymentCaptured)
+
+
+def _record(
+    store: EventStore,
+    order: Order,
+    version: int,
+    ask: Callable[[], Charge],
+    decide: Callable[[OrderPlaced, Charge], DomainEvent],
+) -> DomainEvent | None:
+    """Ask the gateway and record its answer; returns the event that stands in the log for it, or None where the charge
+    is undone.
+
+    Where the gateway does not answer, another execution's record of the same step will do.
+    """
+    stream = streams.payment(order.placed.order_id)
+    try:
+        charge = payment.FREE if order.placed.total == 0 else ask()
+    except refusals.PaymentGatewayUnreachable:
+        known = store.read(stream, after=version - 1)
+        if not known:
+            raise
+        return known[0].event
+    if charge.state in {ChargeState.VOIDED, ChargeState.REFUNDED}:
+        return None
+    return store.standing(stream, version, decide(order.placed, charge), **order.correlation)
+
+
+def refund_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -> None:
+    """Undo the payment: void what is authorized, refund what is captured, close the key where nothing was.
+
+    The gateway's answer tells what had happened before, also where an earlier answer was lost; facts the log misses
+    are appended first. Doing it again changes nothing.
+
+    Raises:
+        OrderNotFound: there is no such order.
+        PaymentGatewayUnreachable: no answer came.
+        Throttled: try again.
+    """
+    order = load(store, order_id)
+    charge: Charge | None = None
+
+    def decide(history: Sequence[Recorded]) -> list[DomainEvent]:
+        nonlocal charge
+        known = payment.fold(history)
+        if known.closed:
+            return []
+        if order.placed.total == 0:
+            charge = payment.free_of_charge(known)
+        elif charge is None:
+            charge = _undo(gateway, order_id)
+        return payment.undone(known, order.placed, charge)
+
+    store.execute(streams.payment(order_id), decide, **order.correlation)
+
+
+def _undo(gateway: PaymentGateway, order_id: str) -> Charge:
+    charge = gateway.void(order_id)
+    return gateway.refund(order_id) if charge.state is ChargeState.CAPTURED else charge
+
+
+def _answer(store: EventStore, order_id: str, standing: DomainEvent | None, wanted: type[DomainEvent]) -> None:
+    """Answer a command by the event that stands in the log for it."""
+    if isinstance(standing, wanted):
+        return
+    if isinstance(standing, PaymentDeclined):
+        raise refusals.PaymentDeclined(f"order {order_id}: {standing.reason}")
+    give_way(store, order_id, "the payment")

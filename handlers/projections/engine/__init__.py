@@ -1,0 +1,1 @@
+"""How projections are fed, counted, numbered in generations, and read by a scan."""

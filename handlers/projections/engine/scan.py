@@ -1,0 +1,88 @@
+"""The table as a scan reads it: page by page, in segments that can be read side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from events.envelope import Recorded
+from handlers.projections.engine.projection import Item
+from handlers.table.batch_reading import Key
+from handlers.table.event_store import recorded, throttling
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_EVENT = "event#"
+_PAGE_ITEMS = 250
+"""Two pages are in memory at a time: one that is worked on, and the next. A page has 1 MB at most, too."""
+
+
+class Segment(NamedTuple):
+    """One of ``of`` parts of the table, from 0."""
+
+    number: int
+    of: int
+
+
+class Page(NamedTuple):
+    """A page of a scan, and the key to go on after; None, where it was the last."""
+
+    items: Sequence[Item]
+    end: Key | None
+
+
+def pages(
+    client: DynamoDBClient, table: str, segment: Segment, after: Key | None, *, only: Mapping[str, Any] | None = None
+) -> Iterator[Page]:
+    """Scan a segment, read consistently. ``only``: a filter, and what to read of each item, as a scan takes them.
+
+    Raises:
+        Throttled: try again.
+    """
+    request: dict[str, Any] = {
+        "TableName": table,
+        "ConsistentRead": True,
+        "Segment": segment.number,
+        "TotalSegments": segment.of,
+        "Limit": _PAGE_ITEMS,
+        **(only or {}),
+    }
+    while True:
+        if after:
+            request["ExclusiveStartKey"] = {"PK": {"S": after[0]}, "SK": {"S": after[1]}}
+        with throttling():
+            answer = client.scan(**request)
+        last = answer.get("LastEvaluatedKey")
+        after = (last["PK"]["S"], last["SK"]["S"]) if last else None
+        yield Page(answer["Items"], after)
+        if after is None:
+            return
+
+
+EVENTS_ALONE: Mapping[str, Any] = {
+    "FilterExpression": "begins_with(SK, :event)",
+    "ExpressionAttributeValues": {":event": {"S": _EVENT}},
+}
+"""A filter that leaves events."""
+
+
+def is_event(item: Item) -> bool:
+    """Whether an item is an event of the log."""
+    return bool(item["SK"]["S"].startswith(_EVENT))
+
+
+class Unreadable(Exception):
+    """An event in the log cannot be read."""
+
+
+def event(item: Item) -> Recorded:
+    """The event that an item is.
+
+    Raises:
+        Unreadable: this code does not know its type, or its content does not fit.
+    """
+    try:
+        return recorded(item)
+    except (KeyError, ValueError) as problem:
+        raise Unreadable(f"{item['PK']['S']} {item['SK']['S']}: {problem!r}") from problem

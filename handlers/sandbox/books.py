@@ -1,0 +1,70 @@
+"""The sandboxes' own books: what an outside service would keep, in the table under a prefix of its own.
+
+They know nothing of the log, so that a double charge, or a parcel sent for nothing, would show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from handlers.table.event_store import throttling
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Book = Mapping[str, Any]
+"""Attributes in DynamoDB's form: ``{"book_state": {"S": "captured"}, "captured": {"N": "100"}}``."""
+
+
+class Books:
+    """The books of one sandbox; a book per idempotency key.
+
+    Args:
+        client: a low-level DynamoDB client.
+        table: the table's name.
+        owner: the sandbox's name; keys begin with ``sandbox#<owner>#``.
+    """
+
+    def __init__(self, client: DynamoDBClient, table: str, owner: str) -> None:
+        self._client = client
+        self._table = table
+        self._owner = owner
+
+    def change(self, key: str, update: str, condition: str, values: Mapping[str, str | int]) -> tuple[Book, bool]:
+        """Change a book if the condition holds; ``:name`` stands for a value.
+
+        Returns the book as it then is, and whether this call changed it.
+
+        Raises:
+            Throttled: try again.
+        """
+        try:
+            return self._update(key, update, values, ConditionExpression=condition), True
+        except self._client.exceptions.ConditionalCheckFailedException as failure:
+            response: Mapping[str, Any] = failure.response
+            return response.get("Item", {}), False
+
+    def attempt(self, key: str) -> int:
+        """Note that a call came in, whatever becomes of it; returns which it is, from 1.
+
+        Raises:
+            Throttled: try again.
+        """
+        return int(self._update(key, "ADD attempts :one", {"one": 1})["attempts"]["N"])
+
+    def _update(self, key: str, update: str, values: Mapping[str, str | int], **condition: str) -> Book:
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "Key": {"PK": {"S": f"sandbox#{self._owner}#{key}"}, "SK": {"S": "book"}},
+            "UpdateExpression": update,
+            "ExpressionAttributeValues": {
+                f":{name}": {"N": str(value)} if isinstance(value, int) else {"S": value}
+                for name, value in values.items()
+            },
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **condition,
+        }
+        with throttling():
+            return self._client.update_item(**request)["Attributes"]

@@ -1,0 +1,38 @@
+"""What carriers report about parcels becomes events, once however often it is reported."""
+
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from events import streams
+from events.envelope import Recorded
+from events.integration import ShipmentStatusReported
+from events.model import DomainEvent
+from handlers.intake.messages import Envelope
+from handlers.intake.validation import Refused, canonical, reasons
+from handlers.ordering import order
+from handlers.runtime.observability import about
+from handlers.shipping import shipment
+from handlers.table.event_store import EventStore
+
+
+def report(store: EventStore, envelope: Envelope) -> None:
+    """Record that a parcel is dispatched, or delivered. Repeating the report changes nothing.
+
+    Raises:
+        Refused: the report is invalid, or about a shipment that was called off.
+        NotYet: the order is not confirmed, or no shipment is arranged for it.
+        Throttled: try again.
+    """
+    try:
+        reported = ShipmentStatusReported.model_validate_json(canonical(envelope.detail))
+    except ValidationError as invalid:
+        raise Refused(reasons(invalid)) from invalid
+    order_id = reported.order_id
+
+    def decide(history: Sequence[Recorded]) -> list[DomainEvent]:
+        return shipment.progress(placed, history, order_id, reported.status)
+
+    with about(order_id, "report"):
+        placed = order.fold(store.read(streams.order(order_id)))
+        store.execute(streams.shipment(order_id), decide, correlation_id=order_id, causation_id=envelope.id)

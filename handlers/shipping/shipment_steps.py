@@ -1,0 +1,135 @@
+"""Arranging a shipment, calling it off and recalling it: the carrier is asked, and its answer recorded."""
+
+from collections.abc import Sequence
+
+from events import streams
+from events.envelope import Recorded
+from events.model import DomainEvent
+from events.ordering import CancellationRequested, OrderCancellationStarted
+from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDispatched, ShipmentRejected
+from handlers.ordering.order import Order, Status, give_way, load, load_going_forward
+from handlers.ordering.refusals import AlreadyCancelled, OrderNotConfirmed
+from handlers.shipping import refusals, shipment
+from handlers.shipping.carrier import Carrier, Consignment, ConsignmentState
+from handlers.table.event_store import Conflict, EventStore, New, Throttled
+
+_CONFLICTS_BEFORE_GIVING_WAY = 10
+
+
+def arrange_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:
+    """Arrange that the carrier collects the order once it is confirmed.
+
+    Raises:
+        OrderNotFound: there is no such order.
+        OrderCancelling: a cancellation came first.
+        ShipmentRejected: the carrier does not deliver there.
+        CarrierUnreachable: no answer came, and the log has none either.
+        Throttled: try again.
+    """
+    order = load_going_forward(store, order_id)
+    if order.status is Status.CONFIRMED:
+        return
+    standing = _record(store, carrier, order)
+    if isinstance(standing, ShipmentRejected):
+        raise refusals.ShipmentRejected(f"order {order_id}: {standing.reason}")
+    if not isinstance(standing, ShipmentArranged):
+        give_way(store, order_id, "the shipment")
+
+
+def _record(store: EventStore, carrier: Carrier, order: Order) -> DomainEvent | None:
+    """Ask the carrier and record its answer; returns the event that stands in the log for it, or None where it is
+    called off.
+
+    Where the carrier does not answer, another execution's record of the same step will do.
+    """
+    order_id = order.placed.order_id
+    stream = streams.shipment(order_id)
+    try:
+        consignment = carrier.arrange(order_id, order.placed.shipping_address)
+    except refusals.CarrierUnreachable:
+        known = store.read(stream)
+        if not known:
+            raise
+        return known[0].event
+    if consignment.state is ConsignmentState.CANCELLED:
+        return None
+    return store.standing(stream, 1, shipment.arrangement(order_id, consignment), **order.correlation)
+
+
+def cancel_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:
+    """Call the shipment off, and close its key where nothing was arranged. Doing it again changes nothing.
+
+    The carrier's answer tells what had happened before, also where an earlier answer was lost.
+
+    Raises:
+        OrderNotFound: there is no such order.
+        BreachOfContract: the carrier has collected the parcel, though the order was never confirmed.
+        CarrierUnreachable: no answer came.
+        Throttled: try again.
+    """
+    _cancel_shipment(store, carrier, load(store, order_id))
+
+
+def _cancel_shipment(store: EventStore, carrier: Carrier, order: Order) -> None:
+    order_id = order.placed.order_id
+    consignment: Consignment | None = None
+
+    def decide(history: Sequence[Recorded]) -> list[DomainEvent]:
+        nonlocal consignment
+        if shipment.is_closed(history):
+            return []
+        if consignment is None:
+            consignment = carrier.cancel(order_id)
+        return shipment.undone(history, order_id, consignment)
+
+    store.execute(streams.shipment(order_id), decide, **order.correlation)
+
+
+def recall_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:
+    """Call off the shipment of a confirmed order, and so start to cancel it: the log has both, or neither.
+
+    That or the dispatch is the next version of the shipment's stream. Doing it again changes nothing.
+
+    Raises:
+        OrderNotFound: there is no such order.
+        OrderNotConfirmed: it is still on its way to its outcome; nothing is called off.
+        AlreadyCancelled: there is nothing left to undo.
+        ShipmentDispatched: the carrier has the parcel.
+        CarrierUnreachable: no answer came.
+        Throttled: try again.
+    """
+    for _ in range(_CONFLICTS_BEFORE_GIVING_WAY):
+        order = load(store, order_id)
+        match order.status:
+            case Status.PLACED:
+                raise OrderNotConfirmed(f"order {order_id} is not confirmed: there is nothing to recall yet")
+            case Status.CANCELLED:
+                raise AlreadyCancelled(f"order {order_id} is cancelled: {order.reason}")
+            case Status.CANCELLING:
+                _cancel_shipment(store, carrier, order)
+                return
+        try:
+            _recall(store, carrier, order)
+        except Conflict:
+            continue
+        return
+    raise Throttled(f"order {order_id} is being written by too many others")
+
+
+def _recall(store: EventStore, carrier: Carrier, order: Order) -> None:
+    order_id = order.placed.order_id
+    stream = streams.shipment(order_id)
+    history = store.read(stream)
+    version = len(history) + 1
+    if not shipment.is_dispatched(history):
+        consignment = carrier.cancel(order_id)
+        if consignment.state is not ConsignmentState.DISPATCHED:
+            cancelled = ShipmentCancelled(order_id=order_id, tracking_number=consignment.tracking_number)
+            started = OrderCancellationStarted(order_id=order_id, reason=CancellationRequested.__name__)
+            store.append_together(
+                [New(stream, version, cancelled), New(streams.order(order_id), order.version + 1, started)],
+                **order.correlation,
+            )
+            return
+        store.append(stream, version, ShipmentDispatched(order_id=order_id), **order.correlation)
+    raise refusals.ShipmentDispatched(f"the carrier has the parcel of order {order_id}")

@@ -1,0 +1,45 @@
+"""Reading items of the table by key, many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from handlers.table.event_store import throttling
+from handlers.table.retrying import until_taken
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from handlers.projections.engine.projection import Item
+
+_MOST_KEYS = 100
+"""How many keys a BatchGetItem takes."""
+
+
+Key = tuple[str, str]
+"""A partition key and a sort key."""
+
+
+def items(client: DynamoDBClient, table: str, keys: Iterable[Key], *, keys_alone: bool = False) -> dict[Key, Item]:
+    """The items that are there, read consistently; of each its key alone, where that is enough.
+
+    Raises:
+        NotTaken: DynamoDB left some unread in several tries.
+        Throttled: DynamoDB is busy or out of reach: try again.
+    """
+    found: dict[Key, Item] = {}
+    part = {"ProjectionExpression": "PK, SK"} if keys_alone else {}
+
+    def read(wanted: dict[str, Any]) -> dict[str, Any]:
+        answer = client.batch_get_item(RequestItems=wanted)
+        found.update({(item["PK"]["S"], item["SK"]["S"]): item for item in answer["Responses"].get(table, [])})
+        left: dict[str, Any] = dict(answer["UnprocessedKeys"])
+        return left
+
+    different = iter(dict.fromkeys(keys))
+    while batch := [{"PK": {"S": pk}, "SK": {"S": sk}} for pk, sk in islice(different, _MOST_KEYS)]:
+        with throttling():
+            until_taken(read, {table: {"Keys": batch, "ConsistentRead": True, **part}})
+    return found

@@ -1,0 +1,87 @@
+"""Who may call the API: a user pool with scopes, and how the gateway checks a token."""
+
+from dataclasses import dataclass
+
+from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import aws_cognito as cognito
+from constructs import Construct
+
+from handlers.intake.callers import OPERATE, READ, WRITE
+
+_SCOPES = {
+    READ: "Look at one's own orders, and at stock.",
+    WRITE: "Place orders, and cancel one's own.",
+    OPERATE: "Look at and cancel anybody's orders.",
+}
+RESOURCE_SERVER, _, _ = READ.partition("/")
+TOKEN_LIFE = Duration.hours(1)
+# A verdict about a token is kept that long, also beyond the token's end.
+AUTHORIZER_CACHE = Duration.minutes(1)
+
+
+@dataclass(frozen=True)
+class TokenIssuer:
+    """Whose tokens the API takes, where an authorizer function checks them.
+
+    `audience` are the values of the claim `aud` that are meant for us, or, in tokens without one, of `client_id`.
+    """
+
+    issuer: str
+    jwks_url: str
+    audience: tuple[str, ...]
+
+
+class Identity(Construct):
+    """The user pool, its scopes and the clients that get tokens by their credentials.
+
+    `shop` may read and write as a customer of its own; `operations` may operate. Each further shop gets a client of its
+    own, with the shop's settings.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.pool = cognito.UserPool(
+            self,
+            "Pool",
+            self_sign_up_enabled=False,
+            sign_in_aliases=cognito.SignInAliases(email=True),
+            password_policy=cognito.PasswordPolicy(min_length=12),
+            mfa=cognito.Mfa.OPTIONAL,
+            mfa_second_factor=cognito.MfaSecondFactor(sms=False, otp=True),
+            account_recovery=cognito.AccountRecovery.EMAIL_ONLY,
+            deletion_protection=True,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        self.domain = self.pool.add_domain(
+            "Domain", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=f"order-pipeline-{Aws.ACCOUNT_ID}")
+        )
+        scopes = {
+            name: cognito.ResourceServerScope(
+                scope_name=name.removeprefix(f"{RESOURCE_SERVER}/"), scope_description=what
+            )
+            for name, what in _SCOPES.items()
+        }
+        server = self.pool.add_resource_server("Scopes", identifier=RESOURCE_SERVER, scopes=list(scopes.values()))
+        self.shop = self._client("Shop", server, [scopes[READ], scopes[WRITE]])
+        self.operations = self._client("Operations", server, list(scopes.values()))
+
+    @property
+    def issuer(self) -> TokenIssuer:
+        """The pool as an issuer."""
+        issuer = f"https://cognito-idp.{Aws.REGION}.{Aws.URL_SUFFIX}/{self.pool.user_pool_id}"
+        clients = (self.shop.user_pool_client_id, self.operations.user_pool_client_id)
+        return TokenIssuer(issuer, f"{issuer}/.well-known/jwks.json", clients)
+
+    def _client(
+        self, name: str, server: cognito.UserPoolResourceServer, scopes: list[cognito.ResourceServerScope]
+    ) -> cognito.UserPoolClient:
+        return self.pool.add_client(
+            name,
+            generate_secret=True,
+            o_auth=cognito.OAuthSettings(
+                flows=cognito.OAuthFlows(client_credentials=True),
+                scopes=[cognito.OAuthScope.resource_server(server, scope) for scope in scopes],
+            ),
+            access_token_validity=TOKEN_LIFE,
+            prevent_user_existence_errors=True,
+        )

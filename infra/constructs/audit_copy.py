@@ -1,0 +1,135 @@
+"""The audit copy: every event that crosses the orders bus, in a bucket, so that what was published can be compared."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kinesisfirehose as firehose
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from handlers.operations.audit.copy import AUDIT_PREFIX
+from infra.constructs.queues import DeadLetters
+from infra.constructs.template import created_after_policy
+from infra.constructs.triggers import rule
+
+# Firehose writes an object when one of these is reached.
+BUFFERED = Duration.seconds(60)
+BUFFERED_MB = 5
+LATE_ALARM = Duration.minutes(15)
+
+
+class AuditCopy(Construct):
+    """A bucket with all that crosses `bus`, replays included, by day of arrival: rule, Firehose, objects.
+
+    EventBridge puts events one after the other, with nothing in between. What it cannot hand over ends in
+    `dead_letters`. Nothing is ever removed: the doctor compares the whole log.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, bus: events.IEventBus) -> None:
+        super().__init__(scope, construct_id)
+        self.bucket = s3.Bucket(
+            self,
+            "Events",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="Older",
+                    transitions=[
+                        _moved(s3.StorageClass.INFREQUENT_ACCESS, days=30),
+                        _moved(s3.StorageClass.GLACIER_INSTANT_RETRIEVAL, days=90),
+                    ],
+                    abort_incomplete_multipart_upload_after=Duration.days(7),
+                )
+            ],
+        )
+        self._stream = self._firehose()
+        self.dead_letters = DeadLetters(self, "DeadLetters", "audit_copy")
+        self._feed(bus)
+
+    def _firehose(self) -> firehose.CfnDeliveryStream:
+        group = logs.LogGroup(self, "Logs", retention=logs.RetentionDays.ONE_MONTH)
+        failures = logs.LogStream(self, "Failures", log_group=group)
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("firehose.amazonaws.com"))
+        on_bucket = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
+        on_objects = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+        _allow(role, on_bucket, self.bucket.bucket_arn)
+        _allow(role, on_objects, self.bucket.arn_for_objects("*"))
+        _allow(role, ["logs:PutLogEvents"], group.log_group_arn)
+        stream = firehose.CfnDeliveryStream(
+            self,
+            "Stream",
+            delivery_stream_type="DirectPut",
+            delivery_stream_encryption_configuration_input=(
+                firehose.CfnDeliveryStream.DeliveryStreamEncryptionConfigurationInputProperty(key_type="AWS_OWNED_CMK")
+            ),
+            extended_s3_destination_configuration=(
+                firehose.CfnDeliveryStream.ExtendedS3DestinationConfigurationProperty(
+                    bucket_arn=self.bucket.bucket_arn,
+                    role_arn=role.role_arn,
+                    prefix=f"{AUDIT_PREFIX}!{{timestamp:yyyy/MM/dd}}/",
+                    error_output_prefix="failed/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/",
+                    buffering_hints=firehose.CfnDeliveryStream.BufferingHintsProperty(
+                        interval_in_seconds=int(BUFFERED.to_seconds()), size_in_m_bs=BUFFERED_MB
+                    ),
+                    cloud_watch_logging_options=firehose.CfnDeliveryStream.CloudWatchLoggingOptionsProperty(
+                        enabled=True,
+                        log_group_name=group.log_group_name,
+                        log_stream_name=failures.log_stream_name,
+                    ),
+                )
+            ),
+        )
+        created_after_policy(stream, role)
+        cloudwatch.Alarm(
+            self,
+            "Late",
+            alarm_description="The audit copy is late: until it is not, the doctor takes events for unpublished.",
+            metric=cloudwatch.Metric(
+                namespace="AWS/Firehose",
+                metric_name="DeliveryToS3.DataFreshness",
+                dimensions_map={"DeliveryStreamName": stream.ref},
+                statistic="max",
+                period=Duration.minutes(5),
+            ),
+            threshold=LATE_ALARM.to_seconds(),
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        return stream
+
+    def _feed(self, bus: events.IEventBus) -> None:
+        """Let a rule put what crosses the bus into Firehose. CDK's own target knows no dead-letter queue."""
+        made = rule(self, bus, {"source": [{"prefix": "orders."}]}, replays=True)
+        role = iam.Role(self, "RuleRole", assumed_by=iam.ServicePrincipal("events.amazonaws.com"))
+        _allow(role, ["firehose:PutRecord", "firehose:PutRecordBatch"], self._stream.attr_arn)
+        resource = made.node.default_child
+        assert isinstance(resource, events.CfnRule)
+        resource.targets = [
+            events.CfnRule.TargetProperty(
+                id="Firehose",
+                arn=self._stream.attr_arn,
+                role_arn=role.role_arn,
+                dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=self.dead_letters.queue_arn),
+            )
+        ]
+        self.dead_letters.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[self.dead_letters.queue_arn],
+                conditions={"ArnEquals": {"aws:SourceArn": made.rule_arn}},
+            )
+        )
+
+
+def _moved(to: s3.StorageClass, *, days: int) -> s3.Transition:
+    return s3.Transition(storage_class=to, transition_after=Duration.days(days))
+
+
+def _allow(role: iam.Role, actions: list[str], resource: str) -> None:
+    role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[resource]))

@@ -1,0 +1,79 @@
+"""Queues: encrypted, over TLS only, and with a dead-letter queue behind each that a function works from."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
+from infra.constructs.template import name_in_template
+from infra.names import METRICS_NAMESPACE, in_template
+
+KEPT = Duration.days(14)
+
+STORED_WITHIN = Duration.minutes(5)
+"""Letters leave their queue within seconds. SQS does not count the age of a message that was received more than three
+times, so an alarm must come before that: three times the visibility timeout of `DeadLetters` is nine minutes."""
+
+
+class DeadLetters(sqs.Queue):
+    """What no retry could handle, of the function or saga start with the key `source`, until it is stored as a letter.
+
+    There is an alarm on letters that were stored, and one on letters that are not.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, source: str) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            visibility_timeout=Duration.minutes(3),
+            retention_period=KEPT,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+        )
+        self.source = source
+        name = in_template(source)
+        name_in_template(self, f"{name}DeadLetters")
+        cloudwatch.Alarm(
+            self,
+            "Stored",
+            alarm_description=f"{name}: there are dead letters. `pipeline dead-letters --source {source}` says why; "
+            f"after the mend, `pipeline redrive --source {source}`.",
+            metric=cloudwatch.Metric(
+                namespace=METRICS_NAMESPACE,
+                metric_name="DeadLetterStored",
+                dimensions_map={"service": "dead_letters", "source": source},
+                statistic="sum",
+                period=Duration.minutes(1),
+            ),
+            threshold=1,
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        cloudwatch.Alarm(
+            self,
+            "NotStored",
+            alarm_description=f"{name}: dead letters are not being stored. They are kept in their queue for two weeks.",
+            metric=self.metric_approximate_age_of_oldest_message(statistic="max", period=Duration.minutes(1)),
+            threshold=STORED_WITHIN.to_seconds(),
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+
+
+class WorkQueue(sqs.Queue):
+    """A queue in front of a function whose timeout is `timeout` seconds."""
+
+    def __init__(self, scope: Construct, construct_id: str, name: str, timeout: int, dead_letters: DeadLetters) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            visibility_timeout=Duration.seconds(6 * timeout),
+            retention_period=KEPT,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=MAX_RECEIVE_COUNT, queue=dead_letters),
+        )
+        name_in_template(self, f"{name}Queue")

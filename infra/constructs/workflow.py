@@ -1,0 +1,74 @@
+"""A state machine with a role of its own, its logs, and an alarm when an execution fails."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from infra.constructs.template import created_after_policy
+
+FOLDER = Path(__file__).parents[2] / "statemachines"
+
+
+class Workflow(sfn.StateMachine):
+    """The Standard workflow `name`, as the file `definition` in `statemachines/` has it.
+
+    `services` are the functions that its tasks call, by the placeholders of their ARNs; `on_failure` tells people what
+    to do about an execution that failed.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        name: str,
+        definition: str,
+        services: Mapping[str, lambda_.IFunction],
+        on_failure: str,
+    ) -> None:
+        role = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["lambda:InvokeFunction"],
+                resources=[service.function_arn for service in services.values()],
+            )
+        )
+        super().__init__(
+            scope,
+            "StateMachine",
+            state_machine_name=name,
+            state_machine_type=sfn.StateMachineType.STANDARD,
+            definition_body=sfn.DefinitionBody.from_string((FOLDER / definition).read_text(encoding="utf-8")),
+            definition_substitutions={placeholder: service.function_arn for placeholder, service in services.items()},
+            role=role,
+            tracing_enabled=True,
+            logs=sfn.LogOptions(
+                destination=logs.LogGroup(
+                    scope,
+                    "Logs",
+                    # Step Functions writes only to groups of this prefix without asking for a larger policy.
+                    log_group_name=f"/aws/vendedlogs/states/{name}",
+                    retention=logs.RetentionDays.ONE_MONTH,
+                    removal_policy=RemovalPolicy.DESTROY,
+                ),
+                level=sfn.LogLevel.ERROR,
+                include_execution_data=True,
+            ),
+        )
+        created_after_policy(self, role)
+        cloudwatch.Alarm(
+            scope,
+            "Failed",
+            alarm_description=f"{name}: {on_failure}",
+            metric=self.metric_failed(statistic="sum", period=Duration.minutes(1)),
+            threshold=1,
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )

@@ -1,0 +1,39 @@
+"""The emulator's process: run by the emulator's own interpreter, as a script, never imported.
+
+Arguments: the folder of its state, which it removes at its end; and `--lifeline` when standard input is a pipe that the
+parent alone holds open, so that it ends with the parent. Its functions are its children: they end when their runtime
+API goes away.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+
+SECONDS_TO_END = 10
+
+
+def end_with_parent() -> None:
+    """Wait for the end of standard input, then end this process and its children."""
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(SECONDS_TO_END)
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    home, *options = sys.argv[1:]
+    sys.argv = sys.argv[:1]
+    if "--lifeline" in options:
+        threading.Thread(target=end_with_parent, daemon=True).start()
+    try:
+        import patches  # type: ignore[import-not-found]
+        from ministack.app import main  # type: ignore[import-not-found]
+
+        patches.apply()
+        main()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""A run of orders through the pipeline on this machine: publish, follow, audit, show."""

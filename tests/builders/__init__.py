@@ -1,0 +1,1 @@
+"""Builders of what tests need: orders, events, logs, callers, tokens."""

@@ -1,0 +1,99 @@
+"""What the gateway makes of requests: messages for intake, and events for the function that answers questions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from events.envelope import Recorded
+from handlers.functions.api import api_query
+from handlers.intake.callers import READ, WRITE
+from handlers.projections.order_view import OrderView
+from handlers.table.event_store import EventStore
+from infra.constructs.api.mapping import FUNCTION_IDENTITY, Taking, submission
+from infra.local.emulator.patches.velocity import render
+from tests.builders.samples import CONTEXT, image
+
+CALLER = "0b7ac1f5-2f7e-4a44-9a65-5d2c1f0e9d3b"
+SCOPES = f"{READ} {WRITE}"
+KEY = "Idempotency-Key"
+
+
+def context(customer_id: str, scopes: str = SCOPES) -> dict[str, Any]:
+    """What both authorizers leave: each template reads but one of them."""
+    claims = {"sub": customer_id, "scope": scopes}
+    return {"authorizer": {"claims": claims, "customer_id": customer_id, "scopes": scopes}}
+
+
+def sent(taking: Taking, body: str, params: Mapping[str, str], caller: str = CALLER, scopes: str = SCOPES) -> str:
+    """The message that SQS is asked to take."""
+    form = parse_qs(
+        render(taking.request, body, dict(params), context(caller, scopes)), keep_blank_values=True, strict_parsing=True
+    )
+    assert form["Action"] == ["SendMessage"]
+    assert form.keys() == {"Action", "MessageBody"}
+    [message] = form["MessageBody"]
+    return message
+
+
+def submitted(body: Any, key: str | None = None, caller: str = CALLER) -> str:
+    """The message that becomes of an order; a body that is text goes as it is."""
+    text = body if isinstance(body, str) else json.dumps(body)
+    return sent(submission(FUNCTION_IDENTITY), text, {} if key is None else {KEY: key}, caller)
+
+
+def ask(
+    path: str,
+    caller: str = CALLER,
+    *,
+    scopes: str = READ,
+    pool: bool = False,
+    headers: Mapping[str, str] | None = None,
+    **parameters: Any,
+) -> dict[str, Any]:
+    """The answer to a question, as the gateway gets it; with `pool` it checked the token itself."""
+    told = {"claims": {"sub": caller, "scope": scopes}} if pool else {"customer_id": caller, "scopes": scopes}
+    said = {name: str(value) for name, value in parameters.items()}
+    event = {
+        "resource": "/",
+        "path": f"/v1{path}",
+        "httpMethod": "GET",
+        "headers": dict(headers) if headers else None,
+        "multiValueHeaders": {name: [value] for name, value in (headers or {}).items()},
+        "queryStringParameters": said or None,
+        "multiValueQueryStringParameters": {name: [value] for name, value in said.items()} or None,
+        "pathParameters": None,
+        "requestContext": {"authorizer": told, "stage": "v1", "path": f"/v1{path}"},
+        "body": None,
+        "isBase64Encoded": False,
+    }
+    answer: dict[str, Any] = api_query.handler(event, CONTEXT)
+    return answer
+
+
+def told(answer: Mapping[str, Any], status: int = 200) -> Any:
+    """The content of an answer with that status, without what is null."""
+    assert answer["statusCode"] == status, answer
+    content = json.loads(answer["body"])
+    return {name: value for name, value in content.items() if value is not None}
+
+
+def problem(answer: Mapping[str, Any], status: int) -> str:
+    """The detail of the problem that was answered."""
+    content = told(answer, status)
+    assert answer["multiValueHeaders"]["Content-Type"] == ["application/problem+json"]
+    assert content.keys() == {"type", "title", "status", "detail"}
+    assert content["status"] == status
+    detail: str = content["detail"]
+    return detail
+
+
+def happened(store: EventStore, records: Iterable[Recorded]) -> None:
+    """Put events of one order into the log, and show them in its view."""
+    events = list(records)
+    for each in events:
+        store.client.put_item(TableName=store.table, Item=image(each))
+    shown = [each for each in events if not each.stream.startswith("notification#")]
+    OrderView(store).apply("1", shown)

@@ -1,0 +1,83 @@
+"""The rebuild's own state machine and steps, on a table in memory, and an archive that tells what was asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from handlers.projections.engine.generations import Generations, GenerationStore
+from handlers.projections.rebuild.steps import Rebuild, Step
+from tests.builders.generated_log import PROJECTIONS, STORE
+from tests.engines.memory_table import Memory
+from tests.engines.rebuild_machine import Machine
+
+ARCHIVE = "arn:aws:events:us-east-1:123456789012:archive/orders"
+BUS = "arn:aws:events:us-east-1:123456789012:event-bus/orders"
+
+
+class Archive:
+    """Stands for EventBridge: replays run for as many looks as ``looks``, and are kept by name."""
+
+    class exceptions:  # noqa: N801 - as botocore has it
+        class ResourceAlreadyExistsException(Exception):
+            """A replay of that name is there."""
+
+    def __init__(self, memory: Memory, looks: int = 0) -> None:
+        self.replays: dict[str, Mapping[str, Any]] = {}
+        self._memory = memory
+        self._looks = looks
+
+    def start_replay(self, **request: Any) -> None:
+        self._memory.on_call("StartReplay", request)
+        if request["ReplayName"] in self.replays:
+            raise self.exceptions.ResourceAlreadyExistsException
+        self.replays[request["ReplayName"]] = request
+        self._memory.done("StartReplay")
+
+    def describe_replay(self, ReplayName: str) -> dict[str, str]:  # noqa: N803
+        self._memory.on_call("DescribeReplay", {})
+        assert ReplayName in self.replays
+        self._looks -= 1
+        self._memory.done("DescribeReplay")
+        return {"State": "RUNNING" if self._looks >= 0 else "COMPLETED"}
+
+
+class Rebuilder:
+    """Rebuilds projections. ``remaining`` is what a call has left, in seconds, whenever it looks."""
+
+    def __init__(self, memory: Memory, *, looks: int = 0, remaining: Callable[[], float] = lambda: 300.0) -> None:
+        self.archive = Archive(memory, looks)
+        self.steps: list[str] = []
+        self.between: Callable[[str], None] = lambda _step: None
+        self._rebuild = Rebuild(STORE, self.archive, ARCHIVE, BUS)  # type: ignore[arg-type]
+        self._remaining = remaining
+
+    def run(self, projection: str, **wanted: Any) -> dict[str, Any]:
+        """Run the state machine to its end; ``between`` is called with the name of each step before it is done."""
+        return Machine(self.step).run({"projection": projection, **wanted})
+
+    def step(self, payload: dict[str, Any]) -> Any:
+        """Do one step."""
+        step = Step.model_validate(payload)
+        self.steps.append(step.step)
+        self.between(step.step)
+        return getattr(self._rebuild, step.step)(step, self._remaining)
+
+
+def generations(projection: str) -> Generations:
+    """The generations of a projection."""
+    return GenerationStore(STORE.client, STORE.table).read(projection)
+
+
+def of_generation(memory: Memory, projection: str, generation: str) -> list[Any]:
+    """What a generation holds, as it would be under any other number; keys of indexes are left out."""
+    found = []
+    for (partition, sort_key), item in memory.items.items():
+        if PROJECTIONS[projection].owns(generation, item):
+            content = {name: value for name, value in item.items() if not name.startswith(("PK", "SK", "GSI"))}
+            if partition.startswith("view#"):
+                key = partition, sort_key.removeprefix(generation)
+            else:
+                key = partition.replace(f"#{generation}#", "#", 1), sort_key
+            found.append((key, sorted(content.items())))
+    return sorted(found)

@@ -1,0 +1,174 @@
+"""A run that went well, for those who tell what is wrong with others."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from events import streams
+from events.envelope import Recorded, event_id
+from events.inventory import (
+    DeliveredLine,
+    PurchaseOrderPlaced,
+    StockLine,
+    StockLow,
+    StockReceived,
+    StockReleased,
+    StockReserved,
+)
+from events.model import DomainEvent
+from events.notification import CustomerNotified, CustomerWelcomed, FirstOrderConfirmed
+from events.ordering import (
+    OrderCancellationStarted,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderRejected,
+)
+from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentVoided
+from events.shipping import ShipmentArranged, ShipmentCancelled
+from handlers.operations.audit.run import DeadLetter, Run
+from handlers.operations.audit.submission import Submission
+from handlers.operations.audit.table import Place, Table
+from tests.builders.samples import line, order, placed, record
+
+# One order is confirmed, one cancelled after its capture was declined, one rejected, and one is a dead letter.
+WELL = Submission(order("well", line("A", 2, 100), line("B", 1, 50), line("A", 1, 100)))
+DECLINED = Submission(order("declined", line("A", 5, 10), customer=None))
+WRONG = Submission(order("wrong", line("A", 0)))
+NAMELESS = Submission(order("no id"))
+
+TEN_OF_A = {"sku": "A", "quantity": 10}
+DELIVERY: dict[str, Any] = {"delivery_id": "d1", "lines": [TEN_OF_A, {"sku": "B", "quantity": 1}]}
+SHELVED = (DeliveredLine(sku="A", quantity=10), DeliveredLine(sku="B", quantity=1))
+TAKEN = (StockLine(sku="A", quantity=3), StockLine(sku="B", quantity=1))
+FIVE = (StockLine(sku="A", quantity=5),)
+
+
+def rejection() -> OrderRejected:
+    assert isinstance(WRONG.decided, OrderRejected)
+    return WRONG.decided
+
+
+REJECTED = f"rejection#wrong#{rejection().content_hash}"
+
+STREAMS: dict[str, tuple[DomainEvent, ...]] = {
+    "delivery#d1": (StockReceived(delivery_id="d1", chunk=1, chunks=1, lines=SHELVED),),
+    "order#well": (placed("well", *WELL.lines), OrderConfirmed(order_id="well")),
+    "reservation#well": (StockReserved(order_id="well", chunk=1, chunks=1, lines=TAKEN),),
+    "payment#well": (
+        PaymentAuthorized(order_id="well", amount=350, currency="GBP", authorization_id="auth_well"),
+        PaymentCaptured(order_id="well", amount=350, currency="GBP"),
+    ),
+    "shipment#well": (ShipmentArranged(order_id="well", tracking_number="trk_well"),),
+    "notification#well": (CustomerNotified(order_id="well", about=event_id("order#well", 2), message_id="mail-1"),),
+    "order#declined": (
+        placed("declined", *DECLINED.lines, customer=None),
+        OrderCancellationStarted(order_id="declined", reason="PaymentDeclined"),
+        OrderCancelled(order_id="declined", reason="PaymentDeclined"),
+    ),
+    "reservation#declined": (
+        StockReserved(order_id="declined", chunk=1, chunks=1, lines=FIVE),
+        StockReleased(order_id="declined", chunk=1, lines=FIVE),
+    ),
+    "payment#declined": (
+        PaymentAuthorized(order_id="declined", amount=50, currency="GBP", authorization_id="auth_declined"),
+        PaymentDeclined(order_id="declined", reason="closed"),
+        PaymentVoided(order_id="declined", amount=50, currency="GBP"),
+    ),
+    "shipment#declined": (
+        ShipmentArranged(order_id="declined", tracking_number="trk_declined"),
+        ShipmentCancelled(order_id="declined", tracking_number="trk_declined"),
+    ),
+    "customer#c1": (
+        FirstOrderConfirmed(customer_id="c1", order_id="well"),
+        CustomerWelcomed(customer_id="c1", order_id="well", message_id="mail-2"),
+    ),
+    "stock#B": (StockLow(sku="B", available=0, threshold=1, level_version=2),),
+    "purchase#po-B-2": (PurchaseOrderPlaced(purchase_order_id="po-B-2", sku="B", quantity=3),),
+    REJECTED: (rejection(),),
+}
+VIEWS: dict[str, Mapping[str, Any]] = {
+    "well": {
+        **{"PK": "view#order#well", "SK": "1", "GSI2PK": "an index may hold what it likes"},
+        **{"order_id": "well", "status": "CONFIRMED", "customer_id": "c1", "order_version": 2},
+        **{"currency": "GBP", "total": 350, "line_count": 3, "placed_at": "2026-01-02T03:04:06.678901Z"},
+        **{"stock": "reserved", "reservation_version": 1, "payment": "captured", "payment_version": 2},
+        **{"shipment": "arranged", "tracking_number": "trk_well", "shipment_version": 1},
+    },
+    "declined": {
+        **{"order_id": "declined", "status": "CANCELLED", "reason": "PaymentDeclined", "order_version": 3},
+        **{"currency": "GBP", "total": 50, "line_count": 1, "placed_at": "2026-01-02T03:04:06.678901Z"},
+        **{"stock": "released", "reservation_version": 2, "payment": "voided", "payment_version": 3},
+        **{"payment_reason": "closed", "shipment": "cancelled", "shipment_version": 2},
+        "tracking_number": "trk_declined",
+    },
+    "wrong": {
+        **{"order_id": "wrong", "status": "REJECTED", "rejection_count": 1},
+        "rejection": "lines.0.quantity: Input should be greater than 0",
+        "rejected_at": f"2026-01-02T03:04:06.678901+00:00#{rejection().content_hash}",
+    },
+}
+
+
+def logged(event: DomainEvent, stream: str, version: int) -> Recorded:
+    """An event of the log; purchase orders are placed because B is low."""
+    cause = event_id("stock#B", 1) if isinstance(event, PurchaseOrderPlaced) else "test"
+    return record(event, stream, version, causation_id=cause)
+
+
+TABLE = Table(
+    log={
+        (stream, version): logged(event, stream, version)
+        for stream, events in STREAMS.items()
+        for version, event in enumerate(events, start=1)
+    },
+    levels={"A": {"available": 7, "version": 4}, "B": {"available": 0, "version": 2}},
+    views=VIEWS,
+    charges={
+        "well": {"book_state": "captured", "authorized": 350, "captured": 350, "currency": "GBP"},
+        "declined": {
+            **{"book_state": "voided", "authorized": 50, "voided": 50, "currency": "GBP"},
+            "declined_because": "closed",
+        },
+    },
+    consignments={
+        "well": {"book_state": "arranged", "tracking_number": "trk_well"},
+        "declined": {"book_state": "cancelled", "tracking_number": "trk_declined"},
+    },
+)
+
+
+def published(log: Iterable[Place]) -> frozenset[str]:
+    return frozenset(event_id(*place) for place in log if streams.is_published(place[0]))
+
+
+SOUND = Run(
+    table=TABLE,
+    submissions=[WELL, DECLINED, WELL, WRONG, NAMELESS],
+    deliveries=[DELIVERY],
+    bus=published(TABLE.log),
+    dead_letters=[DeadLetter("intake", NAMELESS.detail, "order_id: not usable")],
+    emails=["mail-1", "mail-2"],
+)
+
+
+def with_table(**changes: Any) -> Run:
+    return replace(SOUND, table=replace(TABLE, **changes))
+
+
+def with_log(stream: str, *events: DomainEvent) -> Run:
+    """The run with other events in a stream, all of which reached the bus."""
+    log = {place: known for place, known in TABLE.log.items() if place[0] != stream}
+    log |= {(stream, version): logged(event, stream, version) for version, event in enumerate(events, start=1)}
+    return replace(with_table(log=log), bus=published(log))
+
+
+def with_view(order_id: str, **changes: Any) -> Run:
+    return with_table(views={**VIEWS, order_id: {**VIEWS[order_id], **changes}})
+
+
+def without(items: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in items.items() if name != key}
+
+
+def with_charge(order_id: str, **changes: Any) -> Run:
+    return with_table(charges={**TABLE.charges, order_id: {**TABLE.charges.get(order_id, {}), **changes}})

@@ -1,0 +1,440 @@
+"""Explores every way in which actors can interleave their calls to AWS, each way once.
+
+A state is the table and, per actor, how far it got: at which task, and which answers it has had since that task began.
+What a function does next depends on nothing else, so an actor is taken up again in the middle of a task by running the
+task from its start and giving it those answers; its next call is made for real, on a table that holds the state's
+items, and then the function is stopped. States reached twice are explored once, and what AWS does is asked once per
+request and items it names, which is why all interleavings of long lives fit into seconds.
+
+Killing a function is dropping the answers it has had: the task begins anew, on the table as it left it.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Protocol
+
+from events.envelope import Metadata, event_id
+from tests.engines.in_process import Answer, Call, Functions, Items, Table, integration_event, sqs, stable
+from tests.engines.saga_machine import MACHINES, Execution, definition
+
+_FORWARD = {"AuthorizePayment": "PaymentGatewayUnreachable", "CapturePayment": "PaymentGatewayUnreachable"} | {
+    "ArrangeShipment": "CarrierUnreachable"
+}
+
+
+class Paused(BaseException):
+    """The function is stopped before its next call."""
+
+
+class Strayed(BaseException):
+    """A call changed items that its request does not name."""
+
+
+class Violated(AssertionError):
+    """Something does not hold; says after which steps."""
+
+
+class Life(Protocol):
+    """What an actor does, from one task to the next. Taking a step gives a new life and leaves this one as it was."""
+
+    @property
+    def key(self) -> str:
+        """Tells lives apart that are at different places."""
+
+    @property
+    def done(self) -> bool:
+        """Nothing is left to do."""
+
+    @property
+    def task(self) -> str:
+        """What comes next."""
+
+    def step(self) -> Life:
+        """Run one task."""
+
+
+class Saga:
+    """An execution of one of the sagas for an order."""
+
+    _definitions: Mapping[str, Any] = {machine: definition(machine) for machine in MACHINES}
+
+    def __init__(self, functions: Functions, order_id: str, machine: str = "order_saga") -> None:
+        def invoke(key: str, payload: dict[str, Any]) -> None:
+            functions.invoke(key, payload)
+
+        self.order_id = order_id
+        self.machine = machine
+        self.execution = Execution(self._definitions[machine], order_id, invoke)
+
+    @cached_property
+    def key(self) -> str:
+        path = {"trace", "_states", "_invoke"}
+        where = {k: v for k, v in vars(self.execution).items() if k not in path}
+        return f"{self.machine} {json.dumps(where, default=str)}"
+
+    @property
+    def done(self) -> bool:
+        return self.execution.done
+
+    @property
+    def task(self) -> str:
+        return str(vars(self.execution)["_state"])
+
+    def step(self) -> Saga:
+        states = self._definitions[self.machine]["States"]
+        later = copy.copy(self)
+        later.__dict__.pop("key", None)
+        later.execution = copy.deepcopy(self.execution, {id(states): states})
+        later.execution.step()
+        return later
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message that waits in a function's queue, and was delivered so often. It comes again while it fails."""
+
+    functions: Functions
+    function: str
+    body: str
+    receives: int = 0
+    done: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"message {self.body} {self.receives} {self.done}"
+
+    @property
+    def task(self) -> str:
+        return f"the message, delivery {self.receives + 1}"
+
+    def step(self) -> Message:
+        receives = self.receives + 1
+        answer = self.functions.invoke(self.function, sqs(self.body, receives=receives))
+        return replace(self, receives=receives, done=not answer["batchItemFailures"])
+
+
+def submitted(functions: Functions, order: Mapping[str, Any]) -> Message:
+    """A submission."""
+    return Message(functions, "order_intake", integration_event("OrderSubmitted", order))
+
+
+def cancellation(functions: Functions, order_id: str) -> Message:
+    """A customer's request to cancel an order."""
+    return Message(functions, "order_intake", integration_event("OrderCancellationRequested", {"order_id": order_id}))
+
+
+def report(functions: Functions, order_id: str, status: str) -> Message:
+    """A carrier's report of where a parcel is."""
+    body = integration_event("ShipmentStatusReported", {"order_id": order_id, "status": status})
+    return Message(functions, "shipment_intake", body)
+
+
+def dispatched(functions: Functions, order_id: str) -> Message:
+    """The event that a shipment is dispatched, on its way to those who ship stock."""
+    stream, version = f"shipment#{order_id}", 2
+    metadata = Metadata(
+        event_id=event_id(stream, version),
+        stream=stream,
+        version=version,
+        schema_version=1,
+        occurred_at=datetime(2026, 1, 1, tzinfo=UTC),
+        correlation_id=order_id,
+        causation_id=order_id,
+    )
+    detail = {"metadata": metadata.model_dump(mode="json"), "data": {"order_id": order_id}}
+    return Message(functions, "shipped_stock", json.dumps({"detail-type": "ShipmentDispatched", "detail": detail}))
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A carrier that collects a parcel, unless it was called off, and then reports that it is dispatched."""
+
+    functions: Functions
+    order_id: str
+    done: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"collection {self.done}"
+
+    @property
+    def task(self) -> str:
+        return "the collection"
+
+    def step(self) -> Life:
+        books = self.functions.modules["handlers.shipping.service"].carrier._books
+        _, collected = books.change(
+            self.order_id,
+            "SET book_state = :dispatched",
+            "book_state = :arranged",
+            {"arranged": "arranged", "dispatched": "dispatched"},
+        )
+        return report(self.functions, self.order_id, "dispatched") if collected else replace(self, done=True)
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """An event that has to be in the log, at this version of the stream."""
+
+    stream: str
+    version: int
+    event_type: str
+
+    def is_in(self, items: Items) -> bool:
+        """Whether it is there."""
+        item = items.get((self.stream, f"event#{self.version:010d}"))
+        return item is not None and item["type"]["S"] == self.event_type
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A life, and the answers that the function has had since its task began.
+
+    ``cut_off`` names the sandboxes that give this actor no answer while it goes forward: payments, shipping.
+    ``after``: what has to be in the log before this life begins; where it never is, it never does.
+    """
+
+    life: Life
+    answers: tuple[Answer, ...] = ()
+    cut_off: frozenset[str] = frozenset()
+    after: Awaited | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """Tells actors apart that may go on differently."""
+        about = [str(self.after), *sorted(self.cut_off)]
+        return "\n".join([self.life.key, *about, *(answer.key for answer in self.answers)])
+
+    def rests(self, items: Items) -> bool:
+        """Whether there is nothing to do, or not yet."""
+        return self.life.done or (self.after is not None and not self.after.is_in(items))
+
+
+class Content:
+    """What the table holds in a state."""
+
+    def __init__(self, items: Items) -> None:
+        self.items = items
+        self.key = stable(sorted(items.items()))
+
+
+Point = tuple[Actor, Content]
+"""Where one actor stands, and on what."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the actors and the table are."""
+
+    actors: tuple[Actor, ...]
+    content: Content
+
+    @cached_property
+    def key(self) -> tuple[str, ...]:
+        """The same for states with the same future: which of two equal actors is where makes no difference."""
+        return *sorted(actor.key for actor in self.actors), self.content.key
+
+
+class Explorer:
+    """Explores states.
+
+    Args:
+        functions: the functions, working on the table.
+        table: a table that nobody else uses.
+    """
+
+    def __init__(self, functions: Functions, table: Table) -> None:
+        self._functions = functions
+        self._table = table
+        self._there: Items | None = None
+        self._contents: dict[str, Content] = {}
+        self._effects: dict[tuple[str, str], tuple[Answer, Items]] = {}
+        self._advances: dict[tuple[str, str], Point] = {}
+
+    def explore(
+        self,
+        items: Items,
+        actors: Mapping[str, Actor],
+        always: Callable[[Items], None],
+        *,
+        kills: bool = False,
+    ) -> list[State]:
+        """Every state in which all actors are done, or wait for what never comes.
+
+        Args:
+            items: what the table holds at first.
+            actors: who acts on it, by name.
+            always: what must hold of the table in every state; raises AssertionError.
+            kills: any function may also be killed after any of its calls, as often as it likes; its task comes again.
+
+        Raises:
+            Violated: ``always`` does not hold.
+        """
+        self._there = None
+        first = State(tuple(actors.values()), Content(items))
+        before: dict[tuple[str, ...], tuple[State, str] | None] = {first.key: None}
+        waiting, ended, checked = [first], [], set[str]()
+        while waiting:
+            state = waiting.pop()
+            if state.content.key not in checked:
+                checked.add(state.content.key)
+                self._check(always, state, before)
+            resting = [actor.rests(state.content.items) for actor in state.actors]
+            if all(resting):
+                ended.append(state)
+            for number, (name, actor) in enumerate(zip(actors, state.actors, strict=True)):
+                if resting[number]:
+                    continue
+                for said, later, content in self._moves(actor, state.content, kills):
+                    reached = State((*state.actors[:number], later, *state.actors[number + 1 :]), content)
+                    if reached.key not in before:
+                        before[reached.key] = state, f"{name}: {said}"
+                        waiting.append(reached)
+        self._paths = before
+        return ended
+
+    def path(self, state: State) -> str:
+        """How a state was reached, in the exploration before."""
+        return _path(state, self._paths)
+
+    def _moves(self, actor: Actor, content: Content, kills: bool) -> Iterator[tuple[str, Actor, Content]]:
+        later, reached = self._advance(actor, content)
+        said = f"{actor.life.task}, call {len(actor.answers) + 1}"
+        yield said, later, reached
+        if kills:
+            yield f"{said}, killed", replace(actor, answers=()), reached
+
+    def _advance(self, actor: Actor, content: Content) -> tuple[Actor, Content]:
+        """Let an actor go on to after its next call."""
+        point = actor, content
+        if not self.is_known(point):
+            self._run(actor, content)
+        return self._advances[_key(point)]
+
+    def _run(self, actor: Actor, content: Content) -> None:
+        """Run a task on from where an actor stands, as far as that is new; learn each point it passes."""
+        tap = _Onward(self, actor, content)
+        with self._functions.wire.tapped(tap):
+            try:
+                life = actor.life.step()
+            except Paused:
+                pass
+            else:
+                last = replace(actor, life=life, answers=()), tap.points[-1][1]
+                tap.points[max(1, len(tap.points) - 1) :] = [last]
+        for point, following in pairwise(tap.points):
+            self._advances[_key(point)] = following
+
+    def is_known(self, point: Point) -> bool:
+        """Whether it was found out before what happens next from there."""
+        return _key(point) in self._advances
+
+    def unreachable(self, task: str) -> Exception:
+        """What a function raises where the outside service of a task gives no answer."""
+        error: Exception = getattr(self._functions.modules["handlers.refusals"], _FORWARD[task])("cut off")
+        return error
+
+    def known(self, content: Content, call: Call) -> tuple[Answer, Content] | None:
+        """What this call does to this table, if it was asked before; else the table is made ready to ask."""
+        effect = self._effects.get(_footprint(content, call))
+        if effect is None:
+            self._table.set(content.items, self._there)
+            return None
+        answer, changed = effect
+        return answer, self._with(content, changed)
+
+    def learn(self, content: Content, call: Call, answer: Answer) -> Content:
+        """Remember what a call did; returns what the table holds after it."""
+        self._there = self._table.items()
+        changed = {key: item for key, item in self._there.items() if content.items.get(key) != item}
+        if not all(map(call.sees, changed)):
+            raise Strayed(f"{call} changed {changed.keys()}")
+        self._effects[_footprint(content, call)] = answer, changed
+        return self._with(content, changed)
+
+    def _with(self, content: Content, changed: Items) -> Content:
+        if not changed:
+            return content
+        after = Content(content.items | changed)
+        return self._contents.setdefault(after.key, after)
+
+    @staticmethod
+    def _check(always: Callable[[Items], None], state: State, before: dict[Any, Any]) -> None:
+        try:
+            always(state.content.items)
+        except AssertionError as broken:
+            raise Violated(f"{broken}\nafter:\n{_path(state, before)}") from broken
+
+
+class _Onward:
+    """Gives an actor the answers it has had, then lets its calls through, until it gets to a point known before.
+
+    ``points`` are those it passed: where it stood at first, and after each call.
+    """
+
+    def __init__(self, explorer: Explorer, actor: Actor, content: Content) -> None:
+        self._explorer = explorer
+        self._task = actor.life.task
+        self._answers = iter(actor.answers)
+        self.points: list[Point] = [(actor, content)]
+
+    def before(self, call: Call) -> Answer | None:
+        actor, content = self.points[-1]
+        if call.operation == "SendMessage":  # a dead letter: nobody here reads it
+            return Answer({"MessageId": "1"})
+        if self._task in _FORWARD and any(f"sandbox#{name}#" in call.key for name in actor.cut_off):
+            raise self._explorer.unreachable(self._task)
+        had = next(self._answers, None)
+        if had is not None:
+            return had
+        if self._explorer.is_known((actor, content)):
+            raise Paused
+        known = self._explorer.known(content, call)
+        if known is None:
+            return None
+        self._pass(*known)
+        return known[0]
+
+    def after(self, call: Call, answer: Answer) -> None:
+        self._pass(answer, self._explorer.learn(self.points[-1][1], call, answer))
+
+    def _pass(self, answer: Answer, content: Content) -> None:
+        actor, _ = self.points[-1]
+        self.points.append((replace(actor, answers=(*actor.answers, answer)), content))
+
+
+def _footprint(content: Content, call: Call) -> tuple[str, str]:
+    return call.key, stable(sorted(entry for entry in content.items.items() if call.sees(entry[0])))
+
+
+def _key(point: Point) -> tuple[str, str]:
+    actor, content = point
+    return actor.key, content.key
+
+
+def _path(state: State, before: dict[Any, Any]) -> str:
+    steps: list[str] = []
+    found = before[state.key]
+    while found is not None:
+        state, said = found
+        steps.append(said)
+        found = before[state.key]
+    return "\n".join(reversed(steps)) or "nothing"
+
+
+def executions(functions: Functions, order_id: str, *names: str) -> dict[str, Actor]:
+    """Executions of the order saga for one order, by name."""
+    return {name: Actor(Saga(functions, order_id)) for name in names}
+
+
+def cancellations(functions: Functions, order_id: str, *names: str) -> dict[str, Actor]:
+    """Executions of the cancellation saga for one order, by name, that begin once somebody has asked."""
+    requested = Awaited(f"cancellation#{order_id}", 1, "CancellationRequested")
+    return {name: Actor(Saga(functions, order_id, "order_cancellation"), after=requested) for name in names}

@@ -1,0 +1,204 @@
+"""The two ways to run a case: a Step Functions client with stub services in Lambda, and the in-process machine."""
+
+import json
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Protocol
+
+from infra.local.transform import package
+from tests.engines.saga_machine import MACHINES, SERVICES, Execution, definition, source
+from tests.statemachine.cases import COMMANDS, Case
+
+STUB = Path(__file__).parent / "stub"
+SECONDS_TO_END = 60.0
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+
+Call = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What an execution did: how it ended, its trace as in `saga_machine.Execution`, and the calls it made."""
+
+    order_id: str
+    status: str
+    error: str | None
+    trace: Sequence[str]
+    calls: Sequence[Call]
+
+
+class Engine(Protocol):
+    """Runs cases."""
+
+    def run(self, case: Case) -> Run:
+        """Run a case to its end."""
+
+
+class Scripts:
+    """What the services answer, by order and command, and what they were called with. Used by several threads."""
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[str, str], list[str | None]] = {}
+        self._calls: dict[str, list[Call]] = defaultdict(list)
+
+    def play(self, order_id: str, answers: Mapping[str, Sequence[str | None]]) -> None:
+        """From now on answer like this for the order."""
+        for state, script in answers.items():
+            self._answers[order_id, COMMANDS[state]] = list(script)
+
+    def answer(self, service: str, payload: dict[str, Any]) -> str | None:
+        """The error to raise now, if any."""
+        order_id = payload["order_id"]
+        self._calls[order_id].append((service, payload))
+        script = self._answers.get((order_id, payload["command"]), [None])
+        return script.pop(0) if len(script) > 1 else script[0]
+
+    def calls(self, order_id: str) -> list[Call]:
+        """The calls so far for the order, in their order."""
+        return self._calls[order_id]
+
+
+class InProcess:
+    """Runs cases with `tests.engines.saga_machine`."""
+
+    def run(self, case: Case) -> Run:
+        scripts, order_id = Scripts(), "order"
+        scripts.play(order_id, case.answers)
+
+        def invoke(service: str, payload: dict[str, Any]) -> None:
+            if (error := scripts.answer(service, payload)) is not None:
+                raise type(error, (Exception,), {})("as the test asks")
+
+        execution = Execution(definition(case.machine), order_id, invoke)
+        outcome = execution.run()
+        return Run(order_id, outcome.status, outcome.error, execution.trace, scripts.calls(order_id))
+
+
+class StepFunctions:
+    """Runs cases with a Step Functions client, on state machines (ARNs by name) with services that answer `scripts`."""
+
+    def __init__(self, client: Any, machines: Mapping[str, str], scripts: Scripts) -> None:
+        self._client = client
+        self._machines = machines
+        self._scripts = scripts
+
+    def run(self, case: Case) -> Run:
+        order_id = uuid.uuid4().hex
+        self._scripts.play(order_id, case.answers)
+        arn = self._client.start_execution(
+            stateMachineArn=self._machines[case.machine], input=json.dumps({"order_id": order_id})
+        )["executionArn"]
+        ended = self._wait(arn)
+        trace = trace_of(self._history(arn))
+        return Run(order_id, ended["status"], ended.get("error"), trace, self._scripts.calls(order_id))
+
+    def _wait(self, arn: str) -> dict[str, Any]:
+        deadline = time.monotonic() + SECONDS_TO_END
+        while time.monotonic() < deadline:
+            execution: dict[str, Any] = self._client.describe_execution(executionArn=arn)
+            if execution["status"] != "RUNNING":
+                return execution
+            time.sleep(0.02)
+        raise TimeoutError(f"{arn} is still running after {SECONDS_TO_END} s; it did {trace_of(self._history(arn))}")
+
+    def _history(self, arn: str) -> Iterator[Mapping[str, Any]]:
+        for page in self._client.get_paginator("get_execution_history").paginate(executionArn=arn):
+            yield from page["events"]
+
+
+def trace_of(history: Iterator[Mapping[str, Any]]) -> list[str]:
+    """An execution's history, as the trace that the in-process machine makes.
+
+    A call of a function is an event of the kind LambdaFunction… on AWS and in its Step Functions Local, Task… in the
+    emulator.
+    """
+    trace: list[str] = []
+    state = ""
+    for event in history:
+        match event["type"]:
+            case "TaskStateEntered":
+                state = event["stateEnteredEventDetails"]["name"]
+            case "SucceedStateEntered":
+                trace.append(event["stateEnteredEventDetails"]["name"])
+            case "LambdaFunctionSucceeded" | "TaskSucceeded":
+                trace.append(state)
+            case "LambdaFunctionFailed":
+                trace.append(f"{state}: {event['lambdaFunctionFailedEventDetails']['error']}")
+            case "TaskFailed":
+                trace.append(f"{state}: {event['taskFailedEventDetails']['error']}")
+            case "LambdaFunctionTimedOut":
+                trace.append(f"{state}: States.Timeout")
+    return trace
+
+
+@contextmanager
+def step_functions(client: Callable[[str], Any]) -> Iterator[StepFunctions]:
+    """The sagas' definitions with stub services, for the time of the block. `client` makes the client of a service."""
+    states, functions, iam = client("stepfunctions"), client("lambda"), client("iam")
+    name = f"saga-with-stubs-{uuid.uuid4().hex[:8]}"
+    scripts = Scripts()
+    arns: dict[str, str] = {}
+    code = package(STUB)
+    with ExitStack() as after, _listening(scripts) as url:
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+        after.callback(iam.delete_role, RoleName=name)
+        for placeholder, service in SERVICES.items():
+            function = functions.create_function(
+                FunctionName=f"{name}-{service}",
+                Runtime="provided.al2023",
+                Role=role,
+                Handler="service.handler",
+                Code={"ZipFile": code},
+                Environment={"Variables": {"SERVICE": service, "ANSWERS_URL": url}},
+            )
+            after.callback(functions.delete_function, FunctionName=function["FunctionName"])
+            arns[placeholder] = function["FunctionArn"]
+        machines: dict[str, str] = {}
+        for machine in MACHINES:
+            text = source(machine)
+            for placeholder, arn in arns.items():
+                text = text.replace(placeholder, arn)
+            made = states.create_state_machine(name=f"{name}-{machine}", definition=text, roleArn=role)
+            machines[machine] = made["stateMachineArn"]
+            after.callback(states.delete_state_machine, stateMachineArn=machines[machine])
+        yield StepFunctions(states, machines, scripts)
+
+
+@contextmanager
+def _listening(scripts: Scripts) -> Iterator[str]:
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            answer = json.dumps(scripts.answer(question["service"], question["payload"])).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output clean."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
