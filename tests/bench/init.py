@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.package import Built, build_zips
+from tests.builders.function_environment import FUNCTION_ENVIRONMENT
 
 _ROUNDS = 10
 _PROGRAM = """
@@ -22,23 +23,6 @@ started = time.process_time()
 importlib.import_module(module)
 print((time.process_time() - started) * 1000)
 """
-_ENVIRONMENT = {
-    "AWS_REGION": "eu-west-1",
-    "AWS_DEFAULT_REGION": "eu-west-1",
-    "AWS_ACCESS_KEY_ID": "bench",
-    "AWS_SECRET_ACCESS_KEY": "bench",
-    "TABLE_NAME": "orders",
-    "ORDERS_BUS_NAME": "orders",
-    "ORDERS_BUS_ARN": "arn:aws:events:eu-west-1:000000000000:event-bus/orders",
-    "ARCHIVE_ARN": "arn:aws:events:eu-west-1:000000000000:archive/orders",
-    "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/000000000000/dead-letters",
-    "EMAIL_SENDER": "orders@example.com",
-    "JWT_ISSUER": "https://issuer.example.com",
-    "JWT_AUDIENCE": "shop",
-    "JWT_JWKS_URL": "https://issuer.example.com/keys",
-    "POWERTOOLS_SERVICE_NAME": "bench",
-    "POWERTOOLS_METRICS_NAMESPACE": "OrderPipeline",
-}
 
 
 def measure() -> dict[str, float]:
@@ -115,7 +99,7 @@ def _import_ms(option: str, module: str, *paths: str) -> float:
     """One import by an interpreter that sees these paths and the standard library alone."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", option, "-c", _PROGRAM, module, *paths],
-        env={"PATH": os.environ["PATH"], **_ENVIRONMENT},
+        env={"PATH": os.environ["PATH"], **FUNCTION_ENVIRONMENT},
         check=True,
         capture_output=True,
         text=True,

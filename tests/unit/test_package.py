@@ -30,6 +30,7 @@ from infra.package.libraries import write_layer
 from infra.package.own_code import own_files, write_code
 from infra.package.runtime import SETTING, SUPPORTED, building_python, functions_python
 from infra.package.service_models import trimmed
+from tests.builders.function_environment import FUNCTION_ENVIRONMENT
 
 TARGETS: tuple[Target, ...] = ("aws", "local")
 INSTALLED = Path(sysconfig.get_path("purelib"))
@@ -213,18 +214,9 @@ for file in sorted(code.rglob("*.py")):
         failed[module] = repr(failure)
 print(json.dumps([failed, len(sys.modules)]))
 """
-    variables = (
-        *("OWN_QUEUE_URL", "ORDER_QUEUE_URL", "LETTERS_BUCKET_NAME"),
-        *("TABLE_NAME", "ORDERS_BUS_NAME", "EMAIL_SENDER", "DEAD_LETTER_QUEUE_URL"),
-    )
-    powertools = {"POWERTOOLS_SERVICE_NAME": "test", "POWERTOOLS_METRICS_NAMESPACE": "test"}
-    tokens = {"JWT_ISSUER": "test", "JWT_AUDIENCE": "test", "JWT_JWKS_URL": "https://issuer.example/keys"}
-    rebuild = dict.fromkeys(["ARCHIVE_ARN", "ORDERS_BUS_ARN"], "test")
-    queues = {"DEAD_LETTER_QUEUES": "{}", "AWS_DEFAULT_REGION": "eu-west-1"}
-    environment = dict.fromkeys(variables, "test") | powertools | tokens | rebuild | queues
     paths = [str(local[package].code), str(local[package].layer / "python")]
     command = [sys.executable, "-I", "-S", "-B", "-c", program, *paths]
-    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, env=FUNCTION_ENVIRONMENT, check=True, capture_output=True, text=True)
     failed, imported = json.loads(done.stdout)
     assert failed == {}
     assert imported > 100
