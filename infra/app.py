@@ -9,22 +9,21 @@ import aws_cdk as cdk
 from aws_cdk import cx_api
 from constructs import Node
 
-from infra import bundle
-from infra.bundle import Package
 from infra.constructs.api.identity import TokenIssuer
 from infra.names import STACK_NAME
+from infra.package import Built, Package, PackageError, build_zips
 from infra.stack import OrderPipeline
 
 # Where an order e-mail comes from unless CDK's context says otherwise: `cdk deploy -c email_sender=...`
 EMAIL_SENDER = "orders@example.com"
 
 
-def synthesize(code: Mapping[Package, Path], outdir: Path, *, checks_tokens: bool = False) -> cx_api.CloudAssembly:
+def synthesize(packages: Mapping[Package, Built], outdir: Path, *, checks_tokens: bool = False) -> cx_api.CloudAssembly:
     """Synthesize the stack into the folder `outdir`.
 
-    `code` are the functions' packages, folders or zip files. With `checks_tokens` an authorizer function of ours checks
-    the user pool's tokens; CDK's context names another issuer: `cdk deploy -c jwt_issuer=... -c jwt_jwks_url=...
-    -c jwt_audience=...`, where several audiences are separated by spaces.
+    `packages` are what the functions run from, folders or zip files. With `checks_tokens` an authorizer function of
+    ours checks the user pool's tokens; CDK's context names another issuer: `cdk deploy -c jwt_issuer=...
+    -c jwt_jwks_url=... -c jwt_audience=...`, where several audiences are separated by spaces.
     """
     app = cdk.App(
         analytics_reporting=False,
@@ -34,7 +33,7 @@ def synthesize(code: Mapping[Package, Path], outdir: Path, *, checks_tokens: boo
     OrderPipeline(
         app,
         STACK_NAME,
-        code=code,
+        packages=packages,
         email_sender=app.node.try_get_context("email_sender") or EMAIL_SENDER,
         checks_tokens=checks_tokens,
         issuer=_issuer(app.node),
@@ -57,7 +56,11 @@ def _issuer(node: Node) -> TokenIssuer | None:
 
 def main() -> None:
     """Package the functions for AWS and synthesize, to where the CDK command line wants it or else into `cdk.out`."""
-    synthesize(bundle.zip_bundles("aws"), Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
+    try:
+        packages = build_zips("aws")
+    except PackageError as problem:
+        sys.exit(str(problem))
+    synthesize(packages, Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from handlers.table import keys
 from infra.names import in_template
 
 if TYPE_CHECKING:
-    from infra.bundle import Package
+    from infra.package import Package
 
 Bus = Literal["intake", "orders"]
 

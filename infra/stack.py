@@ -1,14 +1,12 @@
 """The stack: what `infra/functions.py` lists, around the table and the two buses."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ses as ses
 from constructs import Construct
 
-from infra.bundle import Package
 from infra.constructs.alarms import AlarmsTopic
 from infra.constructs.api.gateway import HttpApi
 from infra.constructs.api.identity import Identity, TokenIssuer
@@ -16,7 +14,7 @@ from infra.constructs.audit_copy import AuditCopy
 from infra.constructs.buses import IntakeBus, OrdersBus
 from infra.constructs.dead_letters_bucket import LettersBucket
 from infra.constructs.files_bucket import FilesBucket
-from infra.constructs.lambda_function import PipelineFunction
+from infra.constructs.lambda_function import LibrariesLayer, PipelineFunction
 from infra.constructs.orders_table import OrdersTable
 from infra.constructs.projection_rebuild import Rebuild
 from infra.constructs.queues import WorkQueue
@@ -24,13 +22,15 @@ from infra.constructs.saga import CANCELLATION, ORDER_SAGA, Saga
 from infra.constructs.triggers import feed, import_files, keep_letters, subscribe
 from infra.functions import AUTHORIZER, FUNCTIONS, DeadLetterFeed, FileDrop, Function, Subscription, TableFeed
 from infra.names import in_template
+from infra.package import Built, Package
 
 
 class OrderPipeline(Stack):
     """The order pipeline.
 
-    `code` are the functions' packages, `email_sender` the address that order e-mails come from. An authorizer function
-    checks the tokens of `issuer` if there is one, and with `checks_tokens` those of the pool; else the gateway does.
+    `packages` are what the functions run from, `email_sender` is the address that order e-mails come from. An
+    authorizer function checks the tokens of `issuer` if there is one, and with `checks_tokens` those of the pool; else
+    the gateway does.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class OrderPipeline(Stack):
         scope: Construct,
         construct_id: str,
         *,
-        code: Mapping[Package, Path],
+        packages: Mapping[Package, Built],
         email_sender: str,
         checks_tokens: bool,
         issuer: TokenIssuer | None,
@@ -46,7 +46,8 @@ class OrderPipeline(Stack):
         super().__init__(
             scope, construct_id, description="An event-sourced order pipeline", termination_protection=True
         )
-        self._code = code
+        self._packages = packages
+        self._layers = {package: LibrariesLayer(self, package, built.layer) for package, built in packages.items()}
         self._queues: dict[str, WorkQueue] = {}
         self._table = OrdersTable(self, "Table")
         self._intake = IntakeBus(self, "IntakeBus")
@@ -95,8 +96,7 @@ class OrderPipeline(Stack):
         alarms.tell_of_all(self)
 
     def _function(self, spec: Function, email_sender: str) -> PipelineFunction:
-        function = PipelineFunction(self, spec, self._code[spec.package], self._table)
-        self._output(f"{spec.name}FunctionName", function.function_name)
+        function = self._made(spec)
         match spec.trigger:
             case Subscription() as subscription:
                 bus = self._intake if subscription.bus == "intake" else self._orders
@@ -113,6 +113,12 @@ class OrderPipeline(Stack):
         if spec.sends_email:
             function.add_environment("EMAIL_SENDER", email_sender)
             function.allow(["ses:SendEmail"], [self._sender.email_identity_arn])
+        return function
+
+    def _made(self, spec: Function) -> PipelineFunction:
+        code, layer = self._packages[spec.package].code, self._layers[spec.package]
+        function = PipelineFunction(self, spec, code, layer, self._table)
+        self._output(f"{spec.name}FunctionName", function.function_name)
         return function
 
     def _api(
@@ -136,8 +142,7 @@ class OrderPipeline(Stack):
         self._output("OperationsClientId", identity.operations.user_pool_client_id)
 
     def _authorizer(self, issuer: TokenIssuer) -> PipelineFunction:
-        function = PipelineFunction(self, AUTHORIZER, self._code[AUTHORIZER.package], self._table)
-        self._output(f"{AUTHORIZER.name}FunctionName", function.function_name)
+        function = self._made(AUTHORIZER)
         function.add_environment("JWT_ISSUER", issuer.issuer)
         function.add_environment("JWT_JWKS_URL", issuer.jwks_url)
         function.add_environment("JWT_AUDIENCE", " ".join(issuer.audience))

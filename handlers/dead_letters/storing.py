@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import ClientError
 
@@ -101,7 +100,7 @@ class DeadLetterStorage:
         self._letters = letters
         self._sources = sources
 
-    def handle(self, event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+    def handle(self, event: dict[str, Any], _context: Any) -> queue_batches.BatchResponse:
         """Store the messages of a batch; one that fails comes again as long as its queue keeps it."""
 
         def take(record: SQSRecord) -> None:
@@ -111,4 +110,4 @@ class DeadLetterStorage:
             # Once too often rather than not at all: an alarm goes by it.
             count("DeadLetterStored", source=letter.source)
 
-        return queue_batches.process_for_ever(event, context, take)
+        return queue_batches.process_for_ever(event, take)

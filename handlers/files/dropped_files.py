@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from handlers.dead_letters import sending
@@ -53,7 +52,7 @@ class FileImports:
         self._order_queue = order_queue
         self._dead_letters = dead_letters
 
-    def handle(self, event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+    def handle(self, event: dict[str, Any], context: Any) -> queue_batches.BatchResponse:
         """Work until little time is left; then the message is sent once more, and its next delivery goes on.
 
         Where the function dies, the message comes again by itself.
@@ -77,4 +76,4 @@ class FileImports:
                     QueueUrl=self._own_queue, MessageBody=record.body, MessageAttributes=sending.identity(record)
                 )
 
-        return queue_batches.process(event, context, take, self._dead_letters)
+        return queue_batches.process(event, take, self._dead_letters)

@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.parser import parse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -50,8 +49,8 @@ def intake(accepted: Mapping[str, Callable[[Envelope], Any]], dead_letters: Dead
             raise Refused([RejectionReason(field="detail-type", message=message)])
         accept(envelope)
 
-    def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
-        return queue_batches.process(event, context, take, dead_letters)
+    def handler(event: dict[str, Any], _context: Any) -> queue_batches.BatchResponse:
+        return queue_batches.process(event, take, dead_letters)
 
     return observed(handler)
 

@@ -1,10 +1,11 @@
-"""Batches from a queue: each message succeeds or comes again by itself, until it is a dead letter that says why."""
+"""Batches from a queue: each message succeeds or comes again by itself, until it is a dead letter that says why.
+
+Powertools has a batch processor too; its import takes 40 ms of each cold start, for a loop of ten lines.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
@@ -13,13 +14,11 @@ from handlers.intake.validation import NotYet, Refused
 from handlers.runtime.observability import logger
 
 Take = Callable[[SQSRecord], None]
+BatchResponse = dict[str, list[dict[str, str]]]
+"""Which messages of a batch failed, as SQS reads it: {"batchItemFailures": [{"itemIdentifier": <message id>}]}."""
 
-_processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
-
-def process(
-    event: dict[str, Any], context: Any, take: Take, dead_letters: DeadLetterQueue
-) -> PartialItemFailureResponse:
+def process(event: dict[str, Any], take: Take, dead_letters: DeadLetterQueue) -> BatchResponse:
     """Take each message of an SQS event; returns those that failed, for SQS to deliver again.
 
     A message that is refused, or fails when it is delivered for the last time, goes to `dead_letters`
@@ -34,24 +33,23 @@ def process(
                 raise
             dead_letters.send(record, failure)
 
-    return process_for_ever(event, context, taken)
+    return process_for_ever(event, taken)
 
 
-def process_for_ever(event: dict[str, Any], context: Any, take: Take) -> PartialItemFailureResponse:
+def process_for_ever(event: dict[str, Any], take: Take) -> BatchResponse:
     """Take each message of an SQS event; returns those that failed, which come again as long as their queue keeps them.
 
     This is for what has no dead-letter queue behind it.
     """
-
-    def logged(record: SQSRecord) -> None:
+    failed = []
+    for record in map(SQSRecord, event["Records"]):
         logger.set_correlation_id(None)
         try:
             take(record)
         except Exception:
             logger.exception("message failed, it comes again", message_id=record.message_id)
-            raise
-
-    return process_partial_response(event=event, record_handler=logged, processor=_processor, context=context)
+            failed.append({"itemIdentifier": record.message_id})
+    return {"batchItemFailures": failed}
 
 
 def _may_succeed(record: SQSRecord, failure: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""One Lambda function with a role of its own."""
+"""One Lambda function with a role of its own, and the layer of libraries that it shares."""
 
 from pathlib import Path
 
@@ -12,17 +12,40 @@ from infra.constructs.orders_table import OrdersTable
 from infra.constructs.queues import DeadLetters
 from infra.constructs.template import created_after_policy, name_in_template
 from infra.functions import FileDrop, Function
-from infra.names import METRICS_NAMESPACE
+from infra.names import METRICS_NAMESPACE, in_template
+from infra.package.runtime import functions_python
+
+_ARCHITECTURE = lambda_.Architecture.ARM_64
+
+
+def _runtime() -> lambda_.Runtime:
+    return lambda_.Runtime(f"python{functions_python()}", lambda_.RuntimeFamily.PYTHON)
+
+
+class LibrariesLayer(lambda_.LayerVersion):
+    """The libraries of a package, in the folder or zip file `libraries`: uploaded again only when they change."""
+
+    def __init__(self, scope: Construct, package: str, libraries: Path) -> None:
+        super().__init__(
+            scope,
+            f"{in_template(package)}Libraries",
+            code=lambda_.Code.from_asset(str(libraries)),
+            compatible_runtimes=[_runtime()],
+            compatible_architectures=[_ARCHITECTURE],
+        )
 
 
 class PipelineFunction(lambda_.Function):
     """The function that `spec` describes, granted its rows of the table, its log group and its dead-letter queue.
 
-    `code` is where the function's package is: a folder or a zip file, uploaded once for all functions of the package.
+    `code` is our code of the function's package, a folder or a zip file, uploaded once for all functions of the
+    package; `layer` has the libraries.
     `dead_letters` is the queue for what it cannot handle, if it has one: it sends there itself, and says why.
     """
 
-    def __init__(self, scope: Construct, spec: Function, code: Path, table: OrdersTable) -> None:
+    def __init__(
+        self, scope: Construct, spec: Function, code: Path, layer: lambda_.ILayerVersion, table: OrdersTable
+    ) -> None:
         scope = Construct(scope, spec.name)
         self.spec = spec
         role = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
@@ -31,10 +54,11 @@ class PipelineFunction(lambda_.Function):
         super().__init__(
             scope,
             "Function",
-            runtime=lambda_.Runtime.PYTHON_3_13,
-            architecture=lambda_.Architecture.ARM_64,
+            runtime=_runtime(),
+            architecture=_ARCHITECTURE,
             handler=spec.handler,
             code=lambda_.Code.from_asset(str(code)),
+            layers=[layer],
             role=role,
             timeout=Duration.seconds(spec.timeout),
             memory_size=spec.memory,

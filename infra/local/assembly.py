@@ -1,6 +1,5 @@
 """The assembly that runs on this machine, kept in `build` and synthesized again only where its sources have changed."""
 
-import compileall
 import contextlib
 import fcntl
 import shutil
@@ -8,19 +7,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from py_compile import PycInvalidationMode
 
-from infra.bundle import digest
 from infra.local.deploy import DeploymentError
 from infra.local.emulator.process import BUILD, ROOT
+from infra.package.files import digest
 
 FOLDERS = ("events", "handlers", "infra", "statemachines")
 KINDS = ("json", "py", "toml")
 _SYNTHESIZE = """
 import pathlib, sys
-from infra import bundle
 from infra.app import synthesize
-synthesize(bundle.build_all("local"), pathlib.Path(sys.argv[1]), checks_tokens=True)
+from infra.package import build
+synthesize(build("local"), pathlib.Path(sys.argv[1]), checks_tokens=True)
 """
 
 
@@ -44,7 +42,7 @@ def assembly() -> Iterator[Path]:
 def _sources() -> str:
     """Tells apart whatever the assembly is made from: our code, the libraries as locked, and the interpreter."""
     own = [file for folder in FOLDERS for kind in KINDS for file in (ROOT / folder).rglob(f"*.{kind}")]
-    return digest([*own, ROOT / "pyproject.toml", ROOT / "uv.lock"], f"{sys.version} {sys.executable}")
+    return digest([*own, ROOT / "pyproject.toml", ROOT / "uv.lock"], ROOT, f"{sys.version} {sys.executable}")
 
 
 def _synthesize(folder: Path) -> None:
@@ -60,5 +58,3 @@ def _synthesize(folder: Path) -> None:
     )
     if done.returncode:
         raise DeploymentError(f"cannot synthesize:\n{done.stderr}")
-    # Else each of the functions' first processes compiles what it imports, many of them at once.
-    compileall.compile_dir(folder, quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)

@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.functions import API_STAGE, AUTHORIZER, FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, HOST, REGION, Emulator
-from infra.local.transform import Template, code_folders, for_emulator, of_type, package
+from infra.local.transform import Template, for_emulator, of_type, packages
 from infra.names import STACK_NAME
 
 BUCKET = "deployment"
@@ -25,8 +25,8 @@ def deploy(emulator: Emulator, assembly: Path) -> dict[str, str]:
     template: Template = json.loads((assembly / f"{STACK_NAME}.template.json").read_text(encoding="utf-8"))
     s3 = emulator.client("s3")
     s3.create_bucket(Bucket=BUCKET)
-    for key, folder in code_folders(assembly, STACK_NAME).items():
-        s3.put_object(Bucket=BUCKET, Key=key, Body=package(folder))
+    for key, body in packages(assembly, STACK_NAME, template).items():
+        s3.put_object(Bucket=BUCKET, Key=key, Body=body)
     local = for_emulator(template, BUCKET, emulator.endpoint)
     s3.put_object(Bucket=BUCKET, Key=TEMPLATE_KEY, Body=json.dumps(local).encode())
     emulator.client("cloudformation").create_stack(

@@ -74,7 +74,8 @@ def error(problem: Exception) -> dict[str, Any]:
 def main() -> None:
     """Import the handler, then answer one event after the other."""
     api = RuntimeApi()
-    sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
+    root = os.environ["LAMBDA_TASK_ROOT"]
+    sys.path[:0] = [root, f"{root}/opt/python"]  # as on AWS, where layers are in /opt
     module, _, name = os.environ["_HANDLER"].rpartition(".")
     try:
         handler = getattr(importlib.import_module(module), name)

@@ -22,6 +22,9 @@ WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 # It does not say what is wrong with a body.
 WHAT_IS_WRONG = ("$context.error.validationErrorString", "$context.error.message")
 
+# Functions of the runtime `provided` get no layers, so what is in one is in the function's package.
+LAYER = "AWS::Lambda::LayerVersion"
+
 Template = dict[str, Any]
 
 
@@ -32,7 +35,7 @@ def for_emulator(template: Template, bucket: str, endpoint: str) -> Template:
     """
     local = copy.deepcopy(template)
     for name, resource in template["Resources"].items():
-        if resource["Type"] in REFUSED_TYPES:
+        if resource["Type"] in {*REFUSED_TYPES, LAYER}:
             del local["Resources"][name]
     for resource in local["Resources"].values():
         _adapt(resource)
@@ -44,6 +47,7 @@ def for_emulator(template: Template, bucket: str, endpoint: str) -> Template:
     for function in of_type(local, "AWS::Lambda::Function"):
         function["Runtime"] = "provided.al2023"
         function["Code"]["S3Bucket"] = bucket
+        function.pop("Layers", None)
         keys = function["Environment"]["Variables"].get("JWT_JWKS_URL")
         if keys:
             _serve_keys_from(endpoint, keys)
@@ -55,13 +59,17 @@ def of_type(template: Template, resource_type: str) -> list[dict[str, Any]]:
     return [resource["Properties"] for resource in template["Resources"].values() if resource["Type"] == resource_type]
 
 
-def package(folder: Path) -> bytes:
-    """The zip file of the functions' package in `folder`, with the runtime that starts it on this machine."""
+def package(code: Path, *layers: Path) -> bytes:
+    """The zip file of a package for this machine: our code, `opt/` with what its layers hold, and the runtime.
+
+    `code` and `layers` are folders.
+    """
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                archive.write(path, path.relative_to(folder))
+        for folder, inside in ((code, ""), *((layer, "opt") for layer in layers)):
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    archive.write(path, inside / path.relative_to(folder))
         # Isolated, and without site-packages: the function sees what is in its package and nothing else.
         start = f'#!/bin/sh\nexec "{sys.executable}" -I -S "$LAMBDA_TASK_ROOT/local_runtime.py"\n'
         archive.writestr("bootstrap", start)
@@ -69,8 +77,22 @@ def package(folder: Path) -> bytes:
     return data.getvalue()
 
 
-def code_folders(assembly: Path, stack: str) -> dict[str, Path]:
-    """The folders in the assembly that hold the functions' packages, by the key that the template has for each."""
+def packages(assembly: Path, stack: str, template: Template) -> dict[str, bytes]:
+    """The zip files of the functions' packages, by the key that the template has for the code of each."""
+    folders = _folders(assembly, stack)
+    layers = {
+        name: folders[resource["Properties"]["Content"]["S3Key"]]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == LAYER
+    }
+    made_of = {
+        function["Code"]["S3Key"]: tuple(layers[layer["Ref"]] for layer in function.get("Layers", ()))
+        for function in of_type(template, "AWS::Lambda::Function")
+    }
+    return {key: package(folders[key], *parts) for key, parts in made_of.items()}
+
+
+def _folders(assembly: Path, stack: str) -> dict[str, Path]:
     assets = json.loads((assembly / f"{stack}.assets.json").read_text(encoding="utf-8"))
     return {
         destination["objectKey"]: assembly / asset["source"]["path"]

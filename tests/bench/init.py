@@ -1,73 +1,108 @@
 """How long a function takes to start, and how large its package is."""
 
+import hashlib
 import json
 import os
 import statistics
 import subprocess
 import sys
 import sysconfig
+import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infra import bundle
 from infra.functions import AUTHORIZER, FUNCTIONS
+from infra.package import Built, build_zips
+from tests.builders.function_environment import FUNCTION_ENVIRONMENT
 
 _ROUNDS = 10
 _PROGRAM = """
 import importlib, sys, time
-sys.path.insert(0, sys.argv[1])
+module, *sys.path[:0] = sys.argv[1:]
 started = time.process_time()
-importlib.import_module(sys.argv[2])
+importlib.import_module(module)
 print((time.process_time() - started) * 1000)
 """
-_ENVIRONMENT = {
-    "AWS_REGION": "eu-west-1",
-    "AWS_DEFAULT_REGION": "eu-west-1",
-    "AWS_ACCESS_KEY_ID": "bench",
-    "AWS_SECRET_ACCESS_KEY": "bench",
-    "TABLE_NAME": "orders",
-    "ORDERS_BUS_NAME": "orders",
-    "ORDERS_BUS_ARN": "arn:aws:events:eu-west-1:000000000000:event-bus/orders",
-    "ARCHIVE_ARN": "arn:aws:events:eu-west-1:000000000000:archive/orders",
-    "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/000000000000/dead-letters",
-    "EMAIL_SENDER": "orders@example.com",
-    "JWT_ISSUER": "https://issuer.example.com",
-    "JWT_AUDIENCE": "shop",
-    "JWT_JWKS_URL": "https://issuer.example.com/keys",
-    "POWERTOOLS_SERVICE_NAME": "bench",
-    "POWERTOOLS_METRICS_NAMESPACE": "OrderPipeline",
-}
 
 
 def measure() -> dict[str, float]:
-    """``init_ms.<function>`` and ``init_ms.boto3``, a cold import each in a fresh process; ``package_bytes`` too.
+    """``init_ms.<function>`` and ``init_ms.boto3``, a cold import each in a fresh process, and what is uploaded.
 
-    A function is imported from its unpacked package, its clients created; boto3 from the ordinary installation. Each is
-    the median of ten, taken in turns so that all meet the same machine, after one round that compiles everything. The
-    milliseconds are the processor's: an import waits for nothing, and what else the machine does is not its time.
+    A function is imported as on AWS, its clients created: from its layer and code as zipped, unpacked and read-only,
+    with no bytecode kept elsewhere; boto3 from the ordinary installation, with bytecode that a first round makes. Each
+    is the median of ten, taken in turns so that all meet the same machine. The milliseconds are the processor's: an
+    import waits for nothing, and what else the machine does is not its time.
+
+    ``package_bytes`` are layer and code, zipped for AWS, of the package that most functions share, ``code_bytes`` its
+    code alone; ``.api`` are those of the package behind the HTTP API.
+
+    Raises:
+        RuntimeError: starting functions changed the files that they start from.
     """
-    local = bundle.build_all("local")
-    subjects = {
-        function.key: (local[function.package], function.handler.rpartition(".")[0])
-        for function in (*FUNCTIONS, AUTHORIZER)
+    built = build_zips("aws")
+    main, api = built["main"], built["api"]
+    return {
+        **_init_ms(),
+        "package_bytes": _size(main.layer) + _size(main.code),
+        "package_bytes.api": _size(api.layer) + _size(api.code),
+        "code_bytes": _size(main.code),
+        "code_bytes.api": _size(api.code),
     }
-    subjects["boto3"] = (Path(sysconfig.get_path("purelib")), "boto3")
-    with TemporaryDirectory() as bytecode:
-        rounds = [
-            {key: _import_ms(folder, module, bytecode) for key, (folder, module) in subjects.items()}
-            for _ in range(1 + _ROUNDS)
-        ]
-    medians = {f"init_ms.{key}": statistics.median(taken[key] for taken in rounds[1:]) for key in subjects}
-    functions, api = (bundle.zip_bundle("aws", package).stat().st_size for package in bundle.PACKAGES)
-    return {**medians, "package_bytes": functions, "package_bytes.api": api}
 
 
-def _import_ms(folder: Path, module: str, bytecode: str) -> float:
-    """One import by an interpreter that sees the folder and the standard library alone."""
-    interpreter = [sys.executable, "-I", "-S", "-X", f"pycache_prefix={bytecode}"]
-    environment = {"PATH": os.environ["PATH"], **_ENVIRONMENT}
+def _size(archive: Path) -> int:
+    return archive.stat().st_size
+
+
+def _init_ms() -> dict[str, float]:
+    with TemporaryDirectory() as scratch:
+        deployed, bytecode = Path(scratch, "deployed"), Path(scratch, "bytecode")
+        paths = {package: _unpacked(built, deployed / package) for package, built in build_zips("local").items()}
+        before = _contents(deployed)
+        of_boto3 = ["boto3", sysconfig.get_path("purelib")]
+        _import_ms(f"-Xpycache_prefix={bytecode}", *of_boto3)
+        commands = {
+            **{each.key: ["-B", _module(each.handler), *paths[each.package]] for each in (*FUNCTIONS, AUTHORIZER)},
+            "boto3": [f"-Xpycache_prefix={bytecode}", *of_boto3],
+        }
+        rounds = [{key: _import_ms(*command) for key, command in commands.items()} for _ in range(_ROUNDS)]
+        if _contents(deployed) != before:
+            raise RuntimeError(f"starting functions changed what they start from, in {deployed}")
+        for folder in deployed.rglob("*/"):
+            folder.chmod(0o755)
+    return {f"init_ms.{key}": statistics.median(taken[key] for taken in rounds) for key in commands}
+
+
+def _module(handler: str) -> str:
+    return handler.rpartition(".")[0]
+
+
+def _unpacked(built: Built, folder: Path) -> list[str]:
+    """Where Python finds our code and the libraries of a package, unpacked below `folder` and read-only."""
+    for archive, into in ((built.code, folder / "task"), (built.layer, folder / "opt")):
+        with zipfile.ZipFile(archive) as content:
+            content.extractall(into)
+    for path in folder.rglob("*"):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    return [str(folder / "task"), str(folder / "opt" / "python")]
+
+
+def _contents(folder: Path) -> str:
+    """Tells apart the names and contents of everything in a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        digest.update(f"{path} ".encode() + (path.read_bytes() if path.is_file() else b""))
+    return digest.hexdigest()
+
+
+def _import_ms(option: str, module: str, *paths: str) -> float:
+    """One import by an interpreter that sees these paths and the standard library alone."""
     done = subprocess.run(
-        [*interpreter, "-c", _PROGRAM, folder, module], env=environment, check=True, capture_output=True, text=True
+        [sys.executable, "-I", "-S", option, "-c", _PROGRAM, module, *paths],
+        env={"PATH": os.environ["PATH"], **FUNCTION_ENVIRONMENT},
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return float(done.stdout)
 

@@ -17,15 +17,16 @@ import pytest
 from handlers.projections.engine.generations import Generations, GenerationStore
 from handlers.projections.order_fold import fold
 from handlers.table.event_store import recorded
-from infra import bundle
 from infra.local.pipeline import Pipeline
 from infra.local.runner.evidence import read_emails
 from infra.local.transform import package
+from infra.package import build
 from tests.builders.shops import ORDER, Shop
 from tests.e2e.conftest import eventually
 
 BEFORE, AFTER = '"total": placed.total,', '"total": placed.total * 2,'
 CODE = "handlers/projections/order_fold.py"
+BYTECODE = "handlers/projections/__pycache__/order_fold."
 TOTAL = 900
 ORDERS = 12
 PAUSE_SECONDS = 0.4
@@ -35,13 +36,16 @@ Walk = Mapping[str, int]
 
 
 def code(change: Callable[[str], str] = lambda text: text) -> bytes:
-    """The functions' package, with the order view's fold changed."""
+    """The functions' package, with the order view's fold changed, and without the bytecode of what it was."""
+    built = build("local")["main"]
     changed = io.BytesIO()
     with (
-        zipfile.ZipFile(io.BytesIO(package(bundle.build("local")))) as original,
+        zipfile.ZipFile(io.BytesIO(package(built.code, built.layer))) as original,
         zipfile.ZipFile(changed, "w") as target,
     ):
         for entry in original.infolist():
+            if entry.filename.startswith(BYTECODE):
+                continue
             content = original.read(entry)
             target.writestr(entry, change(content.decode()).encode() if entry.filename == CODE else content)
     return changed.getvalue()

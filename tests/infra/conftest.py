@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from infra.app import synthesize
-from infra.bundle import PACKAGES, Package
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.local.pipeline import Pipeline, pipeline
+from infra.package import PACKAGES, Built, Package
 from tests.infra.template import Template, synthesized
 
 # Does what the event says, so that a test sees how the runtime carries it.
@@ -29,29 +29,35 @@ def handler(event, context):
             return known | {"remaining": context.get_remaining_time_in_millis()}
         case "environment":
             return {"path": sys.path, "environment": dict(os.environ), "pid": os.getpid()}
+        case "library":
+            import library
+            return library.__file__
 """
 
 
 @pytest.fixture(scope="session")
-def code(tmp_path_factory: pytest.TempPathFactory) -> dict[Package, Path]:
-    folders = {package: tmp_path_factory.mktemp(package) for package in PACKAGES}
+def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[Package, Built]:
+    made = {package: Built(tmp_path_factory.mktemp("layer"), tmp_path_factory.mktemp("code")) for package in PACKAGES}
+    for built in made.values():
+        (built.layer / "python").mkdir()
+        (built.layer / "python" / "library.py").touch()
     for function in (*FUNCTIONS, AUTHORIZER):
-        module = folders[function.package].joinpath(*function.handler.split(".")[:-1]).with_suffix(".py")
+        module = made[function.package].code.joinpath(*function.handler.split(".")[:-1]).with_suffix(".py")
         module.parent.mkdir(parents=True, exist_ok=True)
         module.write_text(STAND_IN)
-    return folders
+    return made
 
 
 @pytest.fixture(scope="session")
-def template(code: dict[Package, Path], tmp_path_factory: pytest.TempPathFactory) -> Template:
+def template(packages: dict[Package, Built], tmp_path_factory: pytest.TempPathFactory) -> Template:
     """The template for AWS: the gateway checks the tokens of the user pool."""
-    return synthesized(Path(synthesize(code, tmp_path_factory.mktemp("cdk.out")).directory))
+    return synthesized(Path(synthesize(packages, tmp_path_factory.mktemp("cdk.out")).directory))
 
 
 @pytest.fixture(scope="session")
-def assembly(code: dict[Package, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def assembly(packages: dict[Package, Built], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What runs on one machine: a function of ours checks the tokens of the user pool."""
-    return Path(synthesize(code, tmp_path_factory.mktemp("cdk.out"), checks_tokens=True).directory)
+    return Path(synthesize(packages, tmp_path_factory.mktemp("cdk.out"), checks_tokens=True).directory)
 
 
 @pytest.fixture(scope="session")

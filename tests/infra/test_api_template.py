@@ -11,12 +11,12 @@ from pydantic import BaseModel
 
 from handlers.api.requests import CancellationRequest, OrderRequest
 from infra.app import _issuer
-from infra.bundle import Package
 from infra.constructs.api import gateway, mapping
 from infra.constructs.api.identity import TokenIssuer
 from infra.constructs.api.json_schema import draft4
 from infra.functions import AUTHORIZER
 from infra.local.transform import for_emulator
+from infra.package import Built, Package
 from infra.stack import OrderPipeline
 from tests.builders.api_routes import OPEN, OPERATIONS
 from tests.infra.template import Properties, Template, listed, synthesized, target_of
@@ -307,7 +307,7 @@ def test_another_issuer_is_named_in_whole_or_not_at_all() -> None:
 
 def test_another_issuers_tokens_are_checked_and_another_schema_is_deployed(
     checking: Template,
-    code: dict[Package, Path],
+    packages: dict[Package, Built],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -317,7 +317,7 @@ def test_another_issuers_tokens_are_checked_and_another_schema_is_deployed(
     OrderPipeline(
         app,
         "OrderPipeline",
-        code=code,
+        packages=packages,
         email_sender="orders@example.com",
         checks_tokens=False,
         issuer=issuer,

@@ -117,8 +117,10 @@ def test_a_refusal_leaves_the_process_alive_and_a_crash_does_not(deployed: Pipel
 
 def test_a_function_sees_its_package_and_no_other_library(deployed: Pipeline) -> None:
     answer, _ = invoke(deployed, "order_view", do="environment")
-    first, *others = answer["path"]
+    first, second, *others = answer["path"]
     assert first == answer["environment"]["LAMBDA_TASK_ROOT"]
+    assert second == f"{first}/opt/python"
+    assert invoke(deployed, "order_view", do="library") == (f"{second}/library.py", False)
     assert not any("site-packages" in path for path in others)
     assert answer["environment"]["AWS_ENDPOINT_URL"] == deployed.endpoint
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from events.streams import PUBLISHED
-from infra.bundle import PACKAGES
 from infra.functions import FUNCTIONS, DeadLetterFeed, FileDrop, TableFeed
 from infra.names import in_template
+from infra.package import PACKAGES
+from infra.package.runtime import building_python
 from tests.infra.template import Template, listed, target_of
 
 NO_REPLAY = [{"exists": False}]
@@ -322,7 +323,7 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
     assert set(functions) == {function.name for function in FUNCTIONS}
     for function in FUNCTIONS:
         made = functions[function.name]
-        assert (made["Runtime"], made["Architectures"]) == ("python3.13", ["arm64"])
+        assert (made["Runtime"], made["Architectures"]) == (f"python{building_python()}", ["arm64"])
         assert (made["Handler"], made["Timeout"], made["MemorySize"]) == (
             function.handler,
             function.timeout,
@@ -341,8 +342,17 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["ARCHIVE_ARN", "ORDERS_BUS_ARN"] if function.rebuilds else []),
             *(["OWN_QUEUE_URL", "ORDER_QUEUE_URL"] if isinstance(function.trigger, FileDrop) else []),
         }
-    packages = {(function.package, str(functions[function.name]["Code"])) for function in FUNCTIONS}
-    assert len(packages) == len({code for _, code in packages}) == len(PACKAGES)
+
+
+def test_functions_of_a_package_share_its_code_and_its_one_layer(template: Template) -> None:
+    functions, layers = template.of_type("AWS::Lambda::Function"), template.of_type("AWS::Lambda::LayerVersion")
+    shared = {(each.package, *map(str, map(functions[each.name].get, ("Code", "Layers")))) for each in FUNCTIONS}
+    packages, codes, used = zip(*shared, strict=True)
+    assert len(shared) == len(set(packages)) == len(set(codes)) == len(set(used)) == len(PACKAGES)
+    assert {str([{"Ref": layer}]) for layer in layers} == set(used)
+    for layer in layers.values():
+        assert layer["CompatibleRuntimes"] == [f"python{building_python()}"]
+        assert layer["CompatibleArchitectures"] == ["arm64"]
 
 
 def test_dead_letters_go_to_the_queue_behind_the_function(template: Template) -> None:

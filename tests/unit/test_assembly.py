@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from infra import bundle
 from infra.local import assembly as assemblies
 from infra.local.assembly import assembly
 from infra.local.deploy import DeploymentError
@@ -24,8 +23,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("1")
     (tmp_path / "pyproject.toml").touch()
-    for module in (assemblies, bundle):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(assemblies, "ROOT", tmp_path)
     monkeypatch.setattr(assemblies, "BUILD", tmp_path / "build")
     monkeypatch.setattr(assemblies, "_SYNTHESIZE", SYNTHESIZE)
     return tmp_path

@@ -1,0 +1,13 @@
+"""`python -m infra.package` builds and zips the packages for AWS, and says how large they are."""
+
+import sys
+
+from infra.package import PackageError, build_zips
+
+try:
+    packages = build_zips("aws")
+except PackageError as problem:
+    sys.exit(str(problem))
+for built in packages.values():
+    for archive in (built.layer, built.code):
+        print(f"{archive}: {archive.stat().st_size:,} bytes")
