@@ -3,7 +3,7 @@
 import re
 
 MAX_DIGITS = 18
-"""How many digits an amount may have in its smallest unit, leading zeros not counted: every JSON reader takes so many."""
+"""How many digits an amount may have in its smallest unit, leading zeros not counted. Every JSON reader takes these."""
 
 _PLAIN = re.compile(r"([+-]?)(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?")
 

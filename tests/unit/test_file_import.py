@@ -205,16 +205,9 @@ def test_one_cell_that_is_no_price_rejects_its_order_and_the_others_are_sent(wor
     report = world.report("uci/a.csv")
     [rejection] = report["rejected"]
     assert (report["accepted"], report["rejected_count"], report["error"]) == (2, 1, None)
-    assert (rejection["order_id"], rejection["reasons"]) == (
-        "2",
-        [
-            {
-                "message": "UnitPrice is '1e999999': write it in plain digits, as in 12.50",
-                "row": 3,
-                "field": "unit_price",
-            }
-        ],
-    )
+    message = "UnitPrice is '1e999999': write it in plain digits, as in 12.50"
+    assert rejection["order_id"] == "2"
+    assert rejection["reasons"] == [{"message": message, "row": 3, "field": "unit_price"}]
 
 
 @pytest.mark.parametrize(
@@ -245,11 +238,8 @@ def test_a_file_that_breaks_is_imported_up_to_there_but_for_the_order_that_it_br
 
 def test_a_report_lists_the_first_rejections_and_reasons_and_counts_them_all(world: World) -> None:
     with patch.object(progress, "MAX_LISTED", 2), patch.object(progress, "MAX_REASONS", 3):
-        world.deliver(
-            world.drop(
-                "uci/a.csv", HEADER + row("1", quantity="x") * 5 + row("2", quantity="x") + row("3", quantity="x")
-            )
-        )
+        one, *others = (row(order_id, quantity="x") for order_id in "123")
+        world.deliver(world.drop("uci/a.csv", HEADER + one * 5 + "".join(others)))
     report = world.report("uci/a.csv")
     assert report["rejected_count"] == 3
     assert [(each["order_id"], len(each["reasons"]), each["reason_count"]) for each in report["rejected"]] == [
