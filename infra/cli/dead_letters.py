@@ -95,7 +95,7 @@ def redrive(
 def _letters(pipeline: Connection) -> StoredLetters:
     from handlers.dead_letters.stored import StoredLetters  # noqa: PLC0415 - see the package
 
-    return StoredLetters(pipeline.client("s3"), pipeline.outputs["LettersBucketName"])
+    return StoredLetters(pipeline.client("s3"), pipeline.outputs["DeadLetterBucketName"])
 
 
 def _keys(letters: StoredLetters, letter_id: str) -> list[str]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.functions import API_STAGE, FUNCTIONS
+from infra.functions import FUNCTIONS
 from infra.local.assembly import assembly as ours
 from infra.local.deploy import deploy, outputs_of
 from infra.local.emulator import process as emulators
 from infra.local.emulator.process import Emulator
+from infra.names import API_STAGE
 
 _NAMES = {function.key: function.name for function in FUNCTIONS}
 
@@ -71,16 +72,12 @@ class Pipeline:
 
     def dead_letters_url(self, key: str) -> str:
         """The dead-letter queue of that function."""
-        return self.outputs[f"{_NAMES[key]}DeadLettersUrl"]
+        return self.outputs[f"{_NAMES[key]}DeadLetterQueueUrl"]
 
     @property
     def all_queue_urls(self) -> dict[str, str]:
-        """Every queue there is, by its name in the outputs: `OrderIntakeQueue`, `OrderIntakeDeadLetters`."""
-        return {
-            name.removesuffix("Url"): url
-            for name, url in self.outputs.items()
-            if name.endswith(("QueueUrl", "DeadLettersUrl"))
-        }
+        """Every queue there is, by its name in the outputs: `OrderIntakeQueue`, `OrderIntakeDeadLetterQueue`."""
+        return {name.removesuffix("Url"): url for name, url in self.outputs.items() if name.endswith("QueueUrl")}
 
 
 @contextlib.contextmanager

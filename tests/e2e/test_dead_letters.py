@@ -44,7 +44,7 @@ def broken_intake(doors: Pipeline) -> Iterator[None]:
 
 @pytest.fixture
 def letters(doors: Pipeline) -> StoredLetters:
-    return StoredLetters(doors.client("s3"), doors.outputs["LettersBucketName"])
+    return StoredLetters(doors.client("s3"), doors.outputs["DeadLetterBucketName"])
 
 
 def test_letters_of_a_broken_consumer_are_kept_and_after_the_mend_leave_nothing_behind(

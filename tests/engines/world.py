@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
+from infra.function_spec import PublishEvents, SendEmail, Tasks
 from infra.functions import FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, REGION, Emulator
 from tests.engines.in_process import (
@@ -77,7 +78,7 @@ class World:
                 answer = self.functions.invoke(key, event)
             except Exception as refusal:
                 name = type(refusal).__name__
-                if name not in _TRIED_AGAIN and _FUNCTIONS[key].saga_placeholder:
+                if name not in _TRIED_AGAIN and _FUNCTIONS[key].trigger == Tasks():
                     return name
             else:
                 if not _FUNCTIONS[key].queued or not answer["batchItemFailures"]:
@@ -98,9 +99,13 @@ class World:
     def left(self, key: str) -> Left:
         """What a function left behind since the last look. Where it may send nothing, nobody looks."""
         function = _FUNCTIONS[key]
-        events = [json.loads(message["Body"]) for message in self._drain("bus")] if function.publishes else []
-        letters = self._drain("dead_letters") if function.dead_letters else []
-        sent, self._sent = self._sent, self._emails() if function.sends_email else self._sent
+        events = (
+            [json.loads(message["Body"]) for message in self._drain("bus")]
+            if PublishEvents() in function.grants
+            else []
+        )
+        letters = self._drain("dead_letters") if function.has_dead_letter_queue else []
+        sent, self._sent = self._sent, self._emails() if SendEmail() in function.grants else self._sent
         self._there = self.table.items()
         return Left(
             table=frozenset(_MESSAGE_ID.sub("", stable(item)) for item in self._there.values()),

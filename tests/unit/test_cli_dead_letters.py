@@ -48,7 +48,7 @@ def slept(environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[f
         aws.s3().create_bucket(Bucket=BUCKET)
         urls = {name: aws.sqs().create_queue(QueueName=name)["QueueUrl"] for name in ("intake", "view")}
         outputs = {
-            "LettersBucketName": BUCKET,
+            "DeadLetterBucketName": BUCKET,
             "OrderIntakeQueueUrl": urls["intake"],
             "OrderViewQueueUrl": urls["view"],
         }

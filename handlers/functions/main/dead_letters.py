@@ -7,6 +7,6 @@ from handlers.functions.resources import event_store, setting
 from handlers.runtime import aws
 from handlers.runtime.observability import observed
 
-letters = Letters(aws.s3(), setting("LETTERS_BUCKET_NAME"))
+letters = Letters(aws.s3(), setting("DEAD_LETTER_BUCKET_NAME"))
 sources = {queue: source for source, queue in json.loads(setting("DEAD_LETTER_QUEUES")).items()}
 handler = observed(DeadLetterStorage(event_store(), letters, sources).handle)

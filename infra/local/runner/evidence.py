@@ -23,7 +23,7 @@ def read_table(pipeline: Pipeline) -> Table:
 
 def read_dead_letters(pipeline: Pipeline, but: Container[str] = ()) -> dict[str, DeadLetter]:
     """The open letters by their keys, less those with the keys in ``but``."""
-    letters = StoredLetters(pipeline.client("s3"), pipeline.outputs["LettersBucketName"])
+    letters = StoredLetters(pipeline.client("s3"), pipeline.outputs["DeadLetterBucketName"])
     return {
         key: DeadLetter(letter.source, _detail(letter.body), letter.reasons)
         for key, letter in letters.read_all(key for key in letters.open() if key not in but)
