@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from events.envelope import Recorded
 from events.model import DomainEvent
-from handlers.projections.counter_items import CounterViews, numbers
+from handlers.projections.counter_items import CounterViews
 from handlers.projections.engine.increments import Chunk, CounterKey, History, Increments, chunks, transactions
 from handlers.projections.engine.projection import Count, Item, LogBehind, Position, by_stream
 from handlers.table import keys
 from handlers.table.batch_reading import items
+from handlers.table.codec import decode, encode, numbers
 from handlers.table.event_store import EventStore, Throttled, throttling
 from handlers.table.keys import Key
 
@@ -68,7 +69,8 @@ class Counting:
     def applied_events(self, item: Item) -> Iterator[Position]:
         """The event that a marker is about; a counter names none."""
         if not Key.of(item).pk.startswith(self.views.prefix):
-            yield item["stream"]["S"], int(item["version"]["N"])
+            marker = decode(item)
+            yield marker["stream"], marker["version"]
 
     def stored_counts(self, item: Item) -> Iterator[Count]:
         """The counters in an item; a marker has none."""
@@ -129,7 +131,7 @@ class CountingProjection:
         wrong = (
             chunk.position[0]
             for chunk in expected
-            if markers.get(chunk.marker, {}).get("content", {}).get("S") != chunk.content
+            if decode(markers.get(chunk.marker, {})).get("content") != chunk.content
         )
         return list(dict.fromkeys(wrong))
 
@@ -185,9 +187,7 @@ class CountingProjection:
         stream, version = chunk.position
         item = {
             **chunk.marker.attributes,
-            "stream": {"S": stream},
-            "version": {"N": str(version)},
-            "content": {"S": chunk.content},
+            **encode({"stream": stream, "version": version, "content": chunk.content}),
         }
         return {
             "Put": {"TableName": self._store.table, "Item": item, "ConditionExpression": "attribute_not_exists(PK)"}
@@ -206,7 +206,7 @@ class CountingProjection:
                     "Key": keys.counter(f"{self._counting.views.prefix}{key.view}", generation, key.detail).attributes,
                     "UpdateExpression": "ADD " + ", ".join(f"#{name} :{name}" for name in counters),
                     "ExpressionAttributeNames": {f"#{name}": name for name in counters},
-                    "ExpressionAttributeValues": {f":{name}": {"N": str(number)} for name, number in counters.items()},
+                    "ExpressionAttributeValues": encode({f":{name}": number for name, number in counters.items()}),
                 }
             }
 
