@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from handlers.projections.rebuild.messages import STEP
 from handlers.projections.registry import PROJECTIONS
 from infra.functions import FUNCTIONS
 from tests.engines.rebuild_machine import Machine
@@ -42,6 +43,14 @@ def test_a_fault_of_ours_is_retried_for_hours_and_a_bug_ends_it_at_once(name: st
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_outlives_its_function(name: str) -> None:
     assert TASKS[name]["TimeoutSeconds"] > REBUILD.timeout
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_sends_the_fields_of_its_steps_message(name: str) -> None:
+    schema = STEP.json_schema()
+    message = schema["discriminator"]["mapping"][TASKS[name]["Parameters"]["step"]].rpartition("/")[2]
+    sent = {field.removesuffix(".$") for field in TASKS[name]["Parameters"]}
+    assert sent == schema["$defs"][message]["properties"].keys()
 
 
 def test_writers_that_know_nothing_of_a_change_have_ended_before_the_next_step() -> None:
