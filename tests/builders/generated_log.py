@@ -32,9 +32,9 @@ from handlers.projections.order_fold import fold
 from handlers.runtime import aws
 from handlers.table.event_store import EventStore
 from infra.local.runner.generator import generate
+from tests.builders.environment import TABLE
 from tests.builders.samples import START, image, record
 from tests.engines.memory_table import Key, Memory
-from tests.unit import TABLE
 
 STORE = EventStore(aws.dynamodb(), TABLE)
 """The store of every function: they share a client."""

@@ -15,8 +15,8 @@ from events.envelope import Recorded, event_id
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
 from handlers.table.event_store import ConditionsFailed, Conflict, EventStore, New, Throttled, recorded
+from tests.builders.environment import TABLE
 from tests.builders.samples import calls, image, items, line, placed, told
-from tests.unit import TABLE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef

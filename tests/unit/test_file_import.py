@@ -27,8 +27,8 @@ from handlers.ordering import order_requests as order_intake
 from handlers.runtime import aws
 from handlers.table import retrying
 from handlers.table.event_store import EventStore
+from tests.builders.environment import ENVIRONMENT, TABLE
 from tests.builders.samples import CONTEXT, order
-from tests.unit import ENVIRONMENT, TABLE
 
 BUCKET = "files"
 ROWS = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"

@@ -16,6 +16,7 @@ from handlers.notification.order_emails import email, money, notify
 from handlers.notification.sending import NotSent
 from handlers.ordering.refusals import OrderNotFound
 from handlers.table.event_store import EventStore, Throttled
+from tests.builders.environment import SENDER
 from tests.builders.mail import sent, ses, verified_sender
 from tests.builders.samples import (
     CONTEXT,
@@ -32,7 +33,6 @@ from tests.builders.samples import (
     sqs,
     told,
 )
-from tests.unit import SENDER
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from handlers.notification.sending import NotSent
 from handlers.notification.welcome_email import welcome
 from handlers.ordering.refusals import OrderNotFound
 from handlers.table.event_store import EventStore, Throttled
+from tests.builders.environment import SENDER
 from tests.builders.mail import sent, ses, verified_sender
 from tests.builders.samples import (
     CONTEXT,
@@ -37,7 +38,6 @@ from tests.builders.samples import (
     sqs,
     told,
 )
-from tests.unit import SENDER
 
 CUSTOMER = streams.customer("c1")
 
