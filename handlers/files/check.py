@@ -26,9 +26,10 @@ def _by_row(reasons: Sequence[RejectionReason], order: FileOrder) -> list[Reason
 
 
 def _reason(reason: RejectionReason, order: FileOrder) -> Reason:
-    """The reason with the row it is about, in place of the number of a line."""
+    """The reason with the row it is about, in place of the number of a line, and what is known of the cell."""
     match reason.field.split(".", 2):
         case ["lines", number, *rest] if order.line_rows and number.isdecimal():
-            return Reason(reason.message, order.line_rows[int(number)], ".".join(rest))
+            cell = order.line_rows[int(number)], ".".join(rest)
+            return Reason(order.wrong_cells.get(cell, reason.message), *cell)
     row = order.first_row if order.first_row == order.last_row else None
     return Reason(reason.message, row, reason.field)

@@ -1,23 +1,23 @@
 """Profiles: how the columns of a CSV file become submissions.
 
-Nothing is filtered and nothing corrected: a credit note keeps its negative quantities, a quantity that is no number is
-the text it is. What becomes of it is for validation to say. Only ids are rewritten, reversibly, where they hold what an
-id must not.
+Nothing is filtered and nothing corrected: a credit note keeps its negative quantities, and a quantity that is no number
+stays the text it is, which validation rejects. Only ids are rewritten, reversibly, where they hold what an id must not.
 """
 
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from events.currencies import MINOR_UNITS
+from handlers.files.amounts import NotExact, exact
 
 _PROFILES = Path(__file__).with_name("profiles")
 _MAX_DESCRIPTION = 256
-_LARGEST_INTEGER = 18  # digits: what JSON readers everywhere take as an integer
+_MAX_SHOWN = 40  # characters of a cell
+_WHOLE_NUMBER = re.compile(r"\s*([0-9]+)(?:\.0+)?\s*")
 _ASCII = bytes(range(128))
 
 Row = Mapping[str, str]
@@ -58,21 +58,27 @@ class Profile:
             "payment_token": self.payment_token,
         }
         if first["customer_id"]:
-            # Spreadsheets write whole numbers as 17850.0 in a column that has gaps.
-            order["customer"] = {"customer_id": usable_id(str(_whole_number(first["customer_id"])))}
+            order["customer"] = {"customer_id": _customer_id(first["customer_id"])}
         return order
 
-    def line(self, row: Row) -> dict[str, Any]:
-        """The order line of a row."""
-        line: dict[str, Any] = {
-            "sku": usable_id(row["sku"]),
-            "quantity": _whole_number(row["quantity"]),
-            "unit_price": minor_units(row["unit_price"], self.currency),
-        }
+    def line(self, row: Row) -> tuple[dict[str, Any], dict[str, str]]:
+        """The order line of a row, and what is wrong with its amounts, by field.
+
+        ``unit_price`` is in the currency's minor unit. An amount that cannot be read exactly stays text, which no
+        validation accepts.
+        """
+        line: dict[str, Any] = {"sku": usable_id(row["sku"])}
+        wrong = {}
+        for name, decimals in (("quantity", 0), ("unit_price", MINOR_UNITS[self.currency])):
+            try:
+                line[name] = exact(row[name], decimals)
+            except NotExact as reason:
+                line[name] = row[name]
+                wrong[name] = f"{self.columns[name]} is {_shown(row[name])}: {reason}"
         description = row["description"].strip()
         if 0 < len(description) <= _MAX_DESCRIPTION:
             line["description"] = description
-        return line
+        return line, wrong
 
 
 def profile_names() -> list[str]:
@@ -100,22 +106,12 @@ def usable_id(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", lambda found: "".join(f"_{byte:02X}" for byte in found[0].encode()), escaped)
 
 
-def minor_units(text: str, currency: str) -> int | str:
-    """A decimal amount in the currency's minor unit, exactly; or the text as it is, where it is no such amount."""
-    try:
-        amount = Decimal(text).scaleb(MINOR_UNITS[currency])
-    except InvalidOperation:
-        return text
-    return _integer(amount, text)
+def _customer_id(text: str) -> str:
+    """The id of a customer. Spreadsheets write whole numbers as ``17850.0`` in a column that has gaps."""
+    number = _WHOLE_NUMBER.fullmatch(text)
+    return number[1] if number else usable_id(text)
 
 
-def _whole_number(text: str) -> int | str:
-    try:
-        return _integer(Decimal(text), text)
-    except InvalidOperation:
-        return text
-
-
-def _integer(number: Decimal, text: str) -> int | str:
-    whole = number.is_finite() and number == number.to_integral_value() and number.adjusted() < _LARGEST_INTEGER
-    return int(number) if whole else text
+def _shown(cell: str) -> str:
+    """A cell as a message shows it: its beginning, without characters that cannot be seen."""
+    return repr(cell if len(cell) <= _MAX_SHOWN else cell[:_MAX_SHOWN] + "…") if cell.strip() else "empty"

@@ -6,7 +6,7 @@ Memory does not depend on the file: a row, an order and a chunk of the stream ar
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -62,7 +62,8 @@ class FileOrder:
 
     ``detail`` is its ``OrderSubmitted``, any JSON, not validated yet; it is not complete if there are ``problems``,
     which are about the rows themselves. ``line_rows`` are the rows of its lines, where they have rows of their own.
-    Rows are numbered from 1; the header is one. ``end`` is where the next order is looked for.
+    Rows are numbered from 1; the header is one. ``end`` is where the next order is looked for. ``wrong_cells`` says, by
+    row and field, what is wrong with a cell of which the text is in ``detail`` instead of a number.
     """
 
     order_id: str | None
@@ -72,6 +73,7 @@ class FileOrder:
     first_row: int
     last_row: int
     end: Position
+    wrong_cells: Mapping[tuple[int, str], str] = field(default_factory=dict)
 
 
 def read_ndjson(stream: Stream, start: Position = BEGINNING) -> Iterator[FileOrder]:
@@ -111,13 +113,17 @@ def read_csv(stream: Stream, profile: Profile, start: Position = BEGINNING) -> I
     Raises:
         BrokenFile: the file lacks a column, holds no row, is not in the profile's encoding, has a row longer than
             ``MAX_ROW_BYTES``, or one that is wrong and goes over several lines: where rows begin is unknown from there;
-            or an order in it takes more than ``MAX_ORDER_BYTES``.
+            or an order in it takes more than ``MAX_ORDER_BYTES``; or two of its columns have a name that the profile
+            maps.
     """
     rows = _Rows(stream, profile.encoding, start)
     header = start.header or rows.header()
     missing = [column for column in profile.columns.values() if column not in header]
     if missing:
         raise BrokenFile(f"no column {', '.join(missing)}; it has {', '.join(header) or 'none'}")
+    repeated = [column for column in profile.columns.values() if header.count(column) > 1]
+    if repeated:
+        raise BrokenFile(f"more than one column is named {', '.join(repeated)}; remove or rename the others")
     places = {name: header.index(column) for name, column in profile.columns.items()}
     order: _Order | None = None
     begun = start.offset
@@ -158,22 +164,25 @@ class _Order:
     lines: list[dict[str, Any]] = field(default_factory=list)
     line_rows: list[int] = field(default_factory=list)
     problems: list[Reason] = field(default_factory=list)
+    wrong_cells: dict[tuple[int, str], str] = field(default_factory=dict)
     _least_size: int = 0
 
     def add(self, row: Row, profile: Profile, number: int) -> None:
         self.first = self.first or row
-        line = profile.line(row)
+        line, wrong = profile.line(row)
         self._least_size += _LEAST_LINE + sum(len(value) for value in line.values() if isinstance(value, str))
         if self._least_size <= MAX_CANONICAL_BYTES:
             self.lines.append(line)
             self.line_rows.append(number)
+            self.wrong_cells |= {(number, name): reason for name, reason in wrong.items()}
 
     def made(self, profile: Profile) -> FileOrder:
         if self._least_size > MAX_CANONICAL_BYTES:
             self.problems.append(Reason(f"larger than {MAX_CANONICAL_BYTES} bytes"))
         detail = profile.order(self.first, self.lines) if self.first else None
         order_id = None if self.named is None else usable_id(self.named)
-        return FileOrder(order_id, detail, self.problems, self.line_rows, self.first_row, self.last_row, self.end)
+        rows = self.first_row, self.last_row
+        return FileOrder(order_id, detail, self.problems, self.line_rows, *rows, self.end, self.wrong_cells)
 
 
 class _Rows:

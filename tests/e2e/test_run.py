@@ -1,5 +1,6 @@
 """The commands, as they are typed: what they print, how they end, and that they leave nothing behind."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -38,6 +39,18 @@ def typed(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         timeout=SECONDS,
+    )
+
+
+def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """The command, running; what it puts into a temporary folder goes into ``folder``."""
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=ROOT,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -83,14 +96,7 @@ def test_real_orders_end_and_nothing_is_left(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [*COMMAND, "run"],
-        cwd=ROOT,
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as running:
+    with started(tmp_path, "run") as running:
         assert running.stdout
         assert any("publishing" in line for line in running.stdout)
         assert left_behind(tmp_path) != []
@@ -99,6 +105,29 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
     assert running.returncode == 130
     assert "Traceback" not in told
     assert left_behind(tmp_path) == []
+
+
+def test_a_run_that_is_interrupted_again_and_again_leaves_nothing(tmp_path: Path) -> None:
+    with started(tmp_path, "run") as running:
+        assert running.stdout
+        assert any("publishing" in line for line in running.stdout)
+        assert left_behind(tmp_path) != []
+        while running.poll() is None:
+            running.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                running.wait(0.05)
+        _, errors = running.communicate(timeout=SECONDS)
+    assert (running.returncode, errors) == (130, "")
+    assert left_behind(tmp_path) == []
+
+
+def test_a_command_interrupted_while_its_modules_are_imported_prints_nothing(tmp_path: Path) -> None:
+    with started(tmp_path, "run") as running:
+        while "pydantic_core" not in Path(f"/proc/{running.pid}/maps").read_text():
+            assert running.poll() is None
+        running.send_signal(signal.SIGINT)
+        printed, errors = running.communicate(timeout=SECONDS)
+    assert (running.returncode, printed, errors) == (-signal.SIGINT, "", "")
 
 
 @pytest.mark.parametrize(

@@ -23,16 +23,35 @@ COMMANDS = {
     "RecallShipment": "recall_shipment",
     "RefuseCancellation": "refuse_cancellation",
 }
+CANNOT_START = [
+    "Lambda.ResourceConflictException",  # a deployment is changing it
+    "Lambda.SnapStartNotReadyException",
+    "Lambda.SnapStartTimeoutException",
+    "Lambda.SnapStartException",
+    "Runtime.ImportModuleError",
+    "Runtime.UserCodeSyntaxError",
+    "Runtime.HandlerNotFound",
+    "Runtime.MalformedHandlerName",
+    "Runtime.InvalidEntrypoint",
+    "Runtime.Unknown",
+]
+"""What says that a function could not start, so that none of its code handled the order.
+
+Sources: the errors of Lambda's Invoke operation; awslambdaric (`lambda_runtime_exception.py`) for Python's runtime;
+aws-lambda-runtime-interface-emulator (`fatalerror.go`) for the environment around it.
+"""
 OWN_TROUBLE = [
     "Throttled",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
-    "Lambda.Unknown",
     "Lambda.ClientExecutionTimeoutException",
-    "Sandbox.Timedout",
+    "Lambda.Unknown",
+    *CANNOT_START,
     "Runtime.ExitError",
+    "Sandbox.Failure",
+    "Sandbox.Timedout",
     "States.Timeout",
 ]
 UNREACHABLE = {
@@ -151,7 +170,7 @@ def outside_trouble() -> Iterator[Case]:
 
 
 def own_trouble() -> Iterator[Case]:
-    """Throttling and crashes: retried everywhere, and never a reason to cancel."""
+    """Throttling, crashes and functions that cannot start: retried everywhere, and never a reason to cancel."""
     for state in FORWARD:
         yield Case(
             f"own trouble at {state}",
@@ -182,6 +201,8 @@ def bugs() -> Iterator[Case]:
             ["ReserveStock: OutOfStock", *BACK[:number], *failing(state, "ValidationError")],
             "ValidationError",
         )
+    error = "Runtime.MarshalError"  # the handler has run, and returned what is not JSON
+    yield Case("bug in an answer", {"ReserveStock": [error]}, [f"ReserveStock: {error}"], error)
 
 
 def cancellations() -> Iterator[Case]:

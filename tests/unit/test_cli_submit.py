@@ -116,6 +116,17 @@ def test_csv_by_a_profile(intake: Intake, tmp_path: Path) -> None:
     assert {each.order_id: len(each.lines) for each in intake.taken()} == {"536365": 2, "536414": 1}
 
 
+def test_a_cell_that_is_no_price_is_named_and_the_other_orders_go(intake: Intake, tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text(CSV + "536415,22139,,1,2010-12-01 11:52:00,1e999999,,United Kingdom\n")
+    result = submit(file, "--csv-profile", "uci")
+    assert (result.exit_code, result.stdout) == (1, "2 submitted, 2 invalid\n")
+    assert result.stderr.endswith(
+        "invalid: row 6: order 536415: unit_price: UnitPrice is '1e999999': write it in plain digits, as in 12.50\n"
+    )
+    assert intake.ids() == ["536365", "536414"]
+
+
 def test_what_is_before_a_break_in_a_file_goes(intake: Intake, tmp_path: Path) -> None:
     file = tmp_path / "orders.csv"
     file.write_text(CSV + '536540,gift 01,"GIFT VOUCHER,1,2010-12-01 14:05:00,10.0,14911.0,EIRE\n')

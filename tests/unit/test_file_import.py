@@ -28,15 +28,11 @@ from handlers.runtime import aws
 from handlers.table import retrying
 from handlers.table.event_store import EventStore
 from tests.builders.environment import ENVIRONMENT, TABLE
+from tests.builders.order_files import HEADER, row
 from tests.builders.samples import CONTEXT, order
 
 BUCKET = "files"
-ROWS = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
 WRONG = (Reason("wrong", 1),)
-
-
-def row(order_id: str, quantity: str = "1") -> str:
-    return f"{order_id},A,,{quantity},2010-12-01,1,17850.0,France\n"
 
 
 class World:
@@ -143,7 +139,7 @@ def test_whatever_the_batches_and_the_crash_the_same_is_accepted_and_rejected(
 
 
 def test_a_file_comes_out_in_its_report_and_is_moved(world: World) -> None:
-    content = ROWS + row("1") + row("1") + row("2", "-1") + row("3") + row("1")
+    content = HEADER + row("1") + row("1") + row("2", quantity="-1") + row("3") + row("1")
     body = world.drop("uci/day.csv", content)
     assert world.deliver(body) == 1
     report = world.report("uci/day.csv")
@@ -187,7 +183,7 @@ def test_what_is_sent_is_what_order_intake_takes(world: World, store: EventStore
 
 
 def test_a_large_file_goes_in_stretches_each_from_where_the_last_one_stopped(world: World) -> None:
-    content = ROWS + "".join(row(str(number)) for number in range(7)) + row("3")
+    content = HEADER + "".join(row(str(number)) for number in range(7)) + row("3")
     with patch.object(file_import, "MAX_KEYS", 2):
         assert world.deliver(world.drop("uci/a.csv", content), lambda: file_import.STOP_MS - 1) == 5
     assert world.sent() == [str(number) for number in range(7)]
@@ -197,20 +193,32 @@ def test_a_large_file_goes_in_stretches_each_from_where_the_last_one_stopped(wor
 
 
 def test_what_may_take_long_at_the_end_is_left_to_a_stretch_of_its_own(world: World) -> None:
-    body = world.drop("uci/a.csv", ROWS + row("1"))
+    body = world.drop("uci/a.csv", HEADER + row("1"))
     assert world.deliver(body, lambda: file_import.FINISH_MS - 1) == 2
     assert (world.sent(), world.report("uci/a.csv")["accepted"]) == (["1"], 1)
+
+
+def test_one_cell_that_is_no_price_rejects_its_order_and_the_others_are_sent(world: World) -> None:
+    content = HEADER + row("1") + row("2", price="1e999999") + row("3")
+    assert world.deliver(world.drop("uci/a.csv", content)) == 1
+    assert world.sent() == ["1", "3"]
+    report = world.report("uci/a.csv")
+    [rejection] = report["rejected"]
+    assert (report["accepted"], report["rejected_count"], report["error"]) == (2, 1, None)
+    message = "UnitPrice is '1e999999': write it in plain digits, as in 12.50"
+    assert rejection["order_id"] == "2"
+    assert rejection["reasons"] == [{"message": message, "row": 3, "field": "unit_price"}]
 
 
 @pytest.mark.parametrize(
     ("path", "content", "error"),
     [
-        ("acme/a.csv", ROWS, "there is no profile 'acme'; there is: uci"),
-        ("a.csv", ROWS, "a CSV file goes into the folder of its profile, incoming/<profile>/; there is: uci"),
+        ("acme/a.csv", HEADER, "there is no profile 'acme'; there is: uci"),
+        ("a.csv", HEADER, "a CSV file goes into the folder of its profile, incoming/<profile>/; there is: uci"),
         ("uci/a.xlsx", "PK", "a file of orders ends in .csv or .ndjson"),
         ("uci/a", "PK", "a file of orders ends in .csv or .ndjson"),
         ("uci/a.csv", "", "the file is empty"),
-        ("uci/a.csv", ROWS, "there is no line in it"),
+        ("uci/a.csv", HEADER, "there is no line in it"),
         ("a.ndjson", "", "there is no order in it"),
     ],
 )
@@ -222,7 +230,7 @@ def test_a_file_that_cannot_be_read_is_reported_and_moved(world: World, path: st
 
 
 def test_a_file_that_breaks_is_imported_up_to_there_but_for_the_order_that_it_breaks_in(world: World) -> None:
-    world.deliver(world.drop("uci/a.csv", ROWS + row("1") + row("2") + row("3") + '3,"'))
+    world.deliver(world.drop("uci/a.csv", HEADER + row("1") + row("2") + row("3") + '3,"'))
     assert world.sent() == ["1", "2"]
     report = world.report("uci/a.csv")
     assert (report["accepted"], report["error"]) == (2, "row 5 has a quote that is not closed")
@@ -230,7 +238,8 @@ def test_a_file_that_breaks_is_imported_up_to_there_but_for_the_order_that_it_br
 
 def test_a_report_lists_the_first_rejections_and_reasons_and_counts_them_all(world: World) -> None:
     with patch.object(progress, "MAX_LISTED", 2), patch.object(progress, "MAX_REASONS", 3):
-        world.deliver(world.drop("uci/a.csv", ROWS + row("1", "x") * 5 + row("2", "x") + row("3", "x")))
+        one, *others = (row(order_id, quantity="x") for order_id in "123")
+        world.deliver(world.drop("uci/a.csv", HEADER + one * 5 + "".join(others)))
     report = world.report("uci/a.csv")
     assert report["rejected_count"] == 3
     assert [(each["order_id"], len(each["reasons"]), each["reason_count"]) for each in report["rejected"]] == [
@@ -240,7 +249,7 @@ def test_a_report_lists_the_first_rejections_and_reasons_and_counts_them_all(wor
 
 
 def test_a_file_of_the_same_name_is_a_file_of_its_own(world: World) -> None:
-    first, second = (world.drop("uci/a.csv", ROWS + row(order_id)) for order_id in "12")
+    first, second = (world.drop("uci/a.csv", HEADER + row(order_id)) for order_id in "12")
     world.deliver(second)
     assert world.report("uci/a.csv")["accepted"] == 1
     world.deliver(first)

@@ -26,10 +26,9 @@ from handlers.files.reader import (
     read_csv,
     read_ndjson,
 )
+from tests.builders.order_files import COLUMNS, HEADER, row
 
 UCI = read_profile("uci")
-COLUMNS = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"]
-HEADER = ",".join(COLUMNS) + "\n"
 DETAIL = {
     "order_id": "1",
     "currency": "GBP",
@@ -50,10 +49,6 @@ class Trickle:
     def read(self, size: int, /) -> bytes:
         self._reads += 1
         return self._content.read(min(size, self._sizes[self._reads % len(self._sizes)]))
-
-
-def row(order_id: str, sku: str = "A", description: str = "", quantity: str = "1", price: str = "1") -> str:
-    return f"{order_id},{sku},{description},{quantity},2010-12-01,{price},17850.0,France\n"
 
 
 def orders(text: str) -> list[FileOrder]:
@@ -156,7 +151,7 @@ def test_every_wrong_line_of_an_order_is_told_by_its_row() -> None:
     text = row("1") + "\n" + row("1", quantity="two", price="-1") + row("1") + row("1", sku="")
     assert why(text) == {
         "1": [
-            Reason("Input should be a valid integer", 4, "quantity"),
+            Reason("Quantity is 'two': write it in plain digits, as in 12", 4, "quantity"),
             Reason("Input should be greater than or equal to 0", 4, "unit_price"),
             Reason("String should match pattern '^[A-Za-z0-9_-]{1,64}$'", 6, "sku"),
         ]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.ordering import OrderPlaced, OrderRejected
-from handlers.files.profile import Profile, minor_units, usable_id
+from handlers.files.profile import Profile, usable_id
 from handlers.operations.audit.submission import Submission, distinct
 from infra.local.runner.deliveries import deliveries, needed
 from infra.local.runner.order_files import InputError, read_orders, read_profile
@@ -84,6 +84,7 @@ def test_lines_become_orders_by_invoice(tmp_path: Path) -> None:
         (f"1,A,,1,{ANY_DATE},-1,1,United Kingdom", "lines.0.unit_price: Input should be greater than or equal to 0"),
         (f"1,A,,1,{ANY_DATE},1.005,1,United Kingdom", "lines.0.unit_price: Input should be a valid integer"),
         (f"1,A,,1,{ANY_DATE},1e300,1,United Kingdom", "lines.0.unit_price: Input should be a valid integer"),
+        (f"1,A,,1,{ANY_DATE},1e999999,1,United Kingdom", "lines.0.unit_price: Input should be a valid integer"),
         (f"1,A,,1,{ANY_DATE},nan,1,United Kingdom", "lines.0.unit_price: Input should be a valid integer"),
         (f"1,A,,1,{ANY_DATE},1,1,Atlantis", "shipping_address.country: String should match pattern '^[A-Z]{2}$'"),
         (f"1,{'A' * 65},,1,{ANY_DATE},1,1,France", "lines.0.sku: String should match pattern '^[A-Za-z0-9_-]{1,64}$'"),
@@ -147,14 +148,6 @@ def test_a_rewritten_id_tells_what_it_was(text: str) -> None:
     assert re.fullmatch("[A-Za-z0-9_-]*", usable)
     back = re.sub(rb"_([0-9A-F]{2})", lambda found: bytes.fromhex(found[1].decode()), usable.encode())
     assert back.decode() == text
-
-
-@given(st.integers(min_value=0, max_value=10**15), st.sampled_from(["GBP", "JPY", "KWD"]))
-def test_amounts_are_exact(amount: int, currency: str) -> None:
-    decimals = {"GBP": 2, "JPY": 0, "KWD": 3}[currency]
-    whole, part = divmod(amount, 10**decimals)
-    text = f"{whole}.{part:0{decimals}d}" if decimals else str(whole)
-    assert minor_units(text, currency) == amount
 
 
 def test_the_stock_serves_every_valid_order_and_comes_in_deliveries_of_a_thousand_lines(tmp_path: Path) -> None:

@@ -171,18 +171,22 @@ def _start(port: int, *, stdin: int, inherits: tuple[int, ...] = ()) -> tuple[su
     BUILD.mkdir(exist_ok=True)
     home = tempfile.mkdtemp(prefix="order-pipeline-")
     arguments = [str(interpreter), str(Path(__file__).with_name("main.py")), home]
-    with (BUILD / f"emulator-{port}.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603
-            [*arguments, "--lifeline"] if stdin == subprocess.PIPE else arguments,
-            env=_environment(port, home),
-            cwd=home,
-            stdin=stdin,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            pass_fds=inherits,
-            # A session of its own: Ctrl-C reaches this process, which then ends the emulator in order.
-            start_new_session=True,
-        )
+    try:
+        with (BUILD / f"emulator-{port}.log").open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603
+                [*arguments, "--lifeline"] if stdin == subprocess.PIPE else arguments,
+                env=_environment(port, home),
+                cwd=home,
+                stdin=stdin,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=inherits,
+                # A session of its own: Ctrl-C reaches this process, which then ends the emulator in order.
+                start_new_session=True,
+            )
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
     return process, Emulator(port, process.pid, home)
 
 
