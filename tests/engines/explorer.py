@@ -84,9 +84,7 @@ class Saga:
 
     @cached_property
     def key(self) -> str:
-        path = {"trace", "_states", "_invoke"}
-        where = {k: v for k, v in vars(self.execution).items() if k not in path}
-        return f"{self.machine} {json.dumps(where, default=str)}"
+        return f"{self.machine} {self.execution.progress}"
 
     @property
     def done(self) -> bool:
@@ -94,7 +92,7 @@ class Saga:
 
     @property
     def task(self) -> str:
-        return str(vars(self.execution)["_state"])
+        return self.execution.state
 
     def step(self) -> Saga:
         states = self._definitions[self.machine]["States"]
