@@ -75,10 +75,10 @@ class Importing:
 
     def left(self, body: str) -> Left:
         """What the import of that message has left by now."""
-        dropped = self.functions.modules["handlers.files.drop"].Dropped.told_by(body)
+        dropped = self.functions.modules["handlers.files.dropped_file"].FileVersion.named_in(body)
         keys = [found["Key"] for found in self._s3.list_objects_v2(Bucket=NAME)["Contents"]]
         report = json.loads(self._s3.get_object(Bucket=NAME, Key="reports/day.ndjson.json")["Body"].read())
-        assert report.pop("version") == dropped.version
+        assert report.pop("version") == dropped.version_id
         assert report.pop("started_at") <= report.pop("finished_at")
         prefix = f"import#{dropped.import_id}#"
         asked = [{"PK": {"S": prefix + line["order_id"]}, "SK": {"S": "import"}} for line in LINES]
@@ -115,9 +115,9 @@ def importing(emulator: Emulator) -> Iterator[Importing]:
     Table(emulator.client("dynamodb"), NAME)
     environment = {"TABLE_NAME": NAME, "ORDER_QUEUE_URL": queues["orders"], "OWN_QUEUE_URL": queues["own"]}
     with functions(emulator, environment) as loaded, pytest.MonkeyPatch.context() as patched:
-        module: ModuleType = loaded.modules["handlers.files.file_import"]
+        module: ModuleType = loaded.modules["handlers.files.importer"]
         patched.setattr(module, "MAX_KEYS", BATCH)
-        patched.setattr(module, "_BATCHES_PER_CHECKPOINT", 2)
+        patched.setattr(module, "BATCHES_PER_CHECKPOINT", 2)
         patched.setattr(loaded.modules["handlers.table.retrying"], "_FIRST_WAIT_SECONDS", 0.0)
         yield Importing(emulator, loaded, queues)
 
@@ -125,7 +125,7 @@ def importing(emulator: Emulator) -> Iterator[Importing]:
 @pytest.mark.parametrize(
     ("times", "troubles"),
     [
-        pytest.param([ENOUGH], [Trouble.KILLED_AFTER, Trouble.THROTTLED, Trouble.ANSWER_LOST], id="in one stretch"),
+        pytest.param([ENOUGH], [Trouble.KILLED_AFTER, Trouble.THROTTLED, Trouble.ANSWER_LOST], id="in one invocation"),
         pytest.param([ENOUGH, SHORT], [Trouble.KILLED_AFTER], id="in many"),
     ],
 )

@@ -19,7 +19,7 @@ from handlers.projections.order_fold import fold
 from handlers.table.event_store import recorded
 from infra import bundle
 from infra.local.pipeline import Pipeline
-from infra.local.runner.evidence import read_emails
+from infra.local.runner.audit_input import read_emails
 from infra.local.transform import package
 from tests.builders.shops import ORDER, Shop
 from tests.e2e.conftest import eventually
