@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from handlers.files.profile import UnknownProfile, profile_names, read_profile
+from handlers.files.csv_profile import UnknownProfile, profile_names, read_profile
 from handlers.files.reader import BEGINNING, MAX_NDJSON_BYTES, FileOrder, read_csv, read_ndjson
 from infra.cli.errors import Failure
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from handlers.files import file_import
-from handlers.files.drop import Dropped
+from handlers.files import importer
+from handlers.files.dropped_file import FileVersion
 from infra.local.emulator.process import Emulator
 from tests.builders.environment import ORDER_QUEUE, OWN_QUEUE, TABLE
 from tests.builders.messages import sqs, submission
@@ -81,10 +81,10 @@ class Importing:
 
     def left(self, body: str) -> Left:
         """What the import of that message has left by now."""
-        dropped = Dropped.told_by(body)
+        dropped = FileVersion.named_in(body)
         keys = [found["Key"] for found in self._s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
         report = json.loads(self._s3.get_object(Bucket=BUCKET, Key="reports/day.ndjson.json")["Body"].read())
-        assert report.pop("version") == dropped.version
+        assert report.pop("version") == dropped.version_id
         assert report.pop("started_at") <= report.pop("finished_at")
         prefix = f"import#{dropped.import_id}#"
         asked = [{"PK": {"S": prefix + line["order_id"]}, "SK": {"S": "import"}} for line in LINES]
@@ -120,15 +120,15 @@ def importing(emulator: Emulator) -> Iterator[Importing]:
         for name, queue in {"orders": ORDER_QUEUE, "own": OWN_QUEUE}.items()
     }
     with table(emulator), functions(emulator) as loaded, pytest.MonkeyPatch.context() as patched:
-        patched.setattr(file_import, "MAX_KEYS", BATCH)
-        patched.setattr(file_import, "BATCHES_PER_CHECKPOINT", 2)
+        patched.setattr(importer, "MAX_KEYS", BATCH)
+        patched.setattr(importer, "BATCHES_PER_CHECKPOINT", 2)
         yield Importing(emulator, loaded, queues)
 
 
 @pytest.mark.parametrize(
     ("times", "troubles"),
     [
-        pytest.param([ENOUGH], [Trouble.KILLED_AFTER, Trouble.THROTTLED, Trouble.ANSWER_LOST], id="in one stretch"),
+        pytest.param([ENOUGH], [Trouble.KILLED_AFTER, Trouble.THROTTLED, Trouble.ANSWER_LOST], id="in one invocation"),
         pytest.param([ENOUGH, SHORT], [Trouble.KILLED_AFTER], id="in many"),
     ],
 )

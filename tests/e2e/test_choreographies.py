@@ -14,7 +14,7 @@ from events.notification import CustomerWelcomed, FirstOrderConfirmed
 from events.publishing.publisher import Publisher
 from handlers.table.event_store import EventStore
 from infra.local.pipeline import Pipeline
-from infra.local.runner.evidence import read_table
+from infra.local.runner.audit_input import read_table
 from tests.builders.shops import ORDER
 from tests.e2e.conftest import eventually
 

@@ -15,7 +15,7 @@ from handlers.projections.registry import PROJECTIONS
 from handlers.queries.orders import Reader
 from handlers.table.event_store import EventStore
 from infra.local.pipeline import Pipeline
-from infra.local.runner.evidence import read_emails, read_table
+from infra.local.runner.audit_input import read_emails, read_table
 from tests.builders import commands
 from tests.builders.shops import ORDER
 from tests.e2e.conftest import eventually

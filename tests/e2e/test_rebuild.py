@@ -18,7 +18,7 @@ from handlers.projections.engine.generations import Generations, GenerationStore
 from handlers.projections.order_fold import fold
 from handlers.table.event_store import recorded
 from infra.local.pipeline import Pipeline
-from infra.local.runner.evidence import read_emails
+from infra.local.runner.audit_input import read_emails
 from infra.local.transform import package
 from infra.package import build
 from tests.builders.shops import ORDER, Shop

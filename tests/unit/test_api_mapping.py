@@ -17,7 +17,7 @@ from handlers.api.requests import KEY_PATTERN
 from handlers.intake.callers import OPERATE, READ, WRITE
 from handlers.intake.messages import Envelope
 from infra.constructs.api.mapping import FUNCTION_IDENTITY, POOL_IDENTITY, Identity, Taking, cancellation, submission
-from infra.local.emulator.patches.velocity import render
+from infra.local.emulator.patches.mapping_templates import render
 from tests.builders.api import CALLER, KEY, SCOPES, context, sent
 
 MESSAGE_ID = "5fea7756-0ea4-451a-a703-a558b933e274"

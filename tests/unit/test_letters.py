@@ -21,7 +21,7 @@ from handlers.dead_letters import sending
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
 from handlers.dead_letters.message import Letter, Place, redriven
 from handlers.dead_letters.stored import StoredLetters
-from handlers.files.file_import import Import, Outcome
+from handlers.files.importer import FileImporter, Outcome
 from handlers.functions.main import dead_letters as dead_letters_function
 from handlers.functions.main import file_import as file_import_function
 from handlers.functions.main import order_intake
@@ -155,8 +155,10 @@ def test_a_redriven_order_without_a_key_is_the_order_it_was_first(store: EventSt
     assert log(store)[0].metadata.causation_id == "first"
 
 
-def test_a_redriven_file_is_known_again_in_its_next_stretch(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Import, "stretch", lambda *_: Outcome.UNFINISHED)
+def test_a_redriven_file_is_known_again_in_its_next_invocation(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FileImporter, "work", lambda *_: Outcome.UNFINISHED)
     own = queue().create_queue(QueueName="file-import")["QueueUrl"]
     detail = {"bucket": {"name": "files"}, "object": {"key": "incoming/uci/a.csv", "version-id": "1"}}
     context = type("Context", (), {**vars(CONTEXT), "get_remaining_time_in_millis": lambda _: 1})()

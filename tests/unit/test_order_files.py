@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.ordering import OrderPlaced, OrderRejected
-from handlers.files.profile import Profile, usable_id
+from handlers.files.csv_profile import Profile, usable_id
 from handlers.operations.audit.submission import Submission, distinct
-from infra.local.runner.deliveries import deliveries, needed
 from infra.local.runner.order_files import InputError, read_orders, read_profile
+from infra.local.runner.stock_deliveries import needed, stock_deliveries
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 ANY_DATE = "2010-12-01 08:26:00"
@@ -101,7 +101,7 @@ def test_an_invoice_without_a_number_is_a_dead_letter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "lines", "told"),
+    ("header", "lines", "message"),
     [
         (HEADER.replace("Quantity", "Qty"), ["1"], "no column Quantity; it has InvoiceNo, StockCode, "),
         ("", [], "no column InvoiceNo, StockCode, Description, Quantity, UnitPrice, CustomerID, Country; it has none"),
@@ -112,9 +112,9 @@ def test_an_invoice_without_a_number_is_a_dead_letter(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_in_one_line(
-    tmp_path: Path, header: str, lines: list[str], told: str
+    tmp_path: Path, header: str, lines: list[str], message: str
 ) -> None:
-    with pytest.raises(InputError, match=re.escape(f"{tmp_path / 'orders.csv'}: {told}")) as refused:
+    with pytest.raises(InputError, match=re.escape(f"{tmp_path / 'orders.csv'}: {message}")) as refused:
         read(tmp_path, *lines, header=header)
     assert "\n" not in str(refused.value)
 
@@ -160,7 +160,7 @@ def test_the_stock_serves_every_valid_order_and_comes_in_deliveries_of_a_thousan
     )
     stock = needed(orders)
     assert (len(stock), stock["SKU1"], stock["SKU2"]) == (1500, 3, 2)
-    brought = list(deliveries("d", stock, threshold=0))
+    brought = list(stock_deliveries("d", stock, threshold=0))
     assert [(each["delivery_id"], len(each["lines"])) for each in brought] == [("d-1", 1000), ("d-2", 500)]
     assert brought[0]["lines"][0] == {"sku": "SKU0", "quantity": 2, "threshold": 0}
     assert sum(line["quantity"] for each in brought for line in each["lines"]) == stock.total()

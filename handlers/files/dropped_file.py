@@ -1,4 +1,7 @@
-"""A dropped file in the bucket: what is read of it, and what its import writes beside it."""
+"""A dropped file in the bucket: what is read of it, and what its import writes beside it.
+
+The file lies below ``incoming/`` until its import has finished, then below ``done/``.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ INCOMING, DONE, REPORTS, CHECKPOINTS = "incoming/", "done/", "reports/", "checkp
 
 _IMPORT_IDS = UUID("1b6f6f0e-2f0c-4c55-8f8a-0d0c6b9a7c11")
 _NOT_THERE = {"NoSuchKey", "NoSuchVersion"}
-_TRIES = 3
+_ATTEMPTS = 3
 
 
 class Gone(Exception):
@@ -29,19 +32,19 @@ class Gone(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class FileVersion:
     """One version of an object below ``incoming/``."""
 
     bucket: str
     key: str
-    version: str
+    version_id: str
 
     @classmethod
-    def told_by(cls, body: str) -> Dropped:
-        """The object that an EventBridge event of S3 is about.
+    def named_in(cls, body: str) -> FileVersion:
+        """The version that an EventBridge event of S3 names, in its JSON.
 
         Raises:
-            LookupError, TypeError, ValueError: it is about none, or none in a bucket with versions.
+            LookupError, TypeError, ValueError: it names none, or none in a bucket with versions.
         """
         detail = json.loads(body)["detail"]
         return cls(detail["bucket"]["name"], detail["object"]["key"], detail["object"]["version-id"])
@@ -53,68 +56,68 @@ class Dropped:
 
     @property
     def import_id(self) -> str:
-        """The id of its import, the same whenever it is told of."""
-        return str(uuid5(_IMPORT_IDS, f"{self.bucket}/{self.key}/{self.version}"))
+        """The id of its import, the same for every event about it."""
+        return str(uuid5(_IMPORT_IDS, f"{self.bucket}/{self.key}/{self.version_id}"))
 
 
-class Drop:
-    """A dropped file and its surroundings in the bucket. Everything written is written again without harm."""
+class DroppedFile:
+    """A dropped file, its checkpoint and its report in the bucket. Each can be written again without harm."""
 
-    def __init__(self, client: S3Client, dropped: Dropped) -> None:
+    def __init__(self, client: S3Client, version: FileVersion) -> None:
         self._client = client
-        self._checkpoint = CHECKPOINTS + dropped.import_id
-        self.dropped = dropped
+        self._checkpoint = CHECKPOINTS + version.import_id
+        self.version = version
 
     def open(self, offset: int) -> ObjectStream:
-        """Its bytes from there on. Raises Gone."""
-        return ObjectStream(self._client, self.dropped, offset)
+        """Its bytes from ``offset`` on. Raises Gone."""
+        return ObjectStream(self._client, self.version, offset)
 
     def progress(self) -> Progress | None:
-        """How far its import was when it was last saved, if it ever was."""
+        """How far its import was at its last checkpoint, if it has one."""
         try:
-            answer = self._client.get_object(Bucket=self.dropped.bucket, Key=self._checkpoint)
+            answer = self._client.get_object(Bucket=self.version.bucket, Key=self._checkpoint)
         except ClientError as failure:
             if failure.response["Error"]["Code"] not in _NOT_THERE:
                 raise
             return None
-        return TypeAdapter(Progress).validate_json(answer["Body"].read())  # few stretches need one: not at import
+        return TypeAdapter(Progress).validate_json(answer["Body"].read())  # few invocations need one: not at import
 
     def save(self, progress: Progress) -> None:
         """Write the checkpoint."""
         self._put(self._checkpoint, to_json(progress))
 
     def finish(self, report: Report) -> None:
-        """Write the report and move the file to ``done/``: killed in between, all of it can be done again.
+        """Write the report and move the file to ``done/``. Killed in between, all of it can be done again.
 
         Raises:
-            Gone: somebody else has finished.
+            Gone: another delivery of the same event has finished it.
         """
-        at, path = self.dropped, self.dropped.path
+        at, path = self.version, self.version.path
         self._put(f"{REPORTS}{path}.json", to_json(report, indent=2))
         try:
             self._client.copy_object(
                 Bucket=at.bucket,
                 Key=DONE + path,
-                CopySource={"Bucket": at.bucket, "Key": at.key, "VersionId": at.version},
-                TaggingDirective="REPLACE",  # by none: to read and write tags takes permissions of their own
+                CopySource={"Bucket": at.bucket, "Key": at.key, "VersionId": at.version_id},
+                TaggingDirective="REPLACE",  # by none: reading and writing tags needs permissions of its own
             )
         except ClientError as failure:
             raise _gone(failure) from failure
-        self._client.delete_object(Bucket=at.bucket, Key=at.key, VersionId=at.version)
+        self._client.delete_object(Bucket=at.bucket, Key=at.key, VersionId=at.version_id)
         self.forget()
 
     def forget(self) -> None:
         """Remove the checkpoint."""
-        self._client.delete_object(Bucket=self.dropped.bucket, Key=self._checkpoint)
+        self._client.delete_object(Bucket=self.version.bucket, Key=self._checkpoint)
 
     def _put(self, key: str, json: bytes) -> None:
-        self._client.put_object(Bucket=self.dropped.bucket, Key=key, Body=json, ContentType="application/json")
+        self._client.put_object(Bucket=self.version.bucket, Key=key, Body=json, ContentType="application/json")
 
 
 class ObjectStream:
-    """The bytes of an object's version from an offset on. A connection that breaks is made again where it broke."""
+    """The bytes of a file from an offset on. A connection that breaks is opened again where it broke."""
 
-    def __init__(self, client: S3Client, at: Dropped, offset: int) -> None:
+    def __init__(self, client: S3Client, at: FileVersion, offset: int) -> None:
         """Open it. Raises Gone."""
         self._client = client
         self._at = at
@@ -128,13 +131,13 @@ class ObjectStream:
             Gone: the object was deleted meanwhile.
             HTTPClientError, IncompleteReadError: the connection broke several times without a byte in between.
         """
-        for tries_left in reversed(range(_TRIES)):
+        for attempts_left in reversed(range(_ATTEMPTS)):
             try:
                 if self._body is None:
                     return b""
                 data = self._body.read(size)
             except (HTTPClientError, IncompleteReadError):
-                if not tries_left:
+                if not attempts_left:
                     raise
                 self._body = self._opened()
             else:
@@ -145,7 +148,7 @@ class ObjectStream:
     def _opened(self) -> StreamingBody | None:
         try:
             answer = self._client.get_object(
-                Bucket=self._at.bucket, Key=self._at.key, VersionId=self._at.version, Range=f"bytes={self._offset}-"
+                Bucket=self._at.bucket, Key=self._at.key, VersionId=self._at.version_id, Range=f"bytes={self._offset}-"
             )
         except ClientError as failure:
             if failure.response["Error"]["Code"] == "InvalidRange":  # it begins where the object ends

@@ -1,7 +1,7 @@
 """Profiles: how the columns of a CSV file become submissions.
 
 Nothing is filtered and nothing corrected: a credit note keeps its negative quantities, and a quantity that is no number
-stays the text it is, which validation rejects. Only ids are rewritten, reversibly, where they hold what an id must not.
+is kept as its text, which validation rejects. Only ids are rewritten, reversibly, where they hold what an id must not.
 """
 
 import re
@@ -30,10 +30,10 @@ class UnknownProfile(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How a file's columns become submissions: column names by field, and what the file does not tell.
+    """How a file's columns become submissions: column names by field, and what is not in the file.
 
     Raises:
-        ValueError: ``encoding`` is not one in which the bytes of ASCII are ASCII; lines are told apart before decoding.
+        ValueError: ``encoding`` is not one in which the bytes of ASCII are ASCII; lines are split before decoding.
     """
 
     columns: Mapping[str, str]
@@ -48,7 +48,7 @@ class Profile:
             raise ValueError(f"{self.encoding} is not a superset of ASCII")
 
     def order(self, first: Row, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The ``OrderSubmitted`` detail of an order, valid or not: its first row tells what is not in its lines."""
+        """The ``OrderSubmitted`` detail of an order, valid or not. Its first row has what is not in its lines."""
         country = first["country"].strip()
         order: dict[str, Any] = {
             "order_id": usable_id(first["order_id"]),
@@ -64,8 +64,8 @@ class Profile:
     def line(self, row: Row) -> tuple[dict[str, Any], dict[str, str]]:
         """The order line of a row, and what is wrong with its amounts, by field.
 
-        ``unit_price`` is in the currency's minor unit. An amount that cannot be read exactly stays text, which no
-        validation accepts.
+        ``unit_price`` is in the currency's minor unit. An amount that cannot be read exactly is kept as its
+        text, which validation rejects.
         """
         line: dict[str, Any] = {"sku": usable_id(row["sku"])}
         wrong = {}
@@ -100,7 +100,7 @@ def read_profile(name: str) -> Profile:
 def usable_id(text: str) -> str:
     """An id in the characters an id may have: any other is written as ``_`` and two hexadecimal digits per byte.
 
-    A valid id stays as it is, unless it could be mistaken for a rewritten one: no two texts give the same id.
+    A valid id is not changed, unless it could be mistaken for a rewritten one: no two texts give the same id.
     """
     escaped = re.sub(r"_(?=[0-9A-F]{2})", "_5F", text)
     return re.sub(r"[^A-Za-z0-9_-]", lambda found: "".join(f"_{byte:02X}" for byte in found[0].encode()), escaped)

@@ -1,4 +1,4 @@
-"""API Gateway's mapping templates, rendered in the emulator's process as Velocity does: its own know no `#if`.
+"""API Gateway's mapping templates, rendered as Velocity does: the emulator's own renderer knows no `#if`.
 
 What a template may refer to is named as in the API Gateway developer guide, "Mapping template reference".
 """
@@ -33,7 +33,7 @@ class JavaMap(dict[str, JavaString]):
 
 
 class Input:
-    """``$input``: the body, and parameters by name; the emulator does not tell headers from those of path and query."""
+    """``$input``: the body, and parameters by name; the emulator mixes headers with those of path and query."""
 
     def __init__(self, body: str, params: dict[str, str]) -> None:
         self.body = body

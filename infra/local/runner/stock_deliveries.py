@@ -1,4 +1,4 @@
-"""What a run publishes besides submissions: deliveries that stock the warehouse for them."""
+"""What a run publishes besides submissions: deliveries of the stock that they need."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ SOURCE = "local.run"
 
 
 def needed(submissions: Iterable[Submission]) -> Counter[str]:
-    """What it takes to serve every valid submission: quantity by SKU."""
+    """The stock that every valid submission together needs: quantity by SKU."""
     stock: Counter[str] = Counter()
     for each in submissions:
         if isinstance(each.decided, OrderPlaced):
@@ -24,7 +24,9 @@ def needed(submissions: Iterable[Submission]) -> Counter[str]:
     return stock
 
 
-def deliveries(delivery_id: str, stock: Mapping[str, int], *, threshold: int | None = None) -> Iterator[dict[str, Any]]:
+def stock_deliveries(
+    delivery_id: str, stock: Mapping[str, int], *, threshold: int | None = None
+) -> Iterator[dict[str, Any]]:
     """``StockDelivered`` details that bring ``stock`` (quantity by SKU), each of as many lines as one may have."""
     lines = [
         {"sku": sku, "quantity": quantity} | ({} if threshold is None else {"threshold": threshold})

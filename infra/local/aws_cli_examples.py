@@ -1,4 +1,4 @@
-"""The pipeline that stays up, in a person's hands: goods on the shelf, and the lines to paste for the AWS CLI."""
+"""A first order by hand, on the pipeline that is up: stock for it, and lines to paste for the AWS CLI."""
 
 import json
 import time
@@ -10,8 +10,8 @@ from events.inventory import DeliveredLine
 from events.publishing.publisher import Publisher
 from infra.local.emulator.process import ACCOUNT, REGION
 from infra.local.pipeline import Pipeline
-from infra.local.runner.deliveries import ORDER_SUBMITTED, SOURCE
-from infra.local.runner.run import NotStocked
+from infra.local.runner.order_run import NotStocked
+from infra.local.runner.stock_deliveries import ORDER_SUBMITTED, SOURCE
 
 GOODS = {"TEA-1": 1000, "MUG-1": 1000}
 _DELIVERY = StockDelivered(
@@ -37,11 +37,11 @@ _ORDER = {
 _STOCKED_WITHIN = 60.0
 
 
-def stock(pipeline: Pipeline) -> None:
-    """Put the goods on the shelf, so that an order can be confirmed.
+def stock_warehouse(pipeline: Pipeline) -> None:
+    """Receive goods, so that an order can be confirmed.
 
     Raises:
-        NotStocked: they did not get there.
+        NotStocked: they are not in stock within a minute.
     """
     Publisher(pipeline.client("events"), pipeline.intake_bus, SOURCE).publish([_DELIVERY])
     dynamodb = pipeline.client("dynamodb")
@@ -50,12 +50,12 @@ def stock(pipeline: Pipeline) -> None:
         key = {"PK": {"S": f"level#{sku}"}, "SK": {"S": "level"}}
         while "Item" not in dynamodb.get_item(TableName=pipeline.table_name, Key=key):
             if time.monotonic() > deadline:
-                raise NotStocked(f"{sku} did not reach the shelf")
+                raise NotStocked(f"{sku} is not in stock after {_STOCKED_WITHIN:.0f} s")
             time.sleep(0.1)
 
 
-def to_paste(pipeline: Pipeline) -> Iterator[str]:
-    """What to paste into a shell that has the AWS CLI, from an order to its view; comments say what each does."""
+def lines_to_paste(pipeline: Pipeline) -> Iterator[str]:
+    """Lines to paste into a shell that has the AWS CLI, from an order to its view; comments say what each does."""
     machine = pipeline.state_machine_arn
     entry = {
         "EventBusName": pipeline.intake_bus,

@@ -1,10 +1,10 @@
-"""Evidence of a run: reading what the audit looks at off the pipeline on this machine."""
+"""What the audit of a run checks, read from the pipeline on this machine."""
 
 from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handlers.dead_letters.stored import StoredLetters
@@ -21,12 +21,12 @@ def read_table(pipeline: Pipeline) -> Table:
     return table.read_table(pipeline.client("dynamodb"), pipeline.table_name)
 
 
-def read_dead_letters(pipeline: Pipeline, but: Container[str] = ()) -> dict[str, DeadLetter]:
-    """The open letters by their keys, less those with the keys in ``but``."""
+def read_dead_letters(pipeline: Pipeline, known: Container[str] = ()) -> dict[str, DeadLetter]:
+    """The open dead-letter messages by their keys, without those whose keys are in ``known``."""
     letters = StoredLetters(pipeline.client("s3"), pipeline.outputs["LettersBucketName"])
     return {
         key: DeadLetter(letter.source, _detail(letter.body), letter.reasons)
-        for key, letter in letters.read_all(key for key in letters.open() if key not in but)
+        for key, letter in letters.read_all(key for key in letters.open() if key not in known)
     }
 
 
@@ -35,18 +35,6 @@ def read_emails(pipeline: Pipeline) -> list[str]:
     with urllib.request.urlopen(f"{pipeline.endpoint}/_ministack/ses/messages", timeout=30) as answer:  # noqa: S310
         accounts: Mapping[str, Sequence[Item]] = json.loads(answer.read())["messages"]
     return [email["MessageId"] for emails in accounts.values() for email in emails]
-
-
-def drain(client: Any, url: str) -> Iterator[Item]:
-    """The messages that are visible in a queue now. They stay in it, invisible as long as SQS keeps them so."""
-    request = {
-        "QueueUrl": url,
-        "MaxNumberOfMessages": 10,
-        "MessageAttributeNames": ["All"],
-        "VisibilityTimeout": 43_200,
-    }
-    while messages := client.receive_message(**request).get("Messages"):
-        yield from messages
 
 
 def _detail(body: str) -> Any:

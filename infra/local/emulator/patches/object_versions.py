@@ -1,4 +1,4 @@
-"""Versions of S3 objects in the emulator: its events do not name them, and it reads no range of one."""
+"""Versions of S3 objects: the emulator's events do not name them, and it reads no range of one."""
 
 import contextvars
 import json
@@ -7,20 +7,20 @@ from typing import Any
 from ministack.services import eventbridge, s3  # type: ignore[import-not-found]
 
 
-def let_s3_know_versions() -> None:
-    """Let S3 treat versions of objects as AWS does: its events name them, and a range of one can be read."""
+def patch() -> None:
+    """Let events of S3 name the version of an object, and let a range of one be read."""
     fire, dispatch, get = s3._fire_s3_event, eventbridge._dispatch_event, s3._get_object
-    told: contextvars.ContextVar[str | None] = contextvars.ContextVar("told", default=None)
+    current: contextvars.ContextVar[str | None] = contextvars.ContextVar("current", default=None)
 
     def fire_with_version(*arguments: Any, version_id: str | None = None, **more: Any) -> None:
-        token = told.set(version_id)
+        token = current.set(version_id)
         try:
             fire(*arguments, version_id=version_id, **more)
         finally:
-            told.reset(token)
+            current.reset(token)
 
     def dispatch_with_version(event: dict[str, Any], *more: Any) -> Any:
-        if event["Source"] == "aws.s3" and (version := told.get()):
+        if event["Source"] == "aws.s3" and (version := current.get()):
             detail = json.loads(event["Detail"])
             detail["object"]["version-id"] = version
             event["Detail"] = json.dumps(detail)

@@ -1,4 +1,4 @@
-"""A run: stock the warehouse, publish orders, wait until nothing moves any more, audit what is left."""
+"""A run: stock the warehouse, publish orders, wait until nothing happens any more, audit what is left."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from handlers.operations.audit.evidence import Finding
 from handlers.operations.audit.run import DeadLetter, Run
 from handlers.operations.audit.submission import Key, Submission
 from handlers.operations.audit.table import Item
-from infra.local.runner.capture import Capture, Progress
-from infra.local.runner.deliveries import ORDER_SUBMITTED, SOURCE, STOCK_DELIVERED
-from infra.local.runner.evidence import read_dead_letters, read_emails, read_table
+from infra.local.runner.audit_input import read_dead_letters, read_emails, read_table
+from infra.local.runner.bus_capture import BusCapture
+from infra.local.runner.run_progress import Progress
+from infra.local.runner.stock_deliveries import ORDER_SUBMITTED, SOURCE, STOCK_DELIVERED
 
 if TYPE_CHECKING:
     from infra.local.pipeline import Pipeline
 
 PATIENCE = 60.0
-"""Seconds without any event on the orders bus, while sagas run or messages wait, until a run stands still."""
+"""Seconds without any event on the orders bus, while sagas run or messages wait, until a run has stalled."""
 
 UNDER_WAY = 24
-"""How many submissions are published and have not ended, at most. More only wait: two processors carry no more, and
-sagas that find a function busy cost as much as those that are served."""
+"""How many submissions are published and have not ended, at most. More would only wait: two processors serve no more,
+and sagas that find a function busy cost as much as those that are served."""
 
-_SETTLING = 15.0  # seconds that may pass without a change before what does not hold is taken to stay so
+_SETTLING = 15.0  # seconds without a change after which what does not hold is a finding
 _POLL = 0.15
 _POLL_DEAD_LETTERS = 1.0
 _STOCKED_WITHIN = 60.0
@@ -38,25 +39,25 @@ _SHOWN_CAUSE = 300  # characters
 _DEPTH = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"]
 
 
-class Watcher(Protocol):
-    """Who is told how a run goes."""
+class ProgressListener(Protocol):
+    """Is called while a run goes on."""
 
-    def stage(self, what: str) -> None:
+    def stage_started(self, stage: str) -> None:
         """Another stage begins."""
 
-    def moved(self, progress: Progress) -> None:
-        """Submissions may have moved on."""
+    def progressed(self, progress: Progress) -> None:
+        """Submissions may have progressed."""
 
 
 class NotStocked(Exception):
-    """A delivery did not reach the shelf; the message names it."""
+    """A delivery did not become stock in time; the message names it."""
 
 
 @dataclass(frozen=True)
 class Report:
     """What became of a run.
 
-    ``run`` is all it left behind, ``findings`` what does not hold of it, ``progress`` has each submission's result, and
+    ``run`` is everything it left, ``findings`` what does not hold of it, ``progress`` has each submission's result, and
     ``published_at`` the moment each was first published.
     """
 
@@ -91,21 +92,24 @@ def percentile(ordered: Sequence[float], share: float) -> float:
 
 
 def run(
-    pipeline: Pipeline, submissions: Sequence[Submission], deliveries: Sequence[Mapping[str, Any]], watcher: Watcher
+    pipeline: Pipeline,
+    submissions: Sequence[Submission],
+    deliveries: Sequence[Mapping[str, Any]],
+    listener: ProgressListener,
 ) -> Report:
     """Run orders through a pipeline that holds nothing yet.
 
     Args:
         pipeline: the deployed pipeline.
-        submissions: what to publish, in this order; the same one may come several times.
-        deliveries: ``StockDelivered`` details, which are on the shelf before the first submission.
-        watcher: is told how it goes.
+        submissions: what to publish, in this order; the same one may appear several times.
+        deliveries: ``StockDelivered`` details, which are in stock before the first submission.
+        listener: is called as the run progresses.
 
     Raises:
-        NotStocked: a delivery did not reach the shelf.
-        events.publishing.publisher.Unpublished: the intake bus did not take something.
+        NotStocked: a delivery did not become stock in time.
+        events.publishing.publisher.Unpublished: the intake bus did not accept something.
     """
-    return _Runner(pipeline, submissions, deliveries, watcher).run()
+    return _Runner(pipeline, submissions, deliveries, listener).run()
 
 
 class _Runner:
@@ -114,57 +118,61 @@ class _Runner:
         pipeline: Pipeline,
         submissions: Sequence[Submission],
         deliveries: Sequence[Mapping[str, Any]],
-        watcher: Watcher,
+        listener: ProgressListener,
     ) -> None:
         self._pipeline = pipeline
         self._submissions = submissions
         self._deliveries = deliveries
-        self._watcher = watcher
+        self._listener = listener
         self._progress = Progress(submissions)
-        self._capture = Capture(pipeline)
+        self._capture = BusCapture(pipeline)
         self._publisher = Publisher(pipeline.client("events"), pipeline.intake_bus, SOURCE)
         self._sqs = pipeline.client("sqs")
         self._sagas = pipeline.client("stepfunctions")
-        self._letters: dict[str, DeadLetter] = {}
+        self._dead_letters: dict[str, DeadLetter] = {}
         self._published_at: dict[Key, datetime] = {}
-        self._moved_at = time.monotonic()
+        self._changed_at = time.monotonic()
 
     def run(self) -> Report:
-        self._watcher.stage(f"stocking the warehouse with {sum(len(each['lines']) for each in self._deliveries)} SKUs")
+        self._listener.stage_started(
+            f"stocking the warehouse with {sum(len(each['lines']) for each in self._deliveries)} SKUs"
+        )
         self._stock()
-        self._watcher.stage(f"publishing {len(self._submissions)} submissions, {UNDER_WAY} under way at a time")
+        self._listener.stage_started(
+            f"publishing {len(self._submissions)} submissions, {UNDER_WAY} under way at a time"
+        )
         self._publish_and_follow()
-        self._watcher.stage("waiting until nothing moves any more")
+        self._listener.stage_started("waiting until nothing happens any more")
         left = self._settle()
         return Report(left, audit(left), self._progress, self._published_at, len(self._submissions))
 
     def _stock(self) -> None:
         self._publisher.publish(Entry.untyped(STOCK_DELIVERED, delivery) for delivery in self._deliveries)
-        self._moved_at = time.monotonic()
+        self._changed_at = time.monotonic()
         waiting = [delivery["delivery_id"] for delivery in self._deliveries]
         while waiting:
             self._take()
             waiting = [delivery_id for delivery_id in waiting if not self._progress.has_received(delivery_id)]
             if waiting and self._quiet_for() > _STOCKED_WITHIN:
-                letters = "; ".join(letter.reasons for letter in read_dead_letters(self._pipeline).values())
-                raise NotStocked(f"the delivery {waiting[0]} did not reach the shelf {letters}")
+                reasons = "; ".join(message.reasons for message in read_dead_letters(self._pipeline).values())
+                raise NotStocked(f"the delivery {waiting[0]} is not in stock after {_STOCKED_WITHIN:.0f} s {reasons}")
 
     def _publish_and_follow(self) -> None:
-        """Publish as orders end, and wait until every submission has, or nothing is to be expected any more."""
+        """Publish as orders end, and wait until every submission has ended, or nothing happens any more."""
         unpublished = deque(self._submissions)
-        looked_at = self._moved_at = time.monotonic()
+        polled_at = self._changed_at = time.monotonic()
         while unpublished or self._progress.open:
             room = UNDER_WAY - len(self._published_at.keys() - self._progress.results.keys())
             self._publish([unpublished.popleft() for _ in range(min(room, len(unpublished)))])
             self._take()
-            if time.monotonic() - looked_at > _POLL_DEAD_LETTERS:
+            if time.monotonic() - polled_at > _POLL_DEAD_LETTERS:
                 self._take_dead_letters()
-                looked_at = time.monotonic()
-            self._watcher.moved(self._progress)
-            if self._quiet_for() > PATIENCE or (self._quiet_for() > _SETTLING and not self._is_moving()):
+                polled_at = time.monotonic()
+            self._listener.progressed(self._progress)
+            if self._quiet_for() > PATIENCE or (self._quiet_for() > _SETTLING and not self._is_working()):
                 if not unpublished:
                     return
-                # Those under way stand still: they must not hold up the others.
+                # Those under way have stalled: they must not hold up the others.
                 self._publish(unpublished)
                 unpublished.clear()
 
@@ -176,10 +184,10 @@ class _Runner:
                 if not outcome.sent:
                     raise Unpublished([outcome])
                 self._published_at.setdefault(keys[outcome.event], outcome.at)
-            self._moved_at = time.monotonic()
+            self._changed_at = time.monotonic()
 
     def _settle(self) -> Run:
-        """Wait until nothing changes any more and all holds, or what does not has had its time to."""
+        """Wait until all holds and nothing changes any more, or what does not hold has had its time."""
         patience = 0.0 if self._progress.open else _SETTLING
         before: tuple[int, ...] = ()
         while True:
@@ -190,10 +198,10 @@ class _Runner:
             if size != before:
                 before, changed_at = size, time.monotonic()
                 continue
-            if not self._is_moving() and not audit(left):
+            if not self._is_working() and not audit(left):
                 return left
             if time.monotonic() - changed_at >= patience:
-                return replace(left, waiting=self._waiting(), standing=self._standing())
+                return replace(left, waiting=self._waiting(), standing=self._stalled())
 
     def _left(self) -> Run:
         return Run(
@@ -201,36 +209,36 @@ class _Runner:
             submissions=self._submissions,
             deliveries=self._deliveries,
             bus=frozenset(self._progress.event_ids),
-            dead_letters=tuple(self._letters.values()),
+            dead_letters=tuple(self._dead_letters.values()),
             emails=read_emails(self._pipeline),
         )
 
     def _take(self) -> None:
         time.sleep(_POLL)
-        if self._progress.events(self._capture.take()):
-            self._moved_at = time.monotonic()
+        if self._progress.add_events(self._capture.take()):
+            self._changed_at = time.monotonic()
 
     def _take_dead_letters(self) -> None:
-        letters = read_dead_letters(self._pipeline, but=self._letters)
-        self._letters |= letters
-        self._progress.dead_letters(letters.values())
+        messages = read_dead_letters(self._pipeline, known=self._dead_letters)
+        self._dead_letters |= messages
+        self._progress.add_dead_letters(messages.values())
 
     def _quiet_for(self) -> float:
-        return time.monotonic() - self._moved_at
+        return time.monotonic() - self._changed_at
 
-    def _is_moving(self) -> bool:
+    def _is_working(self) -> bool:
         return bool(self._waiting()) or next(self._executions("RUNNING"), None) is not None
 
     def _waiting(self) -> dict[str, int]:
-        """How many messages wait, or are being worked on, by queue; those where none is are left out."""
+        """How many messages wait or are being processed, by queue, without the queues that have none."""
         waiting: dict[str, int] = {}
         for name, url in self._pipeline.all_queue_urls.items():
             counts = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_DEPTH)["Attributes"]
             waiting[name] = sum(int(counts[depth]) for depth in _DEPTH)
         return {name: count for name, count in waiting.items() if count}
 
-    def _standing(self) -> dict[str, str]:
-        """Where the sagas are that did not end well, by order id."""
+    def _stalled(self) -> dict[str, str]:
+        """Where the sagas are that did not succeed, by order id."""
         return {
             json.loads(saga["input"])["order_id"]: self._where(saga)
             for status in ("RUNNING", "FAILED", "TIMED_OUT", "ABORTED")

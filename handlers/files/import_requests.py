@@ -1,4 +1,4 @@
-"""Dropped files, as S3 announces them: each is imported part by part."""
+"""Requests to import a dropped file, which are S3's events about it: one message after the other."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from handlers.dead_letters import sending
 from handlers.dead_letters.sending import DeadLetterQueue
-from handlers.files.drop import Drop, Dropped
-from handlers.files.file_import import Import, Outcome
+from handlers.files.dropped_file import DroppedFile, FileVersion
+from handlers.files.importer import FileImporter, Outcome
 from handlers.files.submitting import Markers, OrderQueue
 from handlers.runtime import queue_batches
 from handlers.runtime.observability import count, logger
@@ -29,9 +29,9 @@ class FileImports:
         s3: an S3 client.
         sqs: an SQS client.
         table: name of the table.
-        own_queue: URL of the queue that brings the messages, for one that says to go on with a file.
+        own_queue: URL of the queue of these messages, for another one where an import is unfinished.
         order_queue: URL of order intake's queue.
-        dead_letters: the queue for what cannot be imported.
+        dead_letters: the queue for messages that name no file, or whose import fails at every attempt.
     """
 
     def __init__(
@@ -54,22 +54,22 @@ class FileImports:
         self._dead_letters = dead_letters
 
     def handle(self, event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
-        """Work until little time is left; then the message is sent once more, and its next delivery goes on.
+        """Work until little time is left; then the message is sent once more, and its delivery continues the import.
 
-        Where the function dies, the message comes again by itself.
+        Where the function dies, SQS delivers the message again.
         """
 
-        def take(record: SQSRecord) -> None:
-            dropped = Dropped.told_by(record.body)
-            logger.append_keys(file=dropped.key, version=dropped.version)
-            if dropped.key.endswith("/"):  # a folder, as the console makes them
+        def handle_record(record: SQSRecord) -> None:
+            version = FileVersion.named_in(record.body)
+            logger.append_keys(file=version.key, version=version.version_id)
+            if version.key.endswith("/"):  # a folder, as the console makes them
                 return
-            importing = Import(
-                Drop(self._s3, dropped),
-                Markers(self._dynamodb, self._table, dropped.import_id),
+            importer = FileImporter(
+                DroppedFile(self._s3, version),
+                Markers(self._dynamodb, self._table, version.import_id),
                 OrderQueue(self._sqs, self._order_queue),
             )
-            outcome = importing.stretch(context.get_remaining_time_in_millis)
+            outcome = importer.work(context.get_remaining_time_in_millis)
             logger.info("file import", outcome=outcome)
             count("FileImports", outcome=outcome)
             if outcome is Outcome.UNFINISHED:
@@ -77,4 +77,4 @@ class FileImports:
                     QueueUrl=self._own_queue, MessageBody=record.body, MessageAttributes=sending.identity(record)
                 )
 
-        return queue_batches.process(event, context, take, self._dead_letters)
+        return queue_batches.process(event, context, handle_record, self._dead_letters)

@@ -1,4 +1,4 @@
-"""Segments of scans in the emulator: for each page of one it sorts and hashes the whole table."""
+"""Pages of parallel scans: for each page, the emulator sorts and hashes the whole table."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,8 +47,8 @@ class _Segments:
         return known
 
 
-def let_scans_read_one_page() -> None:
-    """Let a page of a segment cost what it holds, not what the table does."""
+def patch() -> None:
+    """Let a page of a segment cost as much as its items, not as much as the table."""
     scan, segments = dynamodb._scan, _Segments()
     numbers = iter(range(2**63))
 

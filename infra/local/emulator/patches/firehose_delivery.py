@@ -1,4 +1,4 @@
-"""Events for Firehose in the emulator: its EventBridge does not hand them over, and its Firehose gathers nothing."""
+"""Delivery of events to Firehose: the emulator's EventBridge has no such target, and its Firehose buffers nothing."""
 
 import contextvars
 import json
@@ -7,25 +7,25 @@ from typing import Any
 
 from ministack.services import eventbridge, firehose  # type: ignore[import-not-found]
 
-SECONDS_GATHERED = 1.0
+SECONDS_BUFFERED = 1.0
 
 
-def let_events_reach_firehose() -> None:
-    """Let rules deliver to Firehose, which writes what came within a second as one object."""
-    invoke, gathered = eventbridge._invoke_target, _Gathered()
+def patch() -> None:
+    """Let rules deliver to Firehose, which writes the records of one second as one object."""
+    invoke, buffer = eventbridge._invoke_target, _Buffer()
 
-    def invoke_or_gather(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
+    def invoke_or_buffer(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
         if not target["Arn"].startswith("arn:aws:firehose:"):
             invoke(target, event, rule, view)
             return
         view = view or eventbridge._pattern_event_view(event)
-        gathered.add(target["Arn"].rpartition("/")[2], json.dumps(view.event_with_detail()).encode())
+        buffer.add(target["Arn"].rpartition("/")[2], json.dumps(view.event_with_detail()).encode())
 
-    eventbridge._invoke_target = invoke_or_gather
+    eventbridge._invoke_target = invoke_or_buffer
 
 
-class _Gathered:
-    """What came for each delivery stream since its last object."""
+class _Buffer:
+    """The records of each delivery stream since its last object."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -39,7 +39,7 @@ class _Gathered:
             if len(waiting) > 1:
                 return
         # Whose account and region it is, the emulator keeps in context variables.
-        timer = threading.Timer(SECONDS_GATHERED, contextvars.copy_context().run, (self._deliver, name))
+        timer = threading.Timer(SECONDS_BUFFERED, contextvars.copy_context().run, (self._deliver, name))
         timer.daemon = True
         timer.start()
 
