@@ -20,6 +20,7 @@ from handlers.projections.daily_sales import DAILY_SALES
 from handlers.projections.engine.projection import Definition
 from handlers.projections.order_view import ORDER_VIEW
 from handlers.projections.stock_view import STOCK_VIEW
+from handlers.table import keys
 from infra.names import in_template
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ SCAN = "dynamodb:Scan"
 
 LOG = tuple(f"{kind}#*" for kind in streams.CONTEXTS)
 """The keys of every stream."""
+
+VIEWS_AND_MARKERS = (f"{keys.VIEW}*", f"{keys.APPLIED}*")
+"""The keys of everything that projections keep."""
 
 
 @dataclass(frozen=True)
@@ -172,14 +176,14 @@ def projection(definition: Definition, *, rows: tuple[Rows, ...]) -> Function:
     It gathers events for a second: those of one order become one write, and views are behind the log anyway.
     """
     trigger = Subscription("orders", definition.events, replays=True, batch_size=100, batching_window=1)
-    generations = Rows((GET,), (f"projection#{definition.name}",))
+    generations = Rows((GET,), (keys.generations(definition.name).pk,))
     return Function(definition.name, (generations, *rows), trigger)
 
 
 def counting(definition: Definition, view: str, *, reads: tuple[str, ...] = ()) -> Function:
     """A projection that counts, in views `view`. `reads`: the streams of which an event alone does not say enough."""
-    counters = Rows((UPDATE,), (f"view#{view}#*",))
-    markers = Rows((PUT,), (f"applied#{definition.name}#*",))
+    counters = Rows((UPDATE,), (f"{keys.views(view)}*",))
+    markers = Rows((PUT,), (f"{keys.applied(definition.name)}*",))
     history = (Rows((QUERY,), reads),) if reads else ()
     return projection(definition, rows=(counters, markers, *history))
 
@@ -202,7 +206,7 @@ FUNCTIONS: tuple[Function, ...] = (
         "delivery_intake",
         StockDelivered,
         bus="intake",
-        rows=(Rows((PUT,), ("delivery#*",)), Rows((UPDATE,), ("level#*",))),
+        rows=(Rows((PUT,), ("delivery#*",)), Rows((UPDATE,), (f"{keys.LEVEL}*",))),
     ),
     subscriber(
         "shipment_intake",
@@ -212,7 +216,7 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
     Function(
         "file_import",
-        (Rows((BATCH_GET, BATCH_WRITE), ("import#*",)),),
+        (Rows((BATCH_GET, BATCH_WRITE), (f"{keys.IMPORT}*",)),),
         FileDrop(orders_to="order_intake"),
         timeout=60,
         memory=1769,  # a whole processor: reading is all work and no waiting, so it costs no more and ends sooner
@@ -222,7 +226,7 @@ FUNCTIONS: tuple[Function, ...] = (
         trigger=TableFeed(
             ("INSERT",),
             tuple(f"{kind}#" for kind in streams.PUBLISHED),
-            sk_prefix="event#",
+            sk_prefix=keys.EVENT,
         ),
         publishes=True,
         timeout=30,
@@ -230,7 +234,7 @@ FUNCTIONS: tuple[Function, ...] = (
     Function(
         "stock_watch",
         (Rows((QUERY, PUT), ("stock#*",)),),
-        TableFeed(("INSERT", "MODIFY"), ("level#",)),
+        TableFeed(("INSERT", "MODIFY"), (keys.LEVEL,)),
     ),
     subscriber(
         "replenishment",
@@ -250,21 +254,21 @@ FUNCTIONS: tuple[Function, ...] = (
         "InventoryServiceArn",
         Rows((QUERY,), ("order#*", "reservation#*")),
         Rows((PUT,), ("reservation#*",)),
-        Rows((UPDATE,), ("level#*",)),
+        Rows((UPDATE,), (f"{keys.LEVEL}*",)),
     ),
     saga_service(
         "payments_service",
         "PaymentsServiceArn",
         Rows((QUERY,), ("order#*", "payment#*")),
         Rows((PUT,), ("payment#*",)),
-        Rows((UPDATE,), ("sandbox#payments#*",)),
+        Rows((UPDATE,), (f"{keys.books('payments')}*",)),
     ),
     saga_service(
         "shipping_service",
         "ShippingServiceArn",
         Rows((QUERY,), ("order#*", "shipment#*")),
         Rows((PUT,), ("shipment#*", "order#*")),  # recalling one starts to cancel the order, in one transaction
-        Rows((UPDATE,), ("sandbox#shipping#*",)),
+        Rows((UPDATE,), (f"{keys.books('shipping')}*",)),
     ),
     subscriber(
         "shipped_stock",
@@ -275,7 +279,7 @@ FUNCTIONS: tuple[Function, ...] = (
     projection(
         ORDER_VIEW,
         rows=(
-            Rows((UPDATE,), ("view#order#*",)),
+            Rows((UPDATE,), (f"{keys.ORDER_VIEWS}*",)),
             Rows((QUERY,), ("order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*")),
         ),
     ),
@@ -285,13 +289,13 @@ FUNCTIONS: tuple[Function, ...] = (
     Function(
         "rebuild",
         (
-            Rows((GET, PUT), ("projection#*",)),
+            Rows((GET, PUT), (f"{keys.GENERATIONS}*",)),
             Rows((SCAN,), ("*",)),
             Rows((QUERY,), LOG),
-            Rows((BATCH_GET,), (*LOG, "view#*", "applied#*")),
-            Rows((UPDATE,), ("view#*",)),
-            Rows((PUT,), ("applied#*",)),
-            Rows((BATCH_WRITE,), ("view#*", "applied#*")),
+            Rows((BATCH_GET,), (*LOG, *VIEWS_AND_MARKERS)),
+            Rows((UPDATE,), (f"{keys.VIEW}*",)),
+            Rows((PUT,), (f"{keys.APPLIED}*",)),
+            Rows((BATCH_WRITE,), VIEWS_AND_MARKERS),
         ),
         rebuilds=True,
         timeout=300,
@@ -322,8 +326,9 @@ FUNCTIONS: tuple[Function, ...] = (
     Function(
         "api_query",
         (
-            Rows((GET,), ("view#order#*", "view#stock#*", "level#*", "projection#order_view", "projection#stock_view")),
-            Rows((QUERY,), ("*#customer#*",), index="GSI1"),
+            Rows((GET,), (f"{keys.ORDER_VIEWS}*", f"{keys.views('stock')}*", f"{keys.LEVEL}*")),
+            Rows((GET,), tuple(keys.generations(each.name).pk for each in (ORDER_VIEW, STOCK_VIEW))),
+            Rows((QUERY,), (keys.customer_partition("*", "*"),), index=keys.ORDERS_BY_CUSTOMER.name),
             Rows(
                 (QUERY,),
                 (

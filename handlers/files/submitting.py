@@ -10,6 +10,8 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from handlers.table import keys
+from handlers.table.keys import Key
 from handlers.table.retrying import until_taken
 
 if TYPE_CHECKING:
@@ -29,18 +31,19 @@ class Markers:
     def __init__(self, client: DynamoDBClient, table: str, import_id: str) -> None:
         self._client = client
         self._table = table
-        self._prefix = f"import#{import_id}#"
+        self._import_id = import_id
 
     def first_rows(self, order_ids: Collection[str]) -> dict[str, int]:
         """The rows in which these orders began, of those that have a marker; at most ``MAX_KEYS`` may be asked for."""
         found: dict[str, int] = {}
+        prefix = keys.imported(self._import_id)
 
-        def get(keys: list[Any]) -> list[Any]:
+        def get(wanted: list[Any]) -> list[Any]:
             answer: Any = self._client.batch_get_item(
-                RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}}
+                RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}}
             )
             for item in answer["Responses"].get(self._table, []):
-                found[item["PK"]["S"].removeprefix(self._prefix)] = int(item["first_row"]["N"])
+                found[Key.of(item).pk.removeprefix(prefix)] = int(item["first_row"]["N"])
             unprocessed: list[Any] = answer["UnprocessedKeys"].get(self._table, {}).get("Keys", [])
             return unprocessed
 
@@ -63,8 +66,8 @@ class Markers:
         for start in range(0, len(puts), _MAX_PUTS):
             until_taken(write, puts[start : start + _MAX_PUTS])
 
-    def _key(self, order_id: str) -> dict[str, Any]:
-        return {"PK": {"S": self._prefix + order_id}, "SK": {"S": "import"}}
+    def _key(self, order_id: str) -> Mapping[str, Any]:
+        return keys.imported_order(self._import_id, order_id).attributes
 
 
 class OrderQueue:

@@ -6,9 +6,8 @@ from typing import Any
 from events import streams
 from events.inventory import StockLow
 from handlers.runtime.observability import logger
+from handlers.table import keys
 from handlers.table.event_store import EventStore
-
-_LEVEL = "level#"
 
 
 def crossing(image: Mapping[str, Any]) -> StockLow | None:
@@ -21,7 +20,7 @@ def crossing(image: Mapping[str, Any]) -> StockLow | None:
     if was_low or available >= threshold:
         return None
     return StockLow(
-        sku=image["PK"]["S"].removeprefix(_LEVEL),
+        sku=image["PK"]["S"].removeprefix(keys.LEVEL),
         available=available,
         threshold=threshold,
         level_version=numbers["version"],
@@ -51,5 +50,6 @@ def tell(store: EventStore, low: StockLow) -> None:
     if last and isinstance(last.event, StockLow) and last.event.level_version >= low.level_version:
         return
     version = last.version + 1 if last else 1
-    store.standing(stream, version, low, correlation_id=low.sku, causation_id=f"level#{low.sku}/{low.level_version}")
+    cause = f"{keys.level(low.sku).pk}/{low.level_version}"
+    store.standing(stream, version, low, correlation_id=low.sku, causation_id=cause)
     logger.info("stock is low", sku=low.sku, available=low.available, threshold=low.threshold)

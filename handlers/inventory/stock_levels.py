@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from events.inventory import DeliveredLine, StockLine
+from handlers.table import keys
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -78,7 +79,7 @@ def _update(table: str, line: StockLine, expression: str, *, condition: str | No
     update: TransactWriteItemTypeDef = {
         "Update": {
             "TableName": table,
-            "Key": {"PK": {"S": f"level#{line.sku}"}, "SK": {"S": "level"}},
+            "Key": keys.level(line.sku).attributes,
             "UpdateExpression": expression,
             "ExpressionAttributeNames": _NAMES,
             "ExpressionAttributeValues": {":quantity": {"N": str(line.quantity)}, ":one": {"N": "1"}},

@@ -18,6 +18,7 @@ from events.ordering import (
 from handlers.ordering.order import Order, Status, load
 from handlers.ordering.refusals import AlreadyCancelled, AlreadyCaptured, AlreadyConfirmed, OrderCancelling
 from handlers.runtime.observability import count
+from handlers.table import keys
 from handlers.table.event_store import ConditionsFailed, Conflict, EventStore
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _append_cancellation(store: EventStore, order: Order, reason: str) -> None:
     not_captured: TransactWriteItemTypeDef = {
         "ConditionCheck": {
             "TableName": store.table,
-            "Key": store.key(streams.payment(order_id), _CAPTURE_VERSION),
+            "Key": keys.event(streams.payment(order_id), _CAPTURE_VERSION).attributes,
             "ConditionExpression": "attribute_not_exists(PK) OR #type <> :captured",
             "ExpressionAttributeNames": {"#type": "type"},
             "ExpressionAttributeValues": {":captured": {"S": "PaymentCaptured"}},

@@ -1,16 +1,15 @@
-"""Where views that count stand in the table: names and keys alone, for who writes them and who reads them."""
+"""The views that count: which there are, and what an item of one holds, for who writes them and who reads them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+from handlers.table import keys
 
 
 class Views(NamedTuple):
-    """The views of a projection: their keys begin with ``view#<kind>#``."""
+    """The views of a projection, and their kind, which their keys name."""
 
     projection: str
     kind: str
@@ -18,7 +17,7 @@ class Views(NamedTuple):
     @property
     def prefix(self) -> str:
         """What the partition keys of the views begin with."""
-        return f"view#{self.kind}#"
+        return keys.views(self.kind)
 
 
 SALES = Views("daily_sales", "sales")
@@ -32,22 +31,6 @@ SHARDS = 8
 def day_views(day: str) -> list[str]:
     """The views of a day's sales (``2026-11-21``), one for each shard."""
     return [f"{day}#{shard}" for shard in range(SHARDS)]
-
-
-def sort_key(generation: str, detail: str = "") -> str:
-    """The sort key of a counter; ``detail`` tells it from others of the same view."""
-    return f"{generation}#{detail}" if detail else generation
-
-
-def counter_key(partition: str, generation: str, detail: str = "") -> dict[str, AttributeValueTypeDef]:
-    """The key of a counter."""
-    return {"PK": {"S": partition}, "SK": {"S": sort_key(generation, detail)}}
-
-
-def detail_of(item: Mapping[str, Any], generation: str) -> str:
-    """Which counter of its view an item is."""
-    found: str = item["SK"]["S"].removeprefix(generation).removeprefix("#")
-    return found
 
 
 def numbers(item: Mapping[str, Any]) -> dict[str, int]:

@@ -15,15 +15,9 @@ from events.envelope import Recorded
 from events.ordering import OrderRejected
 from handlers.projections.engine.projection import Behind, Count, Definition, Item, Place, by_stream
 from handlers.projections.order_fold import SHOWN, Attributes, fold, known
-from handlers.projections.order_items import (
-    PREFIX,
-    PROJECTION,
-    REJECTED,
-    customer_partition,
-    view_key,
-    with_index_keys,
-)
+from handlers.projections.order_items import PROJECTION, REJECTED, with_index_keys
 from handlers.runtime.observability import about
+from handlers.table import keys
 from handlers.table.batch_reading import items
 from handlers.table.event_store import EventStore, Throttled, throttling
 
@@ -68,22 +62,23 @@ class OrderView:
 
     def owns(self, generation: str, item: Item) -> bool:
         """Whether an item is a view of that generation."""
-        return bool(item["PK"]["S"].startswith(PREFIX) and item["SK"]["S"] == generation)
+        key = keys.Key.of(item)
+        return key.pk.startswith(keys.ORDER_VIEWS) and key.sk == generation
 
     def differing(self, generation: str, histories: Iterable[Sequence[Recorded]]) -> list[str]:
         """The streams whose attributes in a view, its keys in the indexes included, are not what they fold to."""
         wanted = {history[0].stream: history for history in histories if known(history[0].event)}
-        keys = {stream: (f"{PREFIX}{_order_id(stream)}", generation) for stream in wanted}
-        views = items(self._client, self._store.table, keys.values())
+        views_of = {stream: keys.order_view(_order_id(stream), generation) for stream in wanted}
+        views = items(self._client, self._store.table, views_of.values())
         return [
             stream
             for stream, history in wanted.items()
-            if not _holds(views.get(keys[stream], {}), generation, stream, history)
+            if not _holds(views.get(views_of[stream], {}), generation, stream, history)
         ]
 
     def claims(self, item: Item) -> Iterator[Place]:
         """The newest event of each stream that a view has applied."""
-        order_id = _order_id(item["PK"]["S"].removeprefix("view#"))
+        order_id = keys.Key.of(item).pk.removeprefix(keys.ORDER_VIEWS)
         for name, value in item.items():
             if name.endswith(_VERSION):
                 yield f"{name.removesuffix(_VERSION)}#{order_id}", int(value["N"])
@@ -166,7 +161,7 @@ class OrderView:
             with throttling():
                 self._client.update_item(
                     TableName=self._store.table,
-                    Key=view_key(order_id, generation),
+                    Key=keys.order_view(order_id, generation).attributes,
                     UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
                     ConditionExpression=" AND ".join(expressions),
                     ExpressionAttributeNames={f"#{name}": name for name in attributes},
@@ -200,10 +195,11 @@ def _alone(generation: str, order_id: str, record: Recorded) -> Attributes:
     """What a rejection sets in a view, its keys in the indexes included, while there is no order."""
     rejected, at = record.event, _rejected_at(record)
     assert isinstance(rejected, OrderRejected)
-    alone: Attributes = {"order_id": order_id, "status": REJECTED, "GSI2SK": f"{at}#{order_id}"}
+    customers, statuses = keys.ORDERS_BY_CUSTOMER, keys.ORDERS_BY_STATUS
+    alone: Attributes = {"order_id": order_id, "status": REJECTED, statuses.sk: keys.by_time(at, order_id)}
     if rejected.customer_id:
-        alone |= {"customer_id": rejected.customer_id, "GSI1SK": f"{at}#{order_id}"}
-        alone["GSI1PK"] = customer_partition(generation, rejected.customer_id)
+        alone |= {"customer_id": rejected.customer_id, customers.sk: alone[statuses.sk]}
+        alone[customers.pk] = keys.customer_partition(generation, rejected.customer_id)
     return with_index_keys(order_id, generation, alone)
 
 

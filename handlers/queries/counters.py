@@ -6,18 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from handlers.projections.counter_items import (
-    CUSTOMERS,
-    SALES,
-    STOCK,
-    Views,
-    counter_key,
-    day_views,
-    detail_of,
-    numbers,
-    sort_key,
-)
+from handlers.projections.counter_items import CUSTOMERS, SALES, STOCK, Views, day_views, numbers
 from handlers.projections.engine.known_generations import KnownGenerations
+from handlers.table import keys
 from handlers.table.event_store import EventStore
 
 if TYPE_CHECKING:
@@ -75,27 +66,27 @@ class Counters:
         """The ``quantity`` of each product sold on a day, and what it came to (``total``)."""
         generation = self._generations.live(SALES.projection)
         pieces = (
-            (Product(*detail_of(item, generation).split("#")), item)
+            (Product(*_detail(item).split("#")), item)
             for view in day_views(day)
             for item in self._all(f"{SALES.prefix}{view}", generation)
-            if "#" in detail_of(item, generation)
+            if "#" in _detail(item)
         )
         return _sums(pieces)
 
     def _only(self, views: Views, view: str) -> Counts:
         """What a view counts that is one item."""
-        key = counter_key(f"{views.prefix}{view}", self._generations.live(views.projection))
-        return numbers(self._client.get_item(TableName=self._table, Key=key).get("Item", {}))
+        key = keys.counter(f"{views.prefix}{view}", self._generations.live(views.projection))
+        return numbers(self._client.get_item(TableName=self._table, Key=key.attributes).get("Item", {}))
 
     def _currencies(self, partition: str, generation: str) -> Iterator[tuple[str, Item]]:
         """The items of currencies, by a query each: one for all would read those of their products too."""
         after = f"{generation}#"
         while items := self._page(partition, after, f"{generation}{_AFTER_HASH}", Limit=1)["Items"]:
             [item] = items
-            currency, _, product = detail_of(item, generation).partition("#")
+            currency, _, product = _detail(item).partition("#")
             if not product:
                 yield currency, item
-            after = sort_key(generation, currency) + _AFTER_HASH
+            after = keys.counter(partition, generation, currency).sk + _AFTER_HASH
 
     def _all(self, partition: str, generation: str) -> Iterator[Item]:
         """All counters of a view."""
@@ -115,6 +106,10 @@ class Counters:
             ExpressionAttributeValues={":partition": {"S": partition}, ":first": {"S": first}, ":last": {"S": last}},
             **more,
         )
+
+
+def _detail(item: Item) -> str:
+    return keys.detail_of(keys.Key.of(item).sk)
 
 
 def _sums(pieces: Iterable[tuple[Key, Item]]) -> dict[Key, Counts]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from heapq import merge
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from events import streams
 from events.envelope import Recorded
@@ -16,10 +16,9 @@ from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.engine.known_generations import KnownGenerations
 from handlers.projections.order_fold import Attributes, fold
 from handlers.queries.counters import Counters
+from handlers.table import keys
 from handlers.table.event_store import EventStore
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+from handlers.table.keys import Key
 
 _STREAMS = (streams.order, streams.reservation, streams.payment, streams.shipment, streams.cancellation)
 _PAGES = 10
@@ -65,14 +64,14 @@ class Reader:
 
     def order(self, order_id: str) -> Attributes | None:
         """An order as its view shows it."""
-        return self._item(order_items.view_key(order_id, self.generation()))
+        return self._item(keys.order_view(order_id, self.generation()))
 
     def stock(self, sku: str) -> Stocked | None:
         """How much of a SKU there is; None for one that was never delivered.
 
         What is available is the level, on which decisions rest. The rest is a view, which may be a moment behind.
         """
-        level = self._item({"PK": {"S": f"level#{sku}"}, "SK": {"S": "level"}})
+        level = self._item(keys.level(sku))
         if level is None:
             return None
         counts = self.counters.stock(sku)
@@ -117,21 +116,21 @@ class Reader:
     def _page(
         self, generation: str, customer_id: str, status: str | None, after: Position | None, limit: int
     ) -> tuple[list[Attributes], Position | None]:
-        partition = order_items.customer_partition(generation, customer_id)
-        names, values = {"#partition": "GSI1PK"}, {":partition": {"S": partition}}
+        index, partition = keys.ORDERS_BY_CUSTOMER, keys.customer_partition(generation, customer_id)
+        names, values = {"#partition": index.pk}, {":partition": {"S": partition}}
         filtered: dict[str, Any] = {}
         if status:
             names["#status"], values[":status"] = "status", {"S": status}
             filtered["FilterExpression"] = "#status = :status"
         if after:
             filtered["ExclusiveStartKey"] = {
-                **order_items.view_key(after.order_id, generation),
-                "GSI1PK": {"S": partition},
-                "GSI1SK": {"S": after.sort_key},
+                **keys.order_view(after.order_id, generation).attributes,
+                index.pk: {"S": partition},
+                index.sk: {"S": after.sort_key},
             }
         answer = self._client.query(
             TableName=self._store.table,
-            IndexName="GSI1",
+            IndexName=index.name,
             KeyConditionExpression="#partition = :partition",
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=values,
@@ -142,13 +141,14 @@ class Reader:
         last = answer.get("LastEvaluatedKey")
         return [_attributes(item) for item in answer["Items"]], _position(generation, last) if last else None
 
-    def _item(self, key: Mapping[str, AttributeValueTypeDef]) -> Attributes | None:
-        item = self._client.get_item(TableName=self._store.table, Key=key).get("Item")
+    def _item(self, key: Key) -> Attributes | None:
+        item = self._client.get_item(TableName=self._store.table, Key=key.attributes).get("Item")
         return None if item is None else _attributes(item)
 
 
 def _position(generation: str, key: Mapping[str, Any]) -> Position:
-    return Position(generation=generation, order_id=key["PK"]["S"].rpartition("#")[2], sort_key=key["GSI1SK"]["S"])
+    order_id = Key.of(key).pk.removeprefix(keys.ORDER_VIEWS)
+    return Position(generation=generation, order_id=order_id, sort_key=key[keys.ORDERS_BY_CUSTOMER.sk]["S"])
 
 
 def _attributes(item: Mapping[str, Any]) -> Attributes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from handlers.table import keys
 from handlers.table.event_store import throttling
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Books:
     Args:
         client: a low-level DynamoDB client.
         table: the table's name.
-        owner: the sandbox's name; keys begin with ``sandbox#<owner>#``.
+        owner: the sandbox's name, which its keys begin with.
     """
 
     def __init__(self, client: DynamoDBClient, table: str, owner: str) -> None:
@@ -56,7 +57,7 @@ class Books:
     def _update(self, key: str, update: str, values: Mapping[str, str | int], **condition: str) -> Book:
         request: dict[str, Any] = {
             "TableName": self._table,
-            "Key": {"PK": {"S": f"sandbox#{self._owner}#{key}"}, "SK": {"S": "book"}},
+            "Key": keys.book(self._owner, key).attributes,
             "UpdateExpression": update,
             "ExpressionAttributeValues": {
                 f":{name}": {"N": str(value)} if isinstance(value, int) else {"S": value}

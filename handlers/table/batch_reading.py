@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from handlers.table.event_store import throttling
+from handlers.table.keys import Key
 from handlers.table.retrying import until_taken
 
 if TYPE_CHECKING:
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 
 _MOST_KEYS = 100
 """How many keys a BatchGetItem takes."""
-
-
-Key = tuple[str, str]
-"""A partition key and a sort key."""
 
 
 def items(client: DynamoDBClient, table: str, keys: Iterable[Key], *, keys_alone: bool = False) -> dict[Key, Item]:
@@ -34,12 +31,12 @@ def items(client: DynamoDBClient, table: str, keys: Iterable[Key], *, keys_alone
 
     def read(wanted: dict[str, Any]) -> dict[str, Any]:
         answer = client.batch_get_item(RequestItems=wanted)
-        found.update({(item["PK"]["S"], item["SK"]["S"]): item for item in answer["Responses"].get(table, [])})
+        found.update({Key.of(item): item for item in answer["Responses"].get(table, [])})
         left: dict[str, Any] = dict(answer["UnprocessedKeys"])
         return left
 
     different = iter(dict.fromkeys(keys))
-    while batch := [{"PK": {"S": pk}, "SK": {"S": sk}} for pk, sk in islice(different, _MOST_KEYS)]:
+    while batch := [key.attributes for key in islice(different, _MOST_KEYS)]:
         with throttling():
             until_taken(read, {table: {"Keys": batch, "ConsistentRead": True, **part}})
     return found

@@ -1,7 +1,7 @@
 """The event store: append to a stream and read it, in one DynamoDB table.
 
-An event is one item: PK the stream, SK ``event#`` and its version. Appending is putting that item if it is not there,
-so two writers cannot both win a version, and the loser is handed the event that stands there.
+An event is one item: its partition is the stream, its sort key has the version. Appending is a conditional put, so of
+two writers of one version one wins, and the other gets the existing event.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from botocore import exceptions as boto
 from events import catalog
 from events.envelope import Metadata, Recorded, event_id
 from events.model import DomainEvent
+from handlers.table import keys
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 Decision = Callable[[Sequence[Recorded]], Sequence[DomainEvent]]
 """Takes a stream's events and returns those to append: none, where nothing is left to do."""
@@ -38,7 +39,6 @@ _THROTTLES = frozenset(
         "ServiceUnavailable",
     }
 )
-_EVENT = "event#"
 _CONFLICTS_BEFORE_GIVING_WAY = 10
 
 
@@ -91,7 +91,7 @@ class EventStore:
         request: dict[str, Any] = {
             "TableName": self.table,
             "KeyConditionExpression": "PK = :stream AND SK > :after",
-            "ExpressionAttributeValues": {":stream": {"S": stream}, ":after": {"S": _sort_key(after)}},
+            "ExpressionAttributeValues": {":stream": {"S": stream}, ":after": {"S": keys.event(stream, after).sk}},
             "ConsistentRead": True,
         }
         events: list[Recorded] = []
@@ -109,7 +109,7 @@ class EventStore:
             page = self.client.query(
                 TableName=self.table,
                 KeyConditionExpression="PK = :stream AND begins_with(SK, :event)",
-                ExpressionAttributeValues={":stream": {"S": stream}, ":event": {"S": _EVENT}},
+                ExpressionAttributeValues={":stream": {"S": stream}, ":event": {"S": keys.EVENT}},
                 ConsistentRead=True,
                 ScanIndexForward=False,
                 Limit=1,
@@ -228,11 +228,6 @@ class EventStore:
                 continue
         raise Throttled(f"{stream} is being written by too many others")
 
-    @staticmethod
-    def key(stream: str, version: int) -> dict[str, AttributeValueTypeDef]:
-        """The key of an event's item."""
-        return {"PK": {"S": stream}, "SK": {"S": _sort_key(version)}}
-
     def _record(
         self, stream: str, version: int, event: DomainEvent, correlation_id: str, causation_id: str
     ) -> Recorded:
@@ -257,18 +252,14 @@ def recorded(item: Mapping[str, Any]) -> Recorded:
     return Recorded(
         catalog.read(item["type"]["S"], int(item["schema_version"]["N"]), item["data"]["S"]),
         item["PK"]["S"],
-        int(item["SK"]["S"].removeprefix(_EVENT)),
+        keys.version_of(item["SK"]["S"]),
         item["metadata"]["S"],
     )
 
 
-def _sort_key(version: int) -> str:
-    return f"{_EVENT}{version:010d}"
-
-
 def _item(new: Recorded) -> dict[str, Any]:
     return {
-        **EventStore.key(new.stream, new.version),
+        **keys.event(new.stream, new.version).attributes,
         "type": {"S": type(new.event).__name__},
         "schema_version": {"N": str(new.event.schema_version)},
         "data": {"S": new.event.model_dump_json(exclude_none=True)},

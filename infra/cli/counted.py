@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from events.currencies import formatted
+from handlers.table import keys
 from infra.cli import connection
 from infra.cli.arguments import checked
 from infra.cli.errors import Failure
@@ -78,6 +79,6 @@ def _counted(counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:
 
 
 def _listed(order: Attributes) -> tuple[str, ...]:
-    when = order["GSI1SK"].partition("#")[0]
+    when = keys.time_of(order[keys.ORDERS_BY_CUSTOMER.sk])
     total = formatted(order["total"], order["currency"]) if "total" in order else ""
     return order["order_id"], moment(when), order["status"], total

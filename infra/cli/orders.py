@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from events.currencies import formatted
+from handlers.table import keys
 from infra.cli import connection
 from infra.cli.arguments import OrderId, checked
 from infra.cli.connection import Connection
@@ -154,18 +155,16 @@ def _event(record: Recorded) -> tuple[str, ...]:
 
 def _of_status(pipeline: Connection, status: str, limit: int) -> Iterator[Item]:
     """The orders of a status, newest first: each shard of the index is, and they are merged."""
-    from handlers.projections.order_items import STATUS_SHARDS, status_partition  # noqa: PLC0415 - see the package
-
-    generation = pipeline.reader.generation()
-    shards = (_shard(pipeline, status_partition(generation, status, shard), limit) for shard in range(STATUS_SHARDS))
-    return merge(*shards, key=lambda item: item["GSI2SK"]["S"], reverse=True)
+    partitions = keys.status_partitions(pipeline.reader.generation(), status)
+    shards = (_shard(pipeline, partition, limit) for partition in partitions)
+    return merge(*shards, key=lambda item: item[keys.ORDERS_BY_STATUS.sk]["S"], reverse=True)
 
 
 def _shard(pipeline: Connection, partition: str, limit: int) -> Iterator[Item]:
     pages = pipeline.store.client.get_paginator("query").paginate(
         TableName=TABLE_NAME,
-        IndexName="GSI2",
-        KeyConditionExpression="GSI2PK = :partition",
+        IndexName=keys.ORDERS_BY_STATUS.name,
+        KeyConditionExpression=f"{keys.ORDERS_BY_STATUS.pk} = :partition",
         ExpressionAttributeValues={":partition": {"S": partition}},
         ScanIndexForward=False,
         PaginationConfig={"PageSize": limit},
@@ -175,8 +174,7 @@ def _shard(pipeline: Connection, partition: str, limit: int) -> Iterator[Item]:
 
 
 def _when(item: Item) -> str:
-    when: str = item["GSI2SK"]["S"].partition("#")[0]
-    return when
+    return keys.time_of(item[keys.ORDERS_BY_STATUS.sk]["S"])
 
 
 def _listed_total(item: Item) -> str:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from handlers.table import keys
 from infra.cli import connection
 from infra.cli.arguments import checked
 from infra.cli.errors import Failure
 from infra.cli.output import out, tell
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
-
     from events.envelope import Recorded
     from handlers.operations.audit.balances import Level
     from handlers.table.event_store import EventStore
@@ -49,7 +48,7 @@ def recount(
 def _level(store: EventStore, sku: str) -> Level | None:
     from handlers.operations.audit.balances import Level  # noqa: PLC0415 - see the package
 
-    answer = store.client.get_item(TableName=store.table, Key=_key(sku), ConsistentRead=True)
+    answer = store.client.get_item(TableName=store.table, Key=keys.level(sku).attributes, ConsistentRead=True)
     item = answer.get("Item")
     return None if item is None else Level(int(item["available"]["N"]), int(item["version"]["N"]))
 
@@ -67,7 +66,7 @@ def _changes(store: EventStore) -> Iterator[Recorded]:
         ConsistentRead=True,
         FilterExpression="begins_with(SK, :event) AND (begins_with(PK, :delivery) OR begins_with(PK, :reservation))",
         ExpressionAttributeValues={
-            ":event": {"S": "event#"},
+            ":event": {"S": keys.EVENT},
             ":delivery": {"S": "delivery#"},
             ":reservation": {"S": "reservation#"},
         },
@@ -101,7 +100,7 @@ def _set(store: EventStore, sku: str, before: Level | None, log: Level) -> None:
     try:
         store.client.update_item(
             TableName=store.table,
-            Key=_key(sku),
+            Key=keys.level(sku).attributes,
             UpdateExpression="SET available = :available, previous = :was, version = :version, "
             "threshold = if_not_exists(threshold, :threshold) REMOVE previous_threshold",
             ConditionExpression=unchanged,
@@ -110,7 +109,3 @@ def _set(store: EventStore, sku: str, before: Level | None, log: Level) -> None:
     except store.client.exceptions.ConditionalCheckFailedException as changed:
         raise Failure(f"the level of {sku} changed while the log was read, and is as it was: try again") from changed
     tell(out(), f"{sku}: was {was}, is {log.available} after {log.version}")
-
-
-def _key(sku: str) -> dict[str, AttributeValueTypeDef]:
-    return {"PK": {"S": f"level#{sku}"}, "SK": {"S": "level"}}

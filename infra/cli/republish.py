@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from handlers.table import keys
 from infra.cli import connection
 from infra.cli.errors import Failure
 from infra.cli.output import out, tell
@@ -69,7 +70,7 @@ def _images(store: EventStore, stream: str, version: int | None) -> list[Image]:
     Raises:
         Failure: there is none.
     """
-    sort_key = "event#" if version is None else store.key(stream, version)["SK"]["S"]
+    sort_key = keys.EVENT if version is None else keys.event(stream, version).sk
     pages = store.client.get_paginator("query").paginate(
         TableName=store.table,
         KeyConditionExpression="PK = :stream AND begins_with(SK, :event)",

@@ -5,6 +5,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from handlers.table import keys
 from infra.functions import Rows
 from infra.names import TABLE_NAME
 
@@ -35,11 +36,11 @@ class OrdersTable(dynamodb.Table):
             stream=dynamodb.StreamViewType.NEW_IMAGE,
             encryption=dynamodb.TableEncryption.AWS_MANAGED,
         )
-        for index in ("GSI1", "GSI2"):  # a customer's orders by time; orders by status
+        for index in keys.INDEXES:
             self.add_global_secondary_index(
-                index_name=index,
-                partition_key=_string(f"{index}PK"),
-                sort_key=_string(f"{index}SK"),
+                index_name=index.name,
+                partition_key=_string(index.pk),
+                sort_key=_string(index.sk),
                 projection_type=dynamodb.ProjectionType.INCLUDE,
                 non_key_attributes=LISTED,
             )

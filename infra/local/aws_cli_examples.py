@@ -8,6 +8,7 @@ from shlex import quote
 from events.integration import StockDelivered
 from events.inventory import DeliveredLine
 from events.publishing.publisher import Publisher
+from handlers.table import keys
 from infra.local.emulator.process import ACCOUNT, REGION
 from infra.local.pipeline import Pipeline
 from infra.local.runner.order_run import NotStocked
@@ -47,7 +48,7 @@ def stock_warehouse(pipeline: Pipeline) -> None:
     dynamodb = pipeline.client("dynamodb")
     deadline = time.monotonic() + _STOCKED_WITHIN
     for sku in GOODS:
-        key = {"PK": {"S": f"level#{sku}"}, "SK": {"S": "level"}}
+        key = keys.level(sku).attributes
         while "Item" not in dynamodb.get_item(TableName=pipeline.table_name, Key=key):
             if time.monotonic() > deadline:
                 raise NotStocked(f"{sku} is not in stock after {_STOCKED_WITHIN:.0f} s")
@@ -63,7 +64,7 @@ def lines_to_paste(pipeline: Pipeline) -> Iterator[str]:
         "DetailType": ORDER_SUBMITTED,
         "Detail": json.dumps(_ORDER),
     }
-    view = {":order": {"S": f"view#order#{_ORDER['order_id']}"}}
+    view = {":order": {"S": f"{keys.ORDER_VIEWS}{_ORDER['order_id']}"}}
     log = {":order": {"S": f"order#{_ORDER['order_id']}"}}
     by_key = "--key-condition-expression 'PK = :order' --expression-attribute-values"
     yield f"export AWS_ENDPOINT_URL={pipeline.endpoint} AWS_DEFAULT_REGION={REGION}"

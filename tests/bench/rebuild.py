@@ -16,7 +16,7 @@ from events.ordering import Address, Customer, OrderConfirmed, OrderLine, OrderP
 from events.payments import PaymentAuthorized, PaymentCaptured
 from events.shipping import ShipmentArranged, ShipmentDelivered, ShipmentDispatched
 from handlers.projections import replays
-from handlers.table.event_store import EventStore
+from handlers.table import keys
 from handlers.table.retrying import until_taken
 from infra.functions import FUNCTIONS, Subscription
 from infra.local.pipeline import Pipeline
@@ -169,7 +169,7 @@ def _item(stream: str, version: int, event: DomainEvent, order_id: str) -> dict[
         causation_id=order_id,
     )
     return {
-        **EventStore.key(stream, version),
+        **keys.event(stream, version).attributes,
         "type": {"S": type(event).__name__},
         "schema_version": {"N": str(event.schema_version)},
         "data": {"S": event.model_dump_json(exclude_none=True)},

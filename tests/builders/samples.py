@@ -17,6 +17,7 @@ from events.ordering import OrderCancellationStarted, OrderConfirmed, OrderPlace
 from handlers.intake.messages import Envelope
 from handlers.ordering import submission
 from handlers.runtime import aws
+from handlers.table import keys
 from handlers.table.event_store import EventStore, New, recorded
 from tests.builders.environment import QUEUE_URL
 
@@ -108,7 +109,7 @@ def record(event: DomainEvent, stream: str, version: int, at: datetime = START, 
 def image(event: Recorded) -> dict[str, Any]:
     """The item of an event."""
     return {
-        **EventStore.key(event.stream, event.version),
+        **keys.event(event.stream, event.version).attributes,
         "type": {"S": type(event.event).__name__},
         "schema_version": {"N": str(event.event.schema_version)},
         "data": {"S": event.event.model_dump_json(exclude_none=True)},

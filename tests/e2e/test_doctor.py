@@ -13,7 +13,8 @@ from typer.testing import CliRunner, Result
 from events.integration import OrderSubmitted
 from events.publishing.publisher import Publisher
 from handlers.projections.engine.generations import GenerationStore
-from handlers.projections.order_items import PROJECTION, view_key
+from handlers.projections.order_items import PROJECTION
+from handlers.table import keys
 from infra.cli.main import app
 from infra.local.pipeline import Pipeline
 from tests.builders.shops import ORDER
@@ -36,7 +37,7 @@ def place(doors: Pipeline, *order_ids: str, until: str = "CONFIRMED") -> None:
 def live_key(doors: Pipeline, order_id: str) -> Any:
     """The key of an order's view, in the generation that readers see."""
     generations = GenerationStore(doors.client("dynamodb"), doors.table_name)
-    return view_key(order_id, generations.read(PROJECTION).live)
+    return keys.order_view(order_id, generations.read(PROJECTION).live).attributes
 
 
 def view(doors: Pipeline, order_id: str) -> Mapping[str, Any]:

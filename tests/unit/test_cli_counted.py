@@ -11,11 +11,12 @@ from typer.testing import Result
 from events import streams
 from events.model import DomainEvent
 from events.ordering import OrderCancelled, OrderConfirmed
-from handlers.projections.counter_items import SALES, counter_key, day_views
+from handlers.projections.counter_items import SALES, day_views
 from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.engine.known_generations import KnownGenerations
 from handlers.projections.registry import PROJECTIONS
 from handlers.queries.counters import Counters
+from handlers.table import keys
 from handlers.table.event_store import EventStore
 from tests.builders.commands import typed
 from tests.builders.samples import append, calls, line, placed
@@ -77,7 +78,7 @@ def test_sales_by_currency_do_not_read_the_products(store: EventStore) -> None:
     [view, *_] = day_views("2026-01-02")
     for detail in ("EUR", "GBP", *(f"GBP#{number}" for number in range(50)), "USD"):
         counted: dict[str, Any] = {"total": {"N": "1"}, "orders": {"N": "1"}}
-        item = {**counter_key(f"{SALES.prefix}{view}", "1", detail), **counted}
+        item = {**keys.counter(f"{SALES.prefix}{view}", "1", detail).attributes, **counted}
         store.client.put_item(TableName=store.table, Item=item)
     counters = Counters(store, KnownGenerations(GenerationStore(store.client, store.table)))
     with calls(store.client) as made:

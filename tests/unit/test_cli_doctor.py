@@ -21,11 +21,10 @@ from events.ordering import CancellationRequested, OrderConfirmed
 from handlers.inventory.low_stock import crossing
 from handlers.operations.audit.table import Table
 from handlers.outbox import Outbox
-from handlers.projections.counter_items import counter_key
 from handlers.projections.engine.projection import by_stream
-from handlers.projections.order_items import view_key
 from handlers.projections.registry import PROJECTIONS, named
 from handlers.runtime.aws import s3
+from handlers.table import keys
 from handlers.table.event_store import EventStore, recorded
 from infra.cli.connection import Connection
 from tests.builders.commands import loader, typed
@@ -112,7 +111,9 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Bus:
 def hold(store: EventStore, table: Table = TABLE) -> None:
     """Put what a table holds into the one at hand."""
     items: list[dict[str, Any]] = [image(record) for record in table.log.values()]
-    items += [{**view_key(order_id, "1"), **attributes(view)} for order_id, view in table.views.items()]
+    items += [
+        {**keys.order_view(order_id, "1").attributes, **attributes(view)} for order_id, view in table.views.items()
+    ]
     items += [{**level_key(sku), **attributes(level)} for sku, level in table.levels.items()]
     items += counters(store, table)
     for start in range(0, len(items), 25):
@@ -128,7 +129,7 @@ def counters(store: EventStore, table: Table) -> Iterator[dict[str, Any]]:
         for count in named(name).counted(streams):
             sums[count.view, count.detail][count.name] += count.number
     for (view, detail), numbers in sums.items():
-        yield {**counter_key(view, "1", detail), **attributes(numbers)}
+        yield {**keys.counter(view, "1", detail).attributes, **attributes(numbers)}
 
 
 def attributes(values: Any) -> dict[str, Any]:
@@ -195,9 +196,9 @@ def test_what_is_not_well_is_told_with_the_commands_that_mend_it(store: EventSto
     hold(store)
     lost = {event_id("order#well", 2), event_id("order#declined", 1)}
     copied(published(TABLE.log) - lost)
-    store.client.delete_item(TableName=store.table, Key=view_key("well", "1"))
-    store.client.delete_item(TableName=store.table, Key=view_key("wrong", "1"))
-    store.client.delete_item(TableName=store.table, Key=store.key("order#declined", 3))
+    store.client.delete_item(TableName=store.table, Key=keys.order_view("well", "1").attributes)
+    store.client.delete_item(TableName=store.table, Key=keys.order_view("wrong", "1").attributes)
+    store.client.delete_item(TableName=store.table, Key=keys.event("order#declined", 3).attributes)
     set_level(store, "A", available=9)
     result = typed("--region", "us-east-1", "doctor")
     assert result.exit_code == 1, result.output
@@ -222,7 +223,7 @@ def test_what_is_not_well_is_told_with_the_commands_that_mend_it(store: EventSto
 def test_what_no_command_mends_is_for_a_person(store: EventStore, sagas: SFNClient) -> None:
     hold(store)
     copied(published(TABLE.log))
-    store.client.delete_item(TableName=store.table, Key=store.key("payment#well", 2))
+    store.client.delete_item(TableName=store.table, Key=keys.event("payment#well", 2).attributes)
     result = typed("doctor")
     assert ["order well", "captured less refunded is GBP 0.00, it owes GBP 3.50"] in rows(result)
     assert ["pipeline history well"] in rows(result)
@@ -439,7 +440,7 @@ def test_a_level_that_changes_while_the_log_is_read_is_left_alone(
 def test_what_the_log_does_not_know_or_cannot_tell_is_refused(store: EventStore) -> None:
     hold(store)
     assert typed("recount", "GONE").stderr == "the log knows nothing of GONE\n"
-    key = store.key("delivery#d1", 1)
+    key = keys.event("delivery#d1", 1).attributes
     store.client.put_item(TableName=store.table, Item={**key, "type": {"S": "StockVanished"}})
     result = typed("recount", "A")
     assert (result.exit_code, result.stdout) == (1, "")

@@ -11,6 +11,7 @@ from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.engine.projection import Count
 from handlers.projections.order_items import PROJECTION as ORDER_VIEW
 from handlers.projections.registry import PROJECTIONS
+from handlers.table import keys
 from handlers.table.event_store import EventStore, recorded
 
 if TYPE_CHECKING:
@@ -56,22 +57,22 @@ def read_table(client: DynamoDBClient, name: str, *, read: Callable[[int], None]
     log: dict[Place, Recorded] = {}
     unreadable: list[str] = []
     others: dict[str, dict[str, Item]] = {
-        "level#": {},
-        "view#order#": {},
-        "sandbox#payments#": {},
-        "sandbox#shipping#": {},
+        keys.LEVEL: {},
+        keys.ORDER_VIEWS: {},
+        keys.books("payments"): {},
+        keys.books("shipping"): {},
     }
     for page in client.get_paginator("scan").paginate(TableName=name, ConsistentRead=True):
         for item in page["Items"]:
             key, sort_key = item["PK"]["S"], item["SK"]["S"]
-            if sort_key.startswith("event#"):
+            if sort_key.startswith(keys.EVENT):
                 try:
-                    log[key, int(sort_key.removeprefix("event#"))] = recorded(item)
+                    log[key, keys.version_of(sort_key)] = recorded(item)
                 except (KeyError, ValueError):
                     unreadable.append(f"{key} {sort_key}")
                 continue
             for prefix, items in others.items():
-                if key.startswith(prefix) and (sort_key == live[ORDER_VIEW] or not prefix.startswith("view#")):
+                if key.startswith(prefix) and (sort_key == live[ORDER_VIEW] or prefix != keys.ORDER_VIEWS):
                     items[key.removeprefix(prefix)] = plain(item)
             for projection, made in projections.items():
                 if made.owns(live[projection], item):
@@ -80,10 +81,10 @@ def read_table(client: DynamoDBClient, name: str, *, read: Callable[[int], None]
     return Table(
         log,
         unreadable,
-        levels=others["level#"],
-        views=others["view#order#"],
-        charges=others["sandbox#payments#"],
-        consignments=others["sandbox#shipping#"],
+        levels=others[keys.LEVEL],
+        views=others[keys.ORDER_VIEWS],
+        charges=others[keys.books("payments")],
+        consignments=others[keys.books("shipping")],
         counters=counters,
     )
 

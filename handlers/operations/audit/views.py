@@ -8,9 +8,9 @@ from events.ordering import OrderRejected
 from handlers.operations.audit import counters
 from handlers.operations.audit.evidence import Evidence, Finding
 from handlers.projections import order_fold
+from handlers.table import keys
 
 _STREAMS = ("order", "cancellation", "reservation", "payment", "shipment")
-_KEYS = frozenset({"PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK"})
 _SHOWN_REASONS = 3
 
 
@@ -31,7 +31,9 @@ def differences(evidence: Evidence) -> Iterator[tuple[str, str]]:
         newest = max(rejections, key=_rejected_at)
         expected[order_id] = (expected.get(order_id) or _rejected(newest)) | _rejection(newest)
     for order_id in sorted(expected.keys() | evidence.table.views.keys()):
-        shown = {name: value for name, value in evidence.table.views.get(order_id, {}).items() if name not in _KEYS}
+        shown = {
+            name: value for name, value in evidence.table.views.get(order_id, {}).items() if name not in keys.ATTRIBUTES
+        }
         for wrong in _differences(shown, expected.get(order_id, {})):
             yield order_id, wrong
 

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from events.envelope import Recorded
 from events.model import DomainEvent
-from handlers.projections.counter_items import Views, counter_key, detail_of, numbers
+from handlers.projections.counter_items import Views, numbers
 from handlers.projections.engine.projection import Behind, Count, Definition, Item, Place, by_stream
-from handlers.table.batch_reading import Key, items
+from handlers.table import keys
+from handlers.table.batch_reading import items
 from handlers.table.event_store import EventStore, Throttled, throttling
+from handlers.table.keys import Key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -133,10 +135,10 @@ class CountingViews:
 
     def owns(self, generation: str, item: Item) -> bool:
         """Whether an item is a counter, or a marker, of that generation."""
-        key = item["PK"]["S"]
-        if key.startswith(self._views):
-            return bool(item["SK"]["S"].partition("#")[0] == generation)
-        return bool(key.startswith(self._markers(generation)))
+        key = Key.of(item)
+        if key.pk.startswith(self._views):
+            return keys.generation_of(key.sk) == generation
+        return key.pk.startswith(keys.applied(self.name, generation))
 
     def differing(self, generation: str, histories: Iterable[Sequence[Recorded]]) -> list[str]:
         """The streams of whose events a marker is missing, or says that something else was added."""
@@ -156,19 +158,19 @@ class CountingViews:
 
     def claims(self, item: Item) -> Iterator[Place]:
         """The event that a marker stands for."""
-        if not item["PK"]["S"].startswith(self._views):
+        if not Key.of(item).pk.startswith(self._views):
             yield item["stream"]["S"], int(item["version"]["N"])
 
     def counted(self, histories: Iterable[Sequence[Recorded]]) -> Iterator[Count]:
         """What these streams add to counters."""
         return self._counting.counted(histories)
 
-    def held(self, generation: str, item: Item) -> Iterator[Count]:
+    def held(self, _generation: str, item: Item) -> Iterator[Count]:
         """The counters in an item of a generation; a marker has none."""
-        view = item["PK"]["S"]
+        view, sort_key = Key.of(item)
         if view.startswith(self._views):
             for name, number in numbers(item).items():
-                yield Count(view, detail_of(item, generation), name, number)
+                yield Count(view, keys.detail_of(sort_key), name, number)
 
     def _history(self, record: Recorded, delivered: Sequence[Recorded]) -> History:
         """A stream up to an event: what was delivered of it, if that is all of it, else what the log has."""
@@ -188,12 +190,9 @@ class CountingViews:
         cells = sorted(share)
         most = MOST_ITEMS - 1
         for number, start in enumerate(range(0, len(cells), most), start=1):
-            marker = f"{self._markers(generation)}{record.event_id}", f"{number:03d}"
+            marker = keys.applied_marker(self.name, generation, record.event_id, number)
             part = {cell: share[cell] for cell in cells[start : start + most]}
             yield Piece((record.stream, record.version), marker, part)
-
-    def _markers(self, generation: str) -> str:
-        return f"applied#{self.name}#{generation}#"
 
     def _add(self, generation: str, pieces: list[Piece], until: float) -> None:
         """Add pieces to the counters, and leave out those that were added before; wait for others until that time.
@@ -229,8 +228,7 @@ class CountingViews:
     def _mark(self, piece: Piece) -> Any:
         stream, version = piece.place
         item = {
-            "PK": {"S": piece.marker[0]},
-            "SK": {"S": piece.marker[1]},
+            **piece.marker.attributes,
             "stream": {"S": stream},
             "version": {"N": str(version)},
             "content": {"S": piece.content},
@@ -249,7 +247,7 @@ class CountingViews:
             yield {
                 "Update": {
                     "TableName": self._store.table,
-                    "Key": counter_key(f"{self._views}{cell.view}", generation, cell.detail),
+                    "Key": keys.counter(f"{self._views}{cell.view}", generation, cell.detail).attributes,
                     "UpdateExpression": "ADD " + ", ".join(f"#{name} :{name}" for name in counters),
                     "ExpressionAttributeNames": {f"#{name}": name for name in counters},
                     "ExpressionAttributeValues": {f":{name}": {"N": str(number)} for name, number in counters.items()},

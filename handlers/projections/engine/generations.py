@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from handlers.table import keys
 from handlers.table.event_store import Throttled, throttling
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 _CONFLICTS_BEFORE_GIVING_WAY = 10
 
@@ -146,7 +146,9 @@ class GenerationStore:
             Throttled: try again.
         """
         with throttling():
-            answer = self._client.get_item(TableName=self._table, Key=_key(projection), ConsistentRead=True)
+            answer = self._client.get_item(
+                TableName=self._table, Key=keys.generations(projection).attributes, ConsistentRead=True
+            )
         return _generations(answer["Item"]) if "Item" in answer else Generations()
 
     def change(self, projection: str, change: Callable[[Generations], Generations]) -> Generations:
@@ -176,17 +178,13 @@ class GenerationStore:
         return True
 
 
-def _key(projection: str) -> dict[str, AttributeValueTypeDef]:
-    return {"PK": {"S": f"projection#{projection}"}, "SK": {"S": "control"}}
-
-
 def _values(revision: int) -> dict[str, Any]:
     return {"ExpressionAttributeValues": {":before": {"N": str(revision)}}} if revision else {}
 
 
 def _item(projection: str, changed: Generations) -> dict[str, Any]:
     return {
-        **_key(projection),
+        **keys.generations(projection).attributes,
         "generations": {"M": {each: {"S": state.value} for each, state in changed.states.items()}},
         "last": {"N": str(changed.last)},
         "revision": {"N": str(changed.revision + 1)},

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from events.envelope import Recorded
 from handlers.projections.engine.projection import Item
-from handlers.table.batch_reading import Key
+from handlers.table import keys
 from handlers.table.event_store import recorded, throttling
+from handlers.table.keys import Key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_EVENT = "event#"
 _PAGE_ITEMS = 250
 """Two pages are in memory at a time: one that is worked on, and the next. A page has 1 MB at most, too."""
 
@@ -50,11 +50,11 @@ def pages(
     }
     while True:
         if after:
-            request["ExclusiveStartKey"] = {"PK": {"S": after[0]}, "SK": {"S": after[1]}}
+            request["ExclusiveStartKey"] = after.attributes
         with throttling():
             answer = client.scan(**request)
         last = answer.get("LastEvaluatedKey")
-        after = (last["PK"]["S"], last["SK"]["S"]) if last else None
+        after = Key.of(last) if last else None
         yield Page(answer["Items"], after)
         if after is None:
             return
@@ -62,14 +62,14 @@ def pages(
 
 EVENTS_ALONE: Mapping[str, Any] = {
     "FilterExpression": "begins_with(SK, :event)",
-    "ExpressionAttributeValues": {":event": {"S": _EVENT}},
+    "ExpressionAttributeValues": {":event": {"S": keys.EVENT}},
 }
 """A filter that leaves events."""
 
 
 def is_event(item: Item) -> bool:
     """Whether an item is an event of the log."""
-    return bool(item["SK"]["S"].startswith(_EVENT))
+    return Key.of(item).sk.startswith(keys.EVENT)
 
 
 class Unreadable(Exception):
@@ -85,4 +85,4 @@ def event(item: Item) -> Recorded:
     try:
         return recorded(item)
     except (KeyError, ValueError) as problem:
-        raise Unreadable(f"{item['PK']['S']} {item['SK']['S']}: {problem!r}") from problem
+        raise Unreadable(f"{' '.join(Key.of(item))}: {problem!r}") from problem

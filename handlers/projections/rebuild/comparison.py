@@ -19,6 +19,7 @@ from zlib import crc32
 from events.envelope import Recorded
 from handlers.projections.engine.projection import Count, Item, Place, Projection, by_stream
 from handlers.projections.engine.scan import event, is_event
+from handlers.table import keys
 from handlers.table.batch_reading import items
 from handlers.table.event_store import EventStore
 
@@ -125,9 +126,9 @@ class Comparison:
         self._made_up = dict.fromkeys(self._missing(self._made_up))
 
     def _missing(self, places: Iterable[Place]) -> list[Place]:
-        keys = {(stream, self._store.key(stream, version)["SK"]["S"]): (stream, version) for stream, version in places}
-        found = items(self._store.client, self._store.table, keys, keys_alone=True)
-        return [place for key, place in keys.items() if key not in found]
+        wanted = {keys.event(*place): place for place in places}
+        found = items(self._store.client, self._store.table, wanted, keys_alone=True)
+        return [place for key, place in wanted.items() if key not in found]
 
     def _sampled(self, stream: str) -> bool:
         return crc32(stream.encode()) < self._share * 2**32

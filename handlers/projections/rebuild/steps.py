@@ -20,6 +20,7 @@ from handlers.projections.rebuild.comparison import Comparison
 from handlers.projections.registry import named
 from handlers.runtime.observability import Handler, logger, observed
 from handlers.table.event_store import EventStore, throttling
+from handlers.table.keys import Key
 from handlers.table.retrying import until_taken
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Part(BaseModel):
 
     segment: int
     of: int
-    after: tuple[str, str] | None = None
+    after: Key | None = None
     done: bool = False
     events: int = 0
     streams: int = 0

@@ -1,0 +1,180 @@
+"""Every key of the one table. A new kind of item gets its key here, and nowhere else.
+
+A key is the partition key and the sort key of an item, as texts. What comes before the changing part of a key is a
+prefix: scans select by it, table streams are filtered by it, and IAM grants are patterns made of it (``level#*``).
+
+The partition of an event is its stream. What streams are called is in `events.streams`, which publishers have too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zlib import crc32
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+EVENT = "event#"
+"""What the sort key of every event begins with, and of no other item."""
+
+LEVEL = "level#"
+VIEW = "view#"
+APPLIED = "applied#"
+GENERATIONS = "projection#"
+SANDBOX = "sandbox#"
+IMPORT = "import#"
+"""What the partition keys of each other kind of item begin with."""
+
+
+class Key(NamedTuple):
+    """The key of an item: its partition key and its sort key."""
+
+    pk: str
+    sk: str
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> Key:
+        """The key of an item, or of what a page of a scan ends with, as DynamoDB returns it."""
+        return cls(item["PK"]["S"], item["SK"]["S"])
+
+    @property
+    def attributes(self) -> dict[str, AttributeValueTypeDef]:
+        """The key as DynamoDB takes it."""
+        return {"PK": {"S": self.pk}, "SK": {"S": self.sk}}
+
+
+class Index(NamedTuple):
+    """A global secondary index, and the names of its key attributes."""
+
+    name: str
+
+    @property
+    def pk(self) -> str:
+        """The attribute that is its partition key."""
+        return f"{self.name}PK"
+
+    @property
+    def sk(self) -> str:
+        """The attribute that is its sort key."""
+        return f"{self.name}SK"
+
+
+ORDERS_BY_CUSTOMER = Index("GSI1")
+"""A customer's orders by time: :func:`customer_partition`, :func:`by_time`."""
+
+ORDERS_BY_STATUS = Index("GSI2")
+"""The orders of a status by time: :func:`status_partition`, :func:`by_time`."""
+
+INDEXES = (ORDERS_BY_CUSTOMER, ORDERS_BY_STATUS)
+ATTRIBUTES = frozenset({"PK", "SK", *(name for index in INDEXES for name in (index.pk, index.sk))})
+"""The names of all key attributes."""
+
+_STATUS_SHARDS = 8
+
+
+def event(stream: str, version: int) -> Key:
+    """An event of a stream."""
+    return Key(stream, f"{EVENT}{version:010d}")
+
+
+def version_of(sort_key: str) -> int:
+    """The version that the sort key of an event has; raises ValueError for any other sort key."""
+    return int(sort_key.removeprefix(EVENT))
+
+
+def level(sku: str) -> Key:
+    """The stock level of a SKU."""
+    return Key(f"{LEVEL}{sku}", "level")
+
+
+def generations(projection: str) -> Key:
+    """The control item of a projection: which generations it has."""
+    return Key(f"{GENERATIONS}{projection}", "control")
+
+
+def views(kind: str) -> str:
+    """The prefix of the views of a kind, such as ``sales``."""
+    return f"{VIEW}{kind}#"
+
+
+ORDER_VIEWS = views("order")
+
+
+def order_view(order_id: str, generation: str) -> Key:
+    """The view of an order in a generation."""
+    return Key(f"{ORDER_VIEWS}{order_id}", generation)
+
+
+def counter(view: str, generation: str, detail: str = "") -> Key:
+    """A counter of the view with that partition key; ``detail`` distinguishes it from others of the same view."""
+    return Key(view, f"{generation}#{detail}" if detail else generation)
+
+
+def generation_of(sort_key: str) -> str:
+    """The generation that the sort key of a view names."""
+    return sort_key.partition("#")[0]
+
+
+def detail_of(sort_key: str) -> str:
+    """Which counter of its view a sort key names."""
+    return sort_key.partition("#")[2]
+
+
+def applied(projection: str, generation: str = "") -> str:
+    """The prefix of the markers of applied events, of a projection or of one generation of it."""
+    return f"{APPLIED}{projection}#{generation}#" if generation else f"{APPLIED}{projection}#"
+
+
+def applied_marker(projection: str, generation: str, event_id: str, chunk: int) -> Key:
+    """The marker of a chunk of an event, from 1, that a generation has applied."""
+    return Key(f"{applied(projection, generation)}{event_id}", f"{chunk:03d}")
+
+
+def books(sandbox: str) -> str:
+    """The prefix of the books of a sandbox, such as ``payments``."""
+    return f"{SANDBOX}{sandbox}#"
+
+
+def book(sandbox: str, idempotency_key: str) -> Key:
+    """What a sandbox holds under an idempotency key."""
+    return Key(f"{books(sandbox)}{idempotency_key}", "book")
+
+
+def imported(import_id: str) -> str:
+    """The prefix of the markers of an import."""
+    return f"{IMPORT}{import_id}#"
+
+
+def imported_order(import_id: str, order_id: str) -> Key:
+    """The marker of an order that an import met."""
+    return Key(f"{imported(import_id)}{order_id}", "import")
+
+
+def customer_partition(generation: str, customer_id: str) -> str:
+    """The partition of a customer's orders, in `ORDERS_BY_CUSTOMER`."""
+    return f"{generation}#customer#{customer_id}"
+
+
+def status_partition(generation: str, status: str, order_id: str) -> str:
+    """The partition of an order, in `ORDERS_BY_STATUS`: one of several, so that none gets all the writes."""
+    return _status_partition(generation, status, crc32(order_id.encode()) % _STATUS_SHARDS)
+
+
+def status_partitions(generation: str, status: str) -> list[str]:
+    """All the partitions of the orders of a status, in `ORDERS_BY_STATUS`."""
+    return [_status_partition(generation, status, shard) for shard in range(_STATUS_SHARDS)]
+
+
+def _status_partition(generation: str, status: str, shard: int) -> str:
+    return f"{generation}#status#{status}#{shard}"
+
+
+def by_time(at: str, order_id: str) -> str:
+    """The sort key of an order in both indexes; ``at`` is a time as ISO 8601."""
+    return f"{at}#{order_id}"
+
+
+def time_of(sort_key: str) -> str:
+    """The time that a sort key made by :func:`by_time` begins with."""
+    return sort_key.partition("#")[0]

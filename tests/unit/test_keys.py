@@ -1,0 +1,101 @@
+"""The keys of the table: written in one module, and read back as they were made."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.table import keys
+from handlers.table.keys import Key
+
+ROOT = Path(__file__).parents[2]
+KEYS = ROOT / "handlers" / "table" / "keys.py"
+PART_OF_A_KEY = re.compile(r"(^|\W)(event|level|view|applied|projection|sandbox|import)#|#(customer|status)#|\bGSI\d")
+SORT_KEYS = {"level", "control", "book", "import"}
+
+ids = st.text("abc-_19", min_size=1, max_size=12)
+versions = st.integers(1, 10**10 - 1)
+
+
+def literals(file: Path) -> Iterator[ast.Constant]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node
+
+
+def key_literals(file: Path) -> list[str]:
+    return [
+        f"{file.relative_to(ROOT)}:{literal.lineno}: {literal.value!r}"
+        for literal in literals(file)
+        if PART_OF_A_KEY.search(str(literal.value)) or literal.value in SORT_KEYS
+    ]
+
+
+@pytest.mark.parametrize("folder", ["handlers", "infra"])
+def test_no_other_module_writes_a_key_of_the_table(folder: str) -> None:
+    files = sorted(file for file in (ROOT / folder).rglob("*.py") if file != KEYS)
+    assert files
+    assert [found for file in files for found in key_literals(file)] == []
+
+
+def test_the_search_for_literals_finds_those_of_the_keys_themselves() -> None:
+    assert len(key_literals(KEYS)) > len(SORT_KEYS)
+
+
+@given(ids, versions, versions)
+def test_events_of_a_stream_sort_by_version(stream: str, one: int, other: int) -> None:
+    sort_keys = keys.event(stream, one).sk, keys.event(stream, other).sk
+    assert (sort_keys[0] < sort_keys[1]) == (one < other)
+    assert keys.version_of(sort_keys[0]) == one
+
+
+@given(ids, ids, ids | st.just(""))
+def test_a_counter_names_its_generation_and_its_detail(view: str, generation: str, detail: str) -> None:
+    key = keys.counter(view, generation, detail)
+    assert (keys.generation_of(key.sk), keys.detail_of(key.sk)) == (generation, detail)
+
+
+@given(ids, ids, ids)
+def test_every_status_partition_is_among_those_that_are_read(generation: str, status: str, order_id: str) -> None:
+    assert keys.status_partition(generation, status, order_id) in keys.status_partitions(generation, status)
+
+
+@given(ids, ids)
+def test_a_key_is_read_from_an_item_as_it_was_written(pk: str, sk: str) -> None:
+    assert Key.of({**Key(pk, sk).attributes, "more": {"N": "1"}}) == Key(pk, sk)
+
+
+@given(ids, versions)
+def test_items_of_different_kinds_have_different_keys(name: str, version: int) -> None:
+    made = [
+        keys.event(f"order#{name}", version),
+        keys.level(name),
+        keys.generations(name),
+        keys.order_view(name, "1"),
+        keys.counter(f"{keys.views('stock')}{name}", "1"),
+        keys.applied_marker(name, "1", f"order#{name}/1", 1),
+        keys.book("payments", name),
+        keys.book("shipping", name),
+        keys.imported_order(name, name),
+    ]
+    assert len({key.pk for key in made}) == len(made)
+    assert [key.sk.startswith(keys.EVENT) for key in made] == [True] + [False] * (len(made) - 1)
+
+
+@given(ids)
+def test_the_items_of_a_kind_are_below_its_prefix(name: str) -> None:
+    assert keys.level(name).pk.startswith(keys.LEVEL)
+    assert keys.generations(name).pk.startswith(keys.GENERATIONS)
+    assert keys.order_view(name, "1").pk == f"{keys.ORDER_VIEWS}{name}"
+    assert keys.ORDER_VIEWS.startswith(keys.VIEW)
+    assert keys.applied_marker(name, "1", "order#1/1", 1).pk.startswith(keys.applied(name, "1"))
+    assert keys.applied(name, "1").startswith(keys.applied(name))
+    assert keys.applied(name).startswith(keys.APPLIED)
+    assert keys.book("payments", name).pk == f"{keys.books('payments')}{name}"
+    assert keys.books("payments").startswith(keys.SANDBOX)
+    assert keys.imported_order(name, name).pk == f"{keys.imported(name)}{name}"
+    assert keys.imported(name).startswith(keys.IMPORT)
