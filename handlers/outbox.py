@@ -18,6 +18,8 @@ from events.publishing.entries import MAX_BYTES, batches, size_of
 from handlers.dead_letters import sending
 from handlers.dead_letters.attributes import ERROR, MESSAGE_ID, REASONS, TRIES
 from handlers.runtime.observability import lag, logger
+from handlers.table.codec import decode
+from handlers.table.keys import Key
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -102,7 +104,7 @@ class Outbox:
         return [put for put, result in zip(batch, answer["Entries"], strict=True) if "ErrorCode" in result]
 
     def _divert(self, keys: dict[str, Any], error: str, reason: str) -> None:
-        stream, sort_key = keys["PK"]["S"], keys["SK"]["S"]
+        stream, sort_key = Key.of(keys)
         version = int(sort_key.rpartition("#")[2])
         logger.error("event can never be published", stream=stream, event=sort_key, reason=reason)
         why = {ERROR: error, REASONS: reason, TRIES: "1"}
@@ -120,7 +122,8 @@ def entry(image: dict[str, Any], bus: str) -> Entry:
     Raises:
         KeyError, TypeError, ValueError: the item is no event.
     """
-    metadata, data = image["metadata"]["S"], image["data"]["S"]
+    item = decode(image)
+    metadata, data = item["metadata"], item["data"]
     read = json.loads(metadata)
     json.loads(data)
     occurred_at = datetime.fromisoformat(read["occurred_at"])
@@ -128,7 +131,7 @@ def entry(image: dict[str, Any], bus: str) -> Entry:
     put: PutEventsRequestEntryTypeDef = {
         "Time": occurred_at,
         "Source": streams.source(read["stream"]),
-        "DetailType": image["type"]["S"],
+        "DetailType": item["type"],
         "Detail": f'{{"metadata":{metadata},"data":{data}}}',
         "EventBusName": bus,
     }

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from handlers.table import keys
+from handlers.table.codec import decode, encode
 from handlers.table.keys import Key
 from handlers.table.retrying import until_taken
 
@@ -43,7 +44,7 @@ class Markers:
                 RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}}
             )
             for item in answer["Responses"].get(self._table, []):
-                found[Key.of(item).pk.removeprefix(prefix)] = int(item["first_row"]["N"])
+                found[Key.of(item).pk.removeprefix(prefix)] = decode(item)["first_row"]
             unprocessed: list[Any] = answer["UnprocessedKeys"].get(self._table, {}).get("Keys", [])
             return unprocessed
 
@@ -52,7 +53,7 @@ class Markers:
 
     def put(self, first_rows: Mapping[str, int]) -> None:
         """Write in which rows these orders begin."""
-        expires_at = {"N": str(int(time.time()) + _DAYS_KEPT * 86400)}
+        expires_at = int(time.time()) + _DAYS_KEPT * 86400
 
         def write(puts: list[Any]) -> list[Any]:
             answer: Any = self._client.batch_write_item(RequestItems={self._table: puts})
@@ -60,7 +61,7 @@ class Markers:
             return unprocessed
 
         puts = [
-            {"PutRequest": {"Item": {**self._key(order_id), "first_row": {"N": str(row)}, "expires_at": expires_at}}}
+            {"PutRequest": {"Item": {**self._key(order_id), **encode({"first_row": row, "expires_at": expires_at})}}}
             for order_id, row in first_rows.items()
         ]
         for start in range(0, len(puts), _MAX_PUTS):

@@ -7,6 +7,7 @@ from events import streams
 from events.inventory import StockLow
 from handlers.runtime.observability import logger
 from handlers.table import keys
+from handlers.table.codec import decode
 from handlers.table.event_store import EventStore
 
 
@@ -14,16 +15,16 @@ def crossing(image: Mapping[str, Any]) -> StockLow | None:
     """``StockLow`` where this change left the level under its threshold, be it by taking goods or by raising the
     threshold, and the change before had not. ``image`` is the level's new item.
     """
-    numbers = {name: int(value["N"]) for name, value in image.items() if "N" in value}
-    available, threshold = numbers["available"], numbers["threshold"]
-    was_low = numbers["previous"] < numbers.get("previous_threshold", threshold)
+    level = decode(image)
+    available, threshold = level["available"], level["threshold"]
+    was_low = level["previous"] < level.get("previous_threshold", threshold)
     if was_low or available >= threshold:
         return None
     return StockLow(
-        sku=image["PK"]["S"].removeprefix(keys.LEVEL),
+        sku=level["PK"].removeprefix(keys.LEVEL),
         available=available,
         threshold=threshold,
-        level_version=numbers["version"],
+        level_version=level["version"],
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from events.inventory import DeliveredLine, StockLine
 from handlers.table import keys
+from handlers.table.codec import encode
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -66,12 +67,9 @@ def _delivery(table: str, line: DeliveredLine) -> TransactWriteItemTypeDef:
         f"#previous_threshold = if_not_exists(#threshold, :zero), #threshold = {threshold}",
     )
     update["Update"]["ExpressionAttributeNames"] = {**_NAMES, "#threshold": "threshold"}
-    update["Update"]["ExpressionAttributeValues"] = {
-        ":quantity": {"N": str(line.quantity)},
-        ":one": {"N": "1"},
-        ":zero": {"N": "0"},
-        ":threshold": {"N": str(DEFAULT_THRESHOLD if line.threshold is None else line.threshold)},
-    }
+    initial = DEFAULT_THRESHOLD if line.threshold is None else line.threshold
+    values = {":quantity": line.quantity, ":one": 1, ":zero": 0, ":threshold": initial}
+    update["Update"]["ExpressionAttributeValues"] = encode(values)
     return update
 
 
@@ -82,7 +80,7 @@ def _update(table: str, line: StockLine, expression: str, *, condition: str | No
             "Key": keys.level(line.sku).attributes,
             "UpdateExpression": expression,
             "ExpressionAttributeNames": _NAMES,
-            "ExpressionAttributeValues": {":quantity": {"N": str(line.quantity)}, ":one": {"N": "1"}},
+            "ExpressionAttributeValues": encode({":quantity": line.quantity, ":one": 1}),
         }
     }
     if condition:

@@ -19,6 +19,7 @@ from handlers.ordering.order import Order, Status, load
 from handlers.ordering.refusals import AlreadyCancelled, AlreadyCaptured, AlreadyConfirmed, OrderCancelling
 from handlers.runtime.observability import count
 from handlers.table import keys
+from handlers.table.codec import encode
 from handlers.table.event_store import ConditionsFailed, Conflict, EventStore
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _append_cancellation(store: EventStore, order: Order, reason: str) -> None:
             "Key": keys.event(streams.payment(order_id), _CAPTURE_VERSION).attributes,
             "ConditionExpression": "attribute_not_exists(PK) OR #type <> :captured",
             "ExpressionAttributeNames": {"#type": "type"},
-            "ExpressionAttributeValues": {":captured": {"S": "PaymentCaptured"}},
+            "ExpressionAttributeValues": encode({":captured": "PaymentCaptured"}),
         }
     }
     event = OrderCancellationStarted(order_id=order_id, reason=reason)

@@ -68,7 +68,7 @@ class SandboxGateway:
         )
         if not book:
             raise LookupError(f"nothing is authorized under {key}")
-        if book["book_state"]["S"] == ChargeState.AUTHORIZED:
+        if book["book_state"] == ChargeState.AUTHORIZED:
             book, _ = self._books.change(
                 key,
                 "SET declined_because = :why",
@@ -97,15 +97,15 @@ class SandboxGateway:
 
 
 def _answer(book: Book, changed: bool) -> Charge:
-    if changed and book["payment_token"]["S"] == LOST_ANSWER:
+    if changed and book["payment_token"] == LOST_ANSWER:
         raise PaymentGatewayUnreachable("the answer got lost")
     return _charge(book)
 
 
 def _charge(book: Book) -> Charge:
     return Charge(
-        state=ChargeState(book["book_state"]["S"]),
-        amount=int(book.get("authorized", {"N": "0"})["N"]),
-        authorization_id=book.get("authorization_id", {}).get("S"),
-        declined_because=book.get("declined_because", {}).get("S"),
+        state=ChargeState(book["book_state"]),
+        amount=book.get("authorized", 0),
+        authorization_id=book.get("authorization_id"),
+        declined_because=book.get("declined_because"),
     )

@@ -1,9 +1,8 @@
-"""The views that count: which there are, and what an item of one holds, for who writes them and who reads them."""
+"""The views that count: which there are, for who writes them and who reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from handlers.table import keys
 
@@ -31,8 +30,3 @@ SHARDS = 8
 def day_views(day: str) -> list[str]:
     """The views of a day's sales (``2026-11-21``), one for each shard."""
     return [f"{day}#{shard}" for shard in range(SHARDS)]
-
-
-def numbers(item: Mapping[str, Any]) -> dict[str, int]:
-    """What an item counts, by name."""
-    return {name: int(value["N"]) for name, value in item.items() if "N" in value}

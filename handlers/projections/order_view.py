@@ -19,12 +19,13 @@ from handlers.projections.order_items import PROJECTION, REJECTED, with_index_ke
 from handlers.runtime.observability import about
 from handlers.table import keys
 from handlers.table.batch_reading import items
+from handlers.table.codec import decode, encode
 from handlers.table.event_store import EventStore, Throttled, throttling
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-Condition = tuple[str, dict[str, Any]]
+Condition = tuple[str, dict[str, str | int]]
 """A condition expression and its values."""
 
 _CONFLICTS_BEFORE_GIVING_WAY = 5
@@ -79,11 +80,12 @@ class OrderView:
     def claims(self, item: Item) -> Iterator[Place]:
         """The newest event of each stream that a view has applied."""
         order_id = keys.Key.of(item).pk.removeprefix(keys.ORDER_VIEWS)
-        for name, value in item.items():
+        view = decode(item)
+        for name, value in view.items():
             if name.endswith(_VERSION):
-                yield f"{name.removesuffix(_VERSION)}#{order_id}", int(value["N"])
-        if "rejected_at" in item:
-            yield streams.rejection(order_id, item["rejected_at"]["S"].rpartition("#")[2]), 1
+                yield f"{name.removesuffix(_VERSION)}#{order_id}", value
+        if "rejected_at" in view:
+            yield streams.rejection(order_id, view["rejected_at"].rpartition("#")[2]), 1
 
     def counted(self, _histories: Iterable[Sequence[Recorded]]) -> Iterator[Count]:
         """Nothing: these views count nothing."""
@@ -127,7 +129,7 @@ class OrderView:
         """What the view lacks of these parts: nothing of a duplicate, and more where there is a gap."""
         missing: dict[str, list[Recorded]] = {}
         for stream, part in parts.items():
-            known = int(view.get(_version_attribute(stream), {"N": "0"})["N"])
+            known = view.get(_version_attribute(stream), 0)
             if part[0].version > known + 1:
                 missing[stream] = self._read(stream, known, part[-1].version)
             elif part[-1].version > known:
@@ -146,7 +148,7 @@ class OrderView:
         assert isinstance(rejected, OrderRejected)
         shown, at = _shown(record), _rejected_at(record)
         alone = _alone(generation, order_id, record)
-        newer: Condition = ("(attribute_not_exists(rejected_at) OR rejected_at < :newer)", {":newer": {"S": at}})
+        newer: Condition = ("(attribute_not_exists(rejected_at) OR rejected_at < :newer)", {":newer": at})
         no_order: Condition = ("attribute_not_exists(order_version)", {})
         view = self._update(generation, order_id, shown | alone, [newer, no_order])
         if view is not None and "order_version" in view:
@@ -165,16 +167,17 @@ class OrderView:
                     UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
                     ConditionExpression=" AND ".join(expressions),
                     ExpressionAttributeNames={f"#{name}": name for name in attributes},
-                    ExpressionAttributeValues={
-                        **{f":{name}": _typed(value) for name, value in attributes.items()},
-                        **{name: value for each in values for name, value in each.items()},
-                    },
+                    ExpressionAttributeValues=encode(
+                        {
+                            **{f":{name}": value for name, value in attributes.items()},
+                            **{name: value for each in values for name, value in each.items()},
+                        }
+                    ),
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
         except self._client.exceptions.ConditionalCheckFailedException as failure:
             response: Mapping[str, Any] = failure.response
-            view: Mapping[str, Any] = response.get("Item", {})
-            return view
+            return decode(response.get("Item", {}))
         return None
 
 
@@ -207,13 +210,13 @@ def _holds(view: Item, generation: str, stream: str, history: Sequence[Recorded]
     """Whether a view has what a stream sets. Of several rejections, each a stream, it has the newest."""
     if isinstance(history[0].event, OrderRejected):
         expected = _shown(history[0])
-        if view.get("rejected_at", {}).get("S", "") > expected["rejected_at"]:
+        if decode(view).get("rejected_at", "") > expected["rejected_at"]:
             return True
         if "order_version" not in view:
             expected |= _alone(generation, _order_id(stream), history[0])
     else:
         expected = with_index_keys(_order_id(stream), generation, _sets(stream, history))
-    return all(view.get(name) == _typed(value) for name, value in expected.items())
+    return all(view.get(name) == value for name, value in encode(expected).items())
 
 
 def _version_attribute(stream: str) -> str:
@@ -223,16 +226,12 @@ def _version_attribute(stream: str) -> str:
 def _stands_at(attribute: str, version: int) -> Condition:
     if version == 0:
         return f"attribute_not_exists({attribute})", {}
-    return f"{attribute} = :known_{attribute}", {f":known_{attribute}": {"N": str(version)}}
+    return f"{attribute} = :known_{attribute}", {f":known_{attribute}": version}
 
 
 def _rejected_at(record: Recorded) -> str:
     """When a submission was rejected, and which: rejections at the same moment have an order too."""
     return f"{record.metadata.occurred_at.isoformat()}#{record.stream.rpartition('#')[2]}"
-
-
-def _typed(value: str | int) -> dict[str, str]:
-    return {"N": str(value)} if isinstance(value, int) else {"S": value}
 
 
 def _order_id(stream: str) -> str:

@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from handlers.projections.counter_items import CUSTOMERS, SALES, STOCK, Views, day_views, numbers
+from handlers.projections.counter_items import CUSTOMERS, SALES, STOCK, Views, day_views
 from handlers.projections.engine.known_generations import KnownGenerations
 from handlers.table import keys
+from handlers.table.codec import encode, numbers
 from handlers.table.event_store import EventStore
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Counters:
         return self._client.query(
             TableName=self._table,
             KeyConditionExpression="PK = :partition AND SK BETWEEN :first AND :last",
-            ExpressionAttributeValues={":partition": {"S": partition}, ":first": {"S": first}, ":last": {"S": last}},
+            ExpressionAttributeValues=encode({":partition": partition, ":first": first, ":last": last}),
             **more,
         )
 

@@ -17,6 +17,7 @@ from handlers.projections.engine.known_generations import KnownGenerations
 from handlers.projections.order_fold import Attributes, fold
 from handlers.queries.counters import Counters
 from handlers.table import keys
+from handlers.table.codec import decode, encode
 from handlers.table.event_store import EventStore
 from handlers.table.keys import Key
 
@@ -117,39 +118,34 @@ class Reader:
         self, generation: str, customer_id: str, status: str | None, after: Position | None, limit: int
     ) -> tuple[list[Attributes], Position | None]:
         index, partition = keys.ORDERS_BY_CUSTOMER, keys.customer_partition(generation, customer_id)
-        names, values = {"#partition": index.pk}, {":partition": {"S": partition}}
+        names, values = {"#partition": index.pk}, {":partition": partition}
         filtered: dict[str, Any] = {}
         if status:
-            names["#status"], values[":status"] = "status", {"S": status}
+            names["#status"], values[":status"] = "status", status
             filtered["FilterExpression"] = "#status = :status"
         if after:
             filtered["ExclusiveStartKey"] = {
                 **keys.order_view(after.order_id, generation).attributes,
-                index.pk: {"S": partition},
-                index.sk: {"S": after.sort_key},
+                **encode({index.pk: partition, index.sk: after.sort_key}),
             }
         answer = self._client.query(
             TableName=self._store.table,
             IndexName=index.name,
             KeyConditionExpression="#partition = :partition",
             ExpressionAttributeNames=names,
-            ExpressionAttributeValues=values,
+            ExpressionAttributeValues=encode(values),
             ScanIndexForward=False,
             Limit=limit,
             **filtered,
         )
         last = answer.get("LastEvaluatedKey")
-        return [_attributes(item) for item in answer["Items"]], _position(generation, last) if last else None
+        return [decode(item) for item in answer["Items"]], _position(generation, last) if last else None
 
     def _item(self, key: Key) -> Attributes | None:
         item = self._client.get_item(TableName=self._store.table, Key=key.attributes).get("Item")
-        return None if item is None else _attributes(item)
+        return None if item is None else decode(item)
 
 
 def _position(generation: str, key: Mapping[str, Any]) -> Position:
     order_id = Key.of(key).pk.removeprefix(keys.ORDER_VIEWS)
-    return Position(generation=generation, order_id=order_id, sort_key=key[keys.ORDERS_BY_CUSTOMER.sk]["S"])
-
-
-def _attributes(item: Mapping[str, Any]) -> Attributes:
-    return {name: int(value["N"]) if "N" in value else value["S"] for name, value in item.items()}
+    return Position(generation=generation, order_id=order_id, sort_key=decode(key)[keys.ORDERS_BY_CUSTOMER.sk])

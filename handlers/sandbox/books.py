@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from handlers.table import keys
+from handlers.table.codec import decode, encode
 from handlers.table.event_store import throttling
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Book = Mapping[str, Any]
-"""Attributes in DynamoDB's form: ``{"book_state": {"S": "captured"}, "captured": {"N": "100"}}``."""
+"""What a sandbox holds under a key: ``{"book_state": "captured", "captured": 100}``."""
 
 
 class Books:
@@ -44,7 +45,7 @@ class Books:
             return self._update(key, update, values, ConditionExpression=condition), True
         except self._client.exceptions.ConditionalCheckFailedException as failure:
             response: Mapping[str, Any] = failure.response
-            return response.get("Item", {}), False
+            return decode(response.get("Item", {})), False
 
     def attempt(self, key: str) -> int:
         """Note that a call came in, whatever becomes of it; returns which it is, from 1.
@@ -52,20 +53,18 @@ class Books:
         Raises:
             Throttled: try again.
         """
-        return int(self._update(key, "ADD attempts :one", {"one": 1})["attempts"]["N"])
+        attempt: int = self._update(key, "ADD attempts :one", {"one": 1})["attempts"]
+        return attempt
 
     def _update(self, key: str, update: str, values: Mapping[str, str | int], **condition: str) -> Book:
         request: dict[str, Any] = {
             "TableName": self._table,
             "Key": keys.book(self._owner, key).attributes,
             "UpdateExpression": update,
-            "ExpressionAttributeValues": {
-                f":{name}": {"N": str(value)} if isinstance(value, int) else {"S": value}
-                for name, value in values.items()
-            },
+            "ExpressionAttributeValues": encode({f":{name}": value for name, value in values.items()}),
             "ReturnValues": "ALL_NEW",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             **condition,
         }
         with throttling():
-            return self._client.update_item(**request)["Attributes"]
+            return decode(self._client.update_item(**request)["Attributes"])

@@ -66,7 +66,7 @@ class SandboxCarrier:
                 "collected": COLLECTED,
             },
         )
-        if book["book_state"]["S"] == ConsignmentState.ARRANGED:
+        if book["book_state"] == ConsignmentState.ARRANGED:
             book, _ = self._books.change(
                 key,
                 "SET book_state = :dispatched",
@@ -78,7 +78,7 @@ class SandboxCarrier:
 
 def _consignment(book: Book) -> Consignment:
     return Consignment(
-        state=ConsignmentState(book["book_state"]["S"]),
-        tracking_number=book.get("tracking_number", {}).get("S"),
-        rejected_because=book.get("rejected_because", {}).get("S"),
+        state=ConsignmentState(book["book_state"]),
+        tracking_number=book.get("tracking_number"),
+        rejected_because=book.get("rejected_because"),
     )

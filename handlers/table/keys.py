@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
+from handlers.table.codec import encode
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
@@ -41,7 +43,7 @@ class Key(NamedTuple):
     @property
     def attributes(self) -> dict[str, AttributeValueTypeDef]:
         """The key as DynamoDB takes it."""
-        return {"PK": {"S": self.pk}, "SK": {"S": self.sk}}
+        return encode({"PK": self.pk, "SK": self.sk})
 
 
 class Index(NamedTuple):

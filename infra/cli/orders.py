@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from events.currencies import formatted
 from handlers.table import keys
+from handlers.table.codec import decode, encode
 from infra.cli import connection
 from infra.cli.arguments import OrderId, checked
 from infra.cli.connection import Connection
@@ -23,9 +24,6 @@ from infra.names import TABLE_NAME
 if TYPE_CHECKING:
     from events.envelope import Recorded
     from handlers.projections.order_fold import Attributes
-
-Item = Mapping[str, Any]
-"""An item of the table, as DynamoDB returns it."""
 
 ENDED = {"CONFIRMED", "CANCELLED", "REJECTED"}
 """The statuses in which nothing more happens to an order by itself."""
@@ -81,7 +79,7 @@ def orders(
     found = list(islice(_of_status(pipeline, wanted, limit), limit))
     if found:
         columns = ("order", "when", "total")
-        show(out(), columns, [(item["order_id"]["S"], moment(_when(item)), _listed_total(item)) for item in found])
+        show(out(), columns, [(order["order_id"], moment(_when(order)), _listed_total(order)) for order in found])
     else:
         tell(err(), f"no order is {wanted}")
 
@@ -153,29 +151,29 @@ def _event(record: Recorded) -> tuple[str, ...]:
     )
 
 
-def _of_status(pipeline: Connection, status: str, limit: int) -> Iterator[Item]:
+def _of_status(pipeline: Connection, status: str, limit: int) -> Iterator[Attributes]:
     """The orders of a status, newest first: each shard of the index is, and they are merged."""
     partitions = keys.status_partitions(pipeline.reader.generation(), status)
     shards = (_shard(pipeline, partition, limit) for partition in partitions)
-    return merge(*shards, key=lambda item: item[keys.ORDERS_BY_STATUS.sk]["S"], reverse=True)
+    return merge(*shards, key=lambda order: order[keys.ORDERS_BY_STATUS.sk], reverse=True)
 
 
-def _shard(pipeline: Connection, partition: str, limit: int) -> Iterator[Item]:
+def _shard(pipeline: Connection, partition: str, limit: int) -> Iterator[Attributes]:
     pages = pipeline.store.client.get_paginator("query").paginate(
         TableName=TABLE_NAME,
         IndexName=keys.ORDERS_BY_STATUS.name,
         KeyConditionExpression=f"{keys.ORDERS_BY_STATUS.pk} = :partition",
-        ExpressionAttributeValues={":partition": {"S": partition}},
+        ExpressionAttributeValues=encode({":partition": partition}),
         ScanIndexForward=False,
         PaginationConfig={"PageSize": limit},
     )
     for page in pages:
-        yield from page["Items"]
+        yield from map(decode, page["Items"])
 
 
-def _when(item: Item) -> str:
-    return keys.time_of(item[keys.ORDERS_BY_STATUS.sk]["S"])
+def _when(order: Attributes) -> str:
+    return keys.time_of(order[keys.ORDERS_BY_STATUS.sk])
 
 
-def _listed_total(item: Item) -> str:
-    return formatted(int(item["total"]["N"]), item["currency"]["S"]) if "total" in item else ""
+def _listed_total(order: Attributes) -> str:
+    return formatted(order["total"], order["currency"]) if "total" in order else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handlers.table import keys
+from handlers.table.codec import decode, encode
 from infra.cli import connection
 from infra.cli.arguments import checked
 from infra.cli.errors import Failure
@@ -49,8 +50,10 @@ def _level(store: EventStore, sku: str) -> Level | None:
     from handlers.operations.audit.balances import Level  # noqa: PLC0415 - see the package
 
     answer = store.client.get_item(TableName=store.table, Key=keys.level(sku).attributes, ConsistentRead=True)
-    item = answer.get("Item")
-    return None if item is None else Level(int(item["available"]["N"]), int(item["version"]["N"]))
+    if "Item" not in answer:
+        return None
+    level = decode(answer["Item"])
+    return Level(level["available"], level["version"])
 
 
 def _changes(store: EventStore) -> Iterator[Recorded]:
@@ -65,18 +68,16 @@ def _changes(store: EventStore) -> Iterator[Recorded]:
         TableName=store.table,
         ConsistentRead=True,
         FilterExpression="begins_with(SK, :event) AND (begins_with(PK, :delivery) OR begins_with(PK, :reservation))",
-        ExpressionAttributeValues={
-            ":event": {"S": keys.EVENT},
-            ":delivery": {"S": "delivery#"},
-            ":reservation": {"S": "reservation#"},
-        },
+        ExpressionAttributeValues=encode(
+            {":event": keys.EVENT, ":delivery": "delivery#", ":reservation": "reservation#"}
+        ),
     )
     for page in pages:
         for item in page["Items"]:
             try:
                 yield recorded(item)
             except (KeyError, ValueError) as unreadable:
-                raise Failure(f"{item['PK']['S']} {item['SK']['S']}: the event cannot be read") from unreadable
+                raise Failure(f"{' '.join(keys.Key.of(item))}: the event cannot be read") from unreadable
 
 
 def _set(store: EventStore, sku: str, before: Level | None, log: Level) -> None:
@@ -104,7 +105,7 @@ def _set(store: EventStore, sku: str, before: Level | None, log: Level) -> None:
             UpdateExpression="SET available = :available, previous = :was, version = :version, "
             "threshold = if_not_exists(threshold, :threshold) REMOVE previous_threshold",
             ConditionExpression=unchanged,
-            ExpressionAttributeValues={name: {"N": str(value)} for name, value in values.items()},
+            ExpressionAttributeValues=encode(values),
         )
     except store.client.exceptions.ConditionalCheckFailedException as changed:
         raise Failure(f"the level of {sku} changed while the log was read, and is as it was: try again") from changed

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from handlers.table import keys
+from handlers.table.codec import encode
 from infra.cli import connection
 from infra.cli.errors import Failure
 from infra.cli.output import out, tell
@@ -74,7 +75,7 @@ def _images(store: EventStore, stream: str, version: int | None) -> list[Image]:
     pages = store.client.get_paginator("query").paginate(
         TableName=store.table,
         KeyConditionExpression="PK = :stream AND begins_with(SK, :event)",
-        ExpressionAttributeValues={":stream": {"S": stream}, ":event": {"S": sort_key}},
+        ExpressionAttributeValues=encode({":stream": stream, ":event": sort_key}),
         ConsistentRead=True,
     )
     images: list[Image] = [item for page in pages for item in page["Items"]]

@@ -9,6 +9,7 @@ from events.integration import StockDelivered
 from events.inventory import DeliveredLine
 from events.publishing.publisher import Publisher
 from handlers.table import keys
+from handlers.table.codec import encode
 from infra.local.emulator.process import ACCOUNT, REGION
 from infra.local.pipeline import Pipeline
 from infra.local.runner.order_run import NotStocked
@@ -64,8 +65,8 @@ def lines_to_paste(pipeline: Pipeline) -> Iterator[str]:
         "DetailType": ORDER_SUBMITTED,
         "Detail": json.dumps(_ORDER),
     }
-    view = {":order": {"S": f"{keys.ORDER_VIEWS}{_ORDER['order_id']}"}}
-    log = {":order": {"S": f"order#{_ORDER['order_id']}"}}
+    view = encode({":order": f"{keys.ORDER_VIEWS}{_ORDER['order_id']}"})
+    log = encode({":order": f"order#{_ORDER['order_id']}"})
     by_key = "--key-condition-expression 'PK = :order' --expression-attribute-values"
     yield f"export AWS_ENDPOINT_URL={pipeline.endpoint} AWS_DEFAULT_REGION={REGION}"
     yield f"export AWS_ACCESS_KEY_ID={ACCOUNT} AWS_SECRET_ACCESS_KEY={ACCOUNT}"

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from events.envelope import Recorded
 from events.model import DomainEvent
-from handlers.projections.counter_items import Views, numbers
+from handlers.projections.counter_items import Views
 from handlers.projections.engine.projection import Behind, Count, Definition, Item, Place, by_stream
 from handlers.table import keys
 from handlers.table.batch_reading import items
+from handlers.table.codec import decode, encode, numbers
 from handlers.table.event_store import EventStore, Throttled, throttling
 from handlers.table.keys import Key
 
@@ -150,16 +151,15 @@ class CountingViews:
         ]
         markers = items(self._client, self._store.table, (piece.marker for piece in pieces))
         wrong = (
-            piece.place[0]
-            for piece in pieces
-            if markers.get(piece.marker, {}).get("content", {}).get("S") != piece.content
+            piece.place[0] for piece in pieces if decode(markers.get(piece.marker, {})).get("content") != piece.content
         )
         return list(dict.fromkeys(wrong))
 
     def claims(self, item: Item) -> Iterator[Place]:
         """The event that a marker stands for."""
         if not Key.of(item).pk.startswith(self._views):
-            yield item["stream"]["S"], int(item["version"]["N"])
+            marker = decode(item)
+            yield marker["stream"], marker["version"]
 
     def counted(self, histories: Iterable[Sequence[Recorded]]) -> Iterator[Count]:
         """What these streams add to counters."""
@@ -229,9 +229,7 @@ class CountingViews:
         stream, version = piece.place
         item = {
             **piece.marker.attributes,
-            "stream": {"S": stream},
-            "version": {"N": str(version)},
-            "content": {"S": piece.content},
+            **encode({"stream": stream, "version": version, "content": piece.content}),
         }
         return {
             "Put": {"TableName": self._store.table, "Item": item, "ConditionExpression": "attribute_not_exists(PK)"}
@@ -250,7 +248,7 @@ class CountingViews:
                     "Key": keys.counter(f"{self._views}{cell.view}", generation, cell.detail).attributes,
                     "UpdateExpression": "ADD " + ", ".join(f"#{name} :{name}" for name in counters),
                     "ExpressionAttributeNames": {f"#{name}": name for name in counters},
-                    "ExpressionAttributeValues": {f":{name}": {"N": str(number)} for name, number in counters.items()},
+                    "ExpressionAttributeValues": encode({f":{name}": number for name, number in counters.items()}),
                 }
             }
 

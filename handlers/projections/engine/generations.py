@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from handlers.table import keys
+from handlers.table.codec import decode, encode
 from handlers.table.event_store import Throttled, throttling
 
 if TYPE_CHECKING:
@@ -179,20 +180,24 @@ class GenerationStore:
 
 
 def _values(revision: int) -> dict[str, Any]:
-    return {"ExpressionAttributeValues": {":before": {"N": str(revision)}}} if revision else {}
+    return {"ExpressionAttributeValues": encode({":before": revision})} if revision else {}
 
 
 def _item(projection: str, changed: Generations) -> dict[str, Any]:
     return {
         **keys.generations(projection).attributes,
-        "generations": {"M": {each: {"S": state.value} for each, state in changed.states.items()}},
-        "last": {"N": str(changed.last)},
-        "revision": {"N": str(changed.revision + 1)},
-        **({"previous": {"S": changed.previous}} if changed.previous else {}),
+        **encode(
+            {
+                "generations": {each: state.value for each, state in changed.states.items()},
+                "last": changed.last,
+                "revision": changed.revision + 1,
+                **({"previous": changed.previous} if changed.previous else {}),
+            }
+        ),
     }
 
 
 def _generations(item: Mapping[str, Any]) -> Generations:
-    states = {generation: State(state["S"]) for generation, state in item["generations"]["M"].items()}
-    previous = item.get("previous", {}).get("S")
-    return Generations(states, int(item["last"]["N"]), previous, int(item["revision"]["N"]))
+    held = decode(item)
+    states = {generation: State(state) for generation, state in held["generations"].items()}
+    return Generations(states, held["last"], held.get("previous"), held["revision"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from events.envelope import Recorded
 from handlers.projections.engine.projection import Item
 from handlers.table import keys
+from handlers.table.codec import encode
 from handlers.table.event_store import recorded, throttling
 from handlers.table.keys import Key
 
@@ -62,7 +63,7 @@ def pages(
 
 EVENTS_ALONE: Mapping[str, Any] = {
     "FilterExpression": "begins_with(SK, :event)",
-    "ExpressionAttributeValues": {":event": {"S": keys.EVENT}},
+    "ExpressionAttributeValues": encode({":event": keys.EVENT}),
 }
 """A filter that leaves events."""
 
