@@ -14,6 +14,7 @@ from handlers.operations.audit.evidence import Finding
 from handlers.operations.audit.run import DeadLetter, Run
 from handlers.operations.audit.submission import Submission
 from handlers.operations.audit.table import Table
+from handlers.ordering.submission import decide
 from infra.local.runner.capture import Progress, Result
 from infra.local.runner.display import summary
 from infra.local.runner.run import Report, percentile
@@ -52,8 +53,7 @@ def test_an_order_has_ended_with_its_outcome_whatever_comes_first(
 
 def test_rejections_and_dead_letters_end_submissions() -> None:
     progress = Progress([BAD, NAMELESS])
-    assert BAD.decided
-    progress.events(events(record(BAD.decided, f"rejection#bad#{BAD.key[1]}", 1)))
+    progress.events(events(record(decide(BAD.detail), f"rejection#bad#{BAD.content_hash}", 1)))
     progress.dead_letters([DeadLetter("intake", None, "not JSON"), DeadLetter("intake", NAMELESS.detail, "no id")])
     assert [progress.results[each.key].reason for each in (BAD, NAMELESS)] == [
         "lines.n.quantity: Input should be greater than 0",
