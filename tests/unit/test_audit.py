@@ -1,7 +1,10 @@
 """The audit finds nothing in a run that went well, and names what does not hold in one where something is broken."""
 
+import inspect
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +17,7 @@ from events.ordering import (
     OrderConfirmed,
 )
 from events.shipping import ShipmentCancelled, ShipmentDispatched
-from handlers.operations.audit import audit
+from handlers.operations.audit import CHECKS, audit
 from handlers.operations.audit.run import DeadLetter, Run
 from handlers.operations.audit.submission import Submission
 from handlers.projections.engine.projection import Count
@@ -408,3 +411,19 @@ def test_the_view_of_what_was_refused_is_its_callers() -> None:
     assert [finding.wrong for finding in audit(by_caller)] == ["the view has customer_id None, the log 'c2'"]
     shown = {**VIEWS, "wrong": {**VIEWS["wrong"], "customer_id": "c2"}}
     assert audit(replace(by_caller, table=replace(by_caller.table, views=shown))) == []
+
+
+INVARIANTS = Path(__file__).parents[2] / "docs" / "invariants.md"
+
+
+def test_each_invariant_is_documented_with_what_holds_it() -> None:
+    _, *sections = re.split(r"^## ", INVARIANTS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    holding: dict[int, set[Path]] = {}
+    for section in sections:
+        linked = re.findall(r"\]\(([^)]+)\)", section)
+        holding[int(section.partition(".")[0])] = {(INVARIANTS.parent / link).resolve() for link in linked}
+    assert list(holding) == list(range(1, 10))
+    assert [str(file) for files in holding.values() for file in files if not file.exists()] == []
+    assert all(any("tests" in file.parts for file in files) for files in holding.values())
+    for number, (_, check) in CHECKS.items():
+        assert Path(inspect.getfile(check)) in holding[number]

@@ -23,6 +23,7 @@ from handlers.inventory.low_stock import crossing
 from handlers.operations.audit.table import Table
 from handlers.outbox import Outbox
 from handlers.projections.order_items import view_key
+from handlers.projections.registry import PROJECTIONS
 from handlers.table.event_store import EventStore, recorded
 from infra.cli.connection import Connection
 from tests.builders.commands import loader, typed
@@ -165,6 +166,17 @@ def test_problems_are_shown_with_the_commands_that_repair_them(store: EventStore
         ["pipeline --region us-east-1 recount A"],
         ["pipeline --region us-east-1 rebuild order_view"],
     ]
+
+
+def test_what_was_compared_with_a_teams_own_definition_is_said(
+    store: EventStore, sagas: SFNClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROJECTIONS, "our_stock", PROJECTIONS["stock_view"])
+    hold(store)
+    copied(published(TABLE.log))
+    result = typed("doctor")
+    assert result.exit_code == 0, result.output
+    assert result.stderr == "our_stock: its counters were compared with the projection's own definition\n"
 
 
 def test_what_no_command_repairs_is_for_a_person(store: EventStore, sagas: SFNClient) -> None:

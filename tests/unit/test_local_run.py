@@ -97,6 +97,12 @@ def test_the_summary_tells_what_became_of_everything() -> None:
     ]
 
 
+def test_the_summary_says_what_was_compared_with_a_teams_own_definition() -> None:
+    run = Run(Table(counters={"stock_view": [], "our_stock": []}))
+    *_, last = summary(Report(run, (), Progress([]), {}, sent=0))
+    assert last == "our_stock: its counters were compared with the projection's own definition"
+
+
 def test_a_run_in_which_nothing_ended_has_no_latency() -> None:
     nothing = Report(Run(Table()), (), Progress([GOOD]), {GOOD.key: datetime.now(UTC)}, sent=1)
     assert (nothing.latencies, nothing.seconds, nothing.orders_per_second) == ([], 0.0, 0.0)
