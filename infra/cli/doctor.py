@@ -6,20 +6,22 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from handlers.operations.audit import notes
+from handlers.operations.audit.copy import AuditCopy, UnreadableCopy
+from handlers.operations.doctor.examination import Doctor, Examination, OnRead
+from handlers.operations.doctor.problem import Problem
+from handlers.operations.doctor.report import CHECKS, REPAIRS, arguments, grouped
 from infra.cli import connection
 from infra.cli.arguments import duration
 from infra.cli.connection import Connection
 from infra.cli.errors import Failure
 from infra.cli.output import err, out, show, tell
 from infra.cli.sagas import Sagas
-
-if TYPE_CHECKING:
-    from handlers.operations.doctor.examination import Examination, OnRead
-    from handlers.operations.doctor.problem import Problem
 
 _SHOWN = 5
 """How many problems of a kind, and how many commands of a kind, are shown unless all are asked for."""
@@ -40,25 +42,23 @@ def doctor(
         bool, typer.Option("--all", help="Show every problem and every command, not the first few of each kind.")
     ] = False,
 ) -> None:
-    """Compare log, audit copy, views and balances; show the problems, and the commands that repair them.
+    """Find what is wrong, and name the commands that repair it.
 
-    Everything is read a second time if there is a problem, and only what differs again in the same way is shown: a
-    pipeline at work has no problem. Reads the whole table and the whole audit copy; the log is held in memory, some
-    2 kB for each event. Problems and commands go to standard output, titles and counts to standard error.
+    Compares log, audit copy, views and balances. If there is a problem, everything is read a second time, and only what
+    differs again in the same way is shown: a pipeline at work has no problem. Reads the whole table and the whole audit
+    copy; the log is held in memory, some 2 kB for each event. Problems and commands go to standard output, titles and
+    counts to standard error.
 
     Exits with 1 if there is a problem. Needs dynamodb:Scan, s3:ListBucket and s3:GetObject on the audit copy,
     states:ListExecutions, states:DescribeExecution and cloudformation:DescribeStacks.
     """
-    from handlers.operations.audit import notes  # noqa: PLC0415 - see the package
-    from handlers.operations.audit.copy import AuditCopy, UnreadableCopy  # noqa: PLC0415
-    from handlers.operations.doctor.examination import Doctor  # noqa: PLC0415
-
     pipeline = connection.of(context)
+    grace_time, stalled_time = duration(grace), duration(stalled_after)
     copy = AuditCopy(pipeline.client("s3"), pipeline.outputs["AuditBucketName"])
     examiner = Doctor(pipeline.store, copy, Sagas(pipeline).running, wait=time.sleep)
     with _progress() as on_read:
         try:
-            found = examiner.examine(grace=duration(grace), stalled_after=duration(stalled_after), on_read=on_read)
+            found = examiner.examine(grace=grace_time, stalled_after=stalled_time, on_read=on_read)
         except UnreadableCopy as unreadable:
             raise Failure(str(unreadable)) from unreadable
     for note in notes(found.snapshot):
@@ -66,7 +66,7 @@ def doctor(
     if not found.problems:
         tell(out(), f"no problems: {_examined(found)}")
         return
-    tell(err(), f"{len(found.problems):,} problems: {_examined(found)}")
+    tell(err(), f"problems: {len(found.problems):,} ({_examined(found)})")
     limit = None if everything else _SHOWN
     _show_problems(found.problems, limit)
     _show_commands(pipeline, found.problems, limit)
@@ -86,8 +86,6 @@ def _examined(examination: Examination) -> str:
 
 
 def _show_problems(problems: Sequence[Problem], limit: int | None) -> None:
-    from handlers.operations.doctor.report import grouped  # noqa: PLC0415 - see the package
-
     for kind, repaired_by, found in grouped(problems):
         tell(err(), f"{kind}: {len(found):,}" + (f" ({repaired_by})" if repaired_by else ""))
         show(out(), ("", ""), [(problem.about, problem.wrong) for problem in islice(found, limit)])
@@ -95,8 +93,6 @@ def _show_problems(problems: Sequence[Problem], limit: int | None) -> None:
 
 
 def _show_commands(pipeline: Connection, problems: Sequence[Problem], limit: int | None) -> None:
-    from handlers.operations.doctor.report import CHECKS, REPAIRS, arguments  # noqa: PLC0415 - see the package
-
     given = arguments(problems)
     for title, commands in (("to repair:", REPAIRS), ("for a person to check:", CHECKS)):
         if given.keys() & commands:
@@ -126,8 +122,6 @@ def _progress() -> Iterator[OnRead]:
     if not console.is_terminal:
         yield lambda _what, _more: None
         return
-
-    from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} {task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:

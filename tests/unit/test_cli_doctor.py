@@ -250,7 +250,7 @@ def test_of_31_000_problems_the_first_of_each_kind_are_shown(store: EventStore, 
     ]
     assert [line.split()[1] for line in commands] == [*["republish"] * 5, *["resume"] * 5, *["rebuild"] * 2]
     assert result.stderr.splitlines() == [
-        "31,801 problems: 31,000 events, 0 published and copied, 400 orders, 0 views, 0 stock levels",
+        "problems: 31,801 (31,000 events, 0 published and copied, 400 orders, 0 views, 0 stock levels)",
         "events that were never published: 31,000 (republish)",
         "... and 30,995 more like these: --all shows them",
         "order views that differ from the log: 400 (rebuild)",

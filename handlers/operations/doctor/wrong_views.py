@@ -20,6 +20,7 @@ def check(snapshot: Snapshot) -> Iterator[Problem]:
             about = f"view of order {order_id}"
             yield Problem(Kind.WRONG_VIEW, about, "; ".join(differences), Repair("rebuild", ORDER_VIEW))
     recent = [stream for stream in snapshot.streams.values() if stream[-1].metadata.occurred_at > settled]
+    touched = {projection: counters.touched(projection, recent) for projection in snapshot.table.counters}
     for counted in counters.differences(snapshot):
-        if counted.view not in counters.touched(counted.projection, recent):
+        if counted.view not in touched[counted.projection]:
             yield Problem(Kind.WRONG_COUNTER, counted.view, counted.wrong, Repair("rebuild", counted.projection))
