@@ -27,7 +27,7 @@ def resume(
     Needs dynamodb:Query, states:ListExecutions, states:DescribeExecution, states:StartExecution and
     cloudformation:DescribeStacks.
     """
-    from handlers.operations.doctor.standing import due  # noqa: PLC0415 - see the package
+    from handlers.operations.doctor.stalled_orders import due  # noqa: PLC0415 - see the package
 
     pipeline = connection.of(context)
     wanted = {checked(order_id, "order id"): None for order_id in order_ids}

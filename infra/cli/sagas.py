@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from handlers.operations.doctor.standing import Saga
+    from handlers.operations.doctor.stalled_orders import Saga
     from infra.cli.connection import Connection
 
 
@@ -14,7 +14,7 @@ class Sagas:
     """The state machines of one deployment."""
 
     def __init__(self, pipeline: Connection) -> None:
-        from handlers.operations.doctor.standing import Saga  # noqa: PLC0415 - see the package
+        from handlers.operations.doctor.stalled_orders import Saga  # noqa: PLC0415 - see the package
 
         self._client = pipeline.client("stepfunctions")
         self._machines = {

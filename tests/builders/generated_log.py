@@ -25,6 +25,7 @@ from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfi
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
 from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDelivered, ShipmentDispatched
 from handlers.operations.audit.submission import distinct
+from handlers.ordering.submission import decide
 from handlers.projections import registry
 from handlers.projections.engine.counting import CountingViews
 from handlers.projections.engine.projection import Count, Projection
@@ -66,13 +67,13 @@ def run(count: int, seed: int = 1) -> list[Recorded]:
     first = {submission.detail["order_id"]: submission for submission in reversed(distinct(generated.submissions))}
     for number, submission in enumerate(reversed(first.values())):
         at = 3 * 3600 * number
-        match submission.decided:
+        if submission.order_id is None:
+            continue
+        match decide(submission.detail):
             case OrderPlaced() as placed:
                 log += _order(placed, _WAYS[number % len(_WAYS)], at, rand)
             case OrderRejected() as rejected:
                 log += _stream(streams.rejection(rejected.order_id, rejected.content_hash), rejected, at=at)
-            case _:
-                continue
     return log
 
 

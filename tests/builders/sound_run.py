@@ -1,4 +1,4 @@
-"""A run that went well, for those who tell what is wrong with others."""
+"""A run that went well, for tests of those who find what is wrong with others."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -28,6 +28,8 @@ from events.shipping import ShipmentArranged, ShipmentCancelled
 from handlers.operations.audit.run import DeadLetter, Run
 from handlers.operations.audit.submission import Submission
 from handlers.operations.audit.table import Place, Table
+from handlers.ordering import submission
+from handlers.projections.engine.projection import Count
 from tests.builders.samples import line, order, placed, record
 
 # One order is confirmed, one cancelled after its capture was declined, one rejected, and one is a dead letter.
@@ -44,8 +46,9 @@ FIVE = (StockLine(sku="A", quantity=5),)
 
 
 def rejection() -> OrderRejected:
-    assert isinstance(WRONG.decided, OrderRejected)
-    return WRONG.decided
+    rejected = submission.decide(WRONG.detail)
+    assert isinstance(rejected, OrderRejected)
+    return rejected
 
 
 REJECTED = f"rejection#wrong#{rejection().content_hash}"
@@ -109,6 +112,29 @@ VIEWS: dict[str, Mapping[str, Any]] = {
 }
 
 
+COUNTERS = {
+    "daily_sales": [
+        Count("view#sales#2026-01-02#3", "GBP", "orders", 1),
+        Count("view#sales#2026-01-02#3", "GBP", "total", 350),
+        Count("view#sales#2026-01-02#3", "GBP#A", "quantity", 3),
+        Count("view#sales#2026-01-02#3", "GBP#A", "total", 300),
+        Count("view#sales#2026-01-02#3", "GBP#B", "quantity", 1),
+        Count("view#sales#2026-01-02#3", "GBP#B", "total", 50),
+    ],
+    "stock_view": [
+        Count("view#stock#A", "", "received", 10),
+        Count("view#stock#A", "", "reserved", 3),
+        Count("view#stock#B", "", "received", 1),
+        Count("view#stock#B", "", "reserved", 1),
+    ],
+    "customer_history": [
+        Count("view#customer#c1", "", "placed", 1),
+        Count("view#customer#c1", "", "confirmed", 1),
+        Count("view#customer#c1", "", "spent_GBP", 350),
+    ],
+}
+
+
 def logged(event: DomainEvent, stream: str, version: int) -> Recorded:
     """An event of the log; purchase orders are placed because B is low."""
     cause = event_id("stock#B", 1) if isinstance(event, PurchaseOrderPlaced) else "test"
@@ -123,6 +149,7 @@ TABLE = Table(
     },
     levels={"A": {"available": 7, "version": 4}, "B": {"available": 0, "version": 2}},
     views=VIEWS,
+    counters=COUNTERS,
     charges={
         "well": {"book_state": "captured", "authorized": 350, "captured": 350, "currency": "GBP"},
         "declined": {
@@ -164,6 +191,11 @@ def with_log(stream: str, *events: DomainEvent) -> Run:
 
 def with_view(order_id: str, **changes: Any) -> Run:
     return with_table(views={**VIEWS, order_id: {**VIEWS[order_id], **changes}})
+
+
+def with_counter(projection: str, *counts: Count) -> Run:
+    """The run with more counts in the views of a projection."""
+    return with_table(counters={**COUNTERS, projection: [*COUNTERS.get(projection, ()), *counts]})
 
 
 def without(items: Mapping[str, Any], key: str) -> dict[str, Any]:

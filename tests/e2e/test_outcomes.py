@@ -48,7 +48,7 @@ def test_generated_orders_end_as_they_are_meant_to(report: Report) -> None:
 
 def test_what_must_hold_does(report: Report) -> None:
     assert [str(finding) for finding in report.findings] == []
-    assert len(report.latencies) == sum(each.decided is not None for each in report.progress.submissions)
+    assert len(report.latencies) == sum(each.order_id is not None for each in report.progress.submissions)
 
 
 def tell(on: Pipeline, event: OrderCancellationRequested | ShipmentStatusReported) -> None:

@@ -14,6 +14,7 @@ from handlers.operations.audit.evidence import Finding
 from handlers.operations.audit.run import DeadLetter, Run
 from handlers.operations.audit.submission import Submission
 from handlers.operations.audit.table import Table
+from handlers.ordering.submission import decide
 from infra.local.runner.display import summary
 from infra.local.runner.order_run import Report, percentile
 from infra.local.runner.run_progress import Progress, Result
@@ -52,8 +53,7 @@ def test_an_order_has_ended_with_its_outcome_whatever_comes_first(
 
 def test_rejections_and_dead_letters_end_submissions() -> None:
     progress = Progress([BAD, NAMELESS])
-    assert BAD.decided
-    progress.add_events(events(record(BAD.decided, f"rejection#bad#{BAD.key[1]}", 1)))
+    progress.add_events(events(record(decide(BAD.detail), f"rejection#bad#{BAD.content_hash}", 1)))
     progress.add_dead_letters([DeadLetter("intake", None, "not JSON"), DeadLetter("intake", NAMELESS.detail, "no id")])
     assert [progress.results[each.key].reason for each in (BAD, NAMELESS)] == [
         "lines.n.quantity: Input should be greater than 0",
@@ -95,6 +95,12 @@ def test_the_summary_says_what_became_of_everything() -> None:
         "invariant 5 holds: money and stock balance",
         "invariant 6 holds: one outcome per order",
     ]
+
+
+def test_the_summary_says_what_was_compared_with_a_teams_own_definition() -> None:
+    run = Run(Table(counters={"stock_view": [], "our_stock": []}))
+    *_, last = summary(Report(run, (), Progress([]), {}, sent=0))
+    assert last == "our_stock: its counters were compared with the projection's own definition"
 
 
 def test_a_run_in_which_nothing_ended_has_no_latency() -> None:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.ordering import OrderPlaced, OrderRejected
+from events.ordering import OrderRejected
 from handlers.files.csv_profile import Profile, usable_id
 from handlers.operations.audit.submission import Submission, distinct
+from handlers.ordering.submission import decide
 from infra.local.runner.order_files import InputError, read_orders, read_profile
 from infra.local.runner.stock_deliveries import needed, stock_deliveries
 
@@ -29,8 +30,9 @@ def read(tmp_path: Path, *lines: str, header: str = HEADER) -> list[Submission]:
 
 
 def rejected_because(submission: Submission) -> list[str]:
-    assert isinstance(submission.decided, OrderRejected)
-    return [f"{reason.field}: {reason.message}" for reason in submission.decided.reasons]
+    rejected = decide(submission.detail)
+    assert isinstance(rejected, OrderRejected)
+    return [f"{reason.field}: {reason.message}" for reason in rejected.reasons]
 
 
 def test_lines_become_orders_by_invoice(tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ def test_lines_become_orders_by_invoice(tmp_path: Path) -> None:
             "payment_token": "tok_approve",
         },
     ]
-    assert all(isinstance(order.decided, OrderPlaced) for order in orders)
+    assert all(order.order for order in orders)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_what_is_wrong_is_submitted_as_it_is(tmp_path: Path, line: str, reason: 
 
 def test_an_invoice_without_a_number_is_a_dead_letter(tmp_path: Path) -> None:
     [order] = read(tmp_path, f",A,,1,{ANY_DATE},1,1,France")
-    assert order.decided is None
+    assert order.order_id is None
 
 
 @pytest.mark.parametrize(

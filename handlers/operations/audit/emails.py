@@ -36,7 +36,7 @@ def _notified(run: Run) -> Iterator[Finding]:
         if isinstance(record.event, CustomerNotified):
             told[record.event.order_id, record.event.about] += 1
     for order_id, placed in run.orders.items():
-        for outcome in run.told(order_id):
+        for outcome in run.outcomes(order_id):
             if placed.customer and placed.customer.email and not told.pop((order_id, outcome.event_id), 0):
                 yield Finding(3, f"order {order_id}", f"nobody was told of {type(outcome.event).__name__}")
     for order_id, about in told:
@@ -54,7 +54,7 @@ def _welcomed(run: Run) -> Iterator[Finding]:
     }
     confirmed: dict[str, set[str]] = defaultdict(set)
     for order_id, placed in run.orders.items():
-        was_confirmed = any(isinstance(outcome.event, OrderConfirmed) for outcome in run.told(order_id))
+        was_confirmed = any(isinstance(outcome.event, OrderConfirmed) for outcome in run.outcomes(order_id))
         if was_confirmed and placed.customer and placed.customer.email:
             confirmed[placed.customer.customer_id].add(order_id)
     for customer_id in sorted(welcomed.keys() | confirmed.keys()):

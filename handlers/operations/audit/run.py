@@ -11,7 +11,7 @@ from handlers.operations.audit.table import Item
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that no retry could handle: for whom it was, the detail in it if there is one, and why it is dead."""
+    """A dead-letter message: for whom it was, the detail in it if there is one, and why no retry could handle it."""
 
     source: str
     detail: Any
@@ -24,7 +24,7 @@ class Run(Evidence):
 
     ``deliveries`` are the ``StockDelivered`` details published; ``bus`` has the ids of the events seen on the orders
     bus; ``emails`` the message id of each e-mail sent; ``waiting`` the number of messages left, by queue;
-    ``standing`` where a saga stands that did not end well, by order id.
+    ``unfinished_sagas`` where a saga is that did not end well, by order id.
     """
 
     submissions: Sequence[Submission] = ()
@@ -33,4 +33,4 @@ class Run(Evidence):
     dead_letters: Sequence[DeadLetter] = ()
     emails: Sequence[str] = ()
     waiting: Mapping[str, int] = field(default_factory=dict)
-    standing: Mapping[str, str] = field(default_factory=dict)
+    unfinished_sagas: Mapping[str, str] = field(default_factory=dict)

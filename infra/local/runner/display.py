@@ -13,7 +13,7 @@ from rich.progress import Progress as Bars
 from rich.progress_bar import ProgressBar
 
 from events.currencies import formatted
-from handlers.operations.audit import CHECKS
+from handlers.operations.audit import CHECKS, notes
 from handlers.operations.audit.balances import confirmed_totals, kept_money
 from infra.local.runner.order_run import ProgressListener, Report, percentile
 from infra.local.runner.run_progress import CANCELLED, CONFIRMED, DEAD_LETTER, REJECTED, STATUSES, Progress
@@ -124,6 +124,7 @@ def summary(report: Report) -> Iterator[str]:
     broken = Counter(finding.invariant for finding in report.findings)
     for number, (what, _) in CHECKS.items():
         yield f"invariant {number} {'does NOT hold' if broken[number] else 'holds'}: {what}"
+    yield from notes(report.run)
 
 
 def _lines(report: Report) -> Iterator[str]:

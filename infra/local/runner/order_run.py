@@ -201,7 +201,7 @@ class _Runner:
             if not self._is_working() and not audit(left):
                 return left
             if time.monotonic() - changed_at >= patience:
-                return replace(left, waiting=self._waiting(), standing=self._stalled())
+                return replace(left, waiting=self._waiting(), unfinished_sagas=self._unfinished_sagas())
 
     def _left(self) -> Run:
         return Run(
@@ -237,8 +237,8 @@ class _Runner:
             waiting[name] = sum(int(counts[depth]) for depth in _DEPTH)
         return {name: count for name, count in waiting.items() if count}
 
-    def _stalled(self) -> dict[str, str]:
-        """Where the sagas are that did not succeed, by order id."""
+    def _unfinished_sagas(self) -> dict[str, str]:
+        """Where the sagas are that did not end well, by order id."""
         return {
             json.loads(saga["input"])["order_id"]: self._where(saga)
             for status in ("RUNNING", "FAILED", "TIMED_OUT", "ABORTED")

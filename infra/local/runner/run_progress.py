@@ -39,7 +39,7 @@ class Progress:
         self._outcomes: dict[str, Result] = {}
         self._received: Counter[str] = Counter()
         self._chunks: dict[str, int] = {}
-        self._without_id = {each.key: each for each in self.submissions if each.decided is None}
+        self._without_id = {each.key: each for each in self.submissions if each.order_id is None}
 
     @property
     def open(self) -> list[Submission]:

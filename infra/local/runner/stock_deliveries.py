@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from events.integration import MAX_LINES
-from events.ordering import OrderPlaced
 from handlers.operations.audit.submission import Submission
 
 ORDER_SUBMITTED = "OrderSubmitted"
@@ -18,8 +17,8 @@ def needed(submissions: Iterable[Submission]) -> Counter[str]:
     """The stock that every valid submission together needs: quantity by SKU."""
     stock: Counter[str] = Counter()
     for each in submissions:
-        if isinstance(each.decided, OrderPlaced):
-            for line in each.decided.lines:
+        if each.order:
+            for line in each.order.lines:
                 stock[line.sku] += line.quantity
     return stock
 

@@ -1,11 +1,12 @@
-"""Orders that stand still: a saga has to end them, or answer a request, and none runs."""
+"""Stalled orders: a saga has to end them, or answer a request, and none runs."""
 
 from collections.abc import Iterator
 from enum import StrEnum
 
 from events.ordering import CancellationRequested, OrderCancellationStarted, OrderConfirmed, OrderPlaced
 from handlers.operations.audit.evidence import Evidence
-from handlers.operations.doctor.look import Ailment, Look, Mend
+from handlers.operations.doctor.problem import Kind, Problem, Repair
+from handlers.operations.doctor.snapshot import Snapshot
 
 
 class Saga(StrEnum):
@@ -22,20 +23,22 @@ def due(evidence: Evidence, order_id: str) -> Saga | None:
         return Saga.ORDER
     if life[-1:] == [OrderCancellationStarted]:
         return Saga.CANCELLATION if OrderConfirmed in life else Saga.ORDER
-    asked = [type(event) for event in evidence.events("cancellation", order_id)]
-    if life[-1:] == [OrderConfirmed] and asked == [CancellationRequested]:
+    requested = [type(event) for event in evidence.events("cancellation", order_id)]
+    if life[-1:] == [OrderConfirmed] and requested == [CancellationRequested]:
         return Saga.CANCELLATION
     return None
 
 
-def check(look: Look) -> Iterator[Ailment]:
+def check(snapshot: Snapshot) -> Iterator[Problem]:
     """Orders to which nothing happened for long, though a saga has to take them further, and none runs."""
-    for order_id in sorted(look.still_orders):
-        saga = due(look, order_id)
+    for order_id in sorted(snapshot.idle_orders):
+        saga = due(snapshot, order_id)
         if saga is not None:
-            last = type(look.events("order", order_id)[-1]).__name__
-            asked = (
-                "a request to cancel it has no answer" if last == OrderConfirmed.__name__ else f"{last} was the last"
+            last = type(snapshot.events("order", order_id)[-1])
+            since = (
+                "a request to cancel it has no answer"
+                if last is OrderConfirmed
+                else f"nothing happened after {last.__name__}"
             )
-            told = f"stands still: {asked}, and no {saga} runs for it"
-            yield Ailment(f"order {order_id}", told, Mend("resume", order_id))
+            wrong = f"is stalled: {since}, and no {saga} runs for it"
+            yield Problem(Kind.STALLED_ORDER, f"order {order_id}", wrong, Repair("resume", order_id))
