@@ -15,7 +15,7 @@ from handlers.operations.audit import notes
 from handlers.operations.audit.copy import AuditCopy, UnreadableCopy
 from handlers.operations.doctor.examination import Doctor, Examination, OnRead
 from handlers.operations.doctor.problem import Problem
-from handlers.operations.doctor.report import CHECKS, REPAIRS, arguments, grouped
+from handlers.operations.doctor.report import FOR_A_PERSON, REPAIRS, arguments, grouped
 from infra.cli import connection
 from infra.cli.arguments import duration
 from infra.cli.connection import Connection
@@ -94,7 +94,7 @@ def _show_problems(problems: Sequence[Problem], limit: int | None) -> None:
 
 def _show_commands(pipeline: Connection, problems: Sequence[Problem], limit: int | None) -> None:
     given = arguments(problems)
-    for title, commands in (("to repair:", REPAIRS), ("for a person to check:", CHECKS)):
+    for title, commands in (("to repair:", REPAIRS), ("for a person to check:", FOR_A_PERSON)):
         if given.keys() & commands:
             tell(err(), title)
         for command in commands:

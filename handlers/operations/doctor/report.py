@@ -9,7 +9,7 @@ from handlers.operations.doctor.problem import Kind, Problem
 REPAIRS = ("republish", "resume", "recount", "rebuild")
 """The operations that repair something, in the order in which to run them: events are published before views follow."""
 
-CHECKS = ("history",)
+FOR_A_PERSON = ("history",)
 """The operations that show a person what no operation repairs."""
 
 
