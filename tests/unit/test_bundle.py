@@ -98,7 +98,7 @@ for file in sorted(folder.rglob("*.py")):
 print(json.dumps(failed))
 """
     variables = (
-        *("OWN_QUEUE_URL", "ORDER_QUEUE_URL", "LETTERS_BUCKET_NAME"),
+        *("OWN_QUEUE_URL", "ORDER_QUEUE_URL", "DEAD_LETTER_BUCKET_NAME"),
         *("TABLE_NAME", "ORDERS_BUS_NAME", "EMAIL_SENDER", "DEAD_LETTER_QUEUE_URL", "LAMBDA_TASK_ROOT"),
     )
     powertools = {"POWERTOOLS_SERVICE_NAME": "test", "POWERTOOLS_METRICS_NAMESPACE": "test"}

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from handlers.dead_letters.stored import StoredLetters
+from handlers.dead_letters.bucket import DeadLetterBucket
 from handlers.operations.audit import table
 from handlers.operations.audit.run import DeadLetter
 from handlers.operations.audit.table import Item, Table
@@ -22,11 +22,11 @@ def read_table(pipeline: Pipeline) -> Table:
 
 
 def read_dead_letters(pipeline: Pipeline, but: Container[str] = ()) -> dict[str, DeadLetter]:
-    """The open letters by their keys, less those with the keys in ``but``."""
-    letters = StoredLetters(pipeline.client("s3"), pipeline.outputs["LettersBucketName"])
+    """The open dead-letter messages by their keys, less those with the keys in ``but``."""
+    bucket = DeadLetterBucket(pipeline.client("s3"), pipeline.outputs["DeadLetterBucketName"])
     return {
-        key: DeadLetter(letter.source, _detail(letter.body), letter.reasons)
-        for key, letter in letters.read_all(key for key in letters.open() if key not in but)
+        key: DeadLetter(message.source, _detail(message.body), message.reasons)
+        for key, message in bucket.read_all(key for key in bucket.open_keys() if key not in but)
     }
 
 
