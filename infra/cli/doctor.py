@@ -15,9 +15,8 @@ import typer
 from infra.cli import connection
 from infra.cli.arguments import duration
 from infra.cli.connection import Connection
-from infra.cli.errors import Failure
-from infra.cli.output import err, out, show, tell
-from infra.cli.sagas import Sagas
+from infra.cli.errors import CommandError
+from infra.cli.output import err, out, print_line, print_table
 from infra.names import TABLE_NAME
 
 if TYPE_CHECKING:
@@ -46,8 +45,9 @@ def doctor(
         str, typer.Option(metavar="TIME", help="How long nothing may happen to an order that has not ended.")
     ] = "15m",
 ) -> None:
-    """Compare log, audit copy, views and balances; name what is not well, and the commands that mend it.
+    """Find what is wrong, and name the commands that repair it.
 
+    Compares log, audit copy, views and balances.
     What differs is looked at a second time, and told only if it differs in the same way again: a pipeline at work is
     not ill. Reads the whole table, twice where something differs, and the whole audit copy; the log is held in memory,
     some 2 kB for each event.
@@ -65,10 +65,10 @@ def doctor(
             look, found = rounds.look()
             found = [ailment for ailment in found if ailment in before]
     if not found:
-        tell(out(), f"all is well: {_looked_at(look)}")
+        print_line(out(), f"all is well: {_looked_at(look)}")
         return
-    tell(err(), f"looked at {_looked_at(look)}")
-    show(out(), ("what", "is wrong"), [(ailment.about, ailment.wrong) for ailment in found])
+    print_line(err(), f"looked at {_looked_at(look)}")
+    print_table(out(), ("what", "is wrong"), [(ailment.about, ailment.wrong) for ailment in found])
     _tell_what_mends(pipeline, found)
     raise typer.Exit(1)
 
@@ -105,10 +105,10 @@ class _Rounds:
         try:
             self.copy.read(read=lambda events: self.told("events of the audit copy", events))
         except UnreadableCopy as unreadable:
-            raise Failure(str(unreadable)) from unreadable
+            raise CommandError(str(unreadable)) from unreadable
         look = Look(table, self.copy.event_ids, frozenset(), now - self.grace, now - self.still, self.copy.since)
         if any(due(look, order_id) for order_id in look.still_orders):
-            look = replace(look, running=Sagas(self.pipeline).running())
+            look = replace(look, running=self.pipeline.sagas.running())
         return look, list(ailments(look))
 
 
@@ -133,9 +133,9 @@ def _tell_what_mends(pipeline: Connection, found: Iterable[Ailment]) -> None:
             pipeline.command(command, *given) for command in commands for given in _given(command, list(about[command]))
         ]
         if lines:
-            tell(err(), title)
+            print_line(err(), title)
         for line in lines:
-            tell(out(), line)
+            print_line(out(), line)
 
 
 def _given(command: str, about: Sequence[str]) -> Iterator[Sequence[str]]:

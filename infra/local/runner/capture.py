@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from handlers.operations.audit.run import DeadLetter
 from handlers.operations.audit.submission import Key, Submission, distinct
 from handlers.operations.audit.table import Item
-from handlers.operations.bus_queue import open_queue
+from handlers.operations.temporary_queue import open_queue
 from infra.local.runner.evidence import drain
 
 if TYPE_CHECKING:
