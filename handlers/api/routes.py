@@ -87,7 +87,7 @@ class Api:
         return OrderHistory(events=[_told(record) for record in events])
 
     def stock(self, sku: Sku) -> Stock:
-        stocked = self._stock.stock(sku)
+        stocked = self._stock.by_sku(sku)
         if stocked is None:
             raise Refusal(HTTPStatus.NOT_FOUND, f"there is no SKU {sku}")
         return Stock(sku=sku, **stocked._asdict())

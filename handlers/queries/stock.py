@@ -29,7 +29,7 @@ class StockQueries:
         self._table = store.table
         self._counters = counters
 
-    def stock(self, sku: str) -> Stocked | None:
+    def by_sku(self, sku: str) -> Stocked | None:
         """How much of a SKU there is; None for one that was never delivered.
 
         What is available is the level, on which decisions rest. The rest is a view, which may be a moment behind.

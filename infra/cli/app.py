@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from infra.cli.command_error import CommandError
 from infra.cli.commands import COMMANDS
-from infra.cli.errors import CommandError
 from infra.cli.loading import load
 from infra.cli.text import clean
 

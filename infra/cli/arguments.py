@@ -10,7 +10,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from events.model import Id
-from infra.cli.errors import CommandError
+from infra.cli.command_error import CommandError
 
 OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id.", show_default=False)]
 

@@ -22,7 +22,7 @@ from handlers.queries.counters import CounterQueries
 from handlers.queries.orders import OrderQueries
 from handlers.queries.stock import StockQueries
 from handlers.table.event_store import EventStore
-from infra.cli.errors import CommandError
+from infra.cli.command_error import CommandError
 from infra.names import EMULATOR_ACCOUNT, EMULATOR_REGION, STACK_NAME, TABLE_NAME, in_template
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}

@@ -13,7 +13,7 @@ from handlers.projections.order_fold import Attributes
 from handlers.queries.counters import CounterQueries
 from infra.cli import connection
 from infra.cli.arguments import checked
-from infra.cli.errors import CommandError
+from infra.cli.command_error import CommandError
 from infra.cli.output import err, out, print_line, print_table
 from infra.cli.text import moment
 
@@ -28,7 +28,7 @@ def stock(
     """Show how much of SKUs is available, reserved and shipped."""
     pipeline = connection.of(context)
     wanted = {checked(sku, "SKU"): None for sku in skus}
-    found = {sku: pipeline.stock.stock(sku) for sku in wanted}
+    found = {sku: pipeline.stock.by_sku(sku) for sku in wanted}
     print_table(
         out(),
         ("SKU", "available", "reserved", "shipped"),

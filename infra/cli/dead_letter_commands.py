@@ -16,8 +16,8 @@ from handlers.operations.redrive import NoQueue, Redriven, mark_resolved, replac
 from handlers.operations.redrive import redrive as redrive_messages
 from infra.cli import connection
 from infra.cli.arguments import checked
+from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
-from infra.cli.errors import CommandError
 from infra.cli.explaining import explained
 from infra.cli.output import err, out, print_line, print_table, progress_bar
 from infra.cli.text import moment

@@ -14,8 +14,8 @@ import typer
 
 from infra.cli import connection
 from infra.cli.arguments import duration
+from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
-from infra.cli.errors import CommandError
 from infra.cli.output import err, out, print_line, print_table
 from infra.names import TABLE_NAME
 

@@ -6,7 +6,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.operations.errors import InvalidRequest, OperationFailed
 from handlers.table.event_store import Throttled
-from infra.cli.errors import CommandError
+from infra.cli.command_error import CommandError
 from infra.names import TABLE_NAME
 
 

@@ -15,8 +15,8 @@ from handlers.api.answers import OrderStatus, Status
 from handlers.projections.order_fold import Attributes
 from infra.cli import connection
 from infra.cli.arguments import OrderId, checked
+from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
-from infra.cli.errors import CommandError
 from infra.cli.event_summary import event_summary
 from infra.cli.output import err, out, print_line, print_table, table, text
 from infra.cli.text import moment

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from handlers.files.profile import UnknownProfile, profile_names, read_profile
 from handlers.files.reader import BEGINNING, MAX_NDJSON_BYTES, FileOrder, read_csv, read_ndjson
-from infra.cli.errors import CommandError
+from infra.cli.command_error import CommandError
 
 STDIN = "-"
 _LINES = {".ndjson", ".jsonl"}

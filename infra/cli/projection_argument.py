@@ -6,7 +6,7 @@ import typer
 
 from handlers.projections.engine.projection import Definition
 from handlers.projections.registry import UnknownProjection, named
-from infra.cli.errors import CommandError
+from infra.cli.command_error import CommandError
 
 ProjectionName = Annotated[str, typer.Argument(metavar="NAME", help="The projection.", show_default=False)]
 

@@ -20,7 +20,7 @@ from handlers.projections.registry import PROJECTIONS
 from handlers.projections.replays import ARCHIVE_LAG
 from infra.cli import connection, signals
 from infra.cli.arguments import duration, moment_of
-from infra.cli.errors import CommandError
+from infra.cli.command_error import CommandError
 from infra.cli.output import ProgressBar, err, out, print_line, print_table, progress_bar
 from infra.cli.projection_argument import ProjectionName, projection
 from infra.cli.text import moment

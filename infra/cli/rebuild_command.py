@@ -14,7 +14,7 @@ import typer
 
 from infra.cli import connection
 from infra.cli.arguments import duration
-from infra.cli.errors import CommandError
+from infra.cli.command_error import CommandError
 from infra.cli.output import err, out, print_line, print_table
 from infra.cli.projection_argument import ProjectionName, projection
 from infra.cli.signals import Ended

@@ -13,7 +13,7 @@ from handlers.operations.resume import Outcome
 from handlers.operations.resume import resume as resume_orders
 from infra.cli import connection
 from infra.cli.arguments import checked
-from infra.cli.errors import CommandError
+from infra.cli.command_error import CommandError
 from infra.cli.output import err, out, print_line
 
 _NOT_STARTED = {

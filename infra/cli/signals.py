@@ -22,13 +22,15 @@ class Ended(SystemExit):
 
 
 def install() -> None:
-    """Let either signal raise Ended, so that the command cleans up."""
-    _handle(end)
+    """Let either signal raise Ended, so that the command cleans up. One that is ignored, as by `nohup`, stays so."""
+    for number in _respected():
+        signal.signal(number, end)
 
 
 def end(number: int, _frame: FrameType | None) -> NoReturn:
     """Take a signal by raising Ended. Further ones are ignored: they must not interrupt the cleaning up."""
-    _handle(signal.SIG_IGN)
+    for each in _ENDING:
+        signal.signal(each, signal.SIG_IGN)
     raise Ended(number)
 
 
@@ -54,14 +56,14 @@ def _exit(number: int, _frame: FrameType | None) -> NoReturn:
     os._exit(128 + number)
 
 
-def _handle(handler: Any) -> None:
-    for number in _ENDING:
-        signal.signal(number, handler)
+def _respected() -> list[signal.Signals]:
+    """The signals that whoever started the process did not let it ignore."""
+    return [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextmanager
 def _handling(handler: Any) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in _ENDING}
+    before = {number: signal.signal(number, handler) for number in _respected()}
     try:
         yield
     finally:

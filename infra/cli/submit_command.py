@@ -18,8 +18,8 @@ from handlers.files.check import rejected
 from handlers.files.reader import BrokenFile, FileOrder, Reason
 from handlers.intake.validation import canonical
 from infra.cli import connection
+from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
-from infra.cli.errors import CommandError
 from infra.cli.order_input import STDIN, opened, read
 from infra.cli.output import ProgressBar, err, out, print_line, progress_bar
 from infra.cli.signals import Ended

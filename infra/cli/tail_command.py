@@ -11,7 +11,7 @@ from events.catalog import DOMAIN_EVENTS
 from handlers.operations.temporary_queue import temporary_queue
 from infra.cli import connection
 from infra.cli.arguments import checked
-from infra.cli.errors import CommandError
+from infra.cli.command_error import CommandError
 from infra.cli.event_summary import event_summary
 from infra.cli.output import err, out, print_line, print_row
 from infra.cli.signals import leaving_undisturbed

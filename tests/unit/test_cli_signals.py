@@ -52,8 +52,8 @@ atexit.register(left)
 @contextmanager
 def running(program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A process of the program, with these arguments; it does not outlive the block."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", program, *arguments], text=True, **pipes) as process:
+    command, pipe = [sys.executable, "-c", program, *arguments], subprocess.PIPE
+    with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe, stderr=pipe) as process:
         try:
             yield process
         finally:
@@ -89,11 +89,13 @@ def test_a_replay_that_is_terminated_says_how_to_continue() -> None:
     assert since == start + len(replayed) * timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_tail_ends_without_a_word_and_leaves_nothing(number: signal.Signals) -> None:
-    with running(ON_AWS + RUN, "tail") as process:
+def test_a_command_in_the_background_ignores_ctrl_c() -> None:
+    """A shell lets what it starts in the background ignore SIGINT."""
+    ignored = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    with running(ignored + ON_AWS + RUN, "tail") as process:
         assert process.stderr
         assert process.stderr.readline().startswith("listening")
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         assert process.communicate(timeout=SECONDS) == ("left: []\n", "")
-        assert process.returncode == 128 + number
+        assert process.returncode == 128 + signal.SIGTERM
