@@ -12,7 +12,7 @@ CONTEXTS = {
     "shipment": "shipping",
     "notification": "notification",
     "customer": "notification",
-    "letter": "operations",
+    "dead-letter": "operations",
 }
 """The context of each kind of stream."""
 
@@ -86,6 +86,6 @@ def customer(customer_id: str) -> str:
     return f"customer#{customer_id}"
 
 
-def letter(letter_id: str) -> str:
-    """The stays of a message among the dead letters."""
-    return f"letter#{letter_id}"
+def dead_letter(message_id: str) -> str:
+    """The failures of a message that no retry could handle."""
+    return f"dead-letter#{message_id}"

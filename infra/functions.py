@@ -105,10 +105,11 @@ class FileDrop:
 
 
 @dataclass(frozen=True)
-class DeadLetterFeed:
+class DeadLetterQueues:
     """The messages of every dead-letter queue there is reach the function, up to `batch_size` of one queue a call.
 
-    It stores them in the bucket of letters. A message that fails comes again as long as its queue keeps it.
+    It stores them in the bucket of dead-letter messages. One that fails is delivered again as long as its queue keeps
+    it.
     """
 
     batch_size: int = 10
@@ -127,7 +128,7 @@ class Function:
 
     key: str
     rows: tuple[Rows, ...] = ()
-    trigger: Subscription | TableFeed | FileDrop | DeadLetterFeed | None = None
+    trigger: Subscription | TableFeed | FileDrop | DeadLetterQueues | None = None
     saga_placeholder: str | None = None
     publishes: bool = False
     sends_email: bool = False
@@ -319,8 +320,8 @@ FUNCTIONS: tuple[Function, ...] = (
     ),
     Function(
         "dead_letters",
-        (Rows((PUT,), ("letter#*",)),),
-        DeadLetterFeed(),
+        (Rows((PUT,), ("dead-letter#*",)),),
+        DeadLetterQueues(),
         timeout=30,
     ),
     Function(

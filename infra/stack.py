@@ -12,15 +12,15 @@ from infra.constructs.api.gateway import HttpApi
 from infra.constructs.api.identity import Identity, TokenIssuer
 from infra.constructs.audit_copy import AuditCopy
 from infra.constructs.buses import IntakeBus, OrdersBus
-from infra.constructs.dead_letters_bucket import LettersBucket
+from infra.constructs.dead_letter_bucket import DeadLetterBucket
 from infra.constructs.files_bucket import FilesBucket
 from infra.constructs.lambda_function import LibrariesLayer, PipelineFunction
 from infra.constructs.orders_table import OrdersTable
 from infra.constructs.projection_rebuild import Rebuild
 from infra.constructs.queues import WorkQueue
 from infra.constructs.saga import CANCELLATION, ORDER_SAGA, Saga
-from infra.constructs.triggers import feed, import_files, keep_letters, subscribe
-from infra.functions import AUTHORIZER, FUNCTIONS, DeadLetterFeed, FileDrop, Function, Subscription, TableFeed
+from infra.constructs.triggers import feed, import_files, store_dead_letters, subscribe
+from infra.functions import AUTHORIZER, FUNCTIONS, DeadLetterQueues, FileDrop, Function, Subscription, TableFeed
 from infra.names import in_template
 from infra.package import Built, Package
 
@@ -63,7 +63,7 @@ class OrderPipeline(Stack):
         )
         self._files = FilesBucket(self, "Files")
         self._audit_copy = AuditCopy(self, "AuditCopy", self._orders)
-        letters = LettersBucket(self, "Letters")
+        dead_letter_bucket = DeadLetterBucket(self, "DeadLetterBucket")
         alarms = AlarmsTopic(self, "Alarms")
         self._output("TableName", self._table.table_name)
         self._output("IntakeBusName", self._intake.event_bus_name)
@@ -72,7 +72,7 @@ class OrderPipeline(Stack):
         self._output("FeedFailuresBucketName", self._failures.bucket_name)
         self._output("FilesBucketName", self._files.bucket_name)
         self._output("AuditBucketName", self._audit_copy.bucket.bucket_name)
-        self._output("LettersBucketName", letters.bucket_name)
+        self._output("DeadLetterBucketName", dead_letter_bucket.bucket_name)
         self._output("AlarmsTopicArn", alarms.topic_arn)
         self._output("EmailSender", email_sender)
 
@@ -89,10 +89,10 @@ class OrderPipeline(Stack):
         rebuild = Rebuild(self, function=rebuilding, bus=self._orders)
         self._output("RebuildStateMachineArn", rebuild.state_machine.state_machine_arn)
         for queue in dead_letters:
-            self._output(f"{in_template(queue.source)}DeadLettersUrl", queue.queue_url)
+            self._output(f"{in_template(queue.source)}DeadLetterQueueUrl", queue.queue_url)
         for made in functions:
-            if isinstance(made.spec.trigger, DeadLetterFeed):
-                keep_letters(made, made.spec.trigger, dead_letters, letters)
+            if isinstance(made.spec.trigger, DeadLetterQueues):
+                store_dead_letters(made, made.spec.trigger, dead_letters, dead_letter_bucket)
         alarms.tell_of_all(self)
 
     def _function(self, spec: Function, email_sender: str) -> PipelineFunction:

@@ -62,7 +62,7 @@ def _envelope(record: SQSRecord) -> Envelope:
     except (ValueError, RecursionError) as invalid:
         raise Refused([RejectionReason(field="", message=f"not readable as JSON: {invalid}")]) from invalid
     if isinstance(content, dict) and "caller" in content:
-        content["id"] = sending.letter_id(record)
+        content["id"] = sending.first_message_id(record)
     try:
         return parse(event=content, model=Envelope)
     except ValidationError as invalid:

@@ -1,4 +1,4 @@
-"""Batches from a queue: each message succeeds or comes again by itself, until it is a dead letter that says why."""
+"""Batches from a queue: each message succeeds or is delivered again by itself, until it is a dead-letter message."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ def process(
     """Take each message of an SQS event; returns those that failed, for SQS to deliver again.
 
     A message that is refused, or fails when it is delivered for the last time, goes to `dead_letters`
-    with the reason, and is done. One that its function does not survive is moved there by SQS, and says nothing.
+    with the reason, and is done. One that its function does not survive is moved there by SQS, without a reason.
     """
 
     def taken(record: SQSRecord) -> None:
@@ -38,7 +38,7 @@ def process(
 
 
 def process_for_ever(event: dict[str, Any], context: Any, take: Take) -> PartialItemFailureResponse:
-    """Take each message of an SQS event; returns those that failed, which come again as long as their queue keeps them.
+    """Take each message of an SQS event; returns those that failed, to be delivered again while their queue keeps them.
 
     This is for what has no dead-letter queue behind it.
     """
@@ -48,7 +48,7 @@ def process_for_ever(event: dict[str, Any], context: Any, take: Take) -> Partial
         try:
             take(record)
         except Exception:
-            logger.exception("message failed, it comes again", message_id=record.message_id)
+            logger.exception("message failed, will be delivered again", message_id=record.message_id)
             raise
 
     return process_partial_response(event=event, record_handler=logged, processor=_processor, context=context)

@@ -18,10 +18,9 @@ from handlers.operations.doctor.problem import Problem
 from handlers.operations.doctor.report import FOR_A_PERSON, REPAIRS, arguments, grouped
 from infra.cli import connection
 from infra.cli.arguments import duration
+from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
-from infra.cli.errors import Failure
-from infra.cli.output import err, out, show, tell
-from infra.cli.sagas import Sagas
+from infra.cli.output import err, out, print_line, print_table
 
 _SHOWN = 5
 """How many problems of a kind, and how many commands of a kind, are shown unless all are asked for."""
@@ -55,18 +54,18 @@ def doctor(
     pipeline = connection.of(context)
     grace_time, stalled_time = duration(grace), duration(stalled_after)
     copy = AuditCopy(pipeline.client("s3"), pipeline.outputs["AuditBucketName"])
-    examiner = Doctor(pipeline.store, copy, Sagas(pipeline).running, wait=time.sleep)
+    examiner = Doctor(pipeline.store, copy, pipeline.sagas.running, wait=time.sleep)
     with _progress() as on_read:
         try:
             found = examiner.examine(grace=grace_time, stalled_after=stalled_time, on_read=on_read)
         except UnreadableCopy as unreadable:
-            raise Failure(str(unreadable)) from unreadable
+            raise CommandError(str(unreadable)) from unreadable
     for note in notes(found.snapshot):
-        tell(err(), note)
+        print_line(err(), note)
     if not found.problems:
-        tell(out(), f"no problems: {_examined(found)}")
+        print_line(out(), f"no problems: {_examined(found)}")
         return
-    tell(err(), f"problems: {len(found.problems):,} ({_examined(found)})")
+    print_line(err(), f"problems: {len(found.problems):,} ({_examined(found)})")
     limit = None if everything else _SHOWN
     _show_problems(found.problems, limit)
     _show_commands(pipeline, found.problems, limit)
@@ -87,8 +86,8 @@ def _examined(examination: Examination) -> str:
 
 def _show_problems(problems: Sequence[Problem], limit: int | None) -> None:
     for kind, repaired_by, found in grouped(problems):
-        tell(err(), f"{kind}: {len(found):,}" + (f" ({repaired_by})" if repaired_by else ""))
-        show(out(), ("", ""), [(problem.about, problem.wrong) for problem in islice(found, limit)])
+        print_line(err(), f"{kind}: {len(found):,}" + (f" ({repaired_by})" if repaired_by else ""))
+        print_table(out(), ("", ""), [(problem.about, problem.wrong) for problem in islice(found, limit)])
         _show_rest(len(found), limit)
 
 
@@ -96,17 +95,17 @@ def _show_commands(pipeline: Connection, problems: Sequence[Problem], limit: int
     given = arguments(problems)
     for title, commands in (("to repair:", REPAIRS), ("for a person to check:", FOR_A_PERSON)):
         if given.keys() & commands:
-            tell(err(), title)
+            print_line(err(), title)
         for command in commands:
             calls = list(_calls(command, given.get(command, ())))
             for call in islice(calls, limit):
-                tell(out(), pipeline.command(command, *call))
+                print_line(out(), pipeline.command(command, *call))
             _show_rest(len(calls), limit)
 
 
 def _show_rest(count: int, limit: int | None) -> None:
     if limit is not None and count > limit:
-        tell(err(), f"... and {count - limit:,} more like these: --all shows them")
+        print_line(err(), f"... and {count - limit:,} more like these: --all shows them")
 
 
 def _calls(command: str, arguments: Sequence[str]) -> Iterator[Sequence[str]]:

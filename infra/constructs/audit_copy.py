@@ -10,7 +10,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from handlers.operations.audit.copy import AUDIT_PREFIX
-from infra.constructs.queues import DeadLetters
+from infra.constructs.queues import DeadLetterQueue
 from infra.constructs.template import created_after_policy
 from infra.constructs.triggers import rule
 
@@ -47,7 +47,7 @@ class AuditCopy(Construct):
             ],
         )
         self._stream = self._firehose()
-        self.dead_letters = DeadLetters(self, "DeadLetters", "audit_copy")
+        self.dead_letters = DeadLetterQueue(self, "DeadLetterQueue", "audit_copy")
         self._feed(bus)
 
     def _firehose(self) -> firehose.CfnDeliveryStream:

@@ -9,7 +9,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.constructs.orders_table import OrdersTable
-from infra.constructs.queues import DeadLetters
+from infra.constructs.queues import DeadLetterQueue
 from infra.constructs.template import created_after_policy, name_in_template
 from infra.functions import FileDrop, Function
 from infra.names import METRICS_NAMESPACE, in_template
@@ -81,10 +81,10 @@ class PipelineFunction(lambda_.Function):
             table.grant_rows(role, rows)
         self.dead_letters = self._dead_letters(scope)
 
-    def _dead_letters(self, scope: Construct) -> DeadLetters | None:
+    def _dead_letters(self, scope: Construct) -> DeadLetterQueue | None:
         if not self.spec.dead_letters:
             return None
-        queue = DeadLetters(scope, "DeadLetters", self.spec.key)
+        queue = DeadLetterQueue(scope, "DeadLetterQueue", self.spec.key)
         self.add_environment("DEAD_LETTER_QUEUE_URL", queue.queue_url)
         self.allow(["sqs:SendMessage"], [queue.queue_arn])
         return queue

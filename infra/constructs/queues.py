@@ -12,14 +12,15 @@ from infra.names import METRICS_NAMESPACE, in_template
 KEPT = Duration.days(14)
 
 STORED_WITHIN = Duration.minutes(5)
-"""Letters leave their queue within seconds. SQS does not count the age of a message that was received more than three
-times, so an alarm must come before that: three times the visibility timeout of `DeadLetters` is nine minutes."""
+"""Dead-letter messages leave their queue within seconds. SQS does not count the age of a message that was received more
+than three times, so an alarm must come before that: three times the visibility timeout of `DeadLetterQueue` is nine
+minutes."""
 
 
-class DeadLetters(sqs.Queue):
-    """What no retry could handle, of the function or saga start with the key `source`, until it is stored as a letter.
+class DeadLetterQueue(sqs.Queue):
+    """What no retry could handle, of the function or saga start with the key `source`, until it is in the bucket.
 
-    There is an alarm on letters that were stored, and one on letters that are not.
+    There is an alarm on messages that were stored, and one on messages that are not.
     """
 
     def __init__(self, scope: Construct, construct_id: str, source: str) -> None:
@@ -33,12 +34,12 @@ class DeadLetters(sqs.Queue):
         )
         self.source = source
         name = in_template(source)
-        name_in_template(self, f"{name}DeadLetters")
+        name_in_template(self, f"{name}DeadLetterQueue")
         cloudwatch.Alarm(
             self,
             "Stored",
-            alarm_description=f"{name}: there are dead letters. `pipeline dead-letters --source {source}` says why; "
-            f"after the mend, `pipeline redrive --source {source}`.",
+            alarm_description=f"{name}: there are dead-letter messages. `pipeline dead-letters --source {source}` "
+            f"says why; after the repair, `pipeline redrive --source {source}`.",
             metric=cloudwatch.Metric(
                 namespace=METRICS_NAMESPACE,
                 metric_name="DeadLetterStored",
@@ -54,7 +55,8 @@ class DeadLetters(sqs.Queue):
         cloudwatch.Alarm(
             self,
             "NotStored",
-            alarm_description=f"{name}: dead letters are not being stored. They are kept in their queue for two weeks.",
+            alarm_description=f"{name}: dead-letter messages are not being stored. "
+            "They are kept in their queue for two weeks.",
             metric=self.metric_approximate_age_of_oldest_message(statistic="max", period=Duration.minutes(1)),
             threshold=STORED_WITHIN.to_seconds(),
             evaluation_periods=1,
@@ -66,7 +68,9 @@ class DeadLetters(sqs.Queue):
 class WorkQueue(sqs.Queue):
     """A queue in front of a function whose timeout is `timeout` seconds."""
 
-    def __init__(self, scope: Construct, construct_id: str, name: str, timeout: int, dead_letters: DeadLetters) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, name: str, timeout: int, dead_letters: DeadLetterQueue
+    ) -> None:
         super().__init__(
             scope,
             construct_id,

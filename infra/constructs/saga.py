@@ -8,7 +8,7 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.constructs.queues import DeadLetters
+from infra.constructs.queues import DeadLetterQueue
 from infra.constructs.triggers import rule
 from infra.constructs.workflow import Workflow
 
@@ -44,7 +44,7 @@ class Saga(Construct):
             services=services,
             on_failure="an execution stands still at the task that failed. Mend what ails it, then redrive it.",
         )
-        self.dead_letters = DeadLetters(self, "DeadLetters", f"{spec.prefix.lower()}_start")
+        self.dead_letters = DeadLetterQueue(self, "DeadLetterQueue", f"{spec.prefix.lower()}_start")
         start = rule(self, bus, {"source": ["orders.ordering"], "detail-type": [spec.started_by]})
         start.add_target(
             targets.SfnStateMachine(

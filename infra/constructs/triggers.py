@@ -1,4 +1,4 @@
-"""What starts a function: a rule on a bus or a dropped file, by a queue; a dead letter; or the table's stream."""
+"""What starts a function: a rule on a bus or a dropped file, by a queue; dead-letter queues; or the table's stream."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ from constructs import Construct
 
 from handlers.dead_letters.message import OPEN, REDRIVEN
 from infra.constructs.buses import NO_REPLAY
-from infra.constructs.dead_letters_bucket import LettersBucket
+from infra.constructs.dead_letter_bucket import DeadLetterBucket
 from infra.constructs.files_bucket import INCOMING, FilesBucket
 from infra.constructs.lambda_function import PipelineFunction
 from infra.constructs.orders_table import OrdersTable
-from infra.constructs.queues import DeadLetters, WorkQueue
-from infra.functions import DeadLetterFeed, FileDrop, Subscription, TableFeed
+from infra.constructs.queues import DeadLetterQueue, WorkQueue
+from infra.functions import DeadLetterQueues, FileDrop, Subscription, TableFeed
 
 # A stream keeps its records for 24 hours. A batch that fails is tried again until one of these ends it, and then kept
 # whole in the bucket; half a day is long enough for people to come, and leaves as much again to read the rest.
@@ -112,8 +112,8 @@ def _through_queue(
     return queue
 
 
-def keep_letters(
-    function: PipelineFunction, wanted: DeadLetterFeed, queues: Sequence[DeadLetters], bucket: LettersBucket
+def store_dead_letters(
+    function: PipelineFunction, wanted: DeadLetterQueues, queues: Sequence[DeadLetterQueue], bucket: DeadLetterBucket
 ) -> None:
     """Feed `function` what is in the dead-letter queues; it stores it in `bucket`."""
     for queue in queues:
@@ -127,7 +127,7 @@ def keep_letters(
         )
     sources = {queue.source: queue.queue_name for queue in queues}
     function.add_environment("DEAD_LETTER_QUEUES", Stack.of(function).to_json_string(sources))
-    function.add_environment("LETTERS_BUCKET_NAME", bucket.bucket_name)
+    function.add_environment("DEAD_LETTER_BUCKET_NAME", bucket.bucket_name)
     function.allow(["s3:PutObject"], [bucket.arn_for_objects(f"{OPEN}*")])
     function.allow(["s3:GetObject"], [bucket.arn_for_objects(f"{OPEN}*"), bucket.arn_for_objects(f"{REDRIVEN}*")])
     # Without this, S3 calls an object that is not there forbidden.

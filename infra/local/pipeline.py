@@ -69,18 +69,14 @@ class Pipeline:
         """The queue in front of that function."""
         return self.outputs[f"{_NAMES[key]}QueueUrl"]
 
-    def dead_letters_url(self, key: str) -> str:
+    def dead_letter_queue_url(self, key: str) -> str:
         """The dead-letter queue of that function."""
-        return self.outputs[f"{_NAMES[key]}DeadLettersUrl"]
+        return self.outputs[f"{_NAMES[key]}DeadLetterQueueUrl"]
 
     @property
     def all_queue_urls(self) -> dict[str, str]:
-        """Every queue there is, by its name in the outputs: `OrderIntakeQueue`, `OrderIntakeDeadLetters`."""
-        return {
-            name.removesuffix("Url"): url
-            for name, url in self.outputs.items()
-            if name.endswith(("QueueUrl", "DeadLettersUrl"))
-        }
+        """Every queue there is, by its name in the outputs: `OrderIntakeQueue`, `OrderIntakeDeadLetterQueue`."""
+        return {name.removesuffix("Url"): url for name, url in self.outputs.items() if name.endswith("QueueUrl")}
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ QUEUE_URL = f"{_QUEUES}/{QUEUE}"
 OWN_QUEUE = "file-import"
 ORDER_QUEUE = "order-intake"
 SENDER = "orders@shop.example"
-LETTERS = "letters"
+DEAD_LETTER_BUCKET = "dead-letter-bucket"
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "nobody",
@@ -26,7 +26,7 @@ ENVIRONMENT = {
     "ORDERS_BUS_ARN": "arn:aws:events:us-east-1:123456789012:event-bus/orders",
     "ARCHIVE_ARN": "arn:aws:events:us-east-1:123456789012:archive/orders",
     "DEAD_LETTER_QUEUE_URL": QUEUE_URL,
-    "LETTERS_BUCKET_NAME": LETTERS,
+    "DEAD_LETTER_BUCKET_NAME": DEAD_LETTER_BUCKET,
     "DEAD_LETTER_QUEUES": (
         f'{{"order_intake":"{QUEUE}","outbox":"outbox-dead-letters","audit_copy":"copy-dead-letters"}}'
     ),

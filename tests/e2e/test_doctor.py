@@ -15,7 +15,7 @@ from events.publishing.publisher import Publisher
 from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.order_items import PROJECTION
 from handlers.table import keys
-from infra.cli.main import app
+from infra.cli.app import app
 from infra.local.pipeline import Pipeline
 from tests.builders.shops import ORDER
 from tests.e2e.conftest import eventually

@@ -117,7 +117,7 @@ def test_a_function_killed_in_the_middle_of_a_file_changes_nothing_in_the_end(de
     sent = Counter(received(deployed, orders_queue))
     assert sent.keys() == {f"A{number}" for number in range(ORDERS)}
     assert sent.total() <= ORDERS + 100
-    assert len_of(deployed, deployed.dead_letters_url("file_import")) == 0
+    assert len_of(deployed, deployed.dead_letter_queue_url("file_import")) == 0
     assert read_dead_letters(deployed) == {}
 
 

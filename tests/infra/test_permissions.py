@@ -72,7 +72,7 @@ TABLE = {
     },
     "order_notifications": {"Query": {"notification#*", "order#*"}, "PutItem": {"notification#*"}},
     "welcome_email": {"Query": {"customer#*", "order#*"}, "PutItem": {"customer#*"}},
-    "dead_letters": {"PutItem": {"letter#*"}},
+    "dead_letters": {"PutItem": {"dead-letter#*"}},
     "api_query": {
         "GetItem": {"view#order#*", "view#stock#*", "level#*", "projection#order_view", "projection#stock_view"},
         "Query": {
@@ -187,16 +187,16 @@ def test_a_function_sends_dead_letters_to_its_own_queue_alone(template: Template
     role = template.role_of(NAMES[key])
     sends = [one for one in template.statements(role) if "sqs:SendMessage" in one["Action"]]
     others = {"FileImportQueue", "OrderIntakeQueue"} if key == "file_import" else set()
-    assert {target_of(to) for one in sends for to in one["Resource"]} == {f"{NAMES[key]}DeadLetters", *others}
+    assert {target_of(to) for one in sends for to in one["Resource"]} == {f"{NAMES[key]}DeadLetterQueue", *others}
 
 
-def test_letters_are_written_below_open_and_read_there_and_below_redriven(template: Template) -> None:
+def test_dead_letter_messages_are_written_below_open_and_read_there_and_below_redriven(template: Template) -> None:
     granted: dict[str, set[str]] = {}
     for statement in template.statements(template.role_of("DeadLetters")):
         for resource in statement["Resource"]:
             match resource:
                 case {"Fn::Join": ["", [{"Fn::GetAtt": [str(bucket), "Arn"]}, str(prefix)]]}:
-                    assert bucket.startswith("Letters")
+                    assert bucket.startswith("DeadLetterBucket")
                     granted.setdefault(prefix, set()).update(statement["Action"])
     assert granted == {"/open/*": {"s3:PutObject", "s3:GetObject"}, "/redriven/*": {"s3:GetObject"}}
 

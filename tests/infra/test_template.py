@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from events.streams import PUBLISHED
-from infra.functions import FUNCTIONS, DeadLetterFeed, FileDrop, TableFeed
+from infra.functions import FUNCTIONS, DeadLetterQueues, FileDrop, TableFeed
 from infra.names import in_template
 from infra.package import PACKAGES
 from infra.package.runtime import building_python
@@ -135,7 +135,7 @@ def test_every_queue_has_a_dead_letter_queue_and_an_alarm_behind_it(template: Te
         assert queues[name]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
-def test_each_subscriber_is_fed_by_its_own_queue_and_the_keeper_of_letters_by_every_other(template: Template) -> None:
+def test_each_subscriber_is_fed_by_its_own_queue_and_the_dead_letter_storage_by_every_other(template: Template) -> None:
     queues = template.of_type("AWS::SQS::Queue")
     sources = defaultdict(list)
     for mapping in queue_mappings(template):
@@ -146,13 +146,14 @@ def test_each_subscriber_is_fed_by_its_own_queue_and_the_keeper_of_letters_by_ev
     assert sources == {function.name: [f"{function.name}Queue"] for function in FUNCTIONS if function.queued}
 
 
-def test_the_keeper_of_letters_knows_whose_each_queue_is_and_each_has_an_alarm(template: Template) -> None:
+def test_the_dead_letter_storage_knows_whose_each_queue_is_and_each_has_an_alarm(template: Template) -> None:
     variables = template.of_type("AWS::Lambda::Function")["DeadLetters"]["Environment"]["Variables"]
     _, parts = variables["DEAD_LETTER_QUEUES"]["Fn::Join"]
     sources = json.loads("".join(part if isinstance(part, str) else part["Fn::GetAtt"][0] for part in parts))
     functions = [function.key for function in FUNCTIONS if function.dead_letters]
     assert sources == {
-        key: f"{in_template(key)}DeadLetters" for key in [*functions, "saga_start", "cancellation_start", "audit_copy"]
+        key: f"{in_template(key)}DeadLetterQueue"
+        for key in [*functions, "saga_start", "cancellation_start", "audit_copy"]
     }
     watched = [
         {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
@@ -270,7 +271,7 @@ def test_the_indexes_carry_what_lists_show_and_no_more(template: Template) -> No
         ]
 
 
-@pytest.mark.parametrize("name", ["FeedFailures", "Files", "AuditCopyEvents", "Letters"])
+@pytest.mark.parametrize("name", ["FeedFailures", "Files", "AuditCopyEvents", "DeadLetterBucket"])
 def test_buckets_are_closed(template: Template, name: str) -> None:
     name = bucket_named(template, name)
     bucket = template.of_type("AWS::S3::Bucket")[name]
@@ -306,8 +307,10 @@ def test_the_bucket_of_files_keeps_versions_forgets_what_is_done_and_tells_of_wh
     }
 
 
-def test_letters_are_forgotten_some_time_after_they_are_redriven_and_late_when_they_are_not(template: Template) -> None:
-    bucket = template.of_type("AWS::S3::Bucket")[bucket_named(template, "Letters")]
+def test_dead_letter_messages_are_forgotten_some_time_after_they_are_redriven_and_late_when_they_are_not(
+    template: Template,
+) -> None:
+    bucket = template.of_type("AWS::S3::Bucket")[bucket_named(template, "DeadLetterBucket")]
     rules = {rule["Prefix"]: rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"]}
     assert rules == {"open/": 365, "redriven/": 90}
 
@@ -338,7 +341,11 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["ORDERS_BUS_NAME"] if function.publishes else []),
             *(["DEAD_LETTER_QUEUE_URL"] if function.dead_letters else []),
             *(["EMAIL_SENDER"] if function.sends_email else []),
-            *(["DEAD_LETTER_QUEUES", "LETTERS_BUCKET_NAME"] if isinstance(function.trigger, DeadLetterFeed) else []),
+            *(
+                ["DEAD_LETTER_QUEUES", "DEAD_LETTER_BUCKET_NAME"]
+                if isinstance(function.trigger, DeadLetterQueues)
+                else []
+            ),
             *(["ARCHIVE_ARN", "ORDERS_BUS_ARN"] if function.rebuilds else []),
             *(["OWN_QUEUE_URL", "ORDER_QUEUE_URL"] if isinstance(function.trigger, FileDrop) else []),
         }

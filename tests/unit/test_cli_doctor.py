@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 ROLE = "arn:aws:iam::123456789012:role/saga"
+MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
+"""What a synchronous invocation takes. Source: AWS Lambda Developer Guide, quotas."""
 NOW = ("--grace", "0s", "--stalled-after", "0s")
 """Everything is expected to have shown by now."""
 
@@ -92,6 +94,7 @@ def bus(invoked: list[int], monkeypatch: pytest.MonkeyPatch) -> Bus:
             assert (request["FunctionName"], request["InvocationType"]) == ("outbox", "RequestResponse")
             records = json.loads(request["Payload"])["Records"]
             invoked.append(len(records))
+            assert len(request["Payload"]) <= MAX_PAYLOAD_BYTES
             try:
                 outbox.publish(records)
             except ClientError as failure:
@@ -364,7 +367,7 @@ def test_what_has_ended_or_runs_or_is_unknown_is_left_alone_and_the_others_start
     result = typed("resume", "runs", "well", "gone", "stalled")
     assert (result.exit_code, result.stdout) == (1, "started the order saga of order stalled\n")
     assert result.stderr.splitlines() == [
-        "a saga of order runs runs",
+        "order runs has a saga running",
         "order well has ended",
         "there is no order gone",
     ]
@@ -411,7 +414,7 @@ def test_a_level_that_changes_while_the_log_is_read_is_left_alone(
         set_level(store, "A", available=3, version=5)
         return recorded(item)
 
-    monkeypatch.setattr("handlers.table.event_store.recorded", recorded_and_changed)
+    monkeypatch.setattr("handlers.operations.recount.recorded", recorded_and_changed)
     result = typed("recount", "A")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "changed while the log was read" in result.stderr
@@ -420,7 +423,7 @@ def test_a_level_that_changes_while_the_log_is_read_is_left_alone(
 
 def test_what_the_log_does_not_know_or_cannot_show_is_refused(store: EventStore) -> None:
     hold(store)
-    assert typed("recount", "GONE").stderr == "the log knows nothing of GONE\n"
+    assert typed("recount", "GONE").stderr == "the log has no event about GONE\n"
     key = keys.event("delivery#d1", 1).attributes
     store.client.put_item(TableName=store.table, Item={**key, "type": {"S": "StockVanished"}})
     result = typed("recount", "A")

@@ -113,16 +113,16 @@ def test_a_line_about_one_message_does_not_bear_the_order_of_another(lines: Line
     order_intake.handler(sqs(from_publisher(bad), "not JSON", asked, "not JSON"), CONTEXT)
     assert [(each["message"], each.get("correlation_id")) for each in lines()] == [
         ("order rejected", "o1"),
-        ("dead letter", None),
-        ("message failed, it comes again", "o2"),
-        ("dead letter", None),
+        ("sent to the dead-letter queue", None),
+        ("message failed, will be delivered again", "o2"),
+        ("sent to the dead-letter queue", None),
     ]
 
 
 def test_a_view_that_is_behind_is_logged_with_its_order(lines: Lines) -> None:
     behind = [record(OrderConfirmed(order_id=f"o{n}"), streams.order(f"o{n}"), 2 + n) for n in (1, 2)]
     order_view_function.handler(sqs(from_bus(behind[0]), "not JSON", from_bus(behind[1])), CONTEXT)
-    failed = [each for each in lines() if each["message"] == "message failed, it comes again"]
+    failed = [each for each in lines() if each["message"] == "message failed, will be delivered again"]
     assert [(each["message_id"], each.get("correlation_id")) for each in failed] == [
         ("m0", "o1"),
         ("m1", None),
@@ -182,7 +182,7 @@ def test_no_line_holds_customer_data(
         command(inventory, "reserve_stock")
 
     logged = json.dumps(lines(), ensure_ascii=False)
-    for expected in ("MessageRejected", "not an ISO 4217", "order rejected", "dead letter"):
+    for expected in ("MessageRejected", "not an ISO 4217", "order rejected", "sent to the dead-letter queue"):
         assert expected in logged
     told = logged + capsys.readouterr().out
     assert [secret for secret in CUSTOMER_DATA if secret in told] == []

@@ -1,19 +1,12 @@
 """Stalled orders: a saga has to end them, or answer a request, and none runs."""
 
 from collections.abc import Iterator
-from enum import StrEnum
 
 from events.ordering import CancellationRequested, OrderCancellationStarted, OrderConfirmed, OrderPlaced
 from handlers.operations.audit.evidence import Evidence
 from handlers.operations.doctor.problem import Kind, Problem, Repair
 from handlers.operations.doctor.snapshot import Snapshot
-
-
-class Saga(StrEnum):
-    """The sagas, by what they do, for people."""
-
-    ORDER = "order saga"
-    CANCELLATION = "cancellation saga"
+from handlers.operations.sagas import Saga
 
 
 def due(evidence: Evidence, order_id: str) -> Saga | None:

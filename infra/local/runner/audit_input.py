@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from handlers.dead_letters.stored import StoredLetters
+from handlers.dead_letters.bucket import DeadLetterBucket
 from handlers.operations.audit import table
 from handlers.operations.audit.run import DeadLetter
 from handlers.operations.audit.table import Item, Table
@@ -23,10 +23,10 @@ def read_table(pipeline: Pipeline) -> Table:
 
 def read_dead_letters(pipeline: Pipeline, known: Container[str] = ()) -> dict[str, DeadLetter]:
     """The open dead-letter messages by their keys, without those whose keys are in ``known``."""
-    letters = StoredLetters(pipeline.client("s3"), pipeline.outputs["LettersBucketName"])
+    bucket = DeadLetterBucket(pipeline.client("s3"), pipeline.outputs["DeadLetterBucketName"])
     return {
-        key: DeadLetter(letter.source, _detail(letter.body), letter.reasons)
-        for key, letter in letters.read_all(key for key in letters.open() if key not in known)
+        key: DeadLetter(message.source, _detail(message.body), message.reasons)
+        for key, message in bucket.read_all(key for key in bucket.open_keys() if key not in known)
     }
 
 

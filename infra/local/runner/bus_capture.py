@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from handlers.operations.audit.table import Item
-from handlers.operations.bus_queue import open_queue
+from handlers.operations.temporary_queue import open_queue
 
 if TYPE_CHECKING:
     from infra.local.pipeline import Pipeline

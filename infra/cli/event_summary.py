@@ -1,4 +1,4 @@
-"""What to tell of an event in a line: what matters of it, and nothing personal."""
+"""The summary of an event in a line, with nothing personal in it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _AS_THEY_ARE = ("reason", "tracking_number", "delivery_id", "purchase_order_id",
 _COUNTS = ("available", "threshold", "quantity")
 
 
-def what_matters(data: Mapping[str, Any]) -> str:
+def event_summary(data: Mapping[str, Any]) -> str:
     """What a person wants to know of an event, from its ``data``.
 
-    Fields are picked by name, so that a new event shows what it shares with others. Who ordered and where it goes are
+    Fields are chosen by name, so that a new event shows what it shares with others. Who ordered and where it goes are
     not among them.
     """
     return ", ".join(_parts(data))

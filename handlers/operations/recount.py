@@ -1,54 +1,49 @@
-"""Setting a stock level to what the log says."""
+"""Recount: set stock levels to what the log says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-import typer
-
+from events.envelope import Recorded
+from handlers.inventory.stock_levels import DEFAULT_THRESHOLD
+from handlers.operations.audit.balances import Level, explained_levels
+from handlers.operations.errors import OperationFailed
 from handlers.table import keys
 from handlers.table.codec import decode, encode
-from infra.cli import connection
-from infra.cli.arguments import checked
-from infra.cli.errors import Failure
-from infra.cli.output import out, tell
-
-if TYPE_CHECKING:
-    from events.envelope import Recorded
-    from handlers.operations.audit.balances import Level
-    from handlers.table.event_store import EventStore
+from handlers.table.event_store import EventStore, recorded
 
 
-def recount(
-    context: typer.Context,
-    skus: Annotated[
-        list[str], typer.Argument(metavar="SKU...", help="The SKUs whose levels to set.", show_default=False)
-    ],
-) -> None:
-    """Set stock levels to what the log says: received, less reserved.
+class Recounted(NamedTuple):
+    """The level of a SKU as it was, None if there was none, and as the log says, which it is now."""
+
+    sku: str
+    before: Level | None
+    now: Level
+
+
+def recount(store: EventStore, skus: Iterable[str]) -> Iterator[Recounted]:
+    """Set the levels of SKUs to what the log says: received, less reserved.
 
     Scans the whole log once, and sets a level only if it did not change since before that: every change is in one
     transaction with the event that explains it, so an unchanged level and the log as scanned are of one moment. A level
-    that is gone is made anew, with the usual threshold until a delivery sets another.
+    that is gone is created again, with the usual threshold until a delivery sets another. A level that becomes low by
+    that is noticed like any other.
 
-    Needs dynamodb:GetItem, dynamodb:Scan and dynamodb:UpdateItem.
+    Raises:
+        OperationFailed: the log has nothing about a SKU, an event of it cannot be read, or the level changed
+            meanwhile. Levels before it were set.
     """
-    from handlers.operations.audit.balances import explained_levels  # noqa: PLC0415 - see the package
-
-    store = connection.of(context).store
-    wanted = {checked(sku, "SKU"): None for sku in skus}
-    before = {sku: _level(store, sku) for sku in wanted}
+    before = {sku: _level(store, sku) for sku in skus}
     explained = explained_levels(_changes(store))
     for sku, level in before.items():
         if sku not in explained:
-            raise Failure(f"the log knows nothing of {sku}")
+            raise OperationFailed(f"the log has no event about {sku}")
         _set(store, sku, level, explained[sku])
+        yield Recounted(sku, level, explained[sku])
 
 
 def _level(store: EventStore, sku: str) -> Level | None:
-    from handlers.operations.audit.balances import Level  # noqa: PLC0415 - see the package
-
     answer = store.client.get_item(TableName=store.table, Key=keys.level(sku).attributes, ConsistentRead=True)
     if "Item" not in answer:
         return None
@@ -60,10 +55,8 @@ def _changes(store: EventStore) -> Iterator[Recorded]:
     """The events that change levels: those of deliveries and reservations.
 
     Raises:
-        Failure: one of them cannot be read, so nobody can say what the log says.
+        OperationFailed: one of them cannot be read, so the levels cannot be known.
     """
-    from handlers.table.event_store import recorded  # noqa: PLC0415 - see the package
-
     pages = store.client.get_paginator("scan").paginate(
         TableName=store.table,
         ConsistentRead=True,
@@ -77,21 +70,14 @@ def _changes(store: EventStore) -> Iterator[Recorded]:
             try:
                 yield recorded(item)
             except (KeyError, ValueError) as unreadable:
-                raise Failure(f"{' '.join(keys.Key.of(item))}: the event cannot be read") from unreadable
+                place = " ".join(keys.Key.of(item))
+                raise OperationFailed(f"{place}: the event cannot be read") from unreadable
 
 
 def _set(store: EventStore, sku: str, before: Level | None, log: Level) -> None:
-    """Set a level, and tell what became of it; one that falls low by that is noticed as any other.
-
-    Raises:
-        Failure: it changed meanwhile.
-    """
-    from handlers.inventory.stock_levels import DEFAULT_THRESHOLD  # noqa: PLC0415 - see the package
-
+    """Set a level. Raises OperationFailed if it changed meanwhile."""
     if before == log:
-        tell(out(), f"{sku}: {log.available} are available, as the log says")
         return
-    was = "no level" if before is None else f"{before.available} after {before.version} changes"
     values = {":available": log.available, ":version": log.version, ":threshold": DEFAULT_THRESHOLD}
     if before is None:
         unchanged, values[":was"] = "attribute_not_exists(PK)", 0
@@ -108,5 +94,6 @@ def _set(store: EventStore, sku: str, before: Level | None, log: Level) -> None:
             ExpressionAttributeValues=encode(values),
         )
     except store.client.exceptions.ConditionalCheckFailedException as changed:
-        raise Failure(f"the level of {sku} changed while the log was read, and is as it was: try again") from changed
-    tell(out(), f"{sku}: was {was}, is {log.available} after {log.version}")
+        raise OperationFailed(
+            f"the level of {sku} changed while the log was read, and is as it was: try again"
+        ) from changed

@@ -1,9 +1,8 @@
-"""Rebuilding a projection beside the live one, and following that."""
+"""The command that rebuilds a projection beside the live one, and follows that."""
 
 from __future__ import annotations
 
 import json
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.cli import connection
-from infra.cli.arguments import ProjectionName, duration, projection
-from infra.cli.errors import Failure
-from infra.cli.output import err, out, show, tell
+from infra.cli.arguments import duration
+from infra.cli.command_error import CommandError
+from infra.cli.output import err, out, print_line, print_table
+from infra.cli.projection_argument import ProjectionName, projection
+from infra.cli.signals import Ended
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -41,7 +42,7 @@ WORDS = {
     "IsJudged": _COMPARING,
     "AwaitTraffic": "waiting for what is on its way, to compare once more",
     "SwitchReaders": "switching readers",
-    KEPT: "keeping the old generation for as long as was said",
+    KEPT: "keeping the old generation for as long as was asked for",
     "CloseOldGeneration": _DELETING,
     "AwaitLastWriters": _DELETING,
     "DropOldGeneration": _DELETING,
@@ -63,46 +64,52 @@ def rebuild(
     keep: Annotated[
         str, typer.Option(metavar="DURATION", help="How long to keep the old generation, to go back to.")
     ] = "24h",
-    afresh: Annotated[bool, typer.Option("--afresh", help="Give up a generation that was begun.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Discard a generation that was begun.")] = False,
 ) -> None:
-    """Build a projection anew beside the live one, check it against the log, and let readers see it."""
+    """Rebuild a projection beside the live one.
+
+    A new generation is built from the archive and the log, and compared with the log. If they agree, readers see the
+    new generation, and the old one is kept for a while.
+    """
     pipeline = connection.of(context)
     projection(name)
     keep_seconds = int(duration(keep).total_seconds())
     if keep_seconds > _LONGEST_KEPT.total_seconds():
-        raise Failure(f"--keep {keep}: {_LONGEST_KEPT.days}d at most", status=2)
+        raise CommandError(f"--keep {keep}: {_LONGEST_KEPT.days}d at most", status=2)
     machine = pipeline.outputs.get("RebuildStateMachineArn")
     if machine is None:
-        raise Failure("what is deployed there cannot rebuild projections: deploy this version first")
+        raise CommandError("what is deployed there cannot rebuild projections: deploy this version first")
     client = pipeline.client("stepfunctions")
-    wanted = {"projection": name, "keep_seconds": keep_seconds, "afresh": afresh}
+    wanted = {"projection": name, "keep_seconds": keep_seconds, "afresh": restart}
     execution = client.start_execution(stateMachineArn=machine, input=json.dumps(wanted))["executionArn"]
-    course = _Course()
+    progress = _Progress()
     try:
-        with _telling() as tell_step:
+        with _steps() as print_step:
             for event in _happened(client, execution, pipeline.poll_seconds):
-                if step := course.take(event):
-                    tell_step(step)
-                if course.state == KEPT and keep_seconds:
+                if step := progress.take(event):
+                    print_step(step)
+                if progress.state == KEPT and keep_seconds:
                     break
-    except KeyboardInterrupt:
-        tell(err(), f"it goes on by itself; to see how far it is: {pipeline.command('generations', name)}")
-        tell(err(), f"its execution: {execution}")
-        raise typer.Exit(128 + signal.SIGINT) from None
-    if course.failure:
+    except Ended:
+        print_line(err(), f"it continues by itself; to see how far it is: {pipeline.command('generations', name)}")
+        print_line(err(), f"its execution: {execution}")
+        raise
+    if progress.failure:
         again = pipeline.command("rebuild", name, "--keep", keep)
-        tell(err(), _REDRIVE.format(execution) if course.switched else f"to go on with what was begun: {again}")
-        if not course.switched:
-            tell(err(), f"after a change of its code: {again} --afresh")
-        raise Failure(course.failure)
-    show(out(), ("", ""), course.result())
-    if course.state == KEPT:
-        tell(err(), f"for {keep}, to go back to the old generation: {pipeline.command('rollback', name)}")
+        print_line(
+            err(), _REDRIVE.format(execution) if progress.switched else f"to continue with what was begun: {again}"
+        )
+        if not progress.switched:
+            print_line(err(), f"after a change of its code: {again} --restart")
+        raise CommandError(progress.failure)
+    print_table(out(), ("", ""), progress.result())
+    if progress.state == KEPT:
+        print_line(err(), f"for {keep}, to go back to the old generation: {pipeline.command('rollback', name)}")
 
 
 @dataclass
-class _Course:
-    """What an execution has come to, event by event of its history."""
+class _Progress:
+    """How far an execution is, event by event of its history."""
 
     state: str = ""
     switched: bool = False
@@ -110,7 +117,7 @@ class _Course:
     _judged: Mapping[str, Any] = field(default_factory=dict)
 
     def take(self, event: Mapping[str, Any]) -> str | None:
-        """Take the next event; returns what is done from there on, in words, if that is something else."""
+        """Take the next event; returns what is done from there on, in words, if that has changed."""
         kind: str = event["type"]
         if kind.endswith("StateEntered"):
             name = event["stateEnteredEventDetails"]["name"]
@@ -123,12 +130,12 @@ class _Course:
             self._judged = json.loads(event["stateExitedEventDetails"]["output"])
         elif kind in _FAILURES:
             details = event.get(_FAILURES[kind], {})
-            told = f"{details.get('error') or kind}: {_cause(details.get('cause', ''))}".rstrip(": ")
-            self.failure = f"failed while {WORDS.get(self.state, 'starting')}: {told}"
+            reason = f"{details.get('error') or kind}: {_cause(details.get('cause', ''))}".rstrip(": ")
+            self.failure = f"failed while {WORDS.get(self.state, 'starting')}: {reason}"
         return None
 
     def result(self) -> Iterator[tuple[str, str]]:
-        """What was built, and what was found when it was checked."""
+        """What was built, and what was found when it was compared with the log."""
         judged = self._judged["judged"]
         of = f" of {judged['streams']}: a sample" if judged["compared"] < judged["streams"] else ""
         yield "projection", self._judged["projection"]
@@ -137,7 +144,7 @@ class _Course:
         yield "streams", str(judged["streams"])
         yield "compared with the log", f"{judged['compared']}{of}"
         if judged["counters_moving"]:
-            yield "counters", "moved all the while: what they add up to was not compared"
+            yield "counters", "changed all the while: their sums were not compared"
 
 
 _FAILURES = {
@@ -172,21 +179,21 @@ def _newer(client: SFNClient, execution: str, seen: int) -> Iterator[Mapping[str
             yield event
 
 
-def _cause(told: str) -> str:
+def _cause(text: str) -> str:
     """The message in what a function failed with, if it is that."""
     try:
-        cause = json.loads(told)
+        cause = json.loads(text)
     except ValueError:
-        return told
-    return str(cause.get("errorMessage", told)) if isinstance(cause, dict) else told
+        return text
+    return str(cause.get("errorMessage", text)) if isinstance(cause, dict) else text
 
 
 @contextmanager
-def _telling() -> Iterator[Callable[[str], None]]:
-    """Tells steps: beside a spinner on a terminal, elsewhere as lines."""
+def _steps() -> Iterator[Callable[[str], None]]:
+    """Prints steps: beside a spinner on a terminal, elsewhere as lines."""
     console = err()
     if not console.is_terminal:
-        yield lambda step: tell(console, step)
+        yield lambda step: print_line(console, step)
         return
     with console.status("") as spinner:
         yield spinner.update

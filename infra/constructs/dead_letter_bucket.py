@@ -1,4 +1,4 @@
-"""The bucket of letters: messages that no retry could handle, with why, until somebody redrives them."""
+"""The bucket of dead-letter messages: what no retry could handle, with the reason, until somebody redrives it."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_s3 as s3
@@ -7,8 +7,8 @@ from constructs import Construct
 from handlers.dead_letters.message import OPEN, REDRIVEN
 
 
-class LettersBucket(s3.Bucket):
-    """Open letters are kept for a year, redriven ones for 90 days. They hold customer data: nothing here is public."""
+class DeadLetterBucket(s3.Bucket):
+    """Open messages are kept for a year, redriven ones for 90 days. They hold customer data: nothing here is public."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(
