@@ -19,8 +19,8 @@ from events.shipping import ShipmentCancelled, ShipmentDispatched
 from handlers.operations.audit.balances import Level, explained_levels
 from handlers.operations.audit.copy import documents
 from handlers.operations.audit.evidence import Evidence
+from handlers.operations.doctor.diagnosis import problems
 from handlers.operations.doctor.problem import Kind, Problem, Repair
-from handlers.operations.doctor.problems import problems
 from handlers.operations.doctor.report import arguments, grouped
 from handlers.operations.doctor.snapshot import Snapshot
 from tests.builders.samples import START, record

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from handlers.operations.audit.copy import AuditCopy
 from handlers.operations.audit.table import read_table
+from handlers.operations.doctor.diagnosis import problems
 from handlers.operations.doctor.problem import Problem
-from handlers.operations.doctor.problems import problems
 from handlers.operations.doctor.snapshot import Snapshot
 from handlers.operations.doctor.stalled_orders import due
 from handlers.table.event_store import EventStore
