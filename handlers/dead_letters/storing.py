@@ -77,13 +77,11 @@ def keep(store: EventStore, letters: Letters, record: SQSRecord, source: str) ->
     told = DeadLetterStored(
         letter_id=letter.letter_id, source=source, error=letter.error, tries=letter.tries, key=letter.key
     )
-    store.standing(
-        streams.letter(letter.letter_id),
-        letter.number,
-        told,
-        correlation_id=letter.letter_id,
-        causation_id=record.message_id,
-    )
+    stream, version = streams.letter(letter.letter_id), letter.number
+    metadata = {"correlation_id": letter.letter_id, "causation_id": record.message_id}
+    # Another failure's event has this version where the letter it was redriven from, with its number, is gone.
+    while store.append_if_absent(stream, version, told, **metadata).record.event != told:
+        version += 1
     return letter
 
 

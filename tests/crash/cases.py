@@ -189,7 +189,7 @@ def notifications(*order_ids: str, prior: Prior) -> Case:
     def message(world: World) -> dict[str, Any]:
         return sqs(*(domain_event([i for i in log(world) if i["PK"]["S"] == f"order#{o}"][-1]) for o in order_ids))
 
-    return Case("order_notifications", message, prior)
+    return Case("order_emails", message, prior)
 
 
 def told(prior: Prior) -> Prior:
@@ -567,7 +567,7 @@ CASES: dict[str, Case] = {
     "customer, confirmed": view_of(
         *(("order", 1), ("order", 2)), prior=after(*FORWARD), seen=(("order", 1),), projection="customer_history"
     ),
-    # order_notifications
+    # order_emails
     "told, confirmed": notifications(ORDER, prior=after(*FORWARD)),
     "told, cancelled": notifications(ORDER, prior=after(*BACK)),
     "told, two": notifications(ORDER, "o2", prior=both),

@@ -274,9 +274,15 @@ def test_a_letter_that_comes_back_has_its_history(store: EventStore, letters: St
     assert letters.of("m0") == [third.key, *([] if marked else [KEY]), redriven(second), *([redriven(KEY)] * marked)]
 
 
-def test_a_letter_whose_former_stay_is_forgotten_is_kept_all_the_same(letters: StoredLetters) -> None:
-    kept(dead(why(letter="open/2020/01/01/order_intake/Gone/m0.7.json")))
-    assert stored(letters, KEY).history == ()
+def test_a_letter_whose_former_stay_is_forgotten_is_kept_all_the_same(
+    store: EventStore, letters: StoredLetters
+) -> None:
+    kept(dead(why()))
+    kept(dead(why(error="Other", letter="open/2020/01/01/order_intake/Gone/m0.7.json")))
+    other = KEY.replace("Throttled", "Other")
+    assert stored(letters, other).history == ()
+    events = told(store, streams.letter("m0"))
+    assert [event.key for event in events if isinstance(event, DeadLetterStored)] == [KEY, other]
 
 
 def test_killed_before_the_event_a_letter_is_told_of_the_next_time(
@@ -286,7 +292,7 @@ def test_killed_before_the_event_a_letter_is_told_of_the_next_time(
         raise Throttled("busy")
 
     with monkeypatch.context() as once:
-        once.setattr(EventStore, "standing", busy)
+        once.setattr(EventStore, "append_if_absent", busy)
         # Nothing but its queue holds the message: it comes again, however often it did.
         assert failed(dead_letters_function.handler(dead(why()), CONTEXT)) == ["m0"]
     assert letters.open() == [KEY]
