@@ -23,7 +23,7 @@ STOP_MS = 15_000
 FINISH_MS = 40_000
 """What a copy of the largest file may take; with less time left, the next stretch finishes the import."""
 
-_BATCHES_PER_CHECKPOINT = 10
+BATCHES_PER_CHECKPOINT = 10
 _BATCH_BYTES = 1024 * 1024  # of the file
 _MESSAGE_IDS = UUID("3d8e2c52-6a39-4a8b-9e0e-5f7a1c0b2d44")
 _USABLE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -123,7 +123,7 @@ class Import:
                 self._submit(batch, progress)
                 if remaining_ms() < STOP_MS:
                     return False
-                if number % _BATCHES_PER_CHECKPOINT == 0:
+                if number % BATCHES_PER_CHECKPOINT == 0:
                     self._drop.save(progress)
         except BrokenFile as broken:
             error = str(broken)

@@ -16,7 +16,7 @@ from infra.local.emulator.process import BUILD, ROOT
 
 FOLDERS = ("events", "handlers", "infra", "statemachines")
 KINDS = ("json", "py", "toml")
-_SYNTHESIZE = """
+SYNTHESIZE = """
 import pathlib, sys
 from infra import bundle
 from infra.app import synthesize
@@ -51,7 +51,7 @@ def _synthesize(folder: Path) -> None:
     # A process of its own: CDK's Node, hundreds of megabytes, ends with it. And a session of its own: Ctrl-C ends
     # this process in order, not Node before it.
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", _SYNTHESIZE, str(folder)],
+        [sys.executable, "-c", SYNTHESIZE, str(folder)],
         cwd=ROOT,
         start_new_session=True,
         capture_output=True,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -27,14 +27,14 @@ from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDeliver
 from handlers.operations.audit.submission import distinct
 from handlers.projections import registry
 from handlers.projections.engine.counting import CountingViews
-from handlers.projections.engine.projection import Projection
+from handlers.projections.engine.projection import Count, Projection
 from handlers.projections.order_fold import fold
 from handlers.runtime import aws
 from handlers.table.event_store import EventStore
 from infra.local.runner.generator import generate
+from tests.builders.environment import TABLE
 from tests.builders.samples import START, image, record
 from tests.engines.memory_table import Key, Memory
-from tests.unit import TABLE
 
 STORE = EventStore(aws.dynamodb(), TABLE)
 """The store of every function: they share a client."""
@@ -150,28 +150,23 @@ def by_streams(log: Sequence[Recorded]) -> dict[str, list[Recorded]]:
 
 
 def counters(memory: Memory, name: str, generation: str = "1") -> dict[Key, dict[str, int]]:
-    """What a generation of a counting projection has counted; zeros are as good as nothing."""
-    found: dict[Key, dict[str, int]] = {}
-    for (view, sort_key), item in memory.under(COUNTING[name]._counting.views.prefix).items():
-        of, _, detail = sort_key.partition("#")
-        numbers = {counter: int(value["N"]) for counter, value in item.items() if "N" in value and value["N"] != "0"}
-        if of == generation and numbers:
-            found[view, detail] = numbers
-    return found
+    """What a generation of a counting projection has counted, by view and detail; zeros are as good as nothing."""
+    projection = COUNTING[name]
+    owned = (item for item in memory.items.values() if projection.owns(generation, item))
+    return _added_up(count for item in owned for count in projection.held(generation, item))
 
 
 def summed(log: Sequence[Recorded], name: str) -> dict[Key, dict[str, int]]:
-    """The plain sum of what the log's events add to the counters of a projection."""
-    counting = COUNTING[name]._counting
-    sums: dict[Key, Counter[str]] = {}
-    for stream in by_streams(log).values():
-        for each in stream:
-            if isinstance(each.event, counting.events):
-                history = stream[: each.version]
-                for cell, adds in counting.share(each, lambda history=history: history).items():  # type: ignore[misc]
-                    sums.setdefault((f"{counting.views.prefix}{cell.view}", cell.detail), Counter()).update(adds)
-    nonzero = {key: {name: number for name, number in sum_.items() if number} for key, sum_ in sums.items()}
-    return {key: sum_ for key, sum_ in nonzero.items() if sum_}
+    """The plain sum of what the log's events add to the counters of a projection, by view and detail."""
+    return _added_up(COUNTING[name].counted(by_streams(log).values()))
+
+
+def _added_up(counts: Iterable[Count]) -> dict[Key, dict[str, int]]:
+    sums: dict[Key, Counter[str]] = defaultdict(Counter)
+    for count in counts:
+        sums[count.view, count.detail][count.name] += count.number
+    nonzero = {key: {name: number for name, number in counted.items() if number} for key, counted in sums.items()}
+    return {key: counted for key, counted in nonzero.items() if counted}
 
 
 def shown(memory: Memory, generation: str = "1") -> dict[str, dict[str, str]]:

@@ -18,7 +18,7 @@ from handlers.intake.messages import Envelope
 from handlers.ordering import submission
 from handlers.runtime import aws
 from handlers.table.event_store import EventStore, New, recorded
-from tests.unit import QUEUE_URL
+from tests.builders.environment import QUEUE_URL
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef

@@ -7,17 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.engines.in_process import (
-    Fault,
-    Item,
-    Killed,
-    Trouble,
-    domain_event,
-    integration_event,
-    sqs,
-    stream,
-    submission,
-)
+from tests.builders.messages import domain_event, integration_event, sqs, stream, submission
+from tests.engines.table import Item
+from tests.engines.wire import Fault, Killed, Trouble
 from tests.engines.world import World
 
 ORDER = "o1"

@@ -22,7 +22,8 @@ import pytest
 from infra.functions import FUNCTIONS
 from infra.local.emulator.process import Emulator
 from tests.crash.cases import CASES, SERVICES, Case
-from tests.engines.in_process import Call, Fault, Items, Killed, Trouble
+from tests.engines.table import Items
+from tests.engines.wire import Call, Fault, Killed, Trouble
 from tests.engines.world import Left, World
 from tests.engines.world import world as world_for_the_block
 

@@ -14,20 +14,13 @@ from typing import Any
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
 from infra.functions import FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, REGION, Emulator
-from tests.engines.in_process import (
-    SENDER,
-    Functions,
-    Item,
-    Items,
-    Table,
-    functions,
-    integration_event,
-    sqs,
-    stable,
-    submission,
-)
+from tests.builders.environment import BUS, QUEUE, SENDER
+from tests.builders.messages import integration_event, sqs, submission
+from tests.engines.in_process import Functions, functions
+from tests.engines.table import Item, Items, Table, table
+from tests.engines.wire import stable
 
-NAME = "crash"
+_WATCHER = "bus-watcher"
 TRIES = 3
 DELIVERIES = MAX_RECEIVE_COUNT + 1
 """How often a queue delivers a message here: once more, where its dead letter could not be sent the last time."""
@@ -156,19 +149,15 @@ class World:
 @contextmanager
 def world(emulator: Emulator) -> Iterator[World]:
     """A world of its own in the emulator, for the time of the block."""
-    queues = {name: _queue(emulator, name) for name in ("bus", "dead_letters")}
+    queues = {
+        name: emulator.client("sqs").create_queue(QueueName=queue)["QueueUrl"]
+        for name, queue in {"bus": _WATCHER, "dead_letters": QUEUE}.items()
+    }
     events = emulator.client("events")
-    events.create_event_bus(Name=NAME)
-    events.put_rule(Name=NAME, EventBusName=NAME, EventPattern=json.dumps({"account": [ACCOUNT]}))
-    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{NAME}-bus"
-    events.put_targets(Rule=NAME, EventBusName=NAME, Targets=[{"Id": "all", "Arn": arn}])
+    events.create_event_bus(Name=BUS)
+    events.put_rule(Name=_WATCHER, EventBusName=BUS, EventPattern=json.dumps({"account": [ACCOUNT]}))
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{_WATCHER}"
+    events.put_targets(Rule=_WATCHER, EventBusName=BUS, Targets=[{"Id": "all", "Arn": arn}])
     emulator.client("sesv2").create_email_identity(EmailIdentity=SENDER)
-    table = Table(emulator.client("dynamodb"), NAME)
-    environment = {"TABLE_NAME": NAME, "ORDERS_BUS_NAME": NAME, "DEAD_LETTER_QUEUE_URL": queues["dead_letters"]}
-    with functions(emulator, environment) as loaded:
-        yield World(emulator, loaded, table, queues)
-
-
-def _queue(emulator: Emulator, name: str) -> str:
-    url: str = emulator.client("sqs").create_queue(QueueName=f"{NAME}-{name}")["QueueUrl"]
-    return url
+    with table(emulator) as own, functions(emulator) as loaded:
+        yield World(emulator, loaded, own, queues)

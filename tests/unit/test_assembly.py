@@ -27,7 +27,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (assemblies, bundle):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(assemblies, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(assemblies, "_SYNTHESIZE", SYNTHESIZE)
+    monkeypatch.setattr(assemblies, "SYNTHESIZE", SYNTHESIZE)
     return tmp_path
 
 

@@ -29,10 +29,10 @@ from handlers.runtime.aws import s3
 from handlers.table.event_store import EventStore, recorded
 from infra.cli.connection import Connection
 from tests.builders.commands import loader, typed
+from tests.builders.environment import QUEUE_URL
 from tests.builders.event_bus import Bus, throttled
 from tests.builders.samples import append, image, placed, queue
 from tests.builders.sound_run import STREAMS, TABLE, published
-from tests.unit import QUEUE_URL
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef

@@ -24,9 +24,9 @@ from handlers.notification.claims import LIFETIME, AlreadyClaimed, next_claim
 from handlers.notification.sending import MaybeSent, NotSent
 from handlers.table.event_store import EventStore, Throttled
 from infra.functions import FUNCTIONS
+from tests.builders.environment import SENDER
 from tests.builders.mail import sent, ses, verified_sender
 from tests.builders.samples import START, Raced, append, place, record, told
-from tests.unit import SENDER
 
 ABOUT = "OrderConfirmed"
 Notifier = Callable[[EventStore, Any, str, Recorded], None]

@@ -24,8 +24,8 @@ from handlers.table.event_store import (
     Throttled,
     recorded,
 )
+from tests.builders.environment import TABLE
 from tests.builders.samples import calls, image, items, line, placed, told
-from tests.unit import TABLE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef

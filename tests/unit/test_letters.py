@@ -31,6 +31,7 @@ from handlers.ordering import order_requests
 from handlers.runtime import aws
 from handlers.runtime.subscriber import subscriber
 from handlers.table.event_store import EventStore, Throttled
+from tests.builders.environment import ENVIRONMENT, LETTERS, QUEUE
 from tests.builders.samples import (
     CONTEXT,
     EMAIL,
@@ -49,7 +50,6 @@ from tests.builders.samples import (
     told,
 )
 from tests.builders.samples import dead_letters as sent_letters
-from tests.unit import ENVIRONMENT, LETTERS, QUEUE
 
 SENT = START + timedelta(days=30)
 BODY = from_publisher(order("o1"))

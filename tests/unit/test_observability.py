@@ -32,6 +32,7 @@ from handlers.runtime import aws
 from handlers.runtime.observability import logger
 from handlers.runtime.subscriber import subscriber
 from handlers.table.event_store import EventStore
+from tests.builders.environment import ENVIRONMENT, SENDER
 from tests.builders.samples import (
     CONTEXT,
     EMAIL,
@@ -50,7 +51,6 @@ from tests.builders.samples import (
     sqs,
     to,
 )
-from tests.unit import ENVIRONMENT, SENDER
 
 ROOT = Path(__file__).parents[2]
 CUSTOMER_DATA = (EMAIL, STREET, TOKEN, "Ada Lovelace")

@@ -19,6 +19,7 @@ from handlers.notification.claims import AlreadyClaimed
 from handlers.notification.order_emails import email, money, notify
 from handlers.ordering.refusals import OrderNotFound
 from handlers.table.event_store import EventStore
+from tests.builders.environment import SENDER
 from tests.builders.interleaving import interleaved
 from tests.builders.mail import sent, ses, verified_sender
 from tests.builders.samples import (
@@ -37,7 +38,6 @@ from tests.builders.samples import (
     told,
 )
 from tests.engines.memory_table import Memory
-from tests.unit import SENDER
 
 NOTIFICATIONS = streams.notification("o1")
 

@@ -46,7 +46,7 @@ class Unsteady:
         self._broken = broken or {}
         self.asked: list[str] = []
 
-    def _call(self, name: str, call: Callable[[], Charge]) -> Charge:
+    def call(self, name: str, call: Callable[[], Charge]) -> Charge:
         self.asked.append(name)
         reached = self._broken.get(len(self.asked))
         if reached is None:
@@ -56,16 +56,16 @@ class Unsteady:
         raise PaymentGatewayUnreachable(name)
 
     def authorize(self, key: str, amount: int, currency: str, payment_token: str) -> Charge:
-        return self._call("authorize", lambda: self._sandbox.authorize(key, amount, currency, payment_token))
+        return self.call("authorize", lambda: self._sandbox.authorize(key, amount, currency, payment_token))
 
     def capture(self, key: str) -> Charge:
-        return self._call("capture", lambda: self._sandbox.capture(key))
+        return self.call("capture", lambda: self._sandbox.capture(key))
 
     def void(self, key: str) -> Charge:
-        return self._call("void", lambda: self._sandbox.void(key))
+        return self.call("void", lambda: self._sandbox.void(key))
 
     def refund(self, key: str) -> Charge:
-        return self._call("refund", lambda: self._sandbox.refund(key))
+        return self.call("refund", lambda: self._sandbox.refund(key))
 
 
 def sums(store: EventStore, order_id: str = "o1") -> dict[str, int]:
@@ -343,8 +343,8 @@ def test_two_executions_one_of_which_undoes_what_the_other_does(store: EventStor
     place(store)
 
     class Meanwhile(Unsteady):
-        def _call(self, name: str, call: Callable[[], Charge]) -> Charge:
-            charge = super()._call(name, call)
+        def call(self, name: str, call: Callable[[], Charge]) -> Charge:
+            charge = super().call(name, call)
             if name == cancelled_at:
                 outcome.start_cancellation(store, "o1", "CancellationRequested")
                 refund_payment(store, Unsteady(store), "o1")

@@ -22,6 +22,7 @@ from handlers.notification.sending import NotSent
 from handlers.notification.welcome_email import welcome
 from handlers.ordering.refusals import OrderNotFound
 from handlers.table.event_store import EventStore, Throttled
+from tests.builders.environment import SENDER
 from tests.builders.interleaving import interleaved
 from tests.builders.mail import sent, ses, verified_sender
 from tests.builders.samples import (
@@ -40,7 +41,6 @@ from tests.builders.samples import (
     told,
 )
 from tests.engines.memory_table import Memory
-from tests.unit import SENDER
 
 CUSTOMER = streams.customer("c1")
 
