@@ -72,6 +72,6 @@ def _fulfil(store: EventStore, received: Recorded) -> None:
         result = store.append_if_absent(
             stream, last.version + 1, fulfilled, correlation_id=last.event.sku, causation_id=received.event_id
         )
-        # Nothing else follows a purchase order, so an existing event is the same one.
+        # Nothing else follows PurchaseOrderPlaced, so an existing event is the same.
         if isinstance(result, Appended):
             logger.info("purchase order fulfilled", sku=last.event.sku)

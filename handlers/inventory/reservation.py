@@ -1,4 +1,4 @@
-"""A reservation: pure decisions about the goods set aside for an order."""
+"""A reservation: pure decisions about the stock reserved for an order."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -14,7 +14,7 @@ _CONFLICTS_BEFORE_GIVING_WAY = 10
 
 
 def reserve_stock(store: EventStore, order_id: str) -> None:
-    """Set an order's goods aside, all or nothing per chunk of 99 SKUs.
+    """Reserve an order's stock, all or nothing per chunk of 99 SKUs.
 
     Raises:
         OrderNotFound: there is no such order.
@@ -56,7 +56,7 @@ def _reserve(store: EventStore, order: Order, event: StockReserved) -> DomainEve
 
 
 def release_stock(store: EventStore, order_id: str) -> None:
-    """Put everything set aside for an order back, and close its reservation. Doing it again changes nothing.
+    """Release everything reserved for an order, and close its reservation. Doing it again changes nothing.
 
     Raises:
         OrderNotFound: there is no such order.

@@ -1,4 +1,4 @@
-"""Inventory: stock is taken, given back and delivered in balance, and each fall under a threshold is told once."""
+"""Inventory: stock is reserved, released and delivered in balance, and each fall below a threshold is recorded once."""
 
 from __future__ import annotations
 
@@ -303,7 +303,7 @@ def test_an_order_nobody_knows_takes_nothing(store: EventStore) -> None:
 def test_stock_balances_whatever_is_delivered_reserved_and_released(
     store: EventStore, steps: list[tuple[str, int, int]], wanted: list[dict[str, int]]
 ) -> None:
-    """Four deliveries and four orders of the same goods, each step told once or twice."""
+    """Four deliveries and four orders of the same goods, each step delivered once or twice."""
     clear(store)
     for number, content in enumerate(wanted):
         place(store, f"o{number}", *[line(sku, quantity) for sku, quantity in content.items()])
@@ -542,7 +542,7 @@ STEPS = st.lists(
 def test_real_changes_of_levels_and_thresholds_show_each_crossing(
     store: EventStore, first: tuple[int, int | None], steps: list[tuple[str, int, int | None]]
 ) -> None:
-    """Low is what lies under its threshold: told as often as a level becomes so, whatever makes it."""
+    """Low is what lies below its threshold: recorded each time that a level becomes low, whatever makes it so."""
     clear(store)
     expected: list[tuple[int, int]] = []
     available, threshold, was_low = 0, DEFAULT_THRESHOLD, False
