@@ -15,6 +15,7 @@ from events.inventory import StockLow, StockReceived
 from events.model import Model
 from events.ordering import OrderCancelled, OrderConfirmed
 from events.shipping import ShipmentDispatched
+from handlers.notification.claims import FUNCTION_TIMEOUT
 from handlers.projections.customer_history import CUSTOMER_HISTORY
 from handlers.projections.daily_sales import DAILY_SALES
 from handlers.projections.engine.projection import Definition
@@ -165,10 +166,15 @@ def subscriber(
     bus: Bus,
     rows: tuple[Rows, ...],
     all_but: bool = False,
-    sends_email: bool = False,
 ) -> Function:
     """A function behind a queue that a rule on `bus` feeds."""
-    return Function(key, rows, Subscription(bus, events, all_but), sends_email=sends_email)
+    return Function(key, rows, Subscription(bus, events, all_but))
+
+
+def notifier(key: str, *events: type[Model], stream: str) -> Function:
+    """A function that sends e-mails about orders; it claims them in streams of the kind `stream`."""
+    rows = (Rows((QUERY,), (f"{stream}#*", "order#*")), Rows((PUT,), (f"{stream}#*",)))
+    return Function(key, rows, Subscription("orders", events), sends_email=True, timeout=FUNCTION_TIMEOUT)
 
 
 def projection(definition: Definition, *, rows: tuple[Rows, ...]) -> Function:
@@ -303,21 +309,8 @@ FUNCTIONS: tuple[Function, ...] = (
         memory=1769,  # a whole processor, as for files
         local_concurrency=3,
     ),
-    subscriber(
-        "order_notifications",
-        OrderConfirmed,
-        OrderCancelled,
-        bus="orders",
-        sends_email=True,
-        rows=(Rows((QUERY,), ("notification#*", "order#*")), Rows((PUT,), ("notification#*",))),
-    ),
-    subscriber(
-        "welcome_email",
-        OrderConfirmed,
-        bus="orders",
-        sends_email=True,
-        rows=(Rows((QUERY,), ("customer#*", "order#*")), Rows((PUT,), ("customer#*",))),
-    ),
+    notifier("order_emails", OrderConfirmed, OrderCancelled, stream="notification"),
+    notifier("welcome_email", OrderConfirmed, stream="customer"),
     Function(
         "dead_letters",
         (Rows((PUT,), ("dead-letter#*",)),),

@@ -40,13 +40,11 @@ def store_message(store: EventStore, bucket: DeadLetterBucket, record: SQSRecord
     stored = DeadLetterStored(
         message_id=message.message_id, source=source, error=message.error, attempts=message.attempts, key=message.key
     )
-    store.standing(
-        streams.dead_letter(message.message_id),
-        message.failure_number,
-        stored,
-        correlation_id=message.message_id,
-        causation_id=record.message_id,
-    )
+    stream, version = streams.dead_letter(message.message_id), message.failure_number
+    metadata = {"correlation_id": message.message_id, "causation_id": record.message_id}
+    # Another failure's event has this version where the message it was redriven from, with its number, is gone.
+    while store.append_if_absent(stream, version, stored, **metadata).record.event != stored:
+        version += 1
     return message
 
 

@@ -177,7 +177,7 @@ class Raced(EventStore):
         after_read: Callable[[str], object] = lambda stream: None,
         before_append: Callable[[str, int], object] = lambda stream, version: None,
     ) -> None:
-        super().__init__(store.client, store.table)
+        super().__init__(store.client, store.table, store.clock)
         self._after_read = after_read
         self._before_append = before_append
 

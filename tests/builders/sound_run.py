@@ -16,7 +16,7 @@ from events.inventory import (
     StockReserved,
 )
 from events.model import DomainEvent
-from events.notification import CustomerNotified, CustomerWelcomed, FirstOrderConfirmed
+from events.notification import WELCOME, CustomerNotified, EmailClaimed
 from events.ordering import (
     OrderCancellationStarted,
     OrderCancelled,
@@ -25,12 +25,12 @@ from events.ordering import (
 )
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentVoided
 from events.shipping import ShipmentArranged, ShipmentCancelled
-from handlers.operations.audit.run import DeadLetter, Run
+from handlers.operations.audit.run import DeadLetter, Run, SentEmail
 from handlers.operations.audit.submission import Submission
 from handlers.operations.audit.table import Place, Table
 from handlers.ordering import submission
 from handlers.projections.engine.projection import Count
-from tests.builders.samples import line, order, placed, record
+from tests.builders.samples import EMAIL, line, order, placed, record
 
 # One order is confirmed, one cancelled after its capture was declined, one rejected, and one is a dead letter.
 WELL = Submission(order("well", line("A", 2, 100), line("B", 1, 50), line("A", 1, 100)))
@@ -62,7 +62,10 @@ STREAMS: dict[str, tuple[DomainEvent, ...]] = {
         PaymentCaptured(order_id="well", amount=350, currency="GBP"),
     ),
     "shipment#well": (ShipmentArranged(order_id="well", tracking_number="trk_well"),),
-    "notification#well": (CustomerNotified(order_id="well", about=event_id("order#well", 2), message_id="mail-1"),),
+    "notification#well": (
+        EmailClaimed(order_id="well", about="OrderConfirmed", attempt=1),
+        CustomerNotified(order_id="well", about="OrderConfirmed", attempt=1, message_id="mail-1"),
+    ),
     "order#declined": (
         placed("declined", *DECLINED.lines, customer=None),
         OrderCancellationStarted(order_id="declined", reason="PaymentDeclined"),
@@ -82,8 +85,8 @@ STREAMS: dict[str, tuple[DomainEvent, ...]] = {
         ShipmentCancelled(order_id="declined", tracking_number="trk_declined"),
     ),
     "customer#c1": (
-        FirstOrderConfirmed(customer_id="c1", order_id="well"),
-        CustomerWelcomed(customer_id="c1", order_id="well", message_id="mail-2"),
+        EmailClaimed(order_id="well", about=WELCOME, attempt=1),
+        CustomerNotified(order_id="well", about=WELCOME, attempt=1, message_id="mail-2"),
     ),
     "stock#B": (StockLow(sku="B", available=0, threshold=1, level_version=2),),
     "purchase#po-B-2": (PurchaseOrderPlaced(purchase_order_id="po-B-2", sku="B", quantity=3),),
@@ -168,13 +171,16 @@ def published(log: Iterable[Place]) -> frozenset[str]:
     return frozenset(event_id(*place) for place in log if streams.is_published(place[0]))
 
 
+CONFIRMATION = SentEmail("mail-1", EMAIL, "Your order well is confirmed")
+WELCOMING = SentEmail("mail-2", EMAIL, "Welcome")
+
 SOUND = Run(
     table=TABLE,
     submissions=[WELL, DECLINED, WELL, WRONG, NAMELESS],
     deliveries=[DELIVERY],
     bus=published(TABLE.log),
     dead_letters=[DeadLetter("intake", NAMELESS.detail, "order_id: not usable")],
-    emails=["mail-1", "mail-2"],
+    emails=[CONFIRMATION, WELCOMING],
 )
 
 

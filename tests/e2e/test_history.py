@@ -72,7 +72,7 @@ def at_rest(doors: Pipeline) -> bool:
     sqs = doors.client("sqs")
     return not any(
         int(number)
-        for name in (*PROJECTIONS, "order_notifications")
+        for name in (*PROJECTIONS, "order_emails")
         for number in sqs.get_queue_attributes(QueueUrl=doors.queue_url(name), AttributeNames=counts)[
             "Attributes"
         ].values()

@@ -189,7 +189,8 @@ class Fault:
 def _busy(call: Call) -> Answer:
     """AWS is busy: with other transactions on the same items, which the emulator never is, or with too much."""
     if call.operation != "TransactWriteItems":
-        return Answer({"Error": {"Code": "ThrottlingException", "Message": "too much"}})
+        refused = {"Code": "ThrottlingException", "Message": "too much"}
+        return Answer({"Error": refused, "ResponseMetadata": {"HTTPStatusCode": 400}})
     reasons = [{"Code": "None"} for _ in call.parameters["TransactItems"][1:]]
     return Answer(
         {

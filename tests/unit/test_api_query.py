@@ -44,7 +44,7 @@ COURSE: list[tuple[str, DomainEvent, dict[str, Any]]] = [
     ("shipment", ShipmentArranged(**O1, tracking_number="t1"), {"shipment": "arranged", "tracking_number": "t1"}),
     ("payment", PaymentCaptured(**O1, amount=300, currency="GBP"), {"payment": "captured"}),
     ("order", OrderConfirmed(**O1), {"status": "CONFIRMED"}),
-    ("notification", CustomerNotified(**O1, about="OrderConfirmed", message_id="e1"), {}),
+    ("notification", CustomerNotified(**O1, about="OrderConfirmed", attempt=1, message_id="e1"), {}),
 ]
 """An order's life: stream, event, and what it changes for those who look. An event every minute."""
 

@@ -283,9 +283,15 @@ def test_a_message_that_fails_again_has_its_earlier_failures(
     ]
 
 
-def test_a_message_whose_earlier_failure_expired_is_stored_all_the_same(bucket: DeadLetterBucket) -> None:
-    store_all(dead(why(redriven_from="open/2020/01/01/order_intake/Gone/m0.7.json")))
-    assert stored(bucket, KEY).earlier_failures == ()
+def test_a_message_whose_earlier_failure_expired_is_stored_all_the_same(
+    store: EventStore, bucket: DeadLetterBucket
+) -> None:
+    store_all(dead(why()))
+    store_all(dead(why(error="Other", redriven_from="open/2020/01/01/order_intake/Gone/m0.7.json")))
+    other = KEY.replace("Throttled", "Other")
+    assert stored(bucket, other).earlier_failures == ()
+    events = told(store, streams.dead_letter("m0"))
+    assert [event.key for event in events if isinstance(event, DeadLetterStored)] == [KEY, other]
 
 
 def test_killed_before_the_event_a_message_is_recorded_on_redelivery(
@@ -295,7 +301,7 @@ def test_killed_before_the_event_a_message_is_recorded_on_redelivery(
         raise Throttled("busy")
 
     with monkeypatch.context() as once:
-        once.setattr(EventStore, "standing", busy)
+        once.setattr(EventStore, "append_if_absent", busy)
         # Nothing but its queue holds the message: it is delivered again, however often it was.
         assert failed(dead_letters_function.handler(dead(why()), CONTEXT)) == ["m0"]
     assert bucket.open_keys() == [KEY]

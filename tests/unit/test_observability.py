@@ -19,7 +19,8 @@ from events import streams
 from events.ordering import OrderCancelled, OrderConfirmed
 from handlers.functions.main import delivery_intake as delivery_intake_function
 from handlers.functions.main import inventory_service as inventory
-from handlers.functions.main import order_intake, order_notifications, stock_watch
+from handlers.functions.main import order_emails as order_emails_function
+from handlers.functions.main import order_intake, stock_watch
 from handlers.functions.main import order_view as order_view_function
 from handlers.functions.main import ordering_service as ordering
 from handlers.functions.main import outbox as outbox_function
@@ -165,7 +166,11 @@ def test_no_line_holds_customer_data(
 
     def telling(**_: Any) -> None:
         said = f"Email address is not verified: {EMAIL}"
-        raise ClientError({"Error": {"Code": "MessageRejected", "Message": said}}, "SendEmail")
+        answered: Any = {
+            "Error": {"Code": "MessageRejected", "Message": said},
+            "ResponseMetadata": {"HTTPStatusCode": 400},
+        }
+        raise ClientError(answered, "SendEmail")
 
     mail = aws.ses()
     monkeypatch.setattr(mail, "send_email", telling)
@@ -177,7 +182,7 @@ def test_no_line_holds_customer_data(
     damaged = next(item for item in items(store, "order#o1") if item["type"]["S"] == "OrderPlaced")
     damaged["data"]["S"] = damaged["data"]["S"].replace('"GBP"', '"XXX"')
     store.client.put_item(TableName=store.table, Item=damaged)
-    order_notifications.handler(sqs(*confirmed), CONTEXT)
+    order_emails_function.handler(sqs(*confirmed), CONTEXT)
     with pytest.raises(ValueError, match="OrderPlaced"):
         command(inventory, "reserve_stock")
 

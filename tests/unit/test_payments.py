@@ -38,7 +38,7 @@ TOKENS = ["tok_approve", "tok_anything", "tok_timeout_once", "tok_lost_answer"]
 class Unsteady:
     """The sandbox behind a line that breaks: these calls, counted from 1, have no answer.
 
-    The value tells whether the call reached the gateway, and only its answer got lost.
+    The value says whether the call reached the gateway, and only its answer got lost.
     """
 
     def __init__(self, store: EventStore, broken: dict[int, bool] | None = None) -> None:
@@ -309,7 +309,7 @@ def test_a_step_that_is_repeated_answers_from_the_log(store: EventStore) -> None
     assert broken.asked == ["authorize", "capture"]
 
 
-def test_a_decline_stands(store: EventStore) -> None:
+def test_a_decline_is_final(store: EventStore) -> None:
     place(store, "o1", payment_token="tok_decline")
     for _ in range(3):
         with pytest.raises(Declined, match="insufficient funds"):

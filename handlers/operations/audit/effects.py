@@ -8,7 +8,7 @@ from typing import Any
 
 from events.inventory import StockLow, StockReceived, StockReleased, StockReserved, StockShipped
 from events.model import DomainEvent
-from events.notification import CustomerNotified
+from events.notification import CustomerNotified, EmailClaimed, EmailRefused
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
 from events.shipping import (
     ShipmentArranged,
@@ -28,6 +28,8 @@ _REPEATABLE: dict[type[DomainEvent], Callable[[Any], Hashable]] = {
     StockReleased: lambda event: event.chunk,
     StockShipped: lambda event: event.chunk,
     StockLow: lambda event: event.level_version,
+    EmailClaimed: lambda event: (event.about, event.attempt),
+    EmailRefused: lambda event: (event.about, event.attempt),
     CustomerNotified: lambda event: event.about,
 }
 """Events that a stream may hold several of, and what distinguishes them. Any other is there once."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from handlers.dead_letters.bucket import DeadLetterBucket
 from handlers.operations.audit import table
-from handlers.operations.audit.run import DeadLetter
+from handlers.operations.audit.run import DeadLetter, SentEmail
 from handlers.operations.audit.table import Item, Table
 
 if TYPE_CHECKING:
@@ -30,11 +30,15 @@ def read_dead_letters(pipeline: Pipeline, known: Container[str] = ()) -> dict[st
     }
 
 
-def read_emails(pipeline: Pipeline) -> list[str]:
-    """The message ids of the e-mails that SES sent."""
+def read_emails(pipeline: Pipeline) -> list[SentEmail]:
+    """The e-mails that SES sent."""
     with urllib.request.urlopen(f"{pipeline.endpoint}/_ministack/ses/messages", timeout=30) as answer:  # noqa: S310
         accounts: Mapping[str, Sequence[Item]] = json.loads(answer.read())["messages"]
-    return [email["MessageId"] for emails in accounts.values() for email in emails]
+    return [
+        SentEmail(email["MessageId"], ", ".join(email["To"]), email["Subject"])
+        for emails in accounts.values()
+        for email in emails
+    ]
 
 
 def _detail(body: str) -> Any:

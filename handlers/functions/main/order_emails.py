@@ -1,4 +1,4 @@
-"""Order e-mails: a customer hears that the order is confirmed, or cancelled."""
+"""Order e-mails: a customer is notified that the order is confirmed, or cancelled."""
 
 from functools import partial
 
