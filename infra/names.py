@@ -6,6 +6,7 @@ INTAKE_BUS_NAME = "order-intake"
 ORDERS_BUS_NAME = "orders"
 METRICS_NAMESPACE = "OrderPipeline"
 ARCHIVE_NAME = "orders"
+API_STAGE = "v1"
 
 EMULATOR_REGION = "us-east-1"
 EMULATOR_ACCOUNT = "000000000000"

@@ -1,4 +1,4 @@
-"""The views that count: which there are, for who writes them and who reads them."""
+"""The views that count: which there are, for those who write them and those who read them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from handlers.table import keys
 
 
-class Views(NamedTuple):
+class CounterViews(NamedTuple):
     """The views of a projection, and their kind, which their keys name."""
 
     projection: str
@@ -19,12 +19,12 @@ class Views(NamedTuple):
         return keys.views(self.kind)
 
 
-SALES = Views("daily_sales", "sales")
-STOCK = Views("stock_view", "stock")
-CUSTOMERS = Views("customer_history", "customer")
+SALES = CounterViews("daily_sales", "sales")
+STOCK = CounterViews("stock_view", "stock")
+CUSTOMERS = CounterViews("customer_history", "customer")
 
 SHARDS = 8
-"""In how many views a day's sales are kept: many orders meet there."""
+"""In how many views a day's sales are kept: many orders write to the same day."""
 
 
 def day_views(day: str) -> list[str]:

@@ -6,11 +6,12 @@ The orders themselves are in the index of order views. Guests have no history.
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
 from handlers.projections.counter_items import CUSTOMERS
-from handlers.projections.engine.counting import Cell, Counting, History, Share
+from handlers.projections.engine.counting import Counting
+from handlers.projections.engine.increments import CounterKey, History, Increments
 
 
-def share(record: Recorded, history: History) -> Share:
-    """What an event of an order adds to its customer's counters; a cancelled order was not spent on."""
+def increments(record: Recorded, history: History) -> Increments:
+    """What an event of an order adds to its customer's counters; what a cancelled order came to is not spent."""
     order = [each.event for each in history()]
     placed = order[0]
     assert isinstance(placed, OrderPlaced)
@@ -26,7 +27,7 @@ def share(record: Recorded, history: History) -> Share:
             adds = {"cancelled": 1, "confirmed": -1, f"spent_{placed.currency}": -placed.total}
         case _:
             adds = {"cancelled": 1}
-    return {Cell(placed.customer.customer_id): adds}
+    return {CounterKey(placed.customer.customer_id): adds}
 
 
-CUSTOMER_HISTORY = Counting(CUSTOMERS, (OrderPlaced, OrderConfirmed, OrderCancelled), share).definition
+CUSTOMER_HISTORY = Counting(CUSTOMERS, (OrderPlaced, OrderConfirmed, OrderCancelled), increments)

@@ -9,11 +9,12 @@ from zlib import crc32
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
 from handlers.projections.counter_items import SALES, SHARDS, day_views
-from handlers.projections.engine.counting import Cell, Counting, History, Share
+from handlers.projections.engine.counting import Counting
+from handlers.projections.engine.increments import CounterKey, History, Increments
 
 
-def share(record: Recorded, history: History) -> Share:
-    """What an order's outcome adds to its day: itself once confirmed, and the same less once cancelled after that."""
+def increments(record: Recorded, history: History) -> Increments:
+    """What an order's outcome adds to its day: the order once it is confirmed, its negative if cancelled after that."""
     order = history()
     confirmed = next((each for each in order if isinstance(each.event, OrderConfirmed)), None)
     if confirmed is None:
@@ -23,9 +24,9 @@ def share(record: Recorded, history: History) -> Share:
     sign = -1 if isinstance(record.event, OrderCancelled) else 1
     view = day_views(confirmed.occurred_at[:10])[crc32(placed.order_id.encode()) % SHARDS]
     return {
-        Cell(view, placed.currency): {"orders": sign, "total": sign * placed.total},
+        CounterKey(view, placed.currency): {"orders": sign, "total": sign * placed.total},
         **{
-            Cell(view, f"{placed.currency}#{sku}"): {"quantity": sign * quantity, "total": sign * total}
+            CounterKey(view, f"{placed.currency}#{sku}"): {"quantity": sign * quantity, "total": sign * total}
             for sku, (quantity, total) in _products(placed).items()
         },
     }
@@ -40,4 +41,4 @@ def _products(placed: OrderPlaced) -> dict[str, tuple[int, int]]:
     return products
 
 
-DAILY_SALES = Counting(SALES, (OrderConfirmed, OrderCancelled), share).definition
+DAILY_SALES = Counting(SALES, (OrderConfirmed, OrderCancelled), increments)

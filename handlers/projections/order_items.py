@@ -1,4 +1,4 @@
-"""The items of order views: their name, and their keys in the indexes, for who writes them and who reads them."""
+"""The items of order views: their name, and their keys in the indexes, for those who write and those who read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order view: one item per order, for those who ask where it stands.
+"""The order view: one item per order, for those who ask how far it is.
 
 A view holds the version of each stream it has applied. The next version is one conditional update; an older one is a
 duplicate; a newer one is a gap, filled from the log. So the view depends on the log alone, not on what arrives when.
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from events import streams
 from events.envelope import Recorded
+from events.model import DomainEvent
 from events.ordering import OrderRejected
-from handlers.projections.engine.projection import Behind, Count, Definition, Item, Place, by_stream
+from handlers.projections.engine.projection import Count, Item, LogBehind, Position, by_stream
 from handlers.projections.order_fold import SHOWN, Attributes, fold, known
 from handlers.projections.order_items import PROJECTION, REJECTED, with_index_keys
 from handlers.runtime.observability import about
@@ -40,31 +41,24 @@ class OrderView:
         store: the log, read where events are missing; the views are items of the same table.
     """
 
-    name = PROJECTION
-
     def __init__(self, store: EventStore) -> None:
         self._store = store
         self._client: DynamoDBClient = store.client
 
-    def apply(self, generation: str, records: Sequence[Recorded]) -> Mapping[Place, Exception]:
+    def apply(self, generation: str, records: Sequence[Recorded]) -> Mapping[Position, Exception]:
         """Apply events to the views of their orders: one write an order where nothing is missing."""
         orders: dict[str, list[Recorded]] = defaultdict(list)
         for record in records:
             if known(record.event):
                 orders[_order_id(record.stream)].append(record)
-        failures: dict[Place, Exception] = {}
+        failures: dict[Position, Exception] = {}
         for order_id, delivered in orders.items():
-            with about(order_id, self.name):
+            with about(order_id, PROJECTION):
                 try:
                     self._apply(generation, order_id, delivered)
                 except Exception as failure:
                     failures |= {(record.stream, record.version): failure for record in delivered}
         return failures
-
-    def owns(self, generation: str, item: Item) -> bool:
-        """Whether an item is a view of that generation."""
-        key = keys.Key.of(item)
-        return key.pk.startswith(keys.ORDER_VIEWS) and key.sk == generation
 
     def differing(self, generation: str, histories: Iterable[Sequence[Recorded]]) -> list[str]:
         """The streams whose attributes in a view, its keys in the indexes included, are not what they fold to."""
@@ -74,26 +68,8 @@ class OrderView:
         return [
             stream
             for stream, history in wanted.items()
-            if not _holds(views.get(views_of[stream], {}), generation, stream, history)
+            if not _holds(decode(views.get(views_of[stream], {})), generation, stream, history)
         ]
-
-    def claims(self, item: Item) -> Iterator[Place]:
-        """The newest event of each stream that a view has applied."""
-        order_id = keys.Key.of(item).pk.removeprefix(keys.ORDER_VIEWS)
-        view = decode(item)
-        for name, value in view.items():
-            if name.endswith(_VERSION):
-                yield f"{name.removesuffix(_VERSION)}#{order_id}", value
-        if "rejected_at" in view:
-            yield streams.rejection(order_id, view["rejected_at"].rpartition("#")[2]), 1
-
-    def counted(self, _histories: Iterable[Sequence[Recorded]]) -> Iterator[Count]:
-        """Nothing: these views count nothing."""
-        return iter(())
-
-    def held(self, _generation: str, _item: Item) -> Iterator[Count]:
-        """Nothing: these views count nothing."""
-        return iter(())
 
     def _apply(self, generation: str, order_id: str, delivered: Sequence[Recorded]) -> None:
         rejections = [record for record in delivered if isinstance(record.event, OrderRejected)]
@@ -106,7 +82,9 @@ class OrderView:
     def _fold(self, generation: str, order_id: str, delivered: Mapping[str, Sequence[Recorded]]) -> None:
         parts = {stream: self._without_gaps(stream, records) for stream, records in delivered.items()}
         for _ in range(_CONFLICTS_BEFORE_GIVING_WAY):
-            conditions = [_stands_at(_version_attribute(stream), part[0].version - 1) for stream, part in parts.items()]
+            conditions = [
+                _at_version(_version_attribute(stream), part[0].version - 1) for stream, part in parts.items()
+            ]
             attributes: Attributes = {}
             for stream, part in parts.items():
                 attributes |= _sets(stream, part)
@@ -119,7 +97,7 @@ class OrderView:
         raise Throttled(f"the view of order {order_id} is being written by too many others")
 
     def _without_gaps(self, stream: str, delivered: Sequence[Recorded]) -> list[Recorded]:
-        """The delivered events of a stream in order, with those between them that did not come along."""
+        """The delivered events of a stream in order, with those between them that were not delivered."""
         first, last = delivered[0].version, delivered[-1].version
         if len(delivered) == last - first + 1:
             return list(delivered)
@@ -139,7 +117,7 @@ class OrderView:
     def _read(self, stream: str, after: int, at_least: int) -> list[Recorded]:
         history = self._store.read(stream, after=after)
         if not history or history[-1].version < at_least:
-            raise Behind(f"{stream} has no version {at_least} yet")
+            raise LogBehind(f"{stream} has no version {at_least} yet")
         return history
 
     def _reject(self, generation: str, order_id: str, record: Recorded) -> None:
@@ -190,8 +168,8 @@ def _shown(record: Recorded) -> Attributes:
     """What a rejection shows in a view."""
     rejected = record.event
     assert isinstance(rejected, OrderRejected)
-    told = "; ".join(f"{reason.field}: {reason.message}" for reason in rejected.reasons[:_SHOWN_REASONS])
-    return {"rejected_at": _rejected_at(record), "rejection": told, "rejection_count": rejected.reason_count}
+    reasons = "; ".join(f"{reason.field}: {reason.message}" for reason in rejected.reasons[:_SHOWN_REASONS])
+    return {"rejected_at": _rejected_at(record), "rejection": reasons, "rejection_count": rejected.reason_count}
 
 
 def _alone(generation: str, order_id: str, record: Recorded) -> Attributes:
@@ -206,24 +184,24 @@ def _alone(generation: str, order_id: str, record: Recorded) -> Attributes:
     return with_index_keys(order_id, generation, alone)
 
 
-def _holds(view: Item, generation: str, stream: str, history: Sequence[Recorded]) -> bool:
+def _holds(view: Attributes, generation: str, stream: str, history: Sequence[Recorded]) -> bool:
     """Whether a view has what a stream sets. Of several rejections, each a stream, it has the newest."""
     if isinstance(history[0].event, OrderRejected):
         expected = _shown(history[0])
-        if decode(view).get("rejected_at", "") > expected["rejected_at"]:
+        if view.get("rejected_at", "") > expected["rejected_at"]:
             return True
         if "order_version" not in view:
             expected |= _alone(generation, _order_id(stream), history[0])
     else:
         expected = with_index_keys(_order_id(stream), generation, _sets(stream, history))
-    return all(view.get(name) == value for name, value in encode(expected).items())
+    return all(view.get(name) == value for name, value in expected.items())
 
 
 def _version_attribute(stream: str) -> str:
     return stream.partition("#")[0] + _VERSION
 
 
-def _stands_at(attribute: str, version: int) -> Condition:
+def _at_version(attribute: str, version: int) -> Condition:
     if version == 0:
         return f"attribute_not_exists({attribute})", {}
     return f"{attribute} = :known_{attribute}", {f":known_{attribute}": version}
@@ -238,4 +216,38 @@ def _order_id(stream: str) -> str:
     return stream.split("#")[1]
 
 
-ORDER_VIEW = Definition(PROJECTION, (*SHOWN, OrderRejected), OrderView)
+class OrderViewDefinition:
+    """What the order view is updated from, and what its items mean. It counts nothing."""
+
+    name = PROJECTION
+    events: tuple[type[DomainEvent], ...] = (*SHOWN, OrderRejected)
+
+    def on(self, store: EventStore) -> OrderView:
+        """The order view in the table of an event store."""
+        return OrderView(store)
+
+    def owns(self, generation: str, item: Item) -> bool:
+        """Whether an item is a view of that generation."""
+        key = keys.Key.of(item)
+        return key.pk.startswith(keys.ORDER_VIEWS) and key.sk == generation
+
+    def applied_events(self, item: Item) -> Iterator[Position]:
+        """The newest event of each stream that a view has applied."""
+        order_id = keys.Key.of(item).pk.removeprefix(keys.ORDER_VIEWS)
+        view = decode(item)
+        for name, value in view.items():
+            if name.endswith(_VERSION):
+                yield f"{name.removesuffix(_VERSION)}#{order_id}", value
+        if "rejected_at" in view:
+            yield streams.rejection(order_id, view["rejected_at"].rpartition("#")[2]), 1
+
+    def stored_counts(self, _item: Item) -> Iterator[Count]:
+        """Nothing: these views count nothing."""
+        return iter(())
+
+    def expected_counts(self, _histories: Iterable[Sequence[Recorded]]) -> Iterator[Count]:
+        """Nothing: these views count nothing."""
+        return iter(())
+
+
+ORDER_VIEW = OrderViewDefinition()

@@ -1,4 +1,6 @@
-"""Every projection, by name. A new projection is added here, and as a function in infra/functions.py."""
+"""The registry of projections. A new one is added here, and as a function in infra/functions.py."""
+
+from collections.abc import Mapping
 
 from handlers.projections.customer_history import CUSTOMER_HISTORY
 from handlers.projections.daily_sales import DAILY_SALES
@@ -6,8 +8,10 @@ from handlers.projections.engine.projection import Definition
 from handlers.projections.order_view import ORDER_VIEW
 from handlers.projections.stock_view import STOCK_VIEW
 
-PROJECTIONS = {each.name: each for each in (ORDER_VIEW, DAILY_SALES, STOCK_VIEW, CUSTOMER_HISTORY)}
-"""The projections there are."""
+_ALL: tuple[Definition, ...] = (ORDER_VIEW, DAILY_SALES, STOCK_VIEW, CUSTOMER_HISTORY)
+
+PROJECTIONS: Mapping[str, Definition] = {each.name: each for each in _ALL}
+"""Every projection, by its name."""
 
 
 class UnknownProjection(Exception):

@@ -1,4 +1,4 @@
-"""Replays: archived events delivered again, and whom a replay is for, which its name says.
+"""Replays: archived events delivered again, and what a replay is for, which its name says.
 
 EventBridge can limit a replay to some rules, but not to a generation; and a replay's name comes with every event of it.
 """
@@ -21,15 +21,15 @@ Source: Amazon EventBridge User Guide, "Archiving and replaying events", which r
 _REPLAY, _REBUILD = "replay", "rebuild"
 
 
-class Audience(NamedTuple):
-    """Whom a replay is for: one projection, or every one; and one generation of it, or each that is fed."""
+class ReplayTarget(NamedTuple):
+    """What a replay is for: one projection, or every one; and one generation of it, or each that is updated."""
 
     projection: str | None = None
     generation: str | None = None
 
 
 def for_replay(projection: str | None, unique: str) -> str:
-    """The name of a replay for a projection, or for every one. ``unique`` tells it from others."""
+    """The name of a replay for a projection, or for every one. ``unique`` distinguishes it from others."""
     return f"{_REPLAY}.{projection or EVERYBODY}.{unique}"
 
 
@@ -38,16 +38,16 @@ def for_rebuild(projection: str, generation: str) -> str:
     return f"{_REBUILD}.{projection}.{generation}"
 
 
-def audience(name: str) -> Audience:
-    """Whom a replay of that name is for. One that somebody started by hand is for every projection."""
+def target_of(name: str) -> ReplayTarget:
+    """What a replay of that name is for. One that somebody started by hand is for every projection."""
     kind, *parts = name.split(".")
     if kind == _REPLAY and len(parts) == 2 and parts[0] != EVERYBODY:
-        return Audience(parts[0])
+        return ReplayTarget(parts[0])
     if kind == _REBUILD and len(parts) == 2:
-        return Audience(*parts)
-    return Audience()
+        return ReplayTarget(*parts)
+    return ReplayTarget()
 
 
 def rule(bus: str, projection: str) -> str:
-    """The ARN of the rule that feeds a projection from the bus of that ARN: a replay for it needs no other."""
+    """The ARN of the rule that updates a projection from the bus of that ARN: a replay for it needs no other."""
     return f"{bus.replace(':event-bus/', ':rule/', 1)}/{projection}"

@@ -7,7 +7,8 @@ from events.envelope import Recorded
 from events.inventory import StockReceived, StockReleased, StockReserved, StockShipped
 from events.model import DomainEvent
 from handlers.projections.counter_items import STOCK
-from handlers.projections.engine.counting import Cell, Counting, History, Share
+from handlers.projections.engine.counting import Counting
+from handlers.projections.engine.increments import CounterKey, History, Increments
 
 _ADDS: dict[type[DomainEvent], dict[str, int]] = {
     StockReceived: {"received": 1},
@@ -15,15 +16,15 @@ _ADDS: dict[type[DomainEvent], dict[str, int]] = {
     StockReleased: {"reserved": -1},
     StockShipped: {"reserved": -1, "shipped": 1},
 }
-"""What each piece in an event adds to the counters of its SKU."""
+"""What each unit in an event adds to the counters of its SKU."""
 
 
-def share(record: Recorded, _history: History) -> Share:
+def increments(record: Recorded, _history: History) -> Increments:
     """What an event adds for each SKU in it."""
     event = record.event
     assert isinstance(event, StockReceived | StockReserved | StockReleased | StockShipped)
     adds = _ADDS[type(event)]
-    return {Cell(line.sku): {name: sign * line.quantity for name, sign in adds.items()} for line in event.lines}
+    return {CounterKey(line.sku): {name: sign * line.quantity for name, sign in adds.items()} for line in event.lines}
 
 
-STOCK_VIEW = Counting(STOCK, tuple(_ADDS), share).definition
+STOCK_VIEW = Counting(STOCK, tuple(_ADDS), increments)

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from handlers.projections.counter_items import CUSTOMERS, SALES, STOCK, Views, day_views
+from handlers.projections.counter_items import CUSTOMERS, SALES, STOCK, CounterViews, day_views
 from handlers.projections.engine.known_generations import KnownGenerations
 from handlers.table import keys
 from handlers.table.codec import encode, numbers
@@ -74,7 +74,7 @@ class CounterQueries:
         )
         return _sums(pieces)
 
-    def _only(self, views: Views, view: str) -> Counts:
+    def _only(self, views: CounterViews, view: str) -> Counts:
         """What a view counts that is one item."""
         key = keys.counter(f"{views.prefix}{view}", self._generations.live(views.projection))
         return numbers(self._client.get_item(TableName=self._table, Key=key.attributes).get("Item", {}))

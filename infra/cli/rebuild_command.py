@@ -33,13 +33,13 @@ WORDS = {
     "OpenGeneration": _OPENING,
     "AwaitWriters": "waiting until every event is applied to it too",
     "ReplayArchive": _REPLAYING,
-    "LookAtReplay": _REPLAYING,
+    "CheckReplay": _REPLAYING,
     "IsReplayed": _REPLAYING,
     "AwaitReplay": _REPLAYING,
     "FillFromLog": "filling it from the log",
     "CompareWithLog": _COMPARING,
-    "Judge": _COMPARING,
-    "IsJudged": _COMPARING,
+    "Evaluate": _COMPARING,
+    "NeedsAnotherRound": _COMPARING,
     "AwaitTraffic": "waiting for what is on its way, to compare once more",
     "SwitchReaders": "switching readers",
     KEPT: "keeping the old generation for as long as was asked for",
@@ -80,7 +80,7 @@ def rebuild(
     if machine is None:
         raise CommandError("what is deployed there cannot rebuild projections: deploy this version first")
     client = pipeline.client("stepfunctions")
-    wanted = {"projection": name, "keep_seconds": keep_seconds, "afresh": restart}
+    wanted = {"projection": name, "keep_seconds": keep_seconds, "restart": restart}
     execution = client.start_execution(stateMachineArn=machine, input=json.dumps(wanted))["executionArn"]
     progress = _Progress()
     try:
@@ -114,7 +114,7 @@ class _Progress:
     state: str = ""
     switched: bool = False
     failure: str | None = None
-    _judged: Mapping[str, Any] = field(default_factory=dict)
+    _evaluated: Mapping[str, Any] = field(default_factory=dict)
 
     def take(self, event: Mapping[str, Any]) -> str | None:
         """Take the next event; returns what is done from there on, in words, if that has changed."""
@@ -126,8 +126,8 @@ class _Progress:
             before, self.state = WORDS.get(self.state), name
             self.switched = self.switched or name == KEPT
             return WORDS[name] if WORDS[name] != before else None
-        if kind == "TaskStateExited" and event["stateExitedEventDetails"]["name"] == "Judge":
-            self._judged = json.loads(event["stateExitedEventDetails"]["output"])
+        if kind == "TaskStateExited" and event["stateExitedEventDetails"]["name"] == "Evaluate":
+            self._evaluated = json.loads(event["stateExitedEventDetails"]["output"])
         elif kind in _FAILURES:
             details = event.get(_FAILURES[kind], {})
             reason = f"{details.get('error') or kind}: {_cause(details.get('cause', ''))}".rstrip(": ")
@@ -136,14 +136,14 @@ class _Progress:
 
     def result(self) -> Iterator[tuple[str, str]]:
         """What was built, and what was found when it was compared with the log."""
-        judged = self._judged["judged"]
-        of = f" of {judged['streams']}: a sample" if judged["compared"] < judged["streams"] else ""
-        yield "projection", self._judged["projection"]
-        yield "generation", self._judged["generation"]
-        yield "events", str(judged["events"])
-        yield "streams", str(judged["streams"])
-        yield "compared with the log", f"{judged['compared']}{of}"
-        if judged["counters_moving"]:
+        evaluation = self._evaluated["evaluation"]
+        of = f" of {evaluation['streams']}: a sample" if evaluation["compared"] < evaluation["streams"] else ""
+        yield "projection", self._evaluated["projection"]
+        yield "generation", self._evaluated["generation"]
+        yield "events", str(evaluation["events"])
+        yield "streams", str(evaluation["streams"])
+        yield "compared with the log", f"{evaluation['compared']}{of}"
+        if evaluation["counters_moving"]:
             yield "counters", "changed all the while: their sums were not compared"
 
 

@@ -10,14 +10,14 @@ from constructs import Construct
 
 
 class AlarmsTopic(sns.Topic):
-    """Tells its subscribers of every alarm of the stack. Encrypted with a key of its own: alarms may not use AWS's."""
+    """Notifies its subscribers of every alarm of the stack. Its key is its own: alarms may not use the one of AWS."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         alarms = iam.ServicePrincipal("cloudwatch.amazonaws.com")
         ours = {"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
         key = kms.Key(scope, f"{construct_id}Key", description="Alarms of the order pipeline", enable_key_rotation=True)
         key.add_to_resource_policy(
-            # Without a condition: a service that names no account to the key would fail to tell, and nobody would know.
+            # Without a condition: a service that names no account to the key would fail to notify, unnoticed.
             iam.PolicyStatement(principals=[alarms], actions=["kms:Decrypt", "kms:GenerateDataKey*"], resources=["*"])
         )
         super().__init__(scope, construct_id, master_key=key, enforce_ssl=True)
@@ -27,7 +27,7 @@ class AlarmsTopic(sns.Topic):
             )
         )
 
-    def tell_of_all(self, scope: Construct) -> None:
+    def notify_of_all(self, scope: Construct) -> None:
         """Make the topic the action of every alarm there is below `scope`."""
         for each in scope.node.find_all():
             if isinstance(each, cloudwatch.Alarm):

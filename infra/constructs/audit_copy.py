@@ -11,8 +11,8 @@ from constructs import Construct
 
 from handlers.operations.audit.copy import AUDIT_PREFIX
 from infra.constructs.queues import DeadLetterQueue
+from infra.constructs.rules import rule
 from infra.constructs.template import created_after_policy
-from infra.constructs.triggers import rule
 
 # Firehose writes an object when one of these is reached.
 BUFFERED = Duration.seconds(60)
@@ -23,7 +23,7 @@ LATE_ALARM = Duration.minutes(15)
 class AuditCopy(Construct):
     """A bucket with all that crosses `bus`, replays included, by day of arrival: rule, Firehose, objects.
 
-    EventBridge puts events one after the other, with nothing in between. What it cannot hand over ends in
+    EventBridge writes events one after the other, with nothing in between. What it cannot deliver ends in
     `dead_letters`. Nothing is ever removed: the doctor compares the whole log.
     """
 
@@ -103,7 +103,7 @@ class AuditCopy(Construct):
         return stream
 
     def _feed(self, bus: events.IEventBus) -> None:
-        """Let a rule put what crosses the bus into Firehose. CDK's own target knows no dead-letter queue."""
+        """Let a rule put what crosses the bus into Firehose. CDK's own target has no dead-letter queue."""
         made = rule(self, bus, {"source": [{"prefix": "orders."}]}, replays=True)
         role = iam.Role(self, "RuleRole", assumed_by=iam.ServicePrincipal("events.amazonaws.com"))
         _allow(role, ["firehose:PutRecord", "firehose:PutRecordBatch"], self._stream.attr_arn)

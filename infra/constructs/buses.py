@@ -39,7 +39,7 @@ class OrdersBus(events.EventBus):
         )
 
     def only_from(self, role: iam.IRole) -> None:
-        """Let `role` put events, and deny it to every other principal of whatever account."""
+        """Let `role` put events, and deny it to every other principal of any account."""
         role.add_to_principal_policy(iam.PolicyStatement(actions=["events:PutEvents"], resources=[self.event_bus_arn]))
         events.CfnEventBusPolicy(
             self,

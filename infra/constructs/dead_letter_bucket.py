@@ -1,4 +1,4 @@
-"""The bucket of dead-letter messages: what no retry could handle, with the reason, until somebody redrives it."""
+"""The bucket of dead-letter messages: what no retry could process, with the reason, until somebody redrives it."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_s3 as s3

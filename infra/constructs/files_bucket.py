@@ -4,15 +4,14 @@ from aws_cdk import Duration
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from handlers.files.dropped_file import DONE, REPORTS
 from infra.constructs.template import resource_of
-
-INCOMING = "incoming/"
 
 
 class FilesBucket(s3.Bucket):
-    """Files come in below ``incoming/`` and end below ``done/``; reports lie below ``reports/``. It tells EventBridge.
+    """Files arrive under ``incoming/`` and end under ``done/``, reports under ``reports/``. It notifies EventBridge.
 
-    With versions, so that a file that takes another's name while that is imported does not take its content too.
+    With versions: a file that is uploaded under the same name while another is imported does not replace its content.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
@@ -24,8 +23,8 @@ class FilesBucket(s3.Bucket):
             enforce_ssl=True,
             versioned=True,
             lifecycle_rules=[
-                s3.LifecycleRule(id="Done", prefix="done/", expiration=Duration.days(90)),
-                s3.LifecycleRule(id="Reports", prefix="reports/", expiration=Duration.days(365)),
+                s3.LifecycleRule(id="Done", prefix=DONE, expiration=Duration.days(90)),
+                s3.LifecycleRule(id="Reports", prefix=REPORTS, expiration=Duration.days(365)),
                 s3.LifecycleRule(
                     id="Left",
                     noncurrent_version_expiration=Duration.days(30),
@@ -34,7 +33,7 @@ class FilesBucket(s3.Bucket):
                 ),
             ],
         )
-        # The construct's own switch deploys a function to throw it; the resource knows the property.
+        # The construct's own option deploys a function that sets it; the resource has the property.
         resource_of(self).add_property_override(
             "NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled", True
         )

@@ -9,9 +9,9 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.constructs.orders_table import OrdersTable
-from infra.constructs.queues import DeadLetterQueue
+from infra.constructs.queues import DeadLetterQueue, WorkQueue
 from infra.constructs.template import created_after_policy, name_in_template
-from infra.functions import FileDrop, Function
+from infra.function_spec import FunctionSpec
 from infra.names import METRICS_NAMESPACE, in_template
 from infra.package.runtime import functions_python
 
@@ -36,15 +36,14 @@ class LibrariesLayer(lambda_.LayerVersion):
 
 
 class PipelineFunction(lambda_.Function):
-    """The function that `spec` describes, granted its rows of the table, its log group and its dead-letter queue.
+    """The function that `spec` describes, with its role, its log group and its queues.
 
     `code` is our code of the function's package, a folder or a zip file, uploaded once for all functions of the
     package; `layer` has the libraries.
-    `dead_letters` is the queue for what it cannot handle, if it has one: it sends there itself, and says why.
     """
 
     def __init__(
-        self, scope: Construct, spec: Function, code: Path, layer: lambda_.ILayerVersion, table: OrdersTable
+        self, scope: Construct, spec: FunctionSpec, code: Path, layer: lambda_.ILayerVersion, table: OrdersTable
     ) -> None:
         scope = Construct(scope, spec.name)
         self.spec = spec
@@ -64,9 +63,6 @@ class PipelineFunction(lambda_.Function):
             memory_size=spec.memory,
             tracing=lambda_.Tracing.ACTIVE,
             log_group=log_group,
-            # Lambda ends what looks like a loop after 16 rounds, and a large file takes more stretches than that: each
-            # ends with a message to the function itself, and every one of them gets further in the file.
-            recursive_loop=lambda_.RecursiveLoop.ALLOW if isinstance(spec.trigger, FileDrop) else None,
             environment={
                 "TABLE_NAME": table.table_name,
                 "POWERTOOLS_SERVICE_NAME": spec.key,
@@ -77,17 +73,33 @@ class PipelineFunction(lambda_.Function):
         name_in_template(self, spec.name)
         created_after_policy(self, role)
         self.own_role = role
-        for rows in spec.rows:
-            table.grant_rows(role, rows)
-        self.dead_letters = self._dead_letters(scope)
+        self.dead_letters = self._dead_letter_queue(scope)
+        self._queue = self._work_queue(scope)
 
-    def _dead_letters(self, scope: Construct) -> DeadLetterQueue | None:
-        if not self.spec.dead_letters:
+    @property
+    def queue(self) -> WorkQueue:
+        """The queue in front of it.
+
+        Raises:
+            TypeError: its trigger goes through none.
+        """
+        if self._queue is None:
+            raise TypeError(f"{self.spec.key} has no queue in front of it")
+        return self._queue
+
+    def _dead_letter_queue(self, scope: Construct) -> DeadLetterQueue | None:
+        """The queue for what it cannot process, if it has one: it sends there itself, with the reason."""
+        if not self.spec.has_dead_letter_queue:
             return None
         queue = DeadLetterQueue(scope, "DeadLetterQueue", self.spec.key)
         self.add_environment("DEAD_LETTER_QUEUE_URL", queue.queue_url)
         self.allow(["sqs:SendMessage"], [queue.queue_arn])
         return queue
+
+    def _work_queue(self, scope: Construct) -> WorkQueue | None:
+        if not self.spec.queued or self.dead_letters is None:
+            return None
+        return WorkQueue(scope, "Queue", self.spec.name, self.spec.timeout, self.dead_letters)
 
     def allow(self, actions: list[str], resources: list[str]) -> None:
         """Add a statement to the function's role."""

@@ -6,7 +6,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from handlers.table import keys
-from infra.functions import Rows
+from infra.function_spec import Rows
 from infra.names import TABLE_NAME
 
 LISTED = ["order_id", "status", "currency", "total", "placed_at"]
@@ -55,8 +55,8 @@ class OrdersTable(dynamodb.Table):
             )
         )
 
-    def feed_to(self, role: iam.IRole) -> None:
-        """Allow `role` to be fed from the table's stream by Lambda."""
+    def grant_stream_reading(self, role: iam.IRole) -> None:
+        """Allow `role` to read the table's stream, for the mapping of a function."""
         role.add_to_principal_policy(
             iam.PolicyStatement(
                 actions=["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"],

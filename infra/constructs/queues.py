@@ -1,4 +1,4 @@
-"""Queues: encrypted, over TLS only, and with a dead-letter queue behind each that a function works from."""
+"""Queues: encrypted, over TLS only, and each that a function reads from with a dead-letter queue behind it."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -12,15 +12,14 @@ from infra.names import METRICS_NAMESPACE, in_template
 KEPT = Duration.days(14)
 
 STORED_WITHIN = Duration.minutes(5)
-"""Dead-letter messages leave their queue within seconds. SQS does not count the age of a message that was received more
-than three times, so an alarm must come before that: three times the visibility timeout of `DeadLetterQueue` is nine
-minutes."""
+"""Messages leave a dead-letter queue within seconds. SQS does not count the age of a message that was received more
+than three times, so an alarm must come before that: three times the queue's visibility timeout is nine minutes."""
 
 
 class DeadLetterQueue(sqs.Queue):
-    """What no retry could handle, of the function or saga start with the key `source`, until it is in the bucket.
+    """What no retry could process, of the function or saga start with the key `source`, until it is stored.
 
-    There is an alarm on messages that were stored, and one on messages that are not.
+    There is an alarm when a message was stored, and one when messages are not.
     """
 
     def __init__(self, scope: Construct, construct_id: str, source: str) -> None:
@@ -38,8 +37,8 @@ class DeadLetterQueue(sqs.Queue):
         cloudwatch.Alarm(
             self,
             "Stored",
-            alarm_description=f"{name}: there are dead-letter messages. `pipeline dead-letters --source {source}` "
-            f"says why; after the repair, `pipeline redrive --source {source}`.",
+            alarm_description=f"{name} has dead-letter messages: `pipeline dead-letters --source {source}` says why; "
+            f"after the repair, `pipeline redrive --source {source}`.",
             metric=cloudwatch.Metric(
                 namespace=METRICS_NAMESPACE,
                 metric_name="DeadLetterStored",
@@ -55,8 +54,7 @@ class DeadLetterQueue(sqs.Queue):
         cloudwatch.Alarm(
             self,
             "NotStored",
-            alarm_description=f"{name}: dead-letter messages are not being stored. "
-            "They are kept in their queue for two weeks.",
+            alarm_description=f"{name}: dead-letter messages are not stored. Their queue keeps them for two weeks.",
             metric=self.metric_approximate_age_of_oldest_message(statistic="max", period=Duration.minutes(1)),
             threshold=STORED_WITHIN.to_seconds(),
             evaluation_periods=1,

@@ -8,44 +8,46 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from events.model import DomainEvent
+from events.ordering import CancellationRequested, OrderPlaced
 from infra.constructs.queues import DeadLetterQueue
-from infra.constructs.triggers import rule
+from infra.constructs.rules import rule
 from infra.constructs.workflow import Workflow
 
 
 @dataclass(frozen=True)
 class SagaSpec:
-    """A saga: the state machine's name, its definition, the event that starts it, and what its own names begin with."""
+    """A saga: the state machine's name, its definition, the event that starts it, and the prefix of its ids."""
 
     name: str
     definition: str
-    started_by: str
+    started_by: type[DomainEvent]
     prefix: str
 
 
-ORDER_SAGA = SagaSpec("OrderSaga", "order_saga.asl.json", "OrderPlaced", "Saga")
-CANCELLATION = SagaSpec("OrderCancellation", "order_cancellation.asl.json", "CancellationRequested", "Cancellation")
+ORDER_SAGA = SagaSpec("OrderSaga", "order_saga.asl.json", OrderPlaced, "Saga")
+CANCELLATION = SagaSpec("OrderCancellation", "order_cancellation.asl.json", CancellationRequested, "Cancellation")
 
 
 class Saga(Construct):
-    """The state machine that `spec` describes; `services` are the functions its placeholders stand for.
+    """The state machine that `spec` describes. Each event on `bus` that it wants starts it with the event's order id.
 
-    It starts with the order id of each event on `bus` that it wants, replayed ones aside.
+    Replayed events do not. `functions` are those that its tasks may call, by their placeholders.
     """
 
     def __init__(
-        self, scope: Construct, spec: SagaSpec, *, services: Mapping[str, lambda_.IFunction], bus: events.IEventBus
+        self, scope: Construct, spec: SagaSpec, *, functions: Mapping[str, lambda_.IFunction], bus: events.IEventBus
     ) -> None:
         super().__init__(scope, spec.prefix)
         self.state_machine = Workflow(
             self,
             name=spec.name,
             definition=spec.definition,
-            services=services,
-            on_failure="an execution stands still at the task that failed. Mend what ails it, then redrive it.",
+            functions=functions,
+            on_failure="an execution stopped at the task that failed. Repair the cause, then redrive the execution.",
         )
         self.dead_letters = DeadLetterQueue(self, "DeadLetterQueue", f"{spec.prefix.lower()}_start")
-        start = rule(self, bus, {"source": ["orders.ordering"], "detail-type": [spec.started_by]})
+        start = rule(self, bus, {"source": ["orders.ordering"], "detail-type": [spec.started_by.__name__]})
         start.add_target(
             targets.SfnStateMachine(
                 self.state_machine,

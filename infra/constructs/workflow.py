@@ -19,8 +19,8 @@ FOLDER = Path(__file__).parents[2] / "statemachines"
 class Workflow(sfn.StateMachine):
     """The Standard workflow `name`, as the file `definition` in `statemachines/` has it.
 
-    `services` are the functions that its tasks call, by the placeholders of their ARNs; `on_failure` tells people what
-    to do about an execution that failed.
+    Its tasks call those of `functions` whose placeholders the definition has. `on_failure` says what people do about an
+    execution that failed.
     """
 
     def __init__(
@@ -29,23 +29,20 @@ class Workflow(sfn.StateMachine):
         *,
         name: str,
         definition: str,
-        services: Mapping[str, lambda_.IFunction],
+        functions: Mapping[str, lambda_.IFunction],
         on_failure: str,
     ) -> None:
+        text = (FOLDER / definition).read_text(encoding="utf-8")
+        arns = {name: each.function_arn for name, each in functions.items() if f"${{{name}}}" in text}
         role = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["lambda:InvokeFunction"],
-                resources=[service.function_arn for service in services.values()],
-            )
-        )
+        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=list(arns.values())))
         super().__init__(
             scope,
             "StateMachine",
             state_machine_name=name,
             state_machine_type=sfn.StateMachineType.STANDARD,
-            definition_body=sfn.DefinitionBody.from_string((FOLDER / definition).read_text(encoding="utf-8")),
-            definition_substitutions={placeholder: service.function_arn for placeholder, service in services.items()},
+            definition_body=sfn.DefinitionBody.from_string(text),
+            definition_substitutions=arns,
             role=role,
             tracing_enabled=True,
             logs=sfn.LogOptions(

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.functions import API_STAGE, AUTHORIZER, FUNCTIONS
+from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, HOST, REGION, Emulator
 from infra.local.transform import Template, for_emulator, of_type, packages
-from infra.names import STACK_NAME
+from infra.names import API_STAGE, STACK_NAME
 
 BUCKET = "deployment"
 TEMPLATE_KEY = "template.json"

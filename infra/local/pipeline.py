@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.functions import API_STAGE, FUNCTIONS
+from infra.functions import FUNCTIONS
 from infra.local.assembly import assembly as ours
 from infra.local.deploy import deploy, outputs_of
 from infra.local.emulator import process as emulators
 from infra.local.emulator.process import Emulator
+from infra.names import API_STAGE
 
 _NAMES = {function.key: function.name for function in FUNCTIONS}
 

@@ -18,7 +18,8 @@ from events.shipping import ShipmentArranged, ShipmentDelivered, ShipmentDispatc
 from handlers.projections import replays
 from handlers.table import keys
 from handlers.table.retrying import until_taken
-from infra.functions import FUNCTIONS, Subscription
+from infra.function_spec import Subscription
+from infra.functions import FUNCTIONS
 from infra.local.pipeline import Pipeline
 from infra.local.pipeline import pipeline as run_pipeline
 from tests.bench.pausing import pause

@@ -12,7 +12,7 @@ from handlers.functions.api import api_query
 from handlers.intake.callers import READ, WRITE
 from handlers.projections.order_view import OrderView
 from handlers.table.event_store import EventStore
-from infra.constructs.api.mapping import FUNCTION_IDENTITY, Taking, submission
+from infra.constructs.api.request_templates import FUNCTION_CLAIMS, IntakeTemplates, submission
 from infra.local.emulator.patches.mapping_templates import render
 from tests.builders.samples import CONTEXT, image
 
@@ -27,10 +27,14 @@ def context(customer_id: str, scopes: str = SCOPES) -> dict[str, Any]:
     return {"authorizer": {"claims": claims, "customer_id": customer_id, "scopes": scopes}}
 
 
-def sent(taking: Taking, body: str, params: Mapping[str, str], caller: str = CALLER, scopes: str = SCOPES) -> str:
+def sent(
+    templates: IntakeTemplates, body: str, params: Mapping[str, str], caller: str = CALLER, scopes: str = SCOPES
+) -> str:
     """The message that SQS is asked to take."""
     form = parse_qs(
-        render(taking.request, body, dict(params), context(caller, scopes)), keep_blank_values=True, strict_parsing=True
+        render(templates.request, body, dict(params), context(caller, scopes)),
+        keep_blank_values=True,
+        strict_parsing=True,
     )
     assert form["Action"] == ["SendMessage"]
     assert form.keys() == {"Action", "MessageBody"}
@@ -41,7 +45,7 @@ def sent(taking: Taking, body: str, params: Mapping[str, str], caller: str = CAL
 def submitted(body: Any, key: str | None = None, caller: str = CALLER) -> str:
     """The message that becomes of an order; a body that is text goes as it is."""
     text = body if isinstance(body, str) else json.dumps(body)
-    return sent(submission(FUNCTION_IDENTITY), text, {} if key is None else {KEY: key}, caller)
+    return sent(submission(FUNCTION_CLAIMS), text, {} if key is None else {KEY: key}, caller)
 
 
 def ask(

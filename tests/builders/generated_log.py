@@ -1,4 +1,4 @@
-"""The log of a run of generated orders, which end in every way there is, and the projections that are fed with it."""
+"""The log of a run of generated orders, which end in every possible way, and the projections updated from it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDeliver
 from handlers.operations.audit.submission import distinct
 from handlers.ordering.submission import decide
 from handlers.projections import registry
-from handlers.projections.engine.counting import CountingViews
+from handlers.projections.engine.counting import Counting
 from handlers.projections.engine.projection import Count, Projection
 from handlers.projections.order_fold import fold
 from handlers.runtime import aws
@@ -41,8 +41,8 @@ STORE = EventStore(aws.dynamodb(), TABLE)
 """The store of every function: they share a client."""
 
 PROJECTIONS: Mapping[str, Projection] = {name: each.on(STORE) for name, each in registry.PROJECTIONS.items()}
-COUNTING: Mapping[str, CountingViews] = {
-    name: projection for name, projection in PROJECTIONS.items() if isinstance(projection, CountingViews)
+COUNTING: Mapping[str, Counting] = {
+    name: definition for name, definition in registry.PROJECTIONS.items() if isinstance(definition, Counting)
 }
 _WAYS = ("confirmed", "delivered", "recalled", "out of stock", "declined", "placed")
 _CHUNK = 99
@@ -154,12 +154,12 @@ def counters(memory: Memory, name: str, generation: str = "1") -> dict[Key, dict
     """What a generation of a counting projection has counted, by view and detail; zeros are as good as nothing."""
     projection = COUNTING[name]
     owned = (item for item in memory.items.values() if projection.owns(generation, item))
-    return _added_up(count for item in owned for count in projection.held(generation, item))
+    return _added_up(count for item in owned for count in projection.stored_counts(item))
 
 
 def summed(log: Sequence[Recorded], name: str) -> dict[Key, dict[str, int]]:
     """The plain sum of what the log's events add to the counters of a projection, by view and detail."""
-    return _added_up(COUNTING[name].counted(by_streams(log).values()))
+    return _added_up(COUNTING[name].expected_counts(by_streams(log).values()))
 
 
 def _added_up(counts: Iterable[Count]) -> dict[Key, dict[str, int]]:

@@ -1,4 +1,4 @@
-"""The rebuild's own state machine and steps, on a table in memory, and an archive that tells what was asked of it."""
+"""The rebuild's own state machine and steps, on a table in memory, and an archive that records what it was asked."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handlers.projections.engine.generations import Generations, GenerationStore
-from handlers.projections.rebuild.steps import Rebuild, Step
-from tests.builders.generated_log import PROJECTIONS, STORE
+from handlers.projections.rebuild.messages import STEP
+from handlers.projections.rebuild.steps import Rebuild
+from handlers.projections.registry import named
+from tests.builders.generated_log import STORE
 from tests.engines.memory_table import Memory
 from tests.engines.rebuild_machine import Machine
 
@@ -16,16 +18,16 @@ BUS = "arn:aws:events:us-east-1:123456789012:event-bus/orders"
 
 
 class Archive:
-    """Stands for EventBridge: replays run for as many looks as ``looks``, and are kept by name."""
+    """Stands for EventBridge: replays run until they were checked ``checks`` times, and are kept by name."""
 
     class exceptions:  # noqa: N801 - as botocore has it
         class ResourceAlreadyExistsException(Exception):
             """A replay of that name is there."""
 
-    def __init__(self, memory: Memory, looks: int = 0) -> None:
+    def __init__(self, memory: Memory, checks: int = 0) -> None:
         self.replays: dict[str, Mapping[str, Any]] = {}
         self._memory = memory
-        self._looks = looks
+        self._checks = checks
 
     def start_replay(self, **request: Any) -> None:
         self._memory.on_call("StartReplay", request)
@@ -37,16 +39,16 @@ class Archive:
     def describe_replay(self, ReplayName: str) -> dict[str, str]:  # noqa: N803
         self._memory.on_call("DescribeReplay", {})
         assert ReplayName in self.replays
-        self._looks -= 1
+        self._checks -= 1
         self._memory.done("DescribeReplay")
-        return {"State": "RUNNING" if self._looks >= 0 else "COMPLETED"}
+        return {"State": "RUNNING" if self._checks >= 0 else "COMPLETED"}
 
 
 class Rebuilder:
-    """Rebuilds projections. ``remaining`` is what a call has left, in seconds, whenever it looks."""
+    """Rebuilds projections. ``remaining`` gives the seconds that a call has left."""
 
-    def __init__(self, memory: Memory, *, looks: int = 0, remaining: Callable[[], float] = lambda: 300.0) -> None:
-        self.archive = Archive(memory, looks)
+    def __init__(self, memory: Memory, *, checks: int = 0, remaining: Callable[[], float] = lambda: 300.0) -> None:
+        self.archive = Archive(memory, checks)
         self.steps: list[str] = []
         self.between: Callable[[str], None] = lambda _step: None
         self._rebuild = Rebuild(STORE, self.archive, ARCHIVE, BUS)  # type: ignore[arg-type]
@@ -58,10 +60,11 @@ class Rebuilder:
 
     def step(self, payload: dict[str, Any]) -> Any:
         """Do one step."""
-        step = Step.model_validate(payload)
-        self.steps.append(step.step)
-        self.between(step.step)
-        return getattr(self._rebuild, step.step)(step, self._remaining)
+        message = STEP.validate_python(payload)
+        self.steps.append(message.step)
+        self.between(message.step)
+        answer = self._rebuild.run(message, self._remaining)
+        return answer and answer.model_dump(mode="json")
 
 
 def generations(projection: str) -> Generations:
@@ -73,7 +76,7 @@ def of_generation(memory: Memory, projection: str, generation: str) -> list[Any]
     """What a generation holds, as it would be under any other number; keys of indexes are left out."""
     found = []
     for (partition, sort_key), item in memory.items.items():
-        if PROJECTIONS[projection].owns(generation, item):
+        if named(projection).owns(generation, item):
             content = {name: value for name, value in item.items() if not name.startswith(("PK", "SK", "GSI"))}
             if partition.startswith("view#"):
                 key = partition, sort_key.removeprefix(generation)

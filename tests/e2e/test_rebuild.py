@@ -152,7 +152,7 @@ def changed(doors: Pipeline) -> Iterator[bytes]:
     """The package with the changed fold. Afterwards the code is as it was, and so are the views."""
     yield code(lambda text: text.replace(BEFORE, AFTER))
     deploy(doors, code())
-    assert ended(doors, rebuild(doors, keep_seconds=0, afresh=True))["status"] == "SUCCEEDED"
+    assert ended(doors, rebuild(doors, keep_seconds=0, restart=True))["status"] == "SUCCEEDED"
 
 
 def test_a_projection_is_changed_and_rebuilt_under_live_traffic(doors: Pipeline, shop: Shop, changed: bytes) -> None:
@@ -167,7 +167,7 @@ def test_a_projection_is_changed_and_rebuilt_under_live_traffic(doors: Pipeline,
         execution = rebuild(doors, keep_seconds=100_000)
         live = eventually(lambda: generations(doors).live != before and generations(doors).live)
         eventually(lambda: walks[-1][first[0]] == 2 * TOTAL)
-    assert {before, live} <= set(generations(doors).fed)
+    assert {before, live} <= set(generations(doors).updated)
 
     # No reader has seen a mix: a list was all of the old generation, or all of the new.
     seen = Counter(frozenset(each[order] for order in first) for each in walks)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from infra.function_spec import Tasks
 from infra.functions import FUNCTIONS
 
 FOLDER = Path(__file__).parents[2] / "statemachines"
 MACHINES = ("order_saga", "order_cancellation")
-SERVICES = {f"${{{function.saga_placeholder}}}": function.key for function in FUNCTIONS if function.saga_placeholder}
+SERVICES = {f"${{{function.placeholder}}}": function.key for function in FUNCTIONS if function.trigger == Tasks()}
 
 Definition = Mapping[str, Any]
 Invoke = Callable[[str, dict[str, Any]], object]

@@ -17,6 +17,7 @@ from events.notification import CustomerNotified, EmailClaimed, EmailEvent, Emai
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
 from handlers.functions.resources import event_store
 from handlers.table.event_store import recorded
+from infra.function_spec import PublishEvents, SendEmail, Tasks
 from infra.functions import FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, REGION, Emulator
 from tests.builders.environment import BUS, QUEUE, SENDER
@@ -87,7 +88,7 @@ class World:
                 answer = self.functions.invoke(key, event)
             except Exception as refusal:
                 name = type(refusal).__name__
-                if name not in _TRIED_AGAIN and _FUNCTIONS[key].saga_placeholder:
+                if name not in _TRIED_AGAIN and _FUNCTIONS[key].trigger == Tasks():
                     return name
             else:
                 if not _FUNCTIONS[key].queued or not answer["batchItemFailures"]:
@@ -108,9 +109,13 @@ class World:
     def left(self, key: str) -> Left:
         """What a function left behind since the last look. Where it may send nothing, nobody looks."""
         function = _FUNCTIONS[key]
-        events = [json.loads(message["Body"]) for message in self._drain("bus")] if function.publishes else []
-        letters = self._drain("dead_letters") if function.dead_letters else []
-        sent, self._sent = self._sent, self._emails() if function.sends_email else self._sent
+        events = (
+            [json.loads(message["Body"]) for message in self._drain("bus")]
+            if PublishEvents() in function.grants
+            else []
+        )
+        letters = self._drain("dead_letters") if function.has_dead_letter_queue else []
+        sent, self._sent = self._sent, self._emails() if SendEmail() in function.grants else self._sent
         self._there = self.table.items()
         emails = _emails_in(self._there)
         return Left(

@@ -11,9 +11,16 @@ from pydantic import BaseModel
 
 from handlers.api.requests import CancellationRequest, OrderRequest
 from infra.app import token_issuer
-from infra.constructs.api import gateway, mapping
+from infra.constructs.api import gateway
 from infra.constructs.api.identity import TokenIssuer
 from infra.constructs.api.json_schema import draft4
+from infra.constructs.api.request_templates import (
+    FUNCTION_CLAIMS,
+    POOL_CLAIMS,
+    CallerClaims,
+    cancellation,
+    submission,
+)
 from infra.functions import AUTHORIZER
 from infra.local.transform import for_emulator
 from infra.package import Built, Package
@@ -72,7 +79,7 @@ def test_the_pools_tokens_are_checked_by_the_gateway_with_their_scopes(template:
             continue
         assert method["AuthorizationType"] == "COGNITO_USER_POOLS", path
         assert target_of(method["AuthorizerId"]) == authorizer
-        # Without a scope named here the gateway would take an identity token too.
+        # Without a scope named here the gateway would take an claims token too.
         own = "orders/read" if verb == "GET" else "orders/write"
         assert method["AuthorizationScopes"] == [own, "orders/operate"], path
 
@@ -99,7 +106,7 @@ def test_a_verdict_about_a_token_is_not_kept_for_long(either: Template) -> None:
     assert checks["AuthorizerResultTtlInSeconds"] <= 60
 
 
-def test_the_authorizer_is_told_the_pool_and_may_do_nothing_but_log(checking: Template) -> None:
+def test_the_authorizer_knows_the_pool_and_may_do_nothing_but_log(checking: Template) -> None:
     function = checking.of_type("AWS::Lambda::Function")[AUTHORIZER.name]
     variables = function["Environment"]["Variables"]
     issuer = variables["JWT_ISSUER"]["Fn::Join"][1]
@@ -176,17 +183,18 @@ def test_what_is_not_json_never_gets_past_the_gateway(either: Template) -> None:
 
 
 @pytest.mark.parametrize(
-    ("which", "identity"), [("template", mapping.POOL_IDENTITY), ("checking", mapping.FUNCTION_IDENTITY)]
+    ("which", "claims"),
+    [("template", POOL_CLAIMS), ("checking", FUNCTION_CLAIMS)],
 )
 def test_requests_go_on_the_intake_queue_in_the_name_of_who_was_authorized(
-    which: str, identity: mapping.Identity, request: pytest.FixtureRequest
+    which: str, claims: CallerClaims, request: pytest.FixtureRequest
 ) -> None:
     template: Template = request.getfixturevalue(which)
-    role, takings = (
+    role, wanted = (
         gateway_role(template),
         {
-            "/orders": mapping.submission(identity),
-            "/orders/{order_id}/cancellation": mapping.cancellation(identity),
+            "/orders": submission(claims),
+            "/orders/{order_id}/cancellation": cancellation(claims),
         },
     )
     for path, method in posts(template):
@@ -196,17 +204,17 @@ def test_requests_go_on_the_intake_queue_in_the_name_of_who_was_authorized(
         assert [part for part in integration["Uri"]["Fn::Join"][1] if isinstance(part, dict)][-1] == {
             "Fn::GetAtt": ["OrderIntakeQueue", "QueueName"]
         }
-        assert integration["RequestTemplates"]["application/json"] == takings[path].request
+        assert integration["RequestTemplates"]["application/json"] == wanted[path].request
         assert integration["RequestParameters"] == {
             "integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"
         }
         answers = {each["StatusCode"]: each for each in integration["IntegrationResponses"]}
-        assert answers["202"]["ResponseTemplates"] == {"application/json": takings[path].answer}
+        assert answers["202"]["ResponseTemplates"] == {"application/json": wanted[path].answer}
         assert "SelectionPattern" not in answers["202"]
         for status, pattern in (("400", "4[0-9]{2}"), ("503", "5[0-9]{2}")):
             assert answers[status]["SelectionPattern"] == pattern
-            told = json.loads(answers[status]["ResponseTemplates"]["application/json"])
-            assert (told["status"], bool(told["detail"])) == (int(status), True)
+            problem = json.loads(answers[status]["ResponseTemplates"]["application/json"])
+            assert (problem["status"], bool(problem["detail"])) == (int(status), True)
         assert answers.keys() == {each["StatusCode"] for each in method["MethodResponses"]} == {"202", "400", "503"}
 
 
@@ -256,10 +264,10 @@ def test_the_stage_is_throttled_traced_and_logged_without_bodies_or_addresses(ei
     assert stage["TracingEnabled"] is True
     assert target_of(stage["AccessLogSetting"]["DestinationArn"]) in either.of_type("AWS::Logs::LogGroup")
     logged = stage["AccessLogSetting"]["Format"]
-    assert not any(private in logged for private in ("authorizer", "identity", "requestOverride", "Authorization"))
+    assert not any(private in logged for private in ("authorizer", "claims", "requestOverride", "Authorization"))
 
 
-def test_an_alarm_tells_of_our_own_errors(either: Template) -> None:
+def test_an_alarm_reports_our_own_errors(either: Template) -> None:
     [alarm] = [
         alarm for alarm in either.of_type("AWS::CloudWatch::Alarm").values() if alarm.get("MetricName") == "5XXError"
     ]
@@ -272,10 +280,10 @@ def test_whatever_the_gateway_refuses_is_a_problem(either: Template) -> None:
     for response in either.of_type("AWS::ApiGateway::GatewayResponse").values():
         assert response["ResponseParameters"] == {"gatewayresponse.header.Content-Type": "'application/problem+json'"}
         text = response["ResponseTemplates"]["application/json"]
-        told = json.loads(text.replace("$context.error.messageString", '"why"'))
-        assert told.keys() == {"type", "title", "status", "detail"}
-        assert response.get("StatusCode", str(told["status"])) == str(told["status"])
-        statuses[response["ResponseType"]] = told["status"]
+        problem = json.loads(text.replace("$context.error.messageString", '"why"'))
+        assert problem.keys() == {"type", "title", "status", "detail"}
+        assert response.get("StatusCode", str(problem["status"])) == str(problem["status"])
+        statuses[response["ResponseType"]] = problem["status"]
     assert statuses == {
         **dict.fromkeys(["BAD_REQUEST_BODY", "BAD_REQUEST_PARAMETERS", "DEFAULT_4XX"], 400),
         **dict.fromkeys(["ACCESS_DENIED", "INVALID_API_KEY"], 403),

@@ -9,7 +9,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.functions import FUNCTIONS, Function
+from infra.function_spec import FunctionSpec, Rows
+from infra.functions import FUNCTIONS
 from infra.local.deploy import DeploymentError
 from infra.local.emulator.process import REGION
 from infra.local.pipeline import Pipeline, pipeline
@@ -18,7 +19,7 @@ BY_KEY = {function.key: function for function in FUNCTIONS}
 KEY = {"PK": {"S": "order#1"}, "SK": {"S": "event#0000000001"}}
 ANY = {"Source": "orders.ordering", "DetailType": "OrderPlaced", "Detail": "{}"}
 
-# What a function may be granted, by the name of the grant in `infra.functions` or its own: how to try it.
+# What a function may be granted, by the action, or the name of the grant's class: how to try it.
 TRIES: dict[str, Callable[[Callable[[str], Any], Pipeline], object]] = {
     "dynamodb:PutItem": lambda client, on: client("dynamodb").put_item(TableName=on.table_name, Item=KEY),
     "dynamodb:GetItem": lambda client, on: client("dynamodb").get_item(TableName=on.table_name, Key=KEY),
@@ -46,9 +47,9 @@ TRIES: dict[str, Callable[[Callable[[str], Any], Pipeline], object]] = {
             }
         ]
     ),
-    "publishes": lambda client, on: client("events").put_events(Entries=[{**ANY, "EventBusName": on.orders_bus}]),
+    "PublishEvents": lambda client, on: client("events").put_events(Entries=[{**ANY, "EventBusName": on.orders_bus}]),
     "integrates": lambda client, on: client("events").put_events(Entries=[{**ANY, "EventBusName": on.intake_bus}]),
-    "sends_email": lambda client, on: client("sesv2").send_email(
+    "SendEmail": lambda client, on: client("sesv2").send_email(
         FromEmailAddress=on.outputs["EmailSender"],
         Destination={"ToAddresses": ["someone@example.com"]},
         Content={"Simple": {"Subject": {"Data": "s"}, "Body": {"Text": {"Data": "b"}}}},
@@ -57,9 +58,11 @@ TRIES: dict[str, Callable[[Callable[[str], Any], Pipeline], object]] = {
 }
 
 
-def granted(function: Function) -> set[str]:
-    own = {name for name in ("publishes", "sends_email") if getattr(function, name)}
-    return own | {action for rows in function.rows for action in rows.actions}
+def granted(function: FunctionSpec) -> set[str]:
+    names: set[str] = set()
+    for grant in function.grants:
+        names |= set(grant.actions) if isinstance(grant, Rows) else {type(grant).__name__} & TRIES.keys()
+    return names
 
 
 def invoke(on: Pipeline, key: str, **event: str) -> tuple[Any, bool]:

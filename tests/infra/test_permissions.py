@@ -182,7 +182,7 @@ def test_besides_the_table_a_function_may_do_this_and_no_more(template: Template
     assert anywhere <= ON_ANY_RESOURCE
 
 
-@pytest.mark.parametrize("key", [function.key for function in FUNCTIONS if function.dead_letters])
+@pytest.mark.parametrize("key", [function.key for function in FUNCTIONS if function.has_dead_letter_queue])
 def test_a_function_sends_dead_letters_to_its_own_queue_alone(template: Template, key: str) -> None:
     role = template.role_of(NAMES[key])
     sends = [one for one in template.statements(role) if "sqs:SendMessage" in one["Action"]]
@@ -190,7 +190,7 @@ def test_a_function_sends_dead_letters_to_its_own_queue_alone(template: Template
     assert {target_of(to) for one in sends for to in one["Resource"]} == {f"{NAMES[key]}DeadLetterQueue", *others}
 
 
-def test_dead_letter_messages_are_written_below_open_and_read_there_and_below_redriven(template: Template) -> None:
+def test_dead_letter_messages_are_written_under_open_and_read_there_and_under_redriven(template: Template) -> None:
     granted: dict[str, set[str]] = {}
     for statement in template.statements(template.role_of("DeadLetters")):
         for resource in statement["Resource"]:

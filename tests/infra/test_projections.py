@@ -3,7 +3,8 @@
 import pytest
 
 from handlers.projections.registry import PROJECTIONS
-from infra.functions import FUNCTIONS, Subscription
+from infra.function_spec import Subscription
+from infra.functions import FUNCTIONS
 
 
 @pytest.mark.parametrize("name", PROJECTIONS)

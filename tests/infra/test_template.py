@@ -1,18 +1,22 @@
 """What the template for AWS promises, for the parts that no local run proves."""
 
 import json
+import random
 import re
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from events.streams import PUBLISHED
-from infra.functions import FUNCTIONS, DeadLetterQueues, FileDrop, TableFeed
+from infra.app import synthesize
+from infra.function_spec import DeadLetterQueues, DroppedFiles, PublishEvents, ReplayArchive, SendEmail, TableChanges
+from infra.functions import FUNCTIONS
 from infra.names import in_template
-from infra.package import PACKAGES
+from infra.package import PACKAGES, Built, Package
 from infra.package.runtime import building_python
-from tests.infra.template import Template, listed, target_of
+from tests.infra.template import Template, listed, synthesized, target_of
 
 NO_REPLAY = [{"exists": False}]
 PROJECTIONS = {"OrderViewQueue", "DailySalesQueue", "StockViewQueue", "CustomerHistoryQueue"}
@@ -103,7 +107,7 @@ def test_domain_event_rules_want_our_sources(template: Template) -> None:
             assert rule["EventPattern"]["source"] in ([{"prefix": "orders."}], ["orders.ordering"]), name
 
 
-def test_no_integration_event_is_left_unheard(template: Template) -> None:
+def test_every_integration_event_has_a_subscriber(template: Template) -> None:
     intake = bus_named(template, "order-intake")
     patterns = [
         rule["EventPattern"] for rule in template.of_type("AWS::Events::Rule").values() if bus_of(rule) == intake
@@ -135,22 +139,24 @@ def test_every_queue_has_a_dead_letter_queue_and_an_alarm_behind_it(template: Te
         assert queues[name]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
-def test_each_subscriber_is_fed_by_its_own_queue_and_the_dead_letter_storage_by_every_other(template: Template) -> None:
+def test_each_subscriber_receives_from_its_own_queue_and_the_storing_function_from_every_other(
+    template: Template,
+) -> None:
     queues = template.of_type("AWS::SQS::Queue")
     sources = defaultdict(list)
     for mapping in queue_mappings(template):
-        sources[fed(mapping)].append(target_of(mapping["EventSourceArn"]))
+        sources[triggered(mapping)].append(target_of(mapping["EventSourceArn"]))
     assert sorted(sources.pop("DeadLetters")) == sorted(
         name for name, queue in queues.items() if "RedrivePolicy" not in queue
     )
     assert sources == {function.name: [f"{function.name}Queue"] for function in FUNCTIONS if function.queued}
 
 
-def test_the_dead_letter_storage_knows_whose_each_queue_is_and_each_has_an_alarm(template: Template) -> None:
+def test_the_storing_function_knows_the_source_of_each_queue_and_each_has_an_alarm(template: Template) -> None:
     variables = template.of_type("AWS::Lambda::Function")["DeadLetters"]["Environment"]["Variables"]
     _, parts = variables["DEAD_LETTER_QUEUES"]["Fn::Join"]
     sources = json.loads("".join(part if isinstance(part, str) else part["Fn::GetAtt"][0] for part in parts))
-    functions = [function.key for function in FUNCTIONS if function.dead_letters]
+    functions = [function.key for function in FUNCTIONS if function.has_dead_letter_queue]
     assert sources == {
         key: f"{in_template(key)}DeadLetterQueue"
         for key in [*functions, "saga_start", "cancellation_start", "audit_copy"]
@@ -207,9 +213,9 @@ def test_queues_are_encrypted_and_refuse_what_comes_without_tls(template: Templa
 
 def test_stream_mappings_lose_nothing(template: Template) -> None:
     table, _ = template.only("AWS::DynamoDB::Table")
-    bucket = bucket_named(template, "FeedFailures")
+    bucket = bucket_named(template, "StreamFailures")
     mappings = stream_mappings(template)
-    assert len(mappings) == sum(isinstance(function.trigger, TableFeed) for function in FUNCTIONS)
+    assert len(mappings) == sum(isinstance(function.trigger, TableChanges) for function in FUNCTIONS)
     for mapping in mappings:
         assert target_of(mapping["EventSourceArn"]) == table
         assert mapping["StartingPosition"] == "TRIM_HORIZON"
@@ -221,16 +227,16 @@ def test_stream_mappings_lose_nothing(template: Template) -> None:
         assert "FunctionResponseTypes" not in mapping
 
 
-def test_the_outbox_is_fed_the_appended_events_of_every_stream_but_notifications(template: Template) -> None:
-    [pattern] = [filter_of(mapping) for mapping in stream_mappings(template) if fed(mapping) == "Outbox"]
+def test_the_outbox_receives_the_appended_events_of_every_stream_but_notifications(template: Template) -> None:
+    [pattern] = [filter_of(mapping) for mapping in stream_mappings(template) if triggered(mapping) == "Outbox"]
     assert pattern["eventName"] == ["INSERT"]
     assert pattern["dynamodb"]["Keys"]["SK"] == {"S": [{"prefix": "event#"}]}
     streams = {f"{kind}#" for kind in PUBLISHED}
     assert {entry["prefix"] for entry in pattern["dynamodb"]["Keys"]["PK"]["S"]} == streams
 
 
-def test_the_stock_watch_is_fed_the_levels(template: Template) -> None:
-    [pattern] = [filter_of(mapping) for mapping in stream_mappings(template) if fed(mapping) == "StockWatch"]
+def test_the_stock_watch_receives_the_levels(template: Template) -> None:
+    [pattern] = [filter_of(mapping) for mapping in stream_mappings(template) if triggered(mapping) == "StockWatch"]
     assert sorted(pattern["eventName"]) == ["INSERT", "MODIFY"]
     assert pattern["dynamodb"]["Keys"] == {"PK": {"S": [{"prefix": "level#"}]}}
 
@@ -271,7 +277,7 @@ def test_the_indexes_carry_what_lists_show_and_no_more(template: Template) -> No
         ]
 
 
-@pytest.mark.parametrize("name", ["FeedFailures", "Files", "AuditCopyEvents", "DeadLetterBucket"])
+@pytest.mark.parametrize("name", ["StreamFailures", "Files", "AuditCopyEvents", "DeadLetterBucket"])
 def test_buckets_are_closed(template: Template, name: str) -> None:
     name = bucket_named(template, name)
     bucket = template.of_type("AWS::S3::Bucket")[name]
@@ -285,7 +291,9 @@ def test_buckets_are_closed(template: Template, name: str) -> None:
     assert denies_without_tls(policy)
 
 
-def test_the_bucket_of_files_keeps_versions_forgets_what_is_done_and_tells_of_what_comes(template: Template) -> None:
+def test_the_bucket_of_files_keeps_versions_expires_what_is_done_and_notifies_of_what_arrives(
+    template: Template,
+) -> None:
     name = bucket_named(template, "Files")
     bucket = template.of_type("AWS::S3::Bucket")[name]
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
@@ -307,7 +315,7 @@ def test_the_bucket_of_files_keeps_versions_forgets_what_is_done_and_tells_of_wh
     }
 
 
-def test_dead_letter_messages_are_forgotten_some_time_after_they_are_redriven_and_late_when_they_are_not(
+def test_dead_letter_messages_expire_some_time_after_they_are_redriven_and_late_when_they_are_not(
     template: Template,
 ) -> None:
     bucket = template.of_type("AWS::S3::Bucket")[bucket_named(template, "DeadLetterBucket")]
@@ -315,10 +323,20 @@ def test_dead_letter_messages_are_forgotten_some_time_after_they_are_redriven_an
     assert rules == {"open/": 365, "redriven/": 90}
 
 
-def test_only_who_imports_files_in_stretches_may_look_like_a_loop(template: Template) -> None:
+def test_only_the_import_of_files_in_stretches_may_look_like_a_loop(template: Template) -> None:
     functions = template.of_type("AWS::Lambda::Function")
     looping = {name for name, made in functions.items() if made.get("RecursiveLoop") == "Allow"}
-    assert looping == {function.name for function in FUNCTIONS if isinstance(function.trigger, FileDrop)}
+    assert looping == {function.name for function in FUNCTIONS if isinstance(function.trigger, DroppedFiles)}
+
+
+def test_the_order_of_the_list_of_functions_does_not_matter(
+    template: Template, packages: dict[Package, Built], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shuffled = random.Random(1).sample(FUNCTIONS, len(FUNCTIONS))
+    monkeypatch.setattr("infra.stack.FUNCTIONS", shuffled)
+    assert synthesized(Path(synthesize(packages, tmp_path).directory)) == template
+    monkeypatch.setattr("infra.stack.FUNCTIONS", FUNCTIONS[::-1])
+    assert synthesized(Path(synthesize(packages, tmp_path).directory)) == template
 
 
 def test_functions_are_what_the_list_says(template: Template) -> None:
@@ -338,16 +356,12 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
         assert variables["POWERTOOLS_SERVICE_NAME"] == function.key
         assert set(variables) == {
             *("TABLE_NAME", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"),
-            *(["ORDERS_BUS_NAME"] if function.publishes else []),
-            *(["DEAD_LETTER_QUEUE_URL"] if function.dead_letters else []),
-            *(["EMAIL_SENDER"] if function.sends_email else []),
-            *(
-                ["DEAD_LETTER_QUEUES", "DEAD_LETTER_BUCKET_NAME"]
-                if isinstance(function.trigger, DeadLetterQueues)
-                else []
-            ),
-            *(["ARCHIVE_ARN", "ORDERS_BUS_ARN"] if function.rebuilds else []),
-            *(["OWN_QUEUE_URL", "ORDER_QUEUE_URL"] if isinstance(function.trigger, FileDrop) else []),
+            *(["ORDERS_BUS_NAME"] if PublishEvents() in function.grants else []),
+            *(["DEAD_LETTER_QUEUE_URL"] if function.has_dead_letter_queue else []),
+            *(["EMAIL_SENDER"] if SendEmail() in function.grants else []),
+            *(["DEAD_LETTER_QUEUES", "DEAD_LETTER_BUCKET_NAME"] if function.trigger == DeadLetterQueues() else []),
+            *(["ARCHIVE_ARN", "ORDERS_BUS_ARN"] if ReplayArchive() in function.grants else []),
+            *(["OWN_QUEUE_URL", "ORDER_QUEUE_URL"] if isinstance(function.trigger, DroppedFiles) else []),
         }
 
 
@@ -443,7 +457,7 @@ def stream_mappings(template: Template) -> list[dict[str, Any]]:
     return [mapping for mapping in mappings if "StartingPosition" in mapping]
 
 
-def fed(mapping: dict[str, Any]) -> str:
+def triggered(mapping: dict[str, Any]) -> str:
     return target_of(mapping["FunctionName"])
 
 

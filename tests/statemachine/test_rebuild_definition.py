@@ -1,4 +1,4 @@
-"""The rebuild's definition: as a text, and the paths through it with steps that answer as told."""
+"""The rebuild's definition: as a text, and the paths through it with steps that answer as scripted."""
 
 import json
 from collections.abc import Mapping
@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from handlers.projections.rebuild.messages import STEP
+from handlers.projections.registry import PROJECTIONS
 from infra.functions import FUNCTIONS
 from tests.engines.rebuild_machine import Machine
 from tests.engines.saga_machine import UnknownLanguage, definition, source
 from tests.statemachine.cases import OWN_TROUBLE
 
-[REBUILD] = [function for function in FUNCTIONS if function.rebuilds]
-TRIED_AGAIN = {*OWN_TROUBLE, "Behind", "NotTaken", "InternalException", "LimitExceededException"}
+[REBUILD] = [function for function in FUNCTIONS if function.key == "rebuild"]
+RETRIED = {*OWN_TROUBLE, "LogBehind", "NotTaken", "InternalException", "LimitExceededException"}
 
 
 def tasks(machine: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -30,9 +32,9 @@ TASKS = tasks(definition("rebuild_projection"))
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_own_trouble_is_retried_for_hours_and_a_bug_ends_it_at_once(name: str) -> None:
+def test_a_fault_of_ours_is_retried_for_hours_and_a_bug_ends_it_at_once(name: str) -> None:
     [retrier] = TASKS[name]["Retry"]
-    assert set(retrier["ErrorEquals"]) == TRIED_AGAIN
+    assert set(retrier["ErrorEquals"]) == RETRIED
     waits = (retrier["IntervalSeconds"] * retrier["BackoffRate"] ** n for n in range(retrier["MaxAttempts"]))
     assert sum(min(wait, retrier["MaxDelaySeconds"]) for wait in waits) / 2 > 10 * 3600
     assert "Catch" not in TASKS[name]
@@ -43,14 +45,22 @@ def test_a_task_outlives_its_function(name: str) -> None:
     assert TASKS[name]["TimeoutSeconds"] > REBUILD.timeout
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_sends_the_fields_of_its_steps_message(name: str) -> None:
+    schema = STEP.json_schema()
+    message = schema["discriminator"]["mapping"][TASKS[name]["Parameters"]["step"]].rpartition("/")[2]
+    sent = {field.removesuffix(".$") for field in TASKS[name]["Parameters"]}
+    assert sent == schema["$defs"][message]["properties"].keys()
+
+
 def test_writers_that_know_nothing_of_a_change_have_ended_before_the_next_step() -> None:
     states = definition("rebuild_projection")["States"]
-    longest = max(f.timeout for f in FUNCTIONS if f.handler.startswith("handlers.projections.") and not f.rebuilds)
+    longest = max(function.timeout for function in FUNCTIONS if function.key in PROJECTIONS)
     for wait in ("AwaitWriters", "AwaitLastWriters"):
         assert states[wait]["Seconds"] > longest
 
 
-def test_no_name_stands_twice_in_an_object() -> None:
+def test_no_name_occurs_twice_in_an_object() -> None:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         assert len(names) == len(set(names)), names
@@ -71,19 +81,19 @@ class Steps:
         self._answers: dict[str, list[Any]] = {
             "open": [
                 {
-                    **{"projection": "p", "generation": "2", "keep_seconds": 7, "parts": [part, other]},
-                    "judged": {"difference": "", "looks": 0},
+                    **{"projection": "p", "generation": "2", "keep_seconds": 7, "segments": [part, other]},
+                    "evaluation": {"difference": None, "rounds": 0},
                 }
             ],
-            "replay": [None],
-            "replayed": [{"ended": True}],
+            "start_replay": [None],
+            "check_replay": [{"ended": True}],
             "fill": [part],
-            "check": [part],
-            "judge": [judged(again=False)],
+            "compare": [part],
+            "evaluate": [evaluation(again=False)],
             "switch": [None],
-            "close": [{"dropping": ["1"], "parts": [part]}],
+            "close": [{"dropping": ["1"], "segments": [part]}],
             "drop": [part],
-            "dropped": [None],
+            "forget": [None],
             **answers,
         }
 
@@ -100,24 +110,24 @@ class Steps:
         return [call["step"] for call in self.calls]
 
 
-def judged(*, again: bool, difference: str = "0", looks: int = 1) -> dict[str, Any]:
-    found = {"difference": difference, "looks": looks, "again": again, "counters_moving": difference != "0"}
+def evaluation(*, again: bool, difference: str = "0", rounds: int = 1) -> dict[str, Any]:
+    found = {"difference": difference, "rounds": rounds, "again": again, "counters_moving": difference != "0"}
     return found | {"events": 5, "streams": 3, "compared": 3}
 
 
 FORWARD = [
     "open",
-    "replay",
-    "replayed",
+    "start_replay",
+    "check_replay",
     "fill",
     "fill",
-    "check",
-    "check",
-    "judge",
+    "compare",
+    "compare",
+    "evaluate",
     "switch",
     "close",
     "drop",
-    "dropped",
+    "forget",
 ]
 
 
@@ -126,41 +136,42 @@ def test_all_well() -> None:
     done = Machine(steps).run({"projection": "p"})
     assert steps.names == FORWARD
     assert steps.calls[0] == {"step": "open", "input": {"projection": "p"}}
-    assert steps.calls[-1] == {"step": "dropped", "projection": "p", "generations": ["1"]}
+    assert steps.calls[-1] == {"step": "forget", "projection": "p", "generations": ["1"]}
     assert done == {
         **{"projection": "p", "generation": "2", "dropped": ["1"]},
         **{"events": 5, "streams": 3, "compared": 3, "counters_moving": False},
     }
 
 
-def test_a_replay_is_looked_at_until_it_has_ended() -> None:
-    steps = Steps(replayed=[{"ended": False}, {"ended": False}, {"ended": True}])
+def test_a_replay_is_checked_until_it_has_ended() -> None:
+    steps = Steps(check_replay=[{"ended": False}, {"ended": False}, {"ended": True}])
     machine = Machine(steps)
     machine.run({"projection": "p"})
-    assert steps.names.count("replayed") == 3
+    assert steps.names.count("check_replay") == 3
     assert machine.trace.count("AwaitReplay") == 2
 
 
-@pytest.mark.parametrize("step", ["fill", "check", "drop"])
-def test_a_part_goes_on_where_it_stopped_until_it_is_done(step: str) -> None:
+@pytest.mark.parametrize("step", ["fill", "compare", "drop"])
+def test_a_segment_continues_where_it_stopped_until_it_is_done(step: str) -> None:
     half = {"number": 0, "done": False, "after": ["x", "y"]}
     steps = Steps(**{step: [half, half, {"number": 0, "done": True}]})
     Machine(steps).run({"projection": "p"})
-    assert [call["part"] for call in steps.calls if call["step"] == step][1:3] == [half, half]
+    assert [call["segment"] for call in steps.calls if call["step"] == step][1:3] == [half, half]
     assert steps.names.count(step) == FORWARD.count(step) + 2
 
 
-def test_counters_that_moved_are_looked_at_again_with_what_was_seen_before() -> None:
-    steps = Steps(judge=[judged(again=True, difference="12"), judged(again=False, looks=2)])
+def test_counters_that_moved_are_compared_again_with_the_round_before() -> None:
+    first, second = evaluation(again=True, difference="12"), evaluation(again=False, rounds=2)
+    steps = Steps(evaluate=[first, second])
     Machine(steps).run({"projection": "p"})
-    judges = [call for call in steps.calls if call["step"] == "judge"]
-    assert [(judge["before"], judge["looks"]) for judge in judges] == [("", 0), ("12", 1)]
-    assert steps.names.count("check") == 4
+    before = [call["previous"] for call in steps.calls if call["step"] == "evaluate"]
+    assert before == [{"difference": None, "rounds": 0}, first]
+    assert steps.names.count("compare") == 4
     assert steps.names.count("fill") == 2
 
 
 @pytest.mark.parametrize("step", sorted(set(FORWARD)))
-def test_an_error_that_is_no_trouble_of_ours_ends_it_at_its_step(step: str) -> None:
+def test_an_error_that_is_not_retried_ends_it_at_its_step(step: str) -> None:
     class GenerationDiffers(Exception):
         """As the step at hand raises it."""
 

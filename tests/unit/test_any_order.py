@@ -1,4 +1,4 @@
-"""All projections, fed with the events of one run in random ways: they depend on the log alone."""
+"""All projections, updated from the events of one run in random ways: they depend on the log alone."""
 
 import random
 from collections.abc import Sequence

@@ -20,8 +20,9 @@ from handlers.operations.audit.submission import Submission
 from handlers.operations.audit.table import read_table
 from handlers.ordering.submission import decide
 from handlers.projections import customer_history, daily_sales, order_fold, stock_view
-from handlers.projections.counter_items import CUSTOMERS, SALES, STOCK, Views
-from handlers.projections.engine.counting import Cell, Counting, History, Share
+from handlers.projections.counter_items import CUSTOMERS, SALES, STOCK, CounterViews
+from handlers.projections.engine.counting import Counting
+from handlers.projections.engine.increments import CounterKey, History, Increments
 from handlers.projections.engine.projection import Count
 from handlers.projections.registry import PROJECTIONS
 from infra.local.runner.generator import generate
@@ -39,10 +40,10 @@ LOG = [
         OrderCancellationRefused(order_id=REFUSED, content_hash="h", reason="too late"), f"cancellation#{REFUSED}", 2
     ),
 ]
-SHIPPED: Mapping[str, tuple[Views, Callable[[Recorded, History], Share]]] = {
-    "daily_sales": (SALES, daily_sales.share),
-    "stock_view": (STOCK, stock_view.share),
-    "customer_history": (CUSTOMERS, customer_history.share),
+SHIPPED: Mapping[str, tuple[CounterViews, Callable[[Recorded, History], Increments]]] = {
+    "daily_sales": (SALES, daily_sales.increments),
+    "stock_view": (STOCK, stock_view.increments),
+    "customer_history": (CUSTOMERS, customer_history.increments),
 }
 
 
@@ -68,31 +69,31 @@ def test_what_the_projections_make_of_a_log_is_what_the_audit_expects() -> None:
     assert words >= {"PLACED", "CONFIRMED", "CANCELLED", "REJECTED", "reserved", "released", "requested", "refused"}
 
 
-def doubled(adds: Share) -> Share:
+def doubled(adds: Increments) -> Increments:
     return {cell: {name: 2 * number for name, number in counts.items()} for cell, counts in adds.items()}
 
 
-def only_once_confirmed(adds: Share) -> Share:
+def only_once_confirmed(adds: Increments) -> Increments:
     """Nothing is ever taken out."""
     return {cell: {name: max(number, 0) for name, number in counts.items()} for cell, counts in adds.items()}
 
 
-def elsewhere(adds: Share) -> Share:
-    return {Cell(f"other-{cell.view}", cell.detail): counts for cell, counts in adds.items()}
+def elsewhere(adds: Increments) -> Increments:
+    return {CounterKey(f"other-{cell.view}", cell.detail): counts for cell, counts in adds.items()}
 
 
-def never(adds: Share) -> Share:
+def never(adds: Increments) -> Increments:
     return {}
 
 
 @pytest.mark.parametrize("wrong", [doubled, only_once_confirmed, elsewhere, never])
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_projection_that_counts_wrongly_is_found(
-    monkeypatch: pytest.MonkeyPatch, name: str, wrong: Callable[[Share], Share]
+    monkeypatch: pytest.MonkeyPatch, name: str, wrong: Callable[[Increments], Increments]
 ) -> None:
     keys, adds = SHIPPED[name]
     counting = Counting(keys, PROJECTIONS[name].events, lambda record, history: wrong(adds(record, history)))
-    monkeypatch.setitem(PROJECTIONS, name, counting.definition)
+    monkeypatch.setitem(PROJECTIONS, name, counting)
     evidence = projected()
     assert {difference.projection for difference in counters.differences(evidence)} == {name}
     assert findings(evidence)
@@ -128,21 +129,21 @@ def test_nothing_of_the_projections_that_ship_is_asked_what_to_expect(monkeypatc
 
     evidence = projected()
     for name, (keys, _) in SHIPPED.items():
-        monkeypatch.setitem(PROJECTIONS, name, Counting(keys, PROJECTIONS[name].events, asked).definition)
+        monkeypatch.setitem(PROJECTIONS, name, Counting(keys, PROJECTIONS[name].events, asked))
     monkeypatch.setattr(order_fold, "fold", asked)
     assert findings(evidence) == []
 
 
-def lines_placed(each: Recorded, _: History) -> Share:
+def lines_placed(each: Recorded, _: History) -> Increments:
     assert isinstance(each.event, OrderPlaced)
-    return {Cell("all"): {"lines": len(each.event.lines)}}
+    return {CounterKey("all"): {"lines": len(each.event.lines)}}
 
 
 def test_a_projection_of_a_teams_own_is_compared_with_its_own_definition_and_the_audit_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    counting = Counting(Views("order_lines", "lines"), (OrderPlaced,), lines_placed)
-    monkeypatch.setitem(PROJECTIONS, "order_lines", counting.definition)
+    counting = Counting(CounterViews("order_lines", "lines"), (OrderPlaced,), lines_placed)
+    monkeypatch.setitem(PROJECTIONS, "order_lines", counting)
     evidence = projected()
     assert findings(evidence) == []
     assert list(notes(evidence)) == ["order_lines: its counters were compared with the projection's own definition"]

@@ -39,7 +39,7 @@ def lines(result: Result) -> list[list[str]]:
 
 def second_goes_live(store: EventStore, projection: str) -> None:
     GenerationStore(store.client, store.table).change(
-        projection, lambda known: known.opened(afresh=False).switched(SECOND)
+        projection, lambda known: known.opened(restart=False).switched(SECOND)
     )
 
 

@@ -64,8 +64,8 @@ def entered(*names: str) -> list[Event]:
 
 def judged(**more: Any) -> Event:
     found = {"events": 12, "streams": 5, "compared": 5, "counters_moving": False, **more}
-    output = json.dumps({"projection": "order_view", "generation": "2", "judged": found})
-    return {"type": "TaskStateExited", "stateExitedEventDetails": {"name": "Judge", "output": output}}
+    output = json.dumps({"projection": "order_view", "generation": "2", "evaluation": found})
+    return {"type": "TaskStateExited", "stateExitedEventDetails": {"name": "Evaluate", "output": output}}
 
 
 def failed(error: str, message: str) -> Event:
@@ -76,11 +76,11 @@ def failed(error: str, message: str) -> Event:
 BUILT = [
     entered("OpenGeneration", "AwaitWriters"),
     [],
-    entered("ReplayArchive", "LookAtReplay", "IsReplayed", "AwaitReplay", "LookAtReplay"),
-    entered("FillFromLog", "FillPart", "IsPartFilled", "FillPart"),
-    [*entered("CompareWithLog", "ComparePart", "Judge"), judged()],
+    entered("ReplayArchive", "CheckReplay", "IsReplayed", "AwaitReplay", "CheckReplay"),
+    entered("FillFromLog", "FillSegment", "IsSegmentFilled", "FillSegment"),
+    [*entered("CompareWithLog", "CompareSegment", "Evaluate"), judged()],
 ]
-SWITCHED = entered("IsJudged", "SwitchReaders", "KeepOldGeneration")
+SWITCHED = entered("NeedsAnotherRound", "SwitchReaders", "KeepOldGeneration")
 DELETED = [*entered("CloseOldGeneration", "DropOldGeneration", "Rebuilt"), {"type": "ExecutionSucceeded"}]
 
 
@@ -95,7 +95,7 @@ def rebuilt(monkeypatch: pytest.MonkeyPatch, batches: Sequence[list[Event]], *ar
 def test_it_is_followed_until_readers_are_switched(monkeypatch: pytest.MonkeyPatch) -> None:
     result, machine = rebuilt(monkeypatch, [*BUILT, SWITCHED], "order_view")
     assert result.exit_code == 0, result.stderr
-    assert machine.started == [{"projection": "order_view", "keep_seconds": 86_400, "afresh": False}]
+    assert machine.started == [{"projection": "order_view", "keep_seconds": 86_400, "restart": False}]
     assert result.stderr.splitlines() == [
         "opening a new generation",
         "waiting until every event is applied to it too",
@@ -128,14 +128,14 @@ def test_where_the_old_generation_is_not_kept_it_is_followed_to_the_end(monkeypa
     arguments = ("order_view", "--keep", "0s", "--restart")
     result, machine = rebuilt(monkeypatch, [*BUILT, SWITCHED, DELETED], *arguments)
     assert result.exit_code == 0
-    assert machine.started == [{"projection": "order_view", "keep_seconds": 0, "afresh": True}]
+    assert machine.started == [{"projection": "order_view", "keep_seconds": 0, "restart": True}]
     assert result.stderr.splitlines()[-2:] == ["deleting the old generation", "done"]
     assert "rollback" not in result.stderr
 
 
 def test_a_generation_that_differs_names_its_streams_and_how_to_continue(monkeypatch: pytest.MonkeyPatch) -> None:
     message = "generation 2 of order_view differs from the log in 1 streams: order#o1"
-    last = [*entered("CompareWithLog", "Judge"), failed("GenerationDiffers", message)]
+    last = [*entered("CompareWithLog", "Evaluate"), failed("GenerationDiffers", message)]
     result, _ = rebuilt(monkeypatch, [*BUILT[:-1], last], "order_view", "--keep", "7d")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.splitlines()[-3:] == [
@@ -216,7 +216,7 @@ def test_there_are_words_for_every_state() -> None:
 
 def test_readers_go_back_to_the_generation_before_and_forth(store: EventStore) -> None:
     kept = GenerationStore(store.client, store.table)
-    kept.change("daily_sales", lambda known: known.opened(afresh=False).switched("2"))
+    kept.change("daily_sales", lambda known: known.opened(restart=False).switched("2"))
     result = typed("rollback", "daily_sales")
     assert (result.exit_code, result.stdout.split(";")[0]) == (0, "readers see generation 1 of daily_sales again")
     assert kept.read("daily_sales").live == "1"
@@ -233,7 +233,7 @@ def test_where_nothing_is_left_to_go_back_to_it_says_so(store: EventStore) -> No
 
 def test_generations_are_listed_with_what_they_are_there_for(store: EventStore) -> None:
     kept = GenerationStore(store.client, store.table)
-    kept.change("daily_sales", lambda known: known.opened(afresh=False).switched("2").opened(afresh=False))
+    kept.change("daily_sales", lambda known: known.opened(restart=False).switched("2").opened(restart=False))
     listed = [line.split("\t") for line in typed("generations").stdout.splitlines()]
     of_sales = [["daily_sales", "1", "retiring"], ["daily_sales", "2", "live"], ["daily_sales", "3", "building"]]
     assert [row for row in listed if row[0] == "daily_sales"] == of_sales

@@ -20,7 +20,7 @@ from handlers.operations.replay import QUEUE_PREFIX, Window, windows
 from handlers.operations.temporary_queue import ALIVE, TemporaryQueue, open_queue
 from handlers.outbox import entry
 from handlers.projections.registry import PROJECTIONS
-from handlers.projections.replays import EVERYBODY, Audience, audience, for_replay
+from handlers.projections.replays import EVERYBODY, ReplayTarget, for_replay, target_of
 from handlers.runtime import aws
 from infra.cli.connection import Connection
 from infra.names import ARCHIVE_NAME, ORDERS_BUS_NAME
@@ -128,14 +128,14 @@ def test_it_goes_from_window_to_window_and_counts_what_was_delivered(started: St
 def test_its_name_says_which_projection_it_is_for(started: Started) -> None:
     start = ago(hours=2)
     assert replayed(start).exit_code == 0
-    assert {audience(name) for name in started.names} == {Audience()}
+    assert {target_of(name) for name in started.names} == {ReplayTarget()}
     assert started.filters == [[]] * len(started.names)
 
     started.names.clear()
     started.filters.clear()
     result = replayed(start, "--only", "daily_sales", "--window", "2h")
     assert result.stdout.startswith("2 events delivered")  # of the three, those that the projection counts
-    assert [audience(name) for name in started.names] == [Audience("daily_sales")]
+    assert [target_of(name) for name in started.names] == [ReplayTarget("daily_sales")]
     [[projection, own]] = started.filters
     assert projection.endswith(f":rule/{ORDERS_BUS_NAME}/daily_sales")
     assert f":rule/{ORDERS_BUS_NAME}/{QUEUE_PREFIX}" in own
@@ -177,7 +177,7 @@ def test_ctrl_c_stops_after_the_window_in_progress(started: Started) -> None:
     assert typed(*named(result)).exit_code == 0
     assert started.windows[1].start == start + HOUR
     assert started.windows[-1].end == end
-    assert {audience(name) for name in started.names} == {Audience("order_view")}
+    assert {target_of(name) for name in started.names} == {ReplayTarget("order_view")}
 
 
 def test_ctrl_c_twice_stops_at_once_and_cancels_the_window(started: Started) -> None:

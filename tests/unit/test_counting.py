@@ -12,14 +12,14 @@ from events import streams
 from events.envelope import Recorded
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
-from handlers.projections.engine.projection import Behind
+from handlers.projections.engine.projection import LogBehind
 from handlers.table.event_store import Throttled
-from tests.builders.generated_log import COUNTING, counters, projecting, run, summed
+from tests.builders.generated_log import COUNTING, PROJECTIONS, counters, projecting, run, summed
 from tests.builders.samples import line, placed, record
 from tests.engines.memory_table import Memory, Refused
 
 LOG = run(8, seed=2)
-SALES, STOCK, CUSTOMERS = (COUNTING[name] for name in ("daily_sales", "stock_view", "customer_history"))
+SALES, STOCK, CUSTOMERS = (PROJECTIONS[name] for name in ("daily_sales", "stock_view", "customer_history"))
 
 
 def order(
@@ -79,7 +79,7 @@ def test_in_any_packing_with_crashes_and_conflicts_the_counters_are_the_plain_su
         while arriving:
             batch, arriving = arriving[: (size := rand.randint(1, 30))], arriving[size:]
             try:
-                failures = COUNTING[name].apply("1", batch)
+                failures = PROJECTIONS[name].apply("1", batch)
             except Trouble.Died:
                 arriving += batch
             else:
@@ -88,13 +88,13 @@ def test_in_any_packing_with_crashes_and_conflicts_the_counters_are_the_plain_su
         assert counters(memory, name) == summed(LOG, name)
 
 
-def test_an_order_of_592_lines_is_counted_once_in_pieces() -> None:
+def test_an_order_of_592_lines_is_counted_once_in_chunks() -> None:
     history = order("large", *(line(f"SKU-{n}", n, 7) for n in range(1, 593)), ends=CONFIRMED)
     with projecting(history) as memory:
         sizes: list[int] = []
         memory.on_call = lambda operation, request: sizes.append(len(request.get("TransactItems", [])))
         assert SALES.apply("1", history) == {}
-        assert [size for size in sizes if size] == [100, 100, 100, 100, 100, 99]  # 593 cells, and a marker each
+        assert [size for size in sizes if size] == [100, 100, 100, 100, 100, 99]  # 593 counters, and a marker each
         counted = counters(memory, "daily_sales")
         assert SALES.apply("1", history * 2) == {}
         assert counters(memory, "daily_sales") == counted
@@ -106,7 +106,7 @@ def test_an_order_of_592_lines_is_counted_once_in_pieces() -> None:
 
 
 @pytest.mark.parametrize("died_at", range(1, 7))
-def test_a_function_that_dies_between_the_pieces_of_an_order_counts_the_rest_later(died_at: int) -> None:
+def test_a_function_that_dies_between_the_chunks_of_an_order_counts_the_rest_later(died_at: int) -> None:
     history = order("large", *(line(f"SKU-{n}") for n in range(1, 593)), ends=CONFIRMED)
     with projecting(history) as memory:
         passed: list[str] = []
@@ -162,11 +162,11 @@ def test_guests_are_in_the_days_and_have_no_history() -> None:
         assert not memory.under("view#customer#")
 
 
-def test_what_the_log_does_not_show_yet_comes_again() -> None:
+def test_what_the_log_does_not_show_yet_is_to_be_delivered_again() -> None:
     history = order("o1", ends=CONFIRMED)
     with projecting(history[:1]) as memory:
-        [(place, why)] = SALES.apply("1", history[1:]).items()
-        assert (place, type(why)) == (("order#o1", 2), Behind)
+        [(position, why)] = SALES.apply("1", history[1:]).items()
+        assert (position, type(why)) == (("order#o1", 2), LogBehind)
         assert not memory.under("view#")
 
 

@@ -33,8 +33,8 @@ def rolled_back(known: Generations) -> Generations:
 
 
 CHANGES: dict[str, Change] = {
-    "open": lambda known: known.opened(afresh=False),
-    "open afresh": lambda known: known.opened(afresh=True),
+    "open": lambda known: known.opened(restart=False),
+    "restart": lambda known: known.opened(restart=True),
     "switch": switched,
     "roll back": rolled_back,
     "close": lambda known: known.closed(str(known.last)),
@@ -63,21 +63,21 @@ def test_whatever_happens_one_generation_is_live_and_no_number_is_given_twice(na
         assert all(int(each) == after.last > before.last for each in new)
         assert not new & gone
         gone |= before.states.keys() - after.states.keys()
-        # What readers may be reading is fed, and deleted only by way of being fed no longer.
-        assert {before.live, after.live} <= set(after.fed)
-        assert not set(after.fed) & set(before.dropping)
+        # What readers may be reading is updated, and it is no longer updated before it is deleted.
+        assert {before.live, after.live} <= set(after.updated)
+        assert not set(after.updated) & set(before.dropping)
         assert (before.states.keys() - after.states.keys()) <= set(before.dropping)
 
 
-def test_a_generation_is_gone_on_with_unless_another_is_wanted() -> None:
-    begun = Generations().opened(afresh=False)
-    assert (begun.live, begun.building, begun.opened(afresh=False)) == ("1", "2", begun)
-    anew = begun.opened(afresh=True)
+def test_a_rebuild_continues_the_generation_that_was_begun_unless_a_restart_is_wanted() -> None:
+    begun = Generations().opened(restart=False)
+    assert (begun.live, begun.building, begun.opened(restart=False)) == ("1", "2", begun)
+    anew = begun.opened(restart=True)
     assert (anew.live, anew.building, anew.dropping) == ("1", "3", ["2"])
 
 
-def test_a_generation_that_is_live_stays_it_and_one_that_is_not_being_built_never_becomes_it() -> None:
-    live = Generations().opened(afresh=False).switched("2")
+def test_a_live_generation_remains_live_and_one_that_is_not_being_built_never_becomes_live() -> None:
+    live = Generations().opened(restart=False).switched("2")
     assert live.switched("2") == live
     assert live.states == {"1": State.RETIRING, "2": State.LIVE}
     for other in ("1", "3"):
@@ -85,10 +85,10 @@ def test_a_generation_that_is_live_stays_it_and_one_that_is_not_being_built_neve
             live.switched(other)
 
 
-def test_back_and_forth_as_long_as_both_are_fed() -> None:
-    switched = Generations().opened(afresh=False).switched("2")
+def test_back_and_forth_as_long_as_both_are_updated() -> None:
+    switched = Generations().opened(restart=False).switched("2")
     back = switched.rolled_back(seen="2")
-    assert (back.live, back.fed) == ("1", ["1", "2"])
+    assert (back.live, back.updated) == ("1", ["1", "2"])
     assert back.rolled_back(seen="1") == replace(switched, previous="1")
     assert back.rolled_back(seen="2") == back, "an answer was lost: to go back twice would undo it"
     with pytest.raises(NothingToRollBackTo):
@@ -96,14 +96,14 @@ def test_back_and_forth_as_long_as_both_are_fed() -> None:
 
 
 def test_back_is_to_the_generation_that_was_live_and_not_to_one_that_was_given_up() -> None:
-    given_up = Generations().opened(afresh=False).switched("2").rolled_back(seen="2")
-    third = given_up.opened(afresh=False).switched("3")
+    given_up = Generations().opened(restart=False).switched("2").rolled_back(seen="2")
+    third = given_up.opened(restart=False).switched("3")
     assert third.rolled_back(seen="3").live == "1"
 
 
 def test_a_rebuild_ends_what_retires_because_of_it_and_no_more() -> None:
-    second = Generations().opened(afresh=False).switched("2")
-    third = second.opened(afresh=False).switched("3")
+    second = Generations().opened(restart=False).switched("2")
+    third = second.opened(restart=False).switched("3")
     assert third.closed("2").dropping == ["1"]
     assert third.closed("2").closed("3").dropping == ["1", "2"]
     assert second.rolled_back(seen="2").closed("2").dropping == ["2"]
@@ -137,7 +137,9 @@ class Racing(GenerationStore):
     st.lists(st.sampled_from(list(CHANGES)), max_size=3),
 )
 @settings(max_examples=40)
-def test_a_writer_who_is_outrun_decides_anew(store: EventStore, before: list[str], one: str, others: list[str]) -> None:
+def test_after_a_version_conflict_a_writer_decides_anew(
+    store: EventStore, before: list[str], one: str, others: list[str]
+) -> None:
     """Nobody's change is lost, and none is made to what is no longer so: as if they had come one after the other."""
     clear(store)
     plain = GenerationStore(store.client, store.table)
@@ -149,15 +151,15 @@ def test_a_writer_who_is_outrun_decides_anew(store: EventStore, before: list[str
     # Its own change comes last: after others that it saw, or that changed nothing.
     expected = changed([*before, *happened, one])[-1]
     assert made.states in (expected.states, CHANGES[one](changed([*before])[-1]).states)
-    stands = plain.read("p")
-    assert list(stands.states.values()).count(State.LIVE) == 1
-    assert stands.states in (expected.states, changed([*before, one, *happened])[-1].states)
+    stored = plain.read("p")
+    assert list(stored.states.values()).count(State.LIVE) == 1
+    assert stored.states in (expected.states, changed([*before, one, *happened])[-1].states)
 
 
-def test_a_writer_who_is_always_outrun_tries_again_later(store: EventStore) -> None:
-    others: list[Change] = [CHANGES["open afresh"]] * 20
+def test_a_writer_that_loses_every_race_is_to_be_retried(store: EventStore) -> None:
+    others: list[Change] = [CHANGES["restart"]] * 20
     with pytest.raises(Throttled, match="too many others"):
-        Racing(store, others).change("p", CHANGES["open afresh"])
+        Racing(store, others).change("p", CHANGES["restart"])
 
 
 def test_projections_do_not_meet(store: EventStore) -> None:

@@ -35,7 +35,7 @@ from events.shipping import (
     ShipmentRejected,
 )
 from handlers.functions.main.order_view import handler
-from handlers.projections.engine.projection import Behind
+from handlers.projections.engine.projection import LogBehind
 from handlers.projections.order_fold import fold
 from handlers.projections.order_view import OrderView
 from handlers.table.event_store import EventStore, Throttled
@@ -368,7 +368,7 @@ def test_a_log_that_ends_below_what_was_delivered_is_a_retry(store: EventStore) 
     history = course(PLACED, *cancelled("OutOfStock"))
     write(store, history[:1])
     [(place, why)] = OrderView(store).apply("1", [history[2]]).items()
-    assert (place, type(why), str(why)) == ((ORDER, 3), Behind, "order#o1 has no version 3 yet")
+    assert (place, type(why), str(why)) == ((ORDER, 3), LogBehind, "order#o1 has no version 3 yet")
     assert view(store) == {}
     assert failed(handler(sqs(from_bus(history[2])), CONTEXT)) == ["m0"]
     write(store, history)

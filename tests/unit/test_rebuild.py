@@ -10,8 +10,8 @@ from events.envelope import Recorded
 from handlers.projections.engine.generations import GenerationStore, NotBuilding, State
 from handlers.projections.engine.projection import by_stream
 from handlers.projections.rebuild import steps
-from handlers.projections.rebuild.steps import GenerationDiffers
-from handlers.projections.registry import UnknownProjection
+from handlers.projections.rebuild.evaluation import GenerationDiffers
+from handlers.projections.registry import UnknownProjection, named
 from tests.builders.generated_log import PROJECTIONS, STORE, projecting, run
 from tests.builders.rebuilding import ARCHIVE, BUS, Rebuilder, generations, of_generation
 from tests.builders.samples import image
@@ -22,8 +22,8 @@ NAMES = sorted(PROJECTIONS)
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looking again does not wait."""
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checking again does not wait."""
     monkeypatch.setattr("handlers.projections.rebuild.comparison.time.sleep", lambda _: None)
 
 
@@ -40,7 +40,7 @@ def memory() -> Iterator[Memory]:
 def test_what_is_rebuilt_is_what_was_and_the_old_generation_goes(memory: Memory, name: str) -> None:
     others = {other: of_generation(memory, other, "1") for other in NAMES if other != name}
     before = of_generation(memory, name, "1")
-    done = Rebuilder(memory, looks=2).run(name)
+    done = Rebuilder(memory, checks=2).run(name)
     assert generations(name).states == {"2": State.LIVE}
     assert of_generation(memory, name, "2") == before
     assert of_generation(memory, name, "1") == []
@@ -66,14 +66,14 @@ def test_a_call_that_runs_out_of_time_goes_on_where_it_stopped(memory: Memory, n
     rebuilder = Rebuilder(memory, remaining=lambda: 10.0)
     assert rebuilder.run(name)["events"] == len(LOG)
     assert generations(name).states == {"2": State.LIVE}
-    for step in ("fill", "check", "drop"):
+    for step in ("fill", "compare", "drop"):
         assert rebuilder.steps.count(step) > steps.SEGMENTS
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_traffic_goes_on_meanwhile_and_is_in_the_new_generation(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before each step an event is appended. It reaches the generations that are fed at the step after, or while the
-    comparison waits to look again.
+    """Before each step an event is appended. It reaches the generations that are updated at the step after, or while
+    the comparison waits to check again.
     """
     begun = [each for each in LOG if each.version == 1]
     to_come = [each for each in LOG if each.version > 1]
@@ -86,7 +86,7 @@ def test_traffic_goes_on_meanwhile_and_is_in_the_new_generation(name: str, monke
         rebuilder = Rebuilder(memory)
 
         def arrive() -> None:
-            for generation in generations(name).fed:
+            for generation in generations(name).updated:
                 assert PROJECTIONS[name].apply(generation, under_way) == {}
             under_way.clear()
 
@@ -103,21 +103,21 @@ def test_traffic_goes_on_meanwhile_and_is_in_the_new_generation(name: str, monke
         assert of_generation(memory, name, "2") == expected
 
 
-def test_what_applying_again_mends_is_mended_when_it_is_started_again(memory: Memory) -> None:
-    name, spoil, _ = SPOILT["a view was deleted"]
+def test_what_applying_again_corrects_is_correct_when_it_is_started_again(memory: Memory) -> None:
+    name, spoil, _ = SPOILED["a view was deleted"]
     before = of_generation(memory, name, "1")
     with pytest.raises(GenerationDiffers):
-        spoilt(memory, name, spoil).run(name)
+        spoiled(memory, name, spoil).run(name)
     assert Rebuilder(memory).run(name)["generation"] == "2"
     assert of_generation(memory, name, "2") == before
 
 
-def test_an_old_generation_is_fed_while_it_is_kept_and_can_be_gone_back_to(memory: Memory) -> None:
-    rebuilder, fed = Rebuilder(memory), dict[str, list[str]]()
-    rebuilder.between = lambda step: fed.update({step: generations("stock_view").fed})
+def test_an_old_generation_is_updated_while_it_is_kept_and_can_be_gone_back_to(memory: Memory) -> None:
+    rebuilder, updated = Rebuilder(memory), dict[str, list[str]]()
+    rebuilder.between = lambda step: updated.update({step: generations("stock_view").updated})
     rebuilder.run("stock_view")
-    assert fed["fill"] == fed["close"] == ["1", "2"]
-    assert fed["drop"] == ["2"]
+    assert updated["fill"] == updated["close"] == ["1", "2"]
+    assert updated["drop"] == ["2"]
 
 
 def test_after_a_rollback_it_is_the_new_generation_that_goes(memory: Memory) -> None:
@@ -144,15 +144,15 @@ def test_an_unknown_projection_is_refused(memory: Memory) -> None:
 # Differences
 
 
-def spoilt(memory: Memory, name: str, spoil: Callable[[Memory, list[tuple[str, str]]], object]) -> Rebuilder:
+def spoiled(memory: Memory, name: str, spoil: Callable[[Memory, list[tuple[str, str]]], object]) -> Rebuilder:
     """A rebuild in which something happens to the new generation before it is compared."""
     rebuilder = Rebuilder(memory)
     once = [True]
 
     def between(step: str) -> None:
-        if step == "check" and once:
+        if step == "compare" and once:
             once.clear()
-            spoil(memory, [key for key, item in memory.items.items() if PROJECTIONS[name].owns("2", item)])
+            spoil(memory, [key for key, item in memory.items.items() if named(name).owns("2", item)])
 
     rebuilder.between = between
     return rebuilder
@@ -164,7 +164,7 @@ def set_number(memory: Memory, key: tuple[str, str], name: str) -> None:
     memory.items[key] = item
 
 
-SPOILT: dict[str, tuple[str, Callable[[Memory, list[tuple[str, str]]], object], str]] = {
+SPOILED: dict[str, tuple[str, Callable[[Memory, list[tuple[str, str]]], object], str]] = {
     "a view was deleted": (
         "order_view",
         lambda memory, keys: memory.items.pop(next(key for key in keys if key[0].endswith("0002"))),
@@ -212,19 +212,19 @@ SPOILT: dict[str, tuple[str, Callable[[Memory, list[tuple[str, str]]], object], 
 }
 
 
-@pytest.mark.parametrize("what", SPOILT)
+@pytest.mark.parametrize("what", SPOILED)
 def test_a_generation_that_differs_is_named_and_does_not_become_live(memory: Memory, what: str) -> None:
-    name, spoil, told = SPOILT[what]
-    rebuilder = spoilt(memory, name, spoil)
-    with pytest.raises(GenerationDiffers, match=told):
+    name, spoil, message = SPOILED[what]
+    rebuilder = spoiled(memory, name, spoil)
+    with pytest.raises(GenerationDiffers, match=message):
         rebuilder.run(name)
     assert generations(name).states == {"1": State.LIVE, "2": State.BUILDING}
-    assert set(Rebuilder(memory).run(name, afresh=True)["dropped"]) == {"1", "2"}
+    assert set(Rebuilder(memory).run(name, restart=True)["dropped"]) == {"1", "2"}
     assert generations(name).states == {"3": State.LIVE}
     assert of_generation(memory, name, "2") == []
 
 
-def test_above_the_most_a_share_of_the_streams_is_compared_and_the_sample_is_reported(
+def test_of_very_many_streams_a_sample_is_compared_and_its_size_is_reported(
     memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(steps, "MOST_COMPARED", 10)
@@ -286,14 +286,14 @@ def test_killed_at_any_call_and_started_again_it_ends_alike(
             assert [each for other in others for each in of_generation(memory, name, other)] == [], at
 
 
-def test_a_generation_given_up_meanwhile_is_filled_no_more(memory: Memory) -> None:
+def test_a_generation_given_up_meanwhile_is_not_filled_further(memory: Memory) -> None:
     rebuilder = Rebuilder(memory)
     once = [True]
 
     def between(step: str) -> None:
         if step == "fill" and once:
             once.clear()
-            Rebuilder(memory).step({"step": "open", "input": {"projection": "stock_view", "afresh": True}})
+            Rebuilder(memory).step({"step": "open", "input": {"projection": "stock_view", "restart": True}})
 
     rebuilder.between = between
     with pytest.raises(NotBuilding):

@@ -2,6 +2,6 @@
 
 from handlers.functions.resources import dead_letter_queue, event_store
 from handlers.projections.customer_history import CUSTOMER_HISTORY
-from handlers.projections.engine.feeding import projecting
+from handlers.projections.engine.updating import projecting
 
 handler = projecting(CUSTOMER_HISTORY, event_store(), dead_letter_queue())

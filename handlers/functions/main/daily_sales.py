@@ -2,6 +2,6 @@
 
 from handlers.functions.resources import dead_letter_queue, event_store
 from handlers.projections.daily_sales import DAILY_SALES
-from handlers.projections.engine.feeding import projecting
+from handlers.projections.engine.updating import projecting
 
 handler = projecting(DAILY_SALES, event_store(), dead_letter_queue())

@@ -53,7 +53,7 @@ def not_independent(evidence: Evidence) -> list[str]:
 def _expected(projection: str, histories: Iterable[Sequence[Recorded]]) -> Iterator[Count]:
     if projection in EXPECTED:
         return EXPECTED[projection](histories)
-    return named(projection).counted(histories)
+    return named(projection).expected_counts(histories)
 
 
 def _as_read(view: str) -> str:

@@ -11,7 +11,7 @@ from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.engine.projection import Count
 from handlers.projections.registry import PROJECTIONS
 from handlers.table import keys
-from handlers.table.event_store import EventStore, recorded
+from handlers.table.event_store import recorded
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -52,9 +52,6 @@ def read_table(client: DynamoDBClient, name: str, *, on_page: Callable[[int], No
     """
     generations = GenerationStore(client, name)
     live = {projection: generations.read(projection).live for projection in PROJECTIONS}
-    projections = {
-        projection: definition.on(EventStore(client, name)) for projection, definition in PROJECTIONS.items()
-    }
     counters: dict[str, list[Count]] = {projection: [] for projection in PROJECTIONS}
     log: dict[Place, Recorded] = {}
     unreadable: list[str] = []
@@ -76,9 +73,9 @@ def read_table(client: DynamoDBClient, name: str, *, on_page: Callable[[int], No
             for prefix, items in others.items():
                 if key.startswith(prefix) and (sort_key == live[ORDER_VIEW] or prefix != keys.ORDER_VIEWS):
                     items[key.removeprefix(prefix)] = plain(item)
-            for projection, made in projections.items():
-                if made.owns(live[projection], item):
-                    counters[projection] += made.held(live[projection], item)
+            for projection, definition in PROJECTIONS.items():
+                if definition.owns(live[projection], item):
+                    counters[projection] += definition.stored_counts(item)
         on_page(len(page["Items"]))
     return Table(
         log,

@@ -1,1 +1,1 @@
-"""How projections are fed, counted, numbered in generations, and read by a scan."""
+"""What projections have in common: updating, counting, generations, and the scan that fills and checks them."""

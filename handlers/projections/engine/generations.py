@@ -1,12 +1,12 @@
-"""Generations of a projection: full builds of it, of which one is live and others are being built or on their way out.
+"""Generations of a projection: full builds of it, of which one is live and others are being built or retiring.
 
-Which there are is one item of the table, changed by conditional writes, so that readers go from one generation to the
-next at once.
+One item of the table says which there are. It is changed by conditional writes, so that all readers go from one
+generation to the next at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ _CONFLICTS_BEFORE_GIVING_WAY = 10
 
 
 class State(StrEnum):
-    """What a generation is there for."""
+    """What a generation is for."""
 
     BUILDING = "building"
     LIVE = "live"
@@ -40,7 +40,7 @@ class NothingToRollBackTo(Exception):
 
 @dataclass(frozen=True)
 class Generations:
-    """The generations of one projection: what each is there for, by its number, and the highest number ever given.
+    """The generations of one projection: what each is for, by its number, and the highest number ever given.
 
     ``previous`` was live before the live one. Without an item in the table, generation 1 is live.
     """
@@ -62,7 +62,7 @@ class Generations:
         return next(iter(self._all(State.BUILDING)), None)
 
     @property
-    def fed(self) -> list[str]:
+    def updated(self) -> list[str]:
         """The generations that every event is applied to."""
         return self._all(State.BUILDING, State.LIVE, State.RETIRING)
 
@@ -71,9 +71,9 @@ class Generations:
         """The generations whose items are being deleted."""
         return self._all(State.DROPPING)
 
-    def opened(self, *, afresh: bool) -> Generations:
-        """With a generation that is being built: the one that was begun, or, afresh, a new one in its place."""
-        if self.building and not afresh:
+    def opened(self, *, restart: bool) -> Generations:
+        """With a generation that is being built: the one that was begun, or, to restart, a new one in its place."""
+        if self.building and not restart:
             return self
         states = {each: State.DROPPING if state is State.BUILDING else state for each, state in self.states.items()}
         number = self.last + 1
@@ -90,12 +90,12 @@ class Generations:
             return self
         if state is not State.BUILDING:
             raise NotBuilding(f"generation {generation} is {state or 'not there'}")
-        return self._led_by(generation)
+        return self._with_live(generation)
 
     def rolled_back(self, *, seen: str) -> Generations:
         """With the generation that was live before as the live one, and the live one as retiring.
 
-        ``seen`` is the generation that was live when somebody decided to go back: if another is, that was done.
+        ``seen`` is the generation that was live when somebody decided to go back: if another is live now, it was done.
 
         Raises:
             NothingToRollBackTo: none was live before, or that one is no longer kept.
@@ -104,26 +104,26 @@ class Generations:
             return self
         if self.previous is None or self.states.get(self.previous) is not State.RETIRING:
             raise NothingToRollBackTo("no generation that was live before is left; rebuild it")
-        return self._led_by(self.previous)
+        return self._with_live(self.previous)
 
     def closed(self, generation: str) -> Generations:
-        """With those no longer fed, so that they can be deleted, that retire because `generation` was built.
+        """With those no longer updated, so that they can be deleted, that retire because `generation` was built.
 
-        They are the ones before it; or itself, where readers went back. What a later rebuild keeps, stays.
+        They are the ones before it; or itself, where readers went back. What a later rebuild keeps is not among them.
         """
         retiring = [each for each in self._all(State.RETIRING) if int(each) < int(generation)]
         if self.states.get(generation) is State.RETIRING and int(self.live) < int(generation):
             retiring.append(generation)
         return replace(self, states={**self.states, **dict.fromkeys(retiring, State.DROPPING)})
 
-    def without(self, generations: list[str]) -> Generations:
+    def without(self, generations: Collection[str]) -> Generations:
         """Without generations that were deleted."""
         return replace(self, states={each: state for each, state in self.states.items() if each not in generations})
 
     def _all(self, *wanted: State) -> list[str]:
         return [generation for generation, state in self.states.items() if state in wanted]
 
-    def _led_by(self, generation: str) -> Generations:
+    def _with_live(self, generation: str) -> Generations:
         changed = {self.live: State.RETIRING, generation: State.LIVE}
         return replace(self, states={**self.states, **changed}, previous=self.live)
 
@@ -153,10 +153,10 @@ class GenerationStore:
         return _generations(answer["Item"]) if "Item" in answer else Generations()
 
     def change(self, projection: str, change: Callable[[Generations], Generations]) -> Generations:
-        """Change the generations of a projection, by one conditional write; read again where another was quicker.
+        """Change the generations of a projection, by one conditional write; read again after a version conflict.
 
         Raises:
-            Throttled: others were quicker too often, or DynamoDB is busy: try again.
+            Throttled: it lost too many races, or DynamoDB is busy: try again.
         """
         for _ in range(_CONFLICTS_BEFORE_GIVING_WAY):
             before = self.read(projection)

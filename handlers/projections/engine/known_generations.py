@@ -8,7 +8,7 @@ from typing import NamedTuple
 from handlers.projections.engine.generations import Generations, GenerationStore
 
 KNOWN_FOR_SECONDS = 5.0
-"""How long a reader goes by what it knows: a generation that was live is fed for longer."""
+"""How long a reader goes by what it knows: a generation that was live is updated for longer."""
 
 
 class _Known(NamedTuple):
@@ -41,9 +41,9 @@ class KnownGenerations:
         Raises:
             Throttled: try again.
         """
-        if generation not in self._generations(projection).fed:
+        if generation not in self._generations(projection).updated:
             del self._known[projection]
-        return generation in self._generations(projection).fed
+        return generation in self._generations(projection).updated
 
     def _generations(self, projection: str) -> Generations:
         known = self._known.get(projection)

@@ -1,10 +1,9 @@
-"""What every projection can do: be fed, be filled from a scan of the log, and be checked against it."""
+"""What every projection can do: be updated, be filled from a scan of the log, and be compared with it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from events.envelope import Recorded
@@ -14,12 +13,12 @@ from handlers.table.event_store import EventStore
 Item = Mapping[str, Any]
 """An item of the table, as DynamoDB returns it."""
 
-Place = tuple[str, int]
-"""Where an event stands in the log: its stream, and its version."""
+Position = tuple[str, int]
+"""Where an event is in the log: its stream, and its version."""
 
 
 class Count(NamedTuple):
-    """A number in a view: the view's partition key, what of it where it has several items, and the counter's name."""
+    """A number in a view: the view's partition key, which of its items (where it has several), the counter's name."""
 
     view: str
     detail: str
@@ -27,63 +26,57 @@ class Count(NamedTuple):
     number: int
 
 
-class Behind(Exception):
-    """The log, as read, ends below an event that was delivered: the event comes again."""
+class LogBehind(Exception):
+    """The log, as read, ends below an event that was delivered: the event is to be delivered again."""
 
 
 class Projection(Protocol):
-    """A read model that is folded from events. What it holds depends on the log alone."""
+    """A read model in a table, folded from events. What it holds depends on the log alone."""
 
-    @property
-    def name(self) -> str:
-        """What it is called: the name of its module."""
-        ...
+    def apply(self, generation: str, records: Sequence[Recorded]) -> Mapping[Position, Exception]:
+        """Apply events to a generation, in whatever order and however often they are delivered; others are ignored.
 
-    def apply(self, generation: str, records: Sequence[Recorded]) -> Mapping[Place, Exception]:
-        """Apply events to a generation, in whatever order and however often they came; others are passed over.
-
-        Returns why some could not be applied, by their places: they are to come again.
+        Returns why some could not be applied, by their positions: they are to be delivered again.
         """
-        ...
-
-    def owns(self, generation: str, item: Item) -> bool:
-        """Whether an item of the table belongs to that generation."""
         ...
 
     def differing(self, generation: str, histories: Iterable[Sequence[Recorded]]) -> list[str]:
         """The streams, each given whole, of which a generation does not hold what the log folds to."""
         ...
 
-    def claims(self, item: Item) -> Iterator[Place]:
+
+class Definition(Protocol):
+    """A projection as a value: what it is updated from, and what its items mean. It knows no table."""
+
+    @property
+    def name(self) -> str:
+        """What it is called: the name of its module, and of the function and the rule that update it."""
+        ...
+
+    @property
+    def events(self) -> tuple[type[DomainEvent], ...]:
+        """The classes of the events that it is updated from."""
+        ...
+
+    def on(self, store: EventStore) -> Projection:
+        """The projection on the table of an event store."""
+        ...
+
+    def owns(self, generation: str, item: Item) -> bool:
+        """Whether an item of the table belongs to that generation."""
+        ...
+
+    def applied_events(self, item: Item) -> Iterator[Position]:
         """The events that an item of a generation says it has applied."""
         ...
 
-    def counted(self, histories: Iterable[Sequence[Recorded]]) -> Iterator[Count]:
-        """What these streams, each given whole, add to counters: one counter may come often."""
+    def stored_counts(self, item: Item) -> Iterator[Count]:
+        """The counters in an item of a generation of it."""
         ...
 
-    def held(self, generation: str, item: Item) -> Iterator[Count]:
-        """The counters in an item of a generation."""
+    def expected_counts(self, histories: Iterable[Sequence[Recorded]]) -> Iterator[Count]:
+        """What these streams, each given whole, add to counters: the same counter may appear often."""
         ...
-
-
-def _counts_nothing(_histories: Iterable[Sequence[Recorded]]) -> Iterator[Count]:
-    return iter(())
-
-
-@dataclass(frozen=True)
-class Definition:
-    """A projection as a value, which knows no table.
-
-    ``name`` is that of its module, and of the function and the rule that feed it. ``events`` are the classes of the
-    events that it is updated from. ``on`` opens it on the table of an event store. ``counted`` says what streams, each
-    given whole, add to its counters.
-    """
-
-    name: str
-    events: tuple[type[DomainEvent], ...]
-    on: Callable[[EventStore], Projection]
-    counted: Callable[[Iterable[Sequence[Recorded]]], Iterator[Count]] = _counts_nothing
 
 
 def by_stream(records: Iterable[Recorded]) -> dict[str, list[Recorded]]:

@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _PAGE_ITEMS = 250
-"""Two pages are in memory at a time: one that is worked on, and the next. A page has 1 MB at most, too."""
+"""Two pages are in memory at a time: the one that is processed, and the next. A page has 1 MB at most, too."""
 
 
 class Segment(NamedTuple):
-    """One of ``of`` parts of the table, from 0."""
+    """One of ``of`` segments of the table, from 0."""
 
     number: int
     of: int
 
 
 class Page(NamedTuple):
-    """A page of a scan, and the key to go on after; None, where it was the last."""
+    """A page of a scan, and the cursor: the key to continue after, or None where it was the last page."""
 
     items: Sequence[Item]
-    end: Key | None
+    cursor: Key | None
 
 
 def pages(
@@ -61,11 +61,11 @@ def pages(
             return
 
 
-EVENTS_ALONE: Mapping[str, Any] = {
+EVENTS_ONLY: Mapping[str, Any] = {
     "FilterExpression": "begins_with(SK, :event)",
     "ExpressionAttributeValues": encode({":event": keys.EVENT}),
 }
-"""A filter that leaves events."""
+"""A filter: events and nothing else."""
 
 
 def is_event(item: Item) -> bool:

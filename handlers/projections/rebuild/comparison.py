@@ -1,11 +1,11 @@
-"""Comparing a generation with the log: what it lacks, what it has of it that is wrong, and what it made up.
+"""Comparing a generation with the log: what it lacks, what it has of it that is wrong, and what is not in the log.
 
 Each stream is folded and compared with what the generation holds of it. Each item of the generation names the events it
-has applied, and those must be in the log. Counters, besides, must add up to the log's, which a checksum tells.
+has applied, and those must be in the log. Besides, counters must add up to the log's; a checksum shows whether they do.
 
-Traffic goes on meanwhile. So what differs is looked at again for some seconds, with the log read anew, unless it is so
-much that time alone will not mend it. What is behind for longer, and counters that only one side had moved when it was
-read, are told apart from what is wrong by comparing once more, later.
+Traffic goes on meanwhile. So what differs is checked again for some seconds, with the log read anew, unless it is so
+much that it cannot be delay alone. A further round of comparison, later, separates what is wrong from what was behind
+for longer, and from counters that had changed on one side only when they were read.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from hashlib import blake2b
 from zlib import crc32
 
 from events.envelope import Recorded
-from handlers.projections.engine.projection import Count, Item, Place, Projection, by_stream
+from handlers.projections.engine.projection import Count, Definition, Item, Position, by_stream
 from handlers.projections.engine.scan import event, is_event
 from handlers.table import keys
 from handlers.table.batch_reading import items
 from handlers.table.event_store import EventStore
 
-_LOOKS = 4
-_MOST_LOOKED_AT_AGAIN = 1_000
+_CHECKS = 4
+_MOST_CHECKED_AGAIN = 1_000
 _FIRST_WAIT_SECONDS = 0.25
 _CHECKSUM_BYTES = 8
 
@@ -33,8 +33,8 @@ _CHECKSUM_BYTES = 8
 class Tally:
     """What a comparison has seen: streams in the log, those of them compared, and what differs.
 
-    ``differing`` are streams that the generation does not hold as they are; ``unknown`` are places in the log that it
-    claims to have applied, though nothing stands there. ``counters_off_by`` is 0 if the counters add up to the log's.
+    ``differing`` are streams that the generation does not hold as they are; ``unknown`` are positions in the log that
+    it says it has applied, though no event is there. ``counters_off_by`` is 0 if the counters add up to the log's.
     """
 
     streams: int = 0
@@ -47,11 +47,11 @@ class Tally:
 class Comparison:
     """Compares one generation of a projection with the log, as pages of a segment of the table come in.
 
-    A stream may go on on the next page, so the last of a page waits for that. One whose beginning was on a page before
-    the first was compared then.
+    A stream may continue on the next page, so the last of a page waits for that. One that began on a page before the
+    first was compared with that page.
 
     Args:
-        projection: what is compared.
+        definition: of the projection that is compared.
         generation: its generation.
         store: the log.
         share: how many of the streams are compared, as a part of 1; the counters' checksum takes in all.
@@ -59,19 +59,20 @@ class Comparison:
 
     def __init__(
         self,
-        projection: Projection,
+        definition: Definition,
         generation: str,
         store: EventStore,
         *,
         share: float = 1.0,
     ) -> None:
-        self._projection = projection
+        self._definition = definition
+        self._projection = definition.on(store)
         self._generation = generation
         self._store = store
         self._share = share
         self._last: Sequence[Recorded] = ()
         self._suspects: dict[str, None] = {}
-        self._made_up: dict[Place, None] = {}
+        self._unknown: dict[Position, None] = {}
         self.tally = Tally()
 
     def take(self, page: Iterable[Item]) -> None:
@@ -85,10 +86,10 @@ class Comparison:
         streams = list(by_stream([*self._last, *map(event, filter(is_event, found))]).values())
         self._last = streams.pop() if streams else ()
         self._compare([stream for stream in streams if _begins(stream)])
-        self._hold([item for item in found if not is_event(item) and self._projection.owns(self._generation, item)])
+        self._check([item for item in found if not is_event(item) and self._definition.owns(self._generation, item)])
 
     def settled(self) -> Tally:
-        """What it has come to, once what differed has been looked at again.
+        """What it came to, once what differed has been checked again.
 
         Raises:
             Throttled, NotTaken: try again.
@@ -96,15 +97,15 @@ class Comparison:
         if self._last and _begins(self._last):
             self._compare([self._store.read(self._last[0].stream)])
         self._last = ()
-        for look in range(_LOOKS):
-            if len(self._suspects) + len(self._made_up) > _MOST_LOOKED_AT_AGAIN:
+        for attempt in range(_CHECKS):
+            if len(self._suspects) + len(self._unknown) > _MOST_CHECKED_AGAIN:
                 break
-            self._look_again()
-            if not self._suspects and not self._made_up:
+            self._check_again()
+            if not self._suspects and not self._unknown:
                 break
-            time.sleep(_FIRST_WAIT_SECONDS * 2**look)
+            time.sleep(_FIRST_WAIT_SECONDS * 2**attempt)
         self.tally.differing += self._suspects
-        self.tally.unknown += [f"{stream} version {version}" for stream, version in self._made_up]
+        self.tally.unknown += [f"{stream} version {version}" for stream, version in self._unknown]
         return self.tally
 
     def _compare(self, histories: Sequence[Sequence[Recorded]]) -> None:
@@ -112,23 +113,23 @@ class Comparison:
         self.tally.streams += len(histories)
         self.tally.compared += len(sampled)
         self._suspects |= dict.fromkeys(self._projection.differing(self._generation, sampled))
-        self.tally.counters_off_by += sum(map(_checksum, self._projection.counted(histories)))
+        self.tally.counters_off_by += sum(map(_checksum, self._definition.expected_counts(histories)))
 
-    def _hold(self, own: Sequence[Item]) -> None:
-        claimed = {place for item in own for place in self._projection.claims(item) if self._sampled(place[0])}
-        self._made_up |= dict.fromkeys(self._missing(claimed))
+    def _check(self, own: Sequence[Item]) -> None:
+        applied = {each for item in own for each in self._definition.applied_events(item) if self._sampled(each[0])}
+        self._unknown |= dict.fromkeys(self._missing(applied))
         for item in own:
-            self.tally.counters_off_by -= sum(map(_checksum, self._projection.held(self._generation, item)))
+            self.tally.counters_off_by -= sum(map(_checksum, self._definition.stored_counts(item)))
 
-    def _look_again(self) -> None:
+    def _check_again(self) -> None:
         histories = [history for stream in self._suspects if (history := self._store.read(stream))]
         self._suspects = dict.fromkeys(self._projection.differing(self._generation, histories))
-        self._made_up = dict.fromkeys(self._missing(self._made_up))
+        self._unknown = dict.fromkeys(self._missing(self._unknown))
 
-    def _missing(self, places: Iterable[Place]) -> list[Place]:
-        wanted = {keys.event(*place): place for place in places}
+    def _missing(self, positions: Iterable[Position]) -> list[Position]:
+        wanted = {keys.event(*position): position for position in positions}
         found = items(self._store.client, self._store.table, wanted, keys_alone=True)
-        return [place for key, place in wanted.items() if key not in found]
+        return [position for key, position in wanted.items() if key not in found]
 
     def _sampled(self, stream: str) -> bool:
         return crc32(stream.encode()) < self._share * 2**32
@@ -139,6 +140,6 @@ def _begins(stream: Sequence[Recorded]) -> bool:
 
 
 def _checksum(count: Count) -> int:
-    """A number that adds up as counters do: over all of them it is 0 only where each is, but for an accident."""
+    """A number that adds up as counters do: over all of them it is 0 only where each is, or by a rare chance."""
     name = f"{count.view}\n{count.detail}\n{count.name}".encode()
     return count.number * int.from_bytes(blake2b(name, digest_size=_CHECKSUM_BYTES).digest())

@@ -1,1 +1,1 @@
-"""The HTTP API in front of the pipeline: gateway, identity, mapping templates and schemas."""
+"""The HTTP API in front of the pipeline: gateway, identity, request templates and schemas."""

@@ -1,4 +1,4 @@
-"""The gateway: what it checks, and where it sends what it lets through."""
+"""The gateway: what it checks, and where it sends the requests that pass."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from constructs import Construct
 from handlers.api.problems import CONTENT_TYPE as PROBLEM
 from handlers.api.problems import problem
 from handlers.intake.callers import OPERATE, READ, WRITE
-from infra.constructs.api import mapping
+from infra.constructs.api import request_templates as templates
 from infra.constructs.api.identity import AUTHORIZER_CACHE, Identity
 from infra.constructs.api.json_schema import draft4
 from infra.constructs.template import resource_of
-from infra.functions import API_STAGE
+from infra.names import API_STAGE
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
@@ -54,7 +54,7 @@ _PROBLEMS: Mapping[apigateway.ResponseType, tuple[HTTPStatus, str]] = {
 
 
 class HttpApi(apigateway.RestApi):
-    """The REST API. Orders and cancellations go to `intake`; everything else is asked of `query`.
+    """The REST API. Orders and cancellations go to `intake`; `query` answers everything else.
 
     `authorizer` is the function that checks tokens; without one, the gateway checks those of the pool itself.
     """
@@ -120,16 +120,16 @@ class HttpApi(apigateway.RestApi):
 
     def _checks(
         self, identity: Identity, function: lambda_.IFunction | None
-    ) -> tuple[apigateway.IAuthorizer, mapping.Identity]:
+    ) -> tuple[apigateway.IAuthorizer, templates.CallerClaims]:
         if function is None:
             pool = apigateway.CognitoUserPoolsAuthorizer(
                 self, "PoolAuthorizer", cognito_user_pools=[identity.pool], results_cache_ttl=AUTHORIZER_CACHE
             )
-            return pool, mapping.POOL_IDENTITY
+            return pool, templates.POOL_CLAIMS
         checks = apigateway.TokenAuthorizer(
             self, "FunctionAuthorizer", handler=function, results_cache_ttl=AUTHORIZER_CACHE
         )
-        return checks, mapping.FUNCTION_IDENTITY
+        return checks, templates.FUNCTION_CLAIMS
 
     def _routes(self, query: lambda_.IFunction) -> None:
         orders = self.root.add_resource("orders")
@@ -144,11 +144,11 @@ class HttpApi(apigateway.RestApi):
             self._authorized(resource, "GET", asks, READ)
         for name in ("openapi.json", "docs"):
             self.root.add_resource(name).add_method("GET", asks, authorization_type=apigateway.AuthorizationType.NONE)
-        self._accepts(orders, mapping.submission(self._callers))
-        self._accepts(order.add_resource("cancellation"), mapping.cancellation(self._callers))
+        self._accepts(orders, templates.submission(self._callers))
+        self._accepts(order.add_resource("cancellation"), templates.cancellation(self._callers))
 
-    def _accepts(self, resource: apigateway.Resource, taking: mapping.Taking) -> None:
-        """`POST`: what fits the schema goes on the intake queue, and is answered with 202."""
+    def _accepts(self, resource: apigateway.Resource, wanted: templates.IntakeTemplates) -> None:
+        """`POST`: what fits the schema is sent to the intake queue, and answered with 202."""
         integration = apigateway.AwsIntegration(
             service="sqs",
             path=f"{self.env.account}/{self._intake.queue_name}",
@@ -157,16 +157,16 @@ class HttpApi(apigateway.RestApi):
                 credentials_role=self._role,
                 passthrough_behavior=apigateway.PassthroughBehavior.NEVER,
                 request_parameters={"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
-                request_templates={JSON: taking.request},
+                request_templates={JSON: wanted.request},
                 integration_responses=[
-                    apigateway.IntegrationResponse(status_code="202", response_templates={JSON: taking.answer}),
-                    _refused("4[0-9]{2}", HTTPStatus.BAD_REQUEST, taking.refusal),
-                    _refused("5[0-9]{2}", HTTPStatus.SERVICE_UNAVAILABLE, "not taken; send it again with the same key"),
+                    apigateway.IntegrationResponse(status_code="202", response_templates={JSON: wanted.answer}),
+                    _refused("4[0-9]{2}", HTTPStatus.BAD_REQUEST, wanted.refusal),
+                    _refused("5[0-9]{2}", HTTPStatus.SERVICE_UNAVAILABLE, "not accepted: send it again, same key"),
                 ],
             ),
         )
-        model = self.add_model(taking.body.__name__, content_type=JSON, schema=apigateway.JsonSchema())
-        schema = draft4(taking.body)
+        model = self.add_model(wanted.body.__name__, content_type=JSON, schema=apigateway.JsonSchema())
+        schema = draft4(wanted.body)
         resource_of(model).add_property_override("Schema", schema)
         self._deployed_with(schema)
         typed = {"method.response.header.Content-Type": True}
@@ -186,7 +186,7 @@ class HttpApi(apigateway.RestApi):
         )
 
     def _deployed_with(self, schema: Mapping[str, Any]) -> None:
-        """The stage checks by what was deployed last: another schema is another deployment, which CDK does not see."""
+        """Deploy again when the schema changes, which CDK does not see: a stage checks by its last deployment."""
         if self.latest_deployment is None:
             raise TypeError("the API is not deployed")
         self.latest_deployment.add_to_logical_id(schema)
@@ -200,7 +200,7 @@ class HttpApi(apigateway.RestApi):
         **options: Any,
     ) -> None:
         """A method for tokens with `scope`, or an operator's."""
-        of_pool = self._callers is mapping.POOL_IDENTITY
+        of_pool = self._callers is templates.POOL_CLAIMS
         resource.add_method(
             method,
             integration,

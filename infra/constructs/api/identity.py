@@ -9,21 +9,21 @@ from constructs import Construct
 from handlers.intake.callers import OPERATE, READ, WRITE
 
 _SCOPES = {
-    READ: "Look at one's own orders, and at stock.",
+    READ: "Read one's own orders, and stock.",
     WRITE: "Place orders, and cancel one's own.",
-    OPERATE: "Look at and cancel anybody's orders.",
+    OPERATE: "Read and cancel anybody's orders.",
 }
 RESOURCE_SERVER, _, _ = READ.partition("/")
 TOKEN_LIFE = Duration.hours(1)
-# A verdict about a token is kept that long, also beyond the token's end.
+# The result of checking a token is kept that long, also after the token expired.
 AUTHORIZER_CACHE = Duration.minutes(1)
 
 
 @dataclass(frozen=True)
 class TokenIssuer:
-    """Whose tokens the API takes, where an authorizer function checks them.
+    """Whose tokens the API accepts, where an authorizer function checks them.
 
-    `audience` are the values of the claim `aud` that are meant for us, or, in tokens without one, of `client_id`.
+    `audience` are the accepted values of the claim `aud`, or, in tokens without one, of `client_id`.
     """
 
     issuer: str

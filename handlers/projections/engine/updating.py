@@ -1,4 +1,4 @@
-"""The entry point of a projection: events from its queue, applied to every generation that is fed."""
+"""The entry point of a projection: events from its queue, applied to every generation that is updated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from events.envelope import Recorded
 from handlers.dead_letters.sending import DeadLetterQueue
 from handlers.projections.engine.generations import Generations, GenerationStore
 from handlers.projections.engine.projection import Definition
-from handlers.projections.replays import audience
+from handlers.projections.replays import target_of
 from handlers.runtime import queue_batches
 from handlers.runtime.observability import Handler, lag, logger, observed
 from handlers.runtime.subscriber import delivered
@@ -29,7 +29,7 @@ def projecting(definition: Definition, store: EventStore, dead_letters: DeadLett
         records: dict[str, Recorded] = {}
         failures: dict[str, Exception] = {}
         batch: dict[str, dict[str, Recorded]] = defaultdict(dict)
-        known = generations.read(projection.name)
+        known = generations.read(definition.name)
         for message in event["Records"]:
             message_id = message["messageId"]
             try:
@@ -38,14 +38,17 @@ def projecting(definition: Definition, store: EventStore, dead_letters: DeadLett
                 replay = entry.get("replay-name")
                 if replay is None:
                     lag("ProjectionLag", since=record.metadata.occurred_at)
-                for generation in _generations(projection.name, replay, known):
+                for generation in _targets(definition.name, replay, known):
                     batch[generation][message_id] = record
             except (LookupError, TypeError, ValueError) as unreadable:
                 failures[message_id] = unreadable
         for generation, events in batch.items():
             failed = projection.apply(generation, list(events.values()))
-            places = {message_id: (record.stream, record.version) for message_id, record in events.items()}
-            failures |= {message_id: failed[place] for message_id, place in places.items() if place in failed}
+            failures |= {
+                message_id: failed[record.stream, record.version]
+                for message_id, record in events.items()
+                if (record.stream, record.version) in failed
+            }
 
         def take(message: SQSRecord) -> None:
             if message.message_id in records:
@@ -58,9 +61,9 @@ def projecting(definition: Definition, store: EventStore, dead_letters: DeadLett
     return observed(handler)
 
 
-def _generations(projection: str, replay: str | None, known: Generations) -> list[str]:
-    """The generations that a delivered event is for: none where it is replayed for others."""
-    wanted = audience(replay or "")
-    if wanted.projection not in (None, projection):
+def _targets(projection: str, replay: str | None, known: Generations) -> list[str]:
+    """The generations that a delivered event is for: none where it is replayed for other projections."""
+    target = target_of(replay or "")
+    if target.projection not in (None, projection):
         return []
-    return [each for each in known.fed if wanted.generation in (None, each)]
+    return [each for each in known.updated if target.generation in (None, each)]

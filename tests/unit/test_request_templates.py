@@ -16,22 +16,29 @@ from events.model import Id
 from handlers.api.requests import KEY_PATTERN
 from handlers.intake.callers import OPERATE, READ, WRITE
 from handlers.intake.messages import Envelope
-from infra.constructs.api.mapping import FUNCTION_IDENTITY, POOL_IDENTITY, Identity, Taking, cancellation, submission
+from infra.constructs.api.request_templates import (
+    FUNCTION_CLAIMS,
+    POOL_CLAIMS,
+    CallerClaims,
+    IntakeTemplates,
+    cancellation,
+    submission,
+)
 from infra.local.emulator.patches.mapping_templates import render
 from tests.builders.api import CALLER, KEY, SCOPES, context, sent
 
 MESSAGE_ID = "5fea7756-0ea4-451a-a703-a558b933e274"
 TAKEN = json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": MESSAGE_ID}}})
-BOTH = pytest.mark.parametrize("identity", [POOL_IDENTITY, FUNCTION_IDENTITY], ids=["pool", "function"])
+BOTH = pytest.mark.parametrize("claims", [POOL_CLAIMS, FUNCTION_CLAIMS], ids=["pool", "function"])
 
 
-def refused(taking: Taking, params: Mapping[str, str]) -> bool:
+def refused(templates: IntakeTemplates, params: Mapping[str, str]) -> bool:
     """Whether SQS gets a request that it refuses, since nothing is asked of it."""
-    return render(taking.request, "{}", dict(params), context(CALLER)) == ""
+    return render(templates.request, "{}", dict(params), context(CALLER)) == ""
 
 
 def order_id(key: str | None, caller: str = CALLER) -> str | None:
-    message = sent(submission(FUNCTION_IDENTITY), "{}", {} if key is None else {KEY: key}, caller)
+    message = sent(submission(FUNCTION_CLAIMS), "{}", {} if key is None else {KEY: key}, caller)
     return Envelope.model_validate(json.loads(message) | {"id": MESSAGE_ID}).order_id
 
 
@@ -56,10 +63,10 @@ TRICKY = "&Action=DeleteQueue%26+$input.body#set($order='x')${caller}#if(1)\\\"~
 @example(body={TRICKY: TRICKY}, ascii_only=False, caller=CALLER, key=None)
 @example(body=json.loads('"\\ud800"'), ascii_only=True, caller=CALLER, key="k")
 def test_a_message_says_what_was_sent_and_who_sent_it(
-    identity: Identity, body: Any, ascii_only: bool, caller: str, key: str | None
+    claims: CallerClaims, body: Any, ascii_only: bool, caller: str, key: str | None
 ) -> None:
     text = json.dumps(body, ensure_ascii=ascii_only)
-    message = sent(submission(identity), text, {} if key is None else {KEY: key}, caller)
+    message = sent(submission(claims), text, {} if key is None else {KEY: key}, caller)
     content = json.loads(message)
     assert content.pop("detail") == body
     assert content == {
@@ -72,7 +79,7 @@ def test_a_message_says_what_was_sent_and_who_sent_it(
 
 @pytest.mark.parametrize("scopes", [READ, OPERATE, f"openid {WRITE}", 'a"b'])
 def test_scopes_reach_the_message_as_they_are_or_not_at_all(scopes: str) -> None:
-    message = sent(submission(POOL_IDENTITY), "{}", {}, scopes=scopes)
+    message = sent(submission(POOL_CLAIMS), "{}", {}, scopes=scopes)
     try:
         assert json.loads(message)["caller"]["scopes"] == scopes
     except json.JSONDecodeError:
@@ -109,16 +116,16 @@ def test_two_callers_or_two_keys_never_get_the_same_order_id(pairs: list[tuple[s
 @example(key='"},"x":{"')
 def test_a_key_is_usable_exactly_if_it_is_what_the_document_says(key: str) -> None:
     usable = re.fullmatch(KEY_PATTERN.removeprefix("^").removesuffix("$"), key) is not None
-    assert refused(submission(FUNCTION_IDENTITY), {KEY: key}) == (not usable)
+    assert refused(submission(FUNCTION_CLAIMS), {KEY: key}) == (not usable)
 
 
 @BOTH
 @given(caller=CALLERS, key=st.none() | KEYS)
-def test_the_answer_names_the_order_that_intake_will_place(identity: Identity, caller: str, key: str | None) -> None:
-    taking, params = submission(identity), {} if key is None else {KEY.lower(): key}
-    message = sent(taking, "{}", params, caller)
+def test_the_answer_names_the_order_that_intake_will_place(claims: CallerClaims, caller: str, key: str | None) -> None:
+    templates, params = submission(claims), {} if key is None else {KEY.lower(): key}
+    message = sent(templates, "{}", params, caller)
     placed = json.loads(message)["order_id"] or MESSAGE_ID
-    answer = json.loads(render(taking.answer, TAKEN, params, context(caller)))
+    answer = json.loads(render(templates.answer, TAKEN, params, context(caller)))
     assert answer == {"order_id": placed, "status_url": f"/v1/orders/{placed}"}
 
 
@@ -151,8 +158,8 @@ PIECES = [*'{}[],:"\\', '"caller"', '"customer_id"', '"victim"', '"order_id"', '
     key=st.sampled_from([None, "k", CALLER]),
 )
 def test_nothing_smuggled_behind_a_body_wins_over_what_the_gateway_knows(smuggled: str, key: str | None) -> None:
-    honest = sent(submission(FUNCTION_IDENTITY), "{}", {} if key is None else {KEY: key})
-    message = sent(submission(FUNCTION_IDENTITY), "{}" + smuggled, {} if key is None else {KEY: key})
+    honest = sent(submission(FUNCTION_CLAIMS), "{}", {} if key is None else {KEY: key})
+    message = sent(submission(FUNCTION_CLAIMS), "{}" + smuggled, {} if key is None else {KEY: key})
     try:
         content = json.loads(message)
     except ValueError:
@@ -166,16 +173,16 @@ def test_nothing_smuggled_behind_a_body_wins_over_what_the_gateway_knows(smuggle
 
 
 @BOTH
-def test_a_cancellation_is_about_the_order_in_the_path(identity: Identity) -> None:
-    taking, params = cancellation(identity), {"order_id": "o1", KEY: "k"}
-    message = sent(taking, '{"reason":"second thoughts"}', params)
+def test_a_cancellation_is_about_the_order_in_the_path(claims: CallerClaims) -> None:
+    templates, params = cancellation(claims), {"order_id": "o1", KEY: "k"}
+    message = sent(templates, '{"reason":"second thoughts"}', params)
     assert json.loads(message) == {
         "detail-type": "OrderCancellationRequested",
         "detail": {"reason": "second thoughts"},
         "order_id": "o1",
         "caller": {"customer_id": CALLER, "scopes": SCOPES},
     }
-    assert json.loads(render(taking.answer, TAKEN, params, context(CALLER))) == {
+    assert json.loads(render(templates.answer, TAKEN, params, context(CALLER))) == {
         "order_id": "o1",
         "status_url": "/v1/orders/o1",
     }
@@ -187,4 +194,4 @@ def test_a_cancellation_is_about_the_order_in_the_path(identity: Identity) -> No
 @example(path="o\n")
 def test_a_path_that_is_no_order_id_asks_nothing_of_the_queue(path: str) -> None:
     usable = re.fullmatch("[A-Za-z0-9_-]{1,64}", path) is not None
-    assert refused(cancellation(FUNCTION_IDENTITY), {"order_id": path}) == (not usable)
+    assert refused(cancellation(FUNCTION_CLAIMS), {"order_id": path}) == (not usable)

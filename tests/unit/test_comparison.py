@@ -9,6 +9,7 @@ from handlers.projections.engine import scan
 from handlers.projections.engine.projection import by_stream
 from handlers.projections.engine.scan import Segment
 from handlers.projections.rebuild.comparison import Comparison, Tally
+from handlers.projections.registry import named
 from tests.builders.generated_log import PROJECTIONS, STORE, projecting, run
 from tests.builders.samples import START, image, record
 from tests.engines.memory_table import Memory
@@ -18,8 +19,8 @@ NAMES = sorted(PROJECTIONS)
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looking again does not wait."""
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checking again does not wait."""
     monkeypatch.setattr("handlers.projections.rebuild.comparison.time.sleep", lambda _: None)
 
 
@@ -29,12 +30,12 @@ def compared(name: str, *, segments: int = 1, at_once: int = 1_000, share: float
     for number in range(segments):
         after, done = None, False
         while not done:
-            comparison = Comparison(PROJECTIONS[name], "1", STORE, share=share)
+            comparison = Comparison(named(name), "1", STORE, share=share)
             for taken, page in enumerate(
                 scan.pages(STORE.client, STORE.table, Segment(number, segments), after), start=1
             ):
                 comparison.take(page.items)
-                after, done = page.end, page.end is None
+                after, done = page.cursor, page.cursor is None
                 if taken == at_once:
                     break
             tally = comparison.settled()
@@ -68,9 +69,9 @@ def test_however_streams_are_split_over_pages_calls_and_segments_each_is_compare
 def test_every_stream_that_was_not_applied_is_named(name: str) -> None:
     with projecting(LOG, page=4):
         tally = compared(name)
-    fed = {stream for stream in by_stream(LOG) if shows(name, stream)}
-    assert set(tally.differing) == fed
-    assert len(tally.differing) == len(fed) > 0
+    expected = {stream for stream in by_stream(LOG) if shows(name, stream)}
+    assert set(tally.differing) == expected
+    assert len(tally.differing) == len(expected) > 0
 
 
 def shows(name: str, stream: str) -> bool:
@@ -92,8 +93,10 @@ def test_counters_are_summed_over_all_streams_whatever_the_sample() -> None:
 
 
 @pytest.mark.parametrize("name", ["order_view", "customer_history"])
-def test_what_is_on_its_way_when_it_is_looked_at_is_no_difference(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The event is in the log before it is in the view; looked at again, it is there."""
+def test_an_event_that_arrives_while_it_is_compared_is_no_difference(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event is in the log before it is in the view; when the view is checked again, it is there."""
     stream = next(each for each, history in by_stream(LOG).items() if each[:6] == "order#" and len(history) == 1)
     late = record(OrderConfirmed(order_id=stream[6:]), stream, 2, START)
     with projecting(LOG) as memory:
@@ -105,13 +108,13 @@ def test_what_is_on_its_way_when_it_is_looked_at_is_no_difference(name: str, mon
         assert compared(name).differing == []
 
 
-def test_what_is_applied_after_its_stream_was_read_is_not_made_up() -> None:
-    """The view is ahead of the page that has its stream: the log knows the event by the time it is asked."""
+def test_an_event_applied_after_its_stream_was_read_is_not_unknown() -> None:
+    """The view is ahead of the page that has its stream: the log has the event by the time it is read again."""
     stream = next(each for each, history in by_stream(LOG).items() if each[:6] == "order#" and len(history) == 1)
     late = record(OrderConfirmed(order_id=stream[6:]), stream, 2, START)
     with projecting(LOG) as memory:
         applied(memory)
-        comparison = Comparison(PROJECTIONS["order_view"], "1", STORE)
+        comparison = Comparison(named("order_view"), "1", STORE)
         comparison.take([image(each) for each in LOG])
         memory.put([image(late)])
         assert PROJECTIONS["order_view"].apply("1", [late]) == {}

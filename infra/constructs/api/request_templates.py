@@ -1,7 +1,7 @@
-"""Mapping templates (Velocity): what the gateway makes of a request for the intake queue, and of the queue's answer.
+"""Mapping templates (Velocity): the message that the gateway sends to the intake queue for a request, and its answer.
 
-A message is what the intake reads: an integration event with the caller, who is whoever the token says. An order's id
-is the caller's id and the ``Idempotency-Key``; without a key, the message's own id, which the intake then takes.
+A message is what the intake reads: an integration event with the caller, as the token names them. An order's id is the
+caller's id and the ``Idempotency-Key``; without a key, the id of the message, which the intake then uses.
 
 Source: API Gateway developer guide, "Mapping template reference", and SQS API reference, ``SendMessage``.
 """
@@ -19,20 +19,20 @@ _ID = "[A-Za-z0-9_-]{1,64}"
 
 
 @dataclass(frozen=True)
-class Identity:
-    """Where an authorizer leaves who the caller is: references of the template language."""
+class CallerClaims:
+    """Where an authorizer puts what it knows of the caller: references of the template language."""
 
     customer_id: str
     scopes: str
 
 
-POOL_IDENTITY = Identity("$context.authorizer.claims.sub", "$context.authorizer.claims.scope")
-FUNCTION_IDENTITY = Identity("$context.authorizer.customer_id", "$context.authorizer.scopes")
+POOL_CLAIMS = CallerClaims("$context.authorizer.claims.sub", "$context.authorizer.claims.scope")
+FUNCTION_CLAIMS = CallerClaims("$context.authorizer.customer_id", "$context.authorizer.scopes")
 
 
 @dataclass(frozen=True)
-class Taking:
-    """What a `POST` makes of a body: the request to SQS, the answer once that has taken it, and why it may not."""
+class IntakeTemplates:
+    """What a `POST` does with a body: the request to SQS, the answer once SQS has accepted it, and why it may not."""
 
     body: type[BaseModel]
     request: str
@@ -40,22 +40,22 @@ class Taking:
     refusal: str
 
 
-def submission(identity: Identity) -> Taking:
+def submission(claims: CallerClaims) -> IntakeTemplates:
     """An order becomes an ``OrderSubmitted``; if its key is not usable, a request without action, which SQS refuses."""
-    message = _send("OrderSubmitted", identity, f'#if($order == "")null#else{_ORDER_ID}#end')
+    message = _send("OrderSubmitted", claims, f'#if($order == "")null#else{_ORDER_ID}#end')
     message_id = "$input.path('$.SendMessageResponse.SendMessageResult.MessageId')"
-    return Taking(
+    return IntakeTemplates(
         OrderRequest,
-        request=f"{_order_id(identity)}#if($order != '!'){message}#end",
-        answer=f'{_order_id(identity)}#if($order == "")#set($order = {message_id})#end{_accepted("$order")}',
+        request=f"{_order_id(claims)}#if($order != '!'){message}#end",
+        answer=f'{_order_id(claims)}#if($order == "")#set($order = {message_id})#end{_accepted("$order")}',
         refusal="the Idempotency-Key is to be a UUID or 1 to 31 of A-Z a-z 0-9 _ -, and the order within 256 KB",
     )
 
 
-def cancellation(identity: Identity) -> Taking:
-    """A wish becomes an ``OrderCancellationRequested``, if the order id in the path can be one."""
-    message = _send("OrderCancellationRequested", identity, _ORDER_ID)
-    return Taking(
+def cancellation(claims: CallerClaims) -> IntakeTemplates:
+    """A request becomes an ``OrderCancellationRequested``, if the order id in the path can be one."""
+    message = _send("OrderCancellationRequested", claims, _ORDER_ID)
+    return IntakeTemplates(
         CancellationRequest,
         request=f"#set($order = $input.params('order_id'))#if($order.matches('{_ID}')){message}#end",
         answer=_accepted("$input.params('order_id')"),
@@ -63,14 +63,14 @@ def cancellation(identity: Identity) -> Taking:
     )
 
 
-def _order_id(identity: Identity) -> str:
+def _order_id(claims: CallerClaims) -> str:
     """Sets ``$order``: empty without a key, ``!`` where the key is not usable.
 
     Callers' ids hold no underscore; without hyphens, those of 36 characters have 32, and all others fewer. So two
     callers never get the same id, nor does one from two keys, and none is longer than an id may be.
     """
     return (
-        f'#set($caller = "{identity.customer_id}")#set($caller = $caller.replaceAll("-", ""))'
+        f'#set($caller = "{claims.customer_id}")#set($caller = $caller.replaceAll("-", ""))'
         '#set($key = "")#set($headers = $input.params().header)'
         "#foreach($name in $headers.keySet())"
         "#if($name.equalsIgnoreCase('Idempotency-Key'))#set($key = $headers.get($name))#end"
@@ -82,11 +82,11 @@ def _order_id(identity: Identity) -> str:
     )
 
 
-def _send(detail_type: str, identity: Identity, order_id: str) -> str:
+def _send(detail_type: str, claims: CallerClaims, order_id: str) -> str:
     """A form for SQS: its text is encoded here, references are when the template is rendered.
 
-    What the gateway knows comes after what the caller sent, and all of it, an order id that is not there too: of two
-    fields of the same name the last counts, should a body ever get here that is more than one JSON document.
+    What the gateway knows comes after what the caller sent, all of it, even an order id that is missing: of two fields
+    of the same name the last counts, in case a body ever gets here that is more than one JSON document.
     """
     return (
         "Action=SendMessage&MessageBody="
@@ -95,9 +95,9 @@ def _send(detail_type: str, identity: Identity, order_id: str) -> str:
         + quote_plus(f',"detail-type":"{detail_type}","order_id":')
         + order_id
         + quote_plus(',"caller":{"customer_id":"')
-        + f"$util.urlEncode({identity.customer_id})"
+        + f"$util.urlEncode({claims.customer_id})"
         + quote_plus('","scopes":"')
-        + f"$util.urlEncode({identity.scopes})"
+        + f"$util.urlEncode({claims.scopes})"
         + quote_plus('"}}')
     )
 

@@ -1,4 +1,4 @@
-"""What reaches which generation: live events each that is fed, a replay those that its name says."""
+"""Which events reach which generation: live events every updated one, replayed events as the replay's name says."""
 
 import json
 
@@ -29,21 +29,21 @@ LOG = [
 
 
 @given(NAMES, st.from_regex(r"[0-9a-f]{1,32}", fullmatch=True), st.integers(1, 10**9))
-def test_a_replays_name_says_whom_it_is_for(projection: str, unique: str, generation: int) -> None:
+def test_a_replays_name_says_what_it_is_for(projection: str, unique: str, generation: int) -> None:
     rebuild = replays.for_rebuild(projection, str(generation))
-    one, everybody = replays.for_replay(projection, unique), replays.for_replay(None, unique)
-    assert replays.audience(rebuild) == (projection, str(generation))
-    assert replays.audience(one) == (projection, None)
-    assert replays.audience(everybody) == (None, None)
+    one, every = replays.for_replay(projection, unique), replays.for_replay(None, unique)
+    assert replays.target_of(rebuild) == (projection, str(generation))
+    assert replays.target_of(one) == (projection, None)
+    assert replays.target_of(every) == (None, None)
     # What StartReplay takes.
-    for name in (rebuild, one, everybody):
+    for name in (rebuild, one, every):
         assert len(name) <= 64
         assert name.replace(".", "").replace("_", "").replace("-", "").isalnum()
 
 
 @pytest.mark.parametrize("name", ["", "by-hand", "replay", "replay.x", "rebuild.x", "replay.a.b.c", "rebuild.a.b.c"])
-def test_a_replay_that_somebody_names_by_hand_is_for_everybody(name: str) -> None:
-    assert replays.audience(name) == (None, None)
+def test_a_replay_that_somebody_named_by_hand_is_for_every_projection(name: str) -> None:
+    assert replays.target_of(name) == (None, None)
 
 
 def test_a_replay_goes_by_the_rule_of_its_projection() -> None:
@@ -57,7 +57,7 @@ def test_a_replay_goes_by_the_rule_of_its_projection() -> None:
 def building() -> GenerationStore:
     """The first generation is retiring, the second is live, the third is being built."""
     generations = GenerationStore(STORE.client, STORE.table)
-    generations.change("stock_view", lambda known: known.opened(afresh=False).switched("2").opened(afresh=False))
+    generations.change("stock_view", lambda known: known.opened(restart=False).switched("2").opened(restart=False))
     return generations
 
 
@@ -75,7 +75,7 @@ def received(memory: Memory) -> dict[str, int]:
     return {each: sums["view#stock#A", ""]["received"] for each, sums in of.items() if sums}
 
 
-def test_a_live_event_goes_to_every_generation_that_is_fed() -> None:
+def test_a_live_event_goes_to_every_generation_that_is_updated() -> None:
     with projecting(LOG) as memory:
         generations = building()
         assert deliver(from_bus(LOG[0])) == []
@@ -114,7 +114,7 @@ def test_a_replay_over_live_traffic_changes_nothing() -> None:
         assert memory.items == before
 
 
-def test_messages_that_fail_in_one_generation_come_again_and_the_others_do_not() -> None:
+def test_messages_that_fail_in_one_generation_are_delivered_again_and_no_others() -> None:
     class Broken(Exception):
         """A mishap."""
 

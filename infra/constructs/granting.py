@@ -1,0 +1,34 @@
+"""What a function is granted, as statements of its role and settings of its environment."""
+
+from aws_cdk import Stack
+
+from infra.constructs.lambda_function import PipelineFunction
+from infra.constructs.shared_resources import SharedResources
+from infra.function_spec import Grant, PublishEvents, ReplayArchive, Rows, SendEmail
+from infra.names import ARCHIVE_NAME
+
+
+def grant(function: PipelineFunction, wanted: Grant, shared: SharedResources) -> None:
+    """Grant a function what it wants, and tell it by its environment where that is."""
+    match wanted:
+        case Rows():
+            shared.table.grant_rows(function.own_role, wanted)
+        case PublishEvents():
+            function.add_environment("ORDERS_BUS_NAME", shared.orders.event_bus_name)
+            shared.orders.only_from(function.own_role)
+        case SendEmail():
+            function.add_environment("EMAIL_SENDER", shared.email_sender)
+            function.allow(["ses:SendEmail"], [shared.sender.email_identity_arn])
+        case ReplayArchive():
+            _grant_replays(function, shared.orders.event_bus_arn)
+
+
+def _grant_replays(function: PipelineFunction, bus: str) -> None:
+    archive, replays = (
+        Stack.of(function).format_arn(service="events", resource=resource, resource_name=name)
+        for resource, name in (("archive", ARCHIVE_NAME), ("replay", "rebuild.*"))
+    )
+    function.add_environment("ARCHIVE_ARN", archive)
+    function.add_environment("ORDERS_BUS_ARN", bus)
+    function.allow(["events:StartReplay"], [archive, bus, replays])
+    function.allow(["events:DescribeReplay"], [replays])
