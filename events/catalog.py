@@ -35,9 +35,9 @@ _EVENTS: tuple[type[DomainEvent], ...] = (
     shipping.ShipmentCancelled,
     shipping.ShipmentDispatched,
     shipping.ShipmentDelivered,
+    notification.EmailClaimed,
+    notification.EmailRefused,
     notification.CustomerNotified,
-    notification.FirstOrderConfirmed,
-    notification.CustomerWelcomed,
     operations.DeadLetterStored,
 )
 

@@ -5,7 +5,7 @@ Source: ISO 4217 list one, published by SIX on 2026-01-01. Codes without a minor
 
 from decimal import Decimal
 
-_CODES_BY_MINOR_UNIT = {
+CODES_BY_MINOR_UNIT = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     2: "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW "
     "CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR "
@@ -15,9 +15,10 @@ _CODES_BY_MINOR_UNIT = {
     3: "BHD IQD JOD KWD LYD OMR TND",
     4: "CLF UYW",
 }
+"""The list by the number of decimals, codes separated by spaces."""
 
 MINOR_UNITS: dict[str, int] = {
-    code: decimals for decimals, codes in _CODES_BY_MINOR_UNIT.items() for code in codes.split()
+    code: decimals for decimals, codes in CODES_BY_MINOR_UNIT.items() for code in codes.split()
 }
 """Decimals of the minor unit by currency code: ``MINOR_UNITS["GBP"] == 2``."""
 

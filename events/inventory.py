@@ -26,7 +26,7 @@ class DeliveredLine(StockLine):
 
 
 class StockReserved(DomainEvent):
-    """Chunk ``chunk`` of ``chunks`` of an order's goods was set aside, all lines of it or none."""
+    """Chunk ``chunk`` of ``chunks`` of an order's stock was reserved, all lines of it or none."""
 
     order_id: Id
     chunk: int
@@ -76,7 +76,7 @@ class StockLow(DomainEvent):
 
 
 class PurchaseOrderPlaced(DomainEvent):
-    """A supplier is to send so much of a SKU, in a delivery with the purchase order's id."""
+    """A quantity of a SKU was ordered from a supplier, to come in a delivery with the purchase order's id."""
 
     purchase_order_id: Id
     sku: Id
@@ -84,6 +84,6 @@ class PurchaseOrderPlaced(DomainEvent):
 
 
 class PurchaseOrderFulfilled(DomainEvent):
-    """The delivery with the purchase order's id is on the shelf. What was in it, the delivery's own stream tells."""
+    """The delivery with the purchase order's id is on the shelf. The delivery's own stream has what was in it."""
 
     purchase_order_id: Id

@@ -1,26 +1,40 @@
-"""Notification: what customers were told. The notifiers' own memory: it stays in the log, off the bus."""
+"""Notification: the e-mails sent to customers. The notifiers' own memory: it stays in the log, off the bus."""
+
+from typing import Annotated
+
+from pydantic import Field
 
 from events.model import DomainEvent, Id
 
+WELCOME = "Welcome"
 
-class CustomerNotified(DomainEvent):
-    """An e-mail about the event ``about`` was handed to SES, which answered with ``message_id``."""
+
+class EmailEvent(DomainEvent):
+    """What happened to an e-mail that the outcome of an order brings.
+
+    ``about`` says which of the e-mails in the stream it is: the class name of the outcome, or ``Welcome``. ``attempt``
+    counts the claims on that e-mail from 1.
+    """
 
     order_id: Id
     about: str
-    message_id: str
+    attempt: Annotated[int, Field(ge=1)]
 
 
-class FirstOrderConfirmed(DomainEvent):
-    """The first confirmed order that the notifier saw of a customer with an address: it brings the welcome."""
+class EmailClaimed(EmailEvent):
+    """From now on one delivery may send the e-mail, and no other may, until it is refused or the claim is too old.
 
-    customer_id: Id
-    order_id: Id
+    A claim that follows one that was not refused is a take-over: the e-mail may have been sent under both.
+    """
 
 
-class CustomerWelcomed(DomainEvent):
-    """The welcome that the order brought was handed to SES, which answered with ``message_id``."""
+class EmailRefused(EmailEvent):
+    """The e-mail was not sent, for the reason that ``error`` names: the claim is released."""
 
-    customer_id: Id
-    order_id: Id
+    error: str
+
+
+class CustomerNotified(EmailEvent):
+    """The e-mail was handed to SES, which answered with ``message_id``."""
+
     message_id: str

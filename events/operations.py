@@ -1,4 +1,4 @@
-"""Operations: what those who run the pipeline must know of it."""
+"""Operations: what those who run the pipeline must know."""
 
 from typing import Annotated
 
@@ -8,15 +8,15 @@ from events.model import DomainEvent, Id, Text
 
 
 class DeadLetterStored(DomainEvent):
-    """A message that no retry could handle lies in the bucket of letters, under ``key``.
+    """A message that no retry could handle was stored in the bucket of dead-letter messages, under ``key``.
 
     ``source`` is the function or saga start it was meant for, ``error`` the class of what it failed with after so many
-    ``tries``. Version n of a letter's stream is its nth stay there. What the message holds, and why in words, only the
-    bucket knows: either may be personal.
+    ``attempts``. Version n of the stream is the message's nth failure. What the message holds, and the reasons in
+    words, are in the bucket alone: either may be personal.
     """
 
-    letter_id: Id
+    message_id: Id
     source: Id
     error: Text
-    tries: Annotated[int, Field(ge=1)]
+    attempts: Annotated[int, Field(ge=1)]
     key: Annotated[str, Field(min_length=1, max_length=1024)]

@@ -12,12 +12,12 @@ CONTEXTS = {
     "shipment": "shipping",
     "notification": "notification",
     "customer": "notification",
-    "letter": "operations",
+    "dead-letter": "operations",
 }
 """The context of each kind of stream."""
 
 PUBLISHED = tuple(kind for kind, context in CONTEXTS.items() if context != "notification")
-"""The kinds whose events go on the orders bus. Notifications are the notifiers' memory and stay in the log."""
+"""The kinds whose events go on the orders bus. Those of e-mails stay in the log: they are the notifiers' own memory."""
 
 
 def is_published(stream: str) -> bool:
@@ -47,7 +47,7 @@ def cancellation(order_id: str) -> str:
 
 
 def reservation(order_id: str) -> str:
-    """The goods set aside for an order."""
+    """The stock reserved for an order."""
     return f"reservation#{order_id}"
 
 
@@ -67,7 +67,7 @@ def delivery(delivery_id: str) -> str:
 
 
 def stock(sku: str) -> str:
-    """What is worth telling about a SKU's stock."""
+    """The crossings of a SKU's stock level below its threshold."""
     return f"stock#{sku}"
 
 
@@ -77,15 +77,15 @@ def purchase(purchase_order_id: str) -> str:
 
 
 def notification(order_id: str) -> str:
-    """What a customer was told about an order."""
+    """The e-mails to a customer about an order."""
     return f"notification#{order_id}"
 
 
 def customer(customer_id: str) -> str:
-    """What a customer was told whatever the order: the welcome."""
+    """The e-mails to a customer that are not about one order: the welcome."""
     return f"customer#{customer_id}"
 
 
-def letter(letter_id: str) -> str:
-    """The stays of a message among the dead letters."""
-    return f"letter#{letter_id}"
+def dead_letter(message_id: str) -> str:
+    """The failures of a message that no retry could handle."""
+    return f"dead-letter#{message_id}"

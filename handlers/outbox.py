@@ -16,7 +16,7 @@ from events import streams
 from events.envelope import event_id
 from events.publishing.entries import MAX_BYTES, batches, size_of
 from handlers.dead_letters import sending
-from handlers.dead_letters.attributes import ERROR, MESSAGE_ID, REASONS, TRIES
+from handlers.dead_letters.attributes import ATTEMPTS, ERROR, MESSAGE_ID, REASONS
 from handlers.runtime.observability import lag, logger
 from handlers.table.codec import decode
 from handlers.table.keys import Key
@@ -107,11 +107,11 @@ class Outbox:
         stream, sort_key = Key.of(keys)
         version = int(sort_key.rpartition("#")[2])
         logger.error("event can never be published", stream=stream, event=sort_key, reason=reason)
-        why = {ERROR: error, REASONS: reason, TRIES: "1"}
+        why = {ERROR: error, REASONS: reason, ATTEMPTS: "1"}
         self._queue.send_message(
             QueueUrl=self._dead_letters,
             MessageBody=json.dumps({"stream": stream, "version": version}),
-            # The batch may come again, and this event with it: it is one letter all the same.
+            # The batch may come again, and this event with it: it is one dead-letter message all the same.
             MessageAttributes=sending.attributes({**why, MESSAGE_ID: event_id(stream, version)}),
         )
 

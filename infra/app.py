@@ -36,12 +36,12 @@ def synthesize(packages: Mapping[Package, Built], outdir: Path, *, checks_tokens
         packages=packages,
         email_sender=app.node.try_get_context("email_sender") or EMAIL_SENDER,
         checks_tokens=checks_tokens,
-        issuer=_issuer(app.node),
+        issuer=token_issuer(app.node),
     )
     return app.synth()
 
 
-def _issuer(node: Node) -> TokenIssuer | None:
+def token_issuer(node: Node) -> TokenIssuer | None:
     """The token issuer in CDK's context, if one is named there. Raises SystemExit where it is named by half."""
     settings = {name: node.try_get_context(name) for name in ("jwt_issuer", "jwt_jwks_url", "jwt_audience")}
     missing = [name for name, value in settings.items() if not value]

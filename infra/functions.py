@@ -9,6 +9,7 @@ from events.inventory import StockLow, StockReceived
 from events.model import Model
 from events.ordering import OrderCancelled, OrderConfirmed
 from events.shipping import ShipmentDispatched
+from handlers.notification.claims import FUNCTION_TIMEOUT
 from handlers.projections.customer_history import CUSTOMER_HISTORY
 from handlers.projections.daily_sales import DAILY_SALES
 from handlers.projections.engine.counting import Counting
@@ -51,6 +52,12 @@ def subscriber(
 ) -> FunctionSpec:
     """A function that events of `bus` trigger."""
     return FunctionSpec(key, grants, Subscription(bus, events, all_but))
+
+
+def notifier(key: str, *events: type[Model], stream: str) -> FunctionSpec:
+    """A function that sends e-mails about orders; it claims them in streams of the kind `stream`."""
+    rows = (Rows((QUERY,), (f"{stream}#*", "order#*")), Rows((PUT,), (f"{stream}#*",)))
+    return FunctionSpec(key, (SendEmail(), *rows), Subscription("orders", events), timeout=FUNCTION_TIMEOUT)
 
 
 def projection(definition: Definition, *grants: Rows) -> FunctionSpec:
@@ -180,22 +187,11 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         memory=1769,  # a whole processor, as for files
         local_concurrency=3,
     ),
-    subscriber(
-        "order_notifications",
-        OrderConfirmed,
-        OrderCancelled,
-        bus="orders",
-        grants=(SendEmail(), Rows((QUERY,), ("notification#*", "order#*")), Rows((PUT,), ("notification#*",))),
-    ),
-    subscriber(
-        "welcome_email",
-        OrderConfirmed,
-        bus="orders",
-        grants=(SendEmail(), Rows((QUERY,), ("customer#*", "order#*")), Rows((PUT,), ("customer#*",))),
-    ),
+    notifier("order_emails", OrderConfirmed, OrderCancelled, stream="notification"),
+    notifier("welcome_email", OrderConfirmed, stream="customer"),
     FunctionSpec(
         "dead_letters",
-        (Rows((PUT,), ("letter#*",)),),
+        (Rows((PUT,), ("dead-letter#*",)),),
         DeadLetterQueues(),
         timeout=30,
     ),

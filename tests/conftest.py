@@ -7,6 +7,9 @@ import pytest
 from infra.local.emulator.process import Emulator
 from infra.local.emulator.process import emulator as emulator_for_the_block
 
+# Imported first of all: it imports the functions, under the environment of tests.
+from tests.engines import in_process as in_process
+
 WAIT_SCALE = 0.01
 """What the waits of state machines take of their time, unless a test sets another."""
 SHARED = ("doors", "code")

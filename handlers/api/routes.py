@@ -20,7 +20,8 @@ from handlers.api import cursors
 from handlers.api.answers import HistoryEvent, OrderHistory, OrderPage, OrderStatus, OrderSummary, Status, Stock
 from handlers.api.problems import CONTENT_TYPE, Problem, Refusal, problem
 from handlers.intake.callers import Caller, authorized
-from handlers.queries.orders import Reader
+from handlers.queries.orders import OrderQueries
+from handlers.queries.stock import StockQueries
 from handlers.runtime.observability import logger
 
 ID = r"^[A-Za-z0-9_-]{1,64}$"
@@ -38,11 +39,13 @@ class Api:
     """The routes, and what they answer.
 
     Args:
-        reader: reads orders and stock.
+        orders: reads orders.
+        stock: reads stock.
     """
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, orders: OrderQueries, stock: StockQueries) -> None:
+        self._orders = orders
+        self._stock = stock
         self.app = APIGatewayRestResolver(enable_validation=True, strip_prefixes=["/v1"])
         self.app.get("/orders/<order_id>", summary="Where an order stands.")(self.order)
         self.app.get("/orders", summary="The caller's orders, newest first.")(self.orders)
@@ -60,7 +63,7 @@ class Api:
         return conditional(event, self.app.resolve(event, context))
 
     def order(self, order_id: OrderId, as_of: AsOf = None) -> OrderStatus:
-        attributes = self._reader.order(order_id) if as_of is None else self._reader.order_as_of(order_id, as_of)
+        attributes = self._orders.order(order_id) if as_of is None else self._orders.order_as_of(order_id, as_of)
         if attributes is None or "status" not in attributes or not self._may_see(attributes.get("customer_id")):
             raise _unknown_order(order_id)
         return OrderStatus(**attributes)
@@ -69,22 +72,22 @@ class Api:
         customer_id = self._caller().customer_id
         question = f"{customer_id} {status}"
         after = cursors.decode(cursor, question) if cursor else None
-        if after and not self._reader.keeps(after.generation):
+        if after and not self._orders.keeps(after.generation):
             raise Refusal(HTTPStatus.BAD_REQUEST, "cursor: its list is no longer kept; begin without one")
-        found, last = self._reader.orders_of(customer_id, status, after, limit)
+        found, last = self._orders.orders_of_customer(customer_id, status, after, limit)
         return OrderPage(
             orders=[OrderSummary(**attributes) for attributes in found],
             cursor=cursors.encode(last, question) if last else None,
         )
 
     def history(self, order_id: OrderId) -> OrderHistory:
-        events = self._reader.history(order_id)
+        events = self._orders.history(order_id)
         if not events or not self._may_see(_customer_of(events)):
             raise _unknown_order(order_id)
         return OrderHistory(events=[_told(record) for record in events])
 
     def stock(self, sku: Sku) -> Stock:
-        stocked = self._reader.stock(sku)
+        stocked = self._stock.by_sku(sku)
         if stocked is None:
             raise Refusal(HTTPStatus.NOT_FOUND, f"there is no SKU {sku}")
         return Stock(sku=sku, **stocked._asdict())

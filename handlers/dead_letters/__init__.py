@@ -1,1 +1,1 @@
-"""What becomes of messages that no retry could handle: sent, stored, received again, redriven."""
+"""What becomes of messages that no retry could handle: sent, received, stored, and later redriven."""

@@ -1,12 +1,12 @@
-"""What a dead-letter message carries: the names of its attributes, and how often it was delivered before."""
+"""The attributes that a dead-letter message carries, and how often a message is delivered before it becomes one."""
 
-ERROR, REASONS, TRIES = "error", "reasons", "tries"
-"""Why a message is a dead letter."""
+ERROR, REASONS, ATTEMPTS = "error", "reasons", "attempts"
+"""Why a message is a dead-letter message."""
 
-MESSAGE_ID, LETTER = "message_id", "letter"
-"""By which it is known again once it is redriven: the id it had first, and the key of its letter."""
+MESSAGE_ID, REDRIVEN_FROM = "message_id", "redriven_from"
+"""By which a redriven message is recognized: the id it had first, and the key under which it was stored."""
 
-OURS = {ERROR, REASONS, TRIES, MESSAGE_ID, LETTER}
+OURS = {ERROR, REASONS, ATTEMPTS, MESSAGE_ID, REDRIVEN_FROM}
 """All of them."""
 
 MAX_RECEIVE_COUNT = 5

@@ -1,7 +1,7 @@
-"""Dead letters: a message that no retry could handle goes to its function's dead-letter queue, and says why.
+"""Sending a message that no retry could handle to its function's dead-letter queue, with the reason.
 
-The id that a message had first is its letter's id, however often it is redriven. It goes along in an attribute, and so
-does the key under which a redriven letter lies in the bucket.
+The id that a message had first stays its id, however often it is redriven. It is carried in an attribute, and so is the
+key under which a redriven message was stored in the bucket.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from handlers.dead_letters.attributes import ERROR, LETTER, MESSAGE_ID, REASONS, TRIES
+from handlers.dead_letters.attributes import ATTEMPTS, ERROR, MESSAGE_ID, REASONS, REDRIVEN_FROM
 from handlers.intake import validation
 from handlers.intake.validation import Refused
 from handlers.runtime.observability import logger
@@ -43,11 +43,17 @@ class DeadLetterQueue:
         """Send a message, with what it failed with."""
         error, reasons = type(failure).__name__, safe_reasons(failure)
         traceback = None if isinstance(failure, Refused) else failure
-        logger.warning("dead letter", message_id=record.message_id, error=error, reasons=reasons, exc_info=traceback)
+        logger.warning(
+            "sent to the dead-letter queue",
+            message_id=record.message_id,
+            error=error,
+            reasons=reasons,
+            exc_info=traceback,
+        )
         why: dict[str, str | None] = {
             ERROR: error,
             REASONS: reasons,
-            TRIES: record.attributes.approximate_receive_count,
+            ATTEMPTS: record.attributes.approximate_receive_count,
         }
         self._sqs().send_message(
             QueueUrl=self._url,
@@ -56,14 +62,14 @@ class DeadLetterQueue:
         )
 
 
-def letter_id(record: SQSRecord) -> str:
-    """The id that a message had first. Redriven, it has another, by SQS and by us alike."""
+def first_message_id(record: SQSRecord) -> str:
+    """The id that a message had first. Redriven, it has another, whether SQS or we redrove it."""
     return _carried(record, MESSAGE_ID) or record.message_id
 
 
 def identity(record: SQSRecord) -> dict[str, MessageAttributeValueTypeDef]:
-    """The attributes by which a message is known again, for one that takes its place."""
-    return attributes({MESSAGE_ID: letter_id(record), LETTER: _carried(record, LETTER)})
+    """The attributes by which a message is recognized, for one that takes its place."""
+    return attributes({MESSAGE_ID: first_message_id(record), REDRIVEN_FROM: _carried(record, REDRIVEN_FROM)})
 
 
 def attributes(values: dict[str, str | None]) -> dict[str, MessageAttributeValueTypeDef]:
@@ -96,6 +102,6 @@ def _carried(record: SQSRecord, name: str) -> str | None:
 
 
 def _shortened(value: str) -> str:
-    """As much as goes along with a message, without the characters that SQS does not take."""
+    """As much as a message may carry, without the characters that SQS does not take."""
     printable = "".join(each if each.isprintable() else "?" for each in value)
     return printable.encode()[:_MAX_REASONS_BYTES].decode(errors="ignore")

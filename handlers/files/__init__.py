@@ -1,1 +1,1 @@
-"""Files of orders: what is in them, and their way into the pipeline."""
+"""Files of orders: what is in them, and how they get into the pipeline."""

@@ -1,4 +1,4 @@
-"""Whether the pipeline would take an order of a file: decided before it is sent, by the rules of order intake."""
+"""Whether the pipeline would accept an order of a file: decided before it is sent, by the rules of order intake."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,7 @@
 """Reads a file of orders as a stream, one order at a time: CSV by a profile, or NDJSON.
 
-The rows of an order stand together. Reading can go on after any order, in another process too: what comes is the same.
+The rows of an order follow each other. Reading can continue after any order, in another process too, with the same
+result.
 Memory does not depend on the file: a row, an order and a chunk of the stream are all that is held.
 """
 
@@ -11,14 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from events.integration import MAX_CANONICAL_BYTES
-from handlers.files.profile import Profile, Row, usable_id
+from handlers.files.csv_profile import Profile, Row, usable_id
 
 MAX_ROW_BYTES = 128 * 1024
 """What a row of CSV may have; csv takes fields of as many characters."""
 MAX_NDJSON_BYTES = 1024 * 1024
 """What a line of NDJSON may have: an order in its canonical form is much smaller, white space and escapes are not."""
 MAX_ORDER_BYTES = 8 * 1024 * 1024
-"""What the rows of an order may take of a CSV file, far more than any order: whoever reads it has to stop some time."""
+"""What the rows of an order may take of a CSV file, far more than any order takes: reading has to end at some point."""
 
 _CHUNK = 64 * 1024
 _LEAST_LINE = len('{"quantity":1,"sku":"","unit_price":1}')
@@ -29,7 +30,7 @@ class BrokenFile(Exception):
 
 
 class Stream(Protocol):
-    """Bytes to be read: a file, or what S3 answers."""
+    """Bytes to be read: a file, or the body of S3's answer."""
 
     def read(self, size: int, /) -> bytes:
         """Up to ``size`` bytes, none at the end."""
@@ -37,7 +38,7 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where to go on: the offset in bytes, how many rows lie before it, and the columns of a CSV file."""
+    """Where to continue: the offset in bytes, how many rows lie before it, and the columns of a CSV file."""
 
     offset: int = 0
     rows: int = 0
@@ -49,7 +50,7 @@ BEGINNING = Position()
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an order is not taken: what is wrong with ``field`` of it, in which row, as far as either can be told."""
+    """Why an order is rejected: what is wrong with its ``field``, in which row, as far as either is known."""
 
     message: str
     row: int | None = None
@@ -62,7 +63,7 @@ class FileOrder:
 
     ``detail`` is its ``OrderSubmitted``, any JSON, not validated yet; it is not complete if there are ``problems``,
     which are about the rows themselves. ``line_rows`` are the rows of its lines, where they have rows of their own.
-    Rows are numbered from 1; the header is one. ``end`` is where the next order is looked for. ``wrong_cells`` says, by
+    Rows are numbered from 1; the header is one. ``end`` is where the next order begins. ``wrong_cells`` says, by
     row and field, what is wrong with a cell of which the text is in ``detail`` instead of a number.
     """
 
@@ -79,7 +80,7 @@ class FileOrder:
 def read_ndjson(stream: Stream, start: Position = BEGINNING) -> Iterator[FileOrder]:
     """The orders of an NDJSON file in UTF-8: a line is an ``OrderSubmitted`` detail. Empty lines count as rows only.
 
-    ``stream`` stands at ``start``, the end of an order read before.
+    ``stream`` begins at ``start``, the end of an order read before.
 
     Raises:
         BrokenFile: the file is not in UTF-8, or holds no order.
@@ -107,7 +108,7 @@ def read_ndjson(stream: Stream, start: Position = BEGINNING) -> Iterator[FileOrd
 def read_csv(stream: Stream, profile: Profile, start: Position = BEGINNING) -> Iterator[FileOrder]:
     """The orders of a CSV file with a header.
 
-    ``stream`` stands at ``start``, the end of an order read before. A row that is not as it should be is a problem of
+    ``stream`` begins at ``start``, the end of an order read before. A row that is not as it should be is a problem of
     the order it names; if it does not get that far, of the order before it. Empty lines count as rows only.
 
     Raises:
@@ -228,7 +229,7 @@ class _Rows:
             return self._leniently(), str(wrong)
 
     def _leniently(self) -> list[str]:
-        """What can be told of a row that is not as it should be, if anything."""
+        """The fields that can be read of a row that is not as it should be, if any."""
         try:
             return next(csv.reader(line.replace("\r", "") for line in self._lines), [])
         except csv.Error:

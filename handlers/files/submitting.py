@@ -1,7 +1,7 @@
-"""Orders of a file on their way to order intake, each once: its queue, and markers of what was met in the file.
+"""Submits the orders of a file to order intake, each once: its queue, and markers of the orders that appeared.
 
-A marker says in which row of the file an order began. After a crash it tells an order that was sent before, which
-begins in the same row, from one that returns, which does not.
+A marker says in which row of the file an order began. After a crash it distinguishes an order that was sent before,
+which begins in the same row, from one that returns, which does not.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Markers:
         self._import_id = import_id
 
     def first_rows(self, order_ids: Collection[str]) -> dict[str, int]:
-        """The rows in which these orders began, of those that were met; at most ``MAX_KEYS`` may be asked for."""
+        """The rows in which these orders began, of those that have a marker; at most ``MAX_KEYS`` may be asked for."""
         found: dict[str, int] = {}
         prefix = keys.imported(self._import_id)
 
@@ -52,7 +52,7 @@ class Markers:
         return found
 
     def put(self, first_rows: Mapping[str, int]) -> None:
-        """Remember in which rows these orders begin."""
+        """Write in which rows these orders begin."""
         expires_at = int(time.time()) + _DAYS_KEPT * 86400
 
         def write(puts: list[Any]) -> list[Any]:
@@ -79,7 +79,7 @@ class OrderQueue:
         self._url = url
 
     def send(self, bodies: Sequence[str]) -> None:
-        """Send these messages; raises NotTaken if the queue does not take some of them."""
+        """Send these messages; raises NotTaken if the queue does not accept some of them."""
 
         def send(entries: list[Any]) -> list[Any]:
             answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
@@ -91,7 +91,7 @@ class OrderQueue:
 
 
 def _batches(bodies: Sequence[str]) -> Iterator[list[str]]:
-    """Messages in batches that a SendMessageBatch call takes."""
+    """Messages in batches that one SendMessageBatch call accepts."""
     batch: list[str] = []
     size = 0
     for body in bodies:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.parser import parse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -49,8 +50,8 @@ def intake(accepted: Mapping[str, Callable[[Envelope], Any]], dead_letters: Dead
             raise Refused([RejectionReason(field="detail-type", message=message)])
         accept(envelope)
 
-    def handler(event: dict[str, Any], _context: Any) -> queue_batches.BatchResponse:
-        return queue_batches.process(event, take, dead_letters)
+    def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+        return queue_batches.process(event, context, take, dead_letters)
 
     return observed(handler)
 
@@ -61,7 +62,7 @@ def _envelope(record: SQSRecord) -> Envelope:
     except (ValueError, RecursionError) as invalid:
         raise Refused([RejectionReason(field="", message=f"not readable as JSON: {invalid}")]) from invalid
     if isinstance(content, dict) and "caller" in content:
-        content["id"] = sending.letter_id(record)
+        content["id"] = sending.first_message_id(record)
     try:
         return parse(event=content, model=Envelope)
     except ValidationError as invalid:

@@ -1,1 +1,1 @@
-"""Inventory: puts deliveries on the shelf, sets goods aside for orders, and tells when a SKU runs low."""
+"""Inventory: receives deliveries, reserves stock for orders, and replenishes what runs low."""

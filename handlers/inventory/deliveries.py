@@ -14,7 +14,7 @@ from handlers.runtime.observability import about
 from handlers.table.event_store import Conflict, EventStore
 
 _OTHER_CONTENT = RejectionReason(
-    field="delivery_id", message="a delivery with this id and other content was received before; it stands"
+    field="delivery_id", message="a delivery with this id and other content was received before"
 )
 
 
@@ -33,10 +33,10 @@ def _sum(before: DeliveredLine, line: DeliveredLine) -> DeliveredLine:
 
 
 def receive(store: EventStore, envelope: Envelope) -> None:
-    """Put a delivery on the shelf, a chunk of 99 SKUs per transaction; chunks received before are passed over.
+    """Put a delivery on the shelf, a chunk of 99 SKUs per transaction; chunks received before are skipped.
 
     Raises:
-        Refused: the delivery is invalid, or its id stands for another.
+        Refused: the delivery is invalid, or its id is taken by another one.
         Throttled: try again.
     """
     try:

@@ -1,4 +1,4 @@
-"""Low stock: the table's stream shows each change of a stock level; one that falls low is recorded once."""
+"""Low stock: the table's stream shows each change of a stock level; each time one falls low is recorded once."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from events.inventory import StockLow
 from handlers.runtime.observability import logger
 from handlers.table import keys
 from handlers.table.codec import decode
-from handlers.table.event_store import EventStore
+from handlers.table.event_store import Appended, EventStore, Existing
 
 
 def crossing(image: Mapping[str, Any]) -> StockLow | None:
@@ -37,20 +37,24 @@ def watch(store: EventStore, records: Iterable[Mapping[str, Any]]) -> None:
     for record in records:
         low = crossing(record["dynamodb"]["NewImage"])
         if low:
-            tell(store, low)
+            record_crossing(store, low)
 
 
-def tell(store: EventStore, low: StockLow) -> None:
-    """Append ``StockLow`` unless this crossing has been told. A level's changes come in order, so the last is enough.
+def record_crossing(store: EventStore, low: StockLow) -> None:
+    """Append ``StockLow`` unless this crossing is recorded. A level's changes come in order, so the last is enough.
+
+    Where another invocation was quicker with its event, it reads and decides again: that may be another crossing.
 
     Raises:
         Throttled: try again.
     """
     stream = streams.stock(low.sku)
-    last = store.last(stream)
-    if last and isinstance(last.event, StockLow) and last.event.level_version >= low.level_version:
-        return
-    version = last.version + 1 if last else 1
-    cause = f"{keys.level(low.sku).pk}/{low.level_version}"
-    store.standing(stream, version, low, correlation_id=low.sku, causation_id=cause)
+    causation_id = f"{keys.level(low.sku).pk}/{low.level_version}"
+    result: Appended | Existing | None = None
+    while not isinstance(result, Appended):
+        last = store.last(stream)
+        if last and isinstance(last.event, StockLow) and last.event.level_version >= low.level_version:
+            return
+        version = last.version + 1 if last else 1
+        result = store.append_if_absent(stream, version, low, correlation_id=low.sku, causation_id=causation_id)
     logger.info("stock is low", sku=low.sku, available=low.available, threshold=low.threshold)

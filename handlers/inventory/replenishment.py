@@ -1,7 +1,7 @@
-"""Replenishment: each time a SKU falls low, a supplier is to send more, and at some time it is here.
+"""Replenishment: each time a SKU falls low, more is ordered from a supplier, whose delivery fulfils the order.
 
-A supplier answers a purchase order with a delivery under the order's id. Whoever comes second, the order or all of the
-delivery, finds the other in the log, and the order is fulfilled.
+A supplier answers a purchase order with a delivery under the order's id. Whichever is recorded second, the order or the
+last chunk of the delivery, finds the other in the log, and the order is fulfilled.
 """
 
 from hashlib import sha256
@@ -10,7 +10,7 @@ from events import streams
 from events.envelope import Recorded
 from events.inventory import MAX_PIECES, PurchaseOrderFulfilled, PurchaseOrderPlaced, StockLow, StockReceived
 from handlers.runtime.observability import about, logger
-from handlers.table.event_store import EventStore
+from handlers.table.event_store import Appended, EventStore
 
 _MAX_ID = 64
 _HASHED = 40
@@ -27,14 +27,14 @@ def purchase_order(low: StockLow) -> PurchaseOrderPlaced:
 
 
 def _id(sku: str, level_version: int) -> str:
-    """Another id for each crossing of each SKU; one too long is hashed, and looks different from all others."""
+    """A different id for each crossing of each SKU; one that would be too long is a hash behind another prefix."""
     crossing = f"{sku}-{level_version}"
     plain = f"po-{crossing}"
     return plain if len(plain) <= _MAX_ID else f"po_{sha256(crossing.encode()).hexdigest()[:_HASHED]}"
 
 
 def replenish(store: EventStore, record: Recorded) -> None:
-    """Order what has fallen low, or note that it is here. Doing it again changes nothing.
+    """Order what has fallen low, or record that its delivery has arrived. Doing it again changes nothing.
 
     Raises:
         Throttled: try again.
@@ -54,12 +54,13 @@ def replenish(store: EventStore, record: Recorded) -> None:
 
 def _place(store: EventStore, order: PurchaseOrderPlaced, causation_id: str) -> None:
     stream = streams.purchase(order.purchase_order_id)
-    store.standing(stream, 1, order, correlation_id=order.sku, causation_id=causation_id)
-    logger.info("purchase order placed", sku=order.sku, quantity=order.quantity)
+    result = store.append_if_absent(stream, 1, order, correlation_id=order.sku, causation_id=causation_id)
+    if isinstance(result, Appended):
+        logger.info("purchase order placed", sku=order.sku, quantity=order.quantity)
 
 
 def _fulfil(store: EventStore, received: Recorded) -> None:
-    """Append ``PurchaseOrderFulfilled`` if that was the last of a delivery that answers an order."""
+    """Append ``PurchaseOrderFulfilled`` if that was the last chunk of a delivery that answers an order."""
     delivery = received.event
     assert isinstance(delivery, StockReceived)
     if delivery.chunk < delivery.chunks:
@@ -68,7 +69,9 @@ def _fulfil(store: EventStore, received: Recorded) -> None:
     last = store.last(stream)
     if last and isinstance(last.event, PurchaseOrderPlaced):
         fulfilled = PurchaseOrderFulfilled(purchase_order_id=delivery.delivery_id)
-        store.standing(
+        result = store.append_if_absent(
             stream, last.version + 1, fulfilled, correlation_id=last.event.sku, causation_id=received.event_id
         )
-        logger.info("purchase order fulfilled", sku=last.event.sku)
+        # Nothing else follows PurchaseOrderPlaced, so an existing event is the same.
+        if isinstance(result, Appended):
+            logger.info("purchase order fulfilled", sku=last.event.sku)

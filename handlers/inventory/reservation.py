@@ -1,4 +1,4 @@
-"""A reservation: pure decisions about the goods set aside for an order."""
+"""A reservation: pure decisions about the stock reserved for an order."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ Lines = tuple[StockLine, ...]
 
 
 def chunks(lines: Iterable[OrderLine]) -> list[Lines]:
-    """What an order needs, a line per SKU, in chunks; sorted, so that no two orders wait for each other crosswise."""
+    """What an order needs, a line per SKU, in chunks; sorted, so that chunks do not depend on the lines' order."""
     needed: Counter[str] = Counter()
     for line in lines:
         needed[line.sku] += line.quantity
@@ -25,7 +25,7 @@ def chunks(lines: Iterable[OrderLine]) -> list[Lines]:
 
 @dataclass(slots=True)
 class Reservation:
-    """Which chunks are set aside, and whether the stream is closed to more of them. What is shipped is so no more."""
+    """Which chunks are reserved, and whether the stream is closed to more. A shipped chunk is no longer reserved."""
 
     reserved: dict[int, Lines] = field(default_factory=dict)
     closed: bool = False
@@ -33,7 +33,7 @@ class Reservation:
 
 
 def fold(history: Sequence[Recorded]) -> Reservation:
-    """The reservation a stream tells of."""
+    """The reservation folded from its stream."""
     reservation = Reservation(version=len(history))
     for record in history:
         match record.event:
@@ -48,14 +48,14 @@ def fold(history: Sequence[Recorded]) -> Reservation:
 
 
 def next_release(reservation: Reservation, order_id: str) -> StockReleased | None:
-    """The next event of a release: a chunk that goes back, or a closing event over nothing, or none if all is done."""
+    """The next event of a release: a chunk released, or a closing event over nothing, or None if all is done."""
     for chunk, lines in sorted(reservation.reserved.items()):
         return StockReleased(order_id=order_id, chunk=chunk, lines=lines)
     return None if reservation.closed else StockReleased(order_id=order_id, chunk=0)
 
 
 def shipped(reservation: Reservation, order_id: str) -> list[StockShipped]:
-    """The events that tell that what is set aside has left the warehouse."""
+    """The events by which all that is reserved has left the warehouse."""
     return [
         StockShipped(order_id=order_id, chunk=chunk, lines=lines)
         for chunk, lines in sorted(reservation.reserved.items())

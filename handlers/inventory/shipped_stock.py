@@ -1,6 +1,6 @@
-"""Shipped stock: once a shipment is dispatched, what was set aside for its order has left the warehouse.
+"""Shipped stock: once a shipment is dispatched, what was reserved for its order has left the warehouse.
 
-Levels say what is available, and stay as they are.
+Levels say what is available, so they do not change.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from handlers.table.event_store import EventStore
 
 
 def ship_stock(store: EventStore, record: Recorded) -> None:
-    """Tell of each chunk reserved for the order that it is shipped. Doing it again changes nothing.
+    """Record that each chunk reserved for the order is shipped. Doing it again changes nothing.
 
     Raises:
         Throttled: try again.

@@ -6,7 +6,7 @@ from events.model import DomainEvent
 from handlers.inventory import stock_levels
 from handlers.inventory.refusals import OutOfStock
 from handlers.inventory.reservation import chunks, fold, next_release
-from handlers.ordering.order import Order, Status, give_way, load
+from handlers.ordering.order import Order, Status, load, refuse_if_cancelling
 from handlers.ordering.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling
 from handlers.table.event_store import ConditionsFailed, Conflict, EventStore, Throttled
 
@@ -14,13 +14,13 @@ _CONFLICTS_BEFORE_GIVING_WAY = 10
 
 
 def reserve_stock(store: EventStore, order_id: str) -> None:
-    """Set an order's goods aside, all or nothing per chunk of 99 SKUs.
+    """Reserve an order's stock, all or nothing per chunk of 99 SKUs.
 
     Raises:
         OrderNotFound: there is no such order.
         AlreadyConfirmed, AlreadyCancelled: the order is finished.
         OrderCancelling: a cancellation came first.
-        OutOfStock: there is not enough; the log names the SKUs. Chunks already taken wait for the release.
+        OutOfStock: there is not enough; the log names the SKUs. Chunks already reserved wait for the release.
         Throttled: try again.
     """
     order = load(store, order_id)
@@ -33,15 +33,15 @@ def reserve_stock(store: EventStore, order_id: str) -> None:
     parts = chunks(order.placed.lines)
     for chunk, lines in enumerate(parts, start=1):
         event = StockReserved(order_id=order_id, chunk=chunk, chunks=len(parts), lines=lines)
-        standing = _reserve(store, order, event)
-        if isinstance(standing, ReservationRefused):
-            raise OutOfStock(f"order {order_id}: not enough of {', '.join(standing.skus)}")
-        if not isinstance(standing, StockReserved):
-            give_way(store, order_id, "the reservation")
+        in_log = _reserve(store, order, event)
+        if isinstance(in_log, ReservationRefused):
+            raise OutOfStock(f"order {order_id}: not enough of {', '.join(in_log.skus)}")
+        if not isinstance(in_log, StockReserved):
+            refuse_if_cancelling(store, order_id, "the reservation")
 
 
 def _reserve(store: EventStore, order: Order, event: StockReserved) -> DomainEvent:
-    """Take one chunk, or record that it is not to be had; returns the event that stands in the log."""
+    """Reserve one chunk, or record that there is not enough; returns the event that the log has for the chunk."""
     stream = streams.reservation(event.order_id)
     try:
         return store.append_with(
@@ -52,11 +52,11 @@ def _reserve(store: EventStore, order: Order, event: StockReserved) -> DomainEve
     except ConditionsFailed as short:
         skus = tuple(event.lines[index].sku for index in short.failed)
         refused = ReservationRefused(order_id=event.order_id, skus=skus)
-        return store.standing(stream, event.chunk, refused, **order.correlation)
+        return store.append_if_absent(stream, event.chunk, refused, **order.correlation).record.event
 
 
 def release_stock(store: EventStore, order_id: str) -> None:
-    """Put everything set aside for an order back, and close its reservation. Doing it again changes nothing.
+    """Release everything reserved for an order, and close its reservation. Doing it again changes nothing.
 
     Raises:
         OrderNotFound: there is no such order.

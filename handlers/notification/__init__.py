@@ -1,1 +1,1 @@
-"""Notification: tells customers what became of their orders."""
+"""Notification: e-mails to customers about their orders."""

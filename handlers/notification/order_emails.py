@@ -1,21 +1,18 @@
-"""Order e-mails: a customer is told once that the order is confirmed, or cancelled.
-
-What was sent is remembered as an event. E-mail has no idempotency key: a crash between sending and remembering sends
-the same message twice.
-"""
+"""Order e-mails: a customer is notified once that the order is confirmed, and once that it is cancelled."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from events import streams
 from events.currencies import MINOR_UNITS
 from events.envelope import Recorded
-from events.notification import CustomerNotified
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
+from handlers.notification.claims import send_once
 from handlers.notification.sending import Email, send
 from handlers.ordering.order import load
-from handlers.runtime.observability import about, logger
+from handlers.runtime.observability import about
 from handlers.table.event_store import EventStore
 
 if TYPE_CHECKING:
@@ -55,28 +52,26 @@ def money(amount: int, currency: str) -> str:
 
 
 def notify(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) -> None:
-    """Send the e-mail about an order's outcome, unless it was sent or there is nobody to send it to.
+    """Send the e-mail about an order's outcome once, unless the customer left no address.
 
     Raises:
+        OrderNotFound: there is no such order.
+        AlreadyClaimed: another delivery may be sending it: try again.
+        NotSent: SES refused it: try again.
+        MaybeSent: SES did not say whether it was sent: try again.
         Throttled: try again.
-        NotSent: SES did not take it.
     """
     event = record.event
     assert isinstance(event, OrderConfirmed | OrderCancelled)
     with about(event.order_id, "notify"):
-        stream = streams.notification(event.order_id)
-        told = store.read(stream)
-        if any(isinstance(t.event, CustomerNotified) and t.event.about == record.event_id for t in told):
-            return
         order = load(store, event.order_id).placed
         if order.customer is None or order.customer.email is None:
             return
-        message_id = send(mail, sender, order.customer.email, email(order, event))
-        store.standing(
-            stream,
-            len(told) + 1,
-            CustomerNotified(order_id=event.order_id, about=record.event_id, message_id=message_id),
-            correlation_id=event.order_id,
+        send_once(
+            store,
+            streams.notification(event.order_id),
+            event.order_id,
+            type(event).__name__,
+            partial(send, mail, sender, order.customer.email, email(order, event)),
             causation_id=record.event_id,
         )
-        logger.info("customer notified", about=type(event).__name__, message_id=message_id)

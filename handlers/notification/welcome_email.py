@@ -1,20 +1,22 @@
 """The welcome e-mail: a customer's first confirmed order brings an e-mail of welcome, once.
 
-The customer's stream decides which order that is: of two confirmed at once, the one that takes its first version. What
-was sent is remembered as its second.
+The customer's stream decides which order that is: of two confirmed at once, the one whose claim is appended first. The
+other one then has nothing to do, whatever becomes of that claim.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from events import streams
 from events.envelope import Recorded
-from events.notification import CustomerWelcomed, FirstOrderConfirmed
+from events.notification import WELCOME
 from events.ordering import OrderConfirmed
+from handlers.notification.claims import send_once
 from handlers.notification.sending import Email, send
 from handlers.ordering.order import load
-from handlers.runtime.observability import about, logger
+from handlers.runtime.observability import about
 from handlers.table.event_store import EventStore
 
 if TYPE_CHECKING:
@@ -27,12 +29,14 @@ def email(order_id: str) -> Email:
 
 
 def welcome(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) -> None:
-    """Welcome the customer of a confirmed order, unless another order does, or did, or there is no address.
+    """Welcome the customer of a confirmed order once, unless another order brings the welcome, or there is no address.
 
     Raises:
         OrderNotFound: there is no such order.
+        AlreadyClaimed: another delivery may be sending it: try again.
+        NotSent: SES refused it: try again.
+        MaybeSent: SES did not say whether it was sent: try again.
         Throttled: try again.
-        NotSent: SES did not take it.
     """
     event = record.event
     assert isinstance(event, OrderConfirmed)
@@ -40,13 +44,11 @@ def welcome(store: EventStore, mail: SESV2Client, sender: str, record: Recorded)
         customer = load(store, event.order_id).placed.customer
         if customer is None or customer.email is None:
             return
-        stream = streams.customer(customer.customer_id)
-        metadata = {"correlation_id": event.order_id, "causation_id": record.event_id}
-        claim = FirstOrderConfirmed(customer_id=customer.customer_id, order_id=event.order_id)
-        told = [each.event for each in store.read(stream)] or [store.standing(stream, 1, claim, **metadata)]
-        if told != [claim]:
-            return
-        message_id = send(mail, sender, customer.email, email(event.order_id))
-        welcomed = CustomerWelcomed(customer_id=customer.customer_id, order_id=event.order_id, message_id=message_id)
-        store.standing(stream, 2, welcomed, **metadata)
-        logger.info("customer welcomed", message_id=message_id)
+        send_once(
+            store,
+            streams.customer(customer.customer_id),
+            event.order_id,
+            WELCOME,
+            partial(send, mail, sender, customer.email, email(event.order_id)),
+            causation_id=record.event_id,
+        )

@@ -1,1 +1,1 @@
-"""Ordering: takes orders in, and decides their one outcome."""
+"""Ordering: places or rejects what is submitted, and decides the one outcome of each order."""

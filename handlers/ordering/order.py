@@ -12,7 +12,7 @@ from handlers.table.event_store import EventStore
 
 
 class Status(StrEnum):
-    """Where an order stands. Confirmed and cancelled exclude each other."""
+    """The status of an order. Confirmed and cancelled exclude each other."""
 
     PLACED = "PLACED"
     CONFIRMED = "CONFIRMED"
@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was ordered, and where it stands. ``reason`` tells why it is being cancelled."""
+    """What was ordered, and its status. ``reason`` is why it is being cancelled."""
 
     placed: OrderPlaced
     status: Status
@@ -39,7 +39,7 @@ class Order:
 
 
 def fold(history: Sequence[Recorded]) -> Order | None:
-    """The order a stream tells of, or None where the stream is empty."""
+    """The order folded from its stream, or None where the stream is empty."""
     if not history:
         return None
     placed = history[0].event
@@ -74,7 +74,7 @@ def load_going_forward(store: EventStore, order_id: str) -> Order:
 
     Raises:
         OrderNotFound: its stream is empty.
-        OrderCancelling: it is being cancelled, or is.
+        OrderCancelling: it is being cancelled, or is cancelled.
     """
     order = load(store, order_id)
     if order.status in {Status.CANCELLING, Status.CANCELLED}:
@@ -82,16 +82,16 @@ def load_going_forward(store: EventStore, order_id: str) -> Order:
     return order
 
 
-def give_way(store: EventStore, order_id: str, closed: str) -> None:
-    """For a step that goes forward and finds closed what it needs: the log, read anew, says why. It may be a confirmed
-    order that is recalled just now: then the step's work was done before, and is not for this execution to undo.
+def refuse_if_cancelling(store: EventStore, order_id: str, closed: str) -> None:
+    """Refuse a forward step that finds closed what it needs, where the log, read again, says that the order is being
+    cancelled. A confirmed order is not refused: its shipment is being recalled, and the step was done long before.
 
     Args:
         closed: what is closed, for people.
 
     Raises:
-        OrderCancelling: the order is being cancelled, or is.
-        RuntimeError: it is neither that nor confirmed: somebody else closed it.
+        OrderCancelling: the order is being cancelled, or is cancelled.
+        RuntimeError: it is neither being cancelled nor confirmed: nothing explains why it is closed.
     """
     if load_going_forward(store, order_id).status is Status.PLACED:
         raise RuntimeError(f"{closed} of order {order_id} is closed, though nobody cancels the order")

@@ -1,4 +1,4 @@
-"""What outsiders ask of ordering: submissions become orders or rejections, requests to cancel start a cancellation."""
+"""Requests from outside: submissions become orders or rejections, requests to cancel start a cancellation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,11 +21,11 @@ from handlers.intake.validation import NotYet, Refused, canonical, reasons
 from handlers.ordering import submission
 from handlers.ordering.order import Order, Status, fold
 from handlers.runtime.observability import about, count, logger
-from handlers.table.event_store import EventStore
+from handlers.table.event_store import Appended, EventStore, Existing
 
 
 def submit(store: EventStore, envelope: Envelope) -> DomainEvent:
-    """Place the submitted order, or reject it, and count it once; returns the event that stands in the log for it.
+    """Place the submitted order, or reject it, and count it once; returns the event that the log has for it.
 
     Raises:
         Refused: it is invalid and has no usable order id.
@@ -33,23 +33,24 @@ def submit(store: EventStore, envelope: Envelope) -> DomainEvent:
     decided = submission.decide(_submitted(envelope))
     with about(decided.order_id, "submit"):
         if isinstance(decided, OrderPlaced):
-            standing = _append(store, streams.order(decided.order_id), decided, envelope)
-            if standing is decided:
+            placed = _append(store, streams.order(decided.order_id), decided, envelope)
+            if isinstance(placed, Appended):
                 count("OrdersPlaced")
-            if not isinstance(standing, OrderPlaced) or standing.content_hash == decided.content_hash:
-                return standing
+            in_log = placed.record.event
+            if not isinstance(in_log, OrderPlaced) or in_log.content_hash == decided.content_hash:
+                return in_log
             decided = submission.conflict(decided)
         if envelope.caller:
             decided = decided.model_copy(update={"customer_id": envelope.caller.customer_id})
         logger.info("order rejected", reasons=[reason.model_dump() for reason in decided.reasons])
-        standing = _append(store, streams.rejection(decided.order_id, decided.content_hash), decided, envelope)
-        if standing is decided:
+        rejected = _append(store, streams.rejection(decided.order_id, decided.content_hash), decided, envelope)
+        if isinstance(rejected, Appended):
             count("OrdersRejected")
-        return standing
+        return rejected.record.event
 
 
 def _submitted(envelope: Envelope) -> Any:
-    """What was submitted. What a caller of the API sends says neither who they are nor which order it is."""
+    """What was submitted. For a caller of the API, the token says who they are and the path which order it is."""
     caller, content = envelope.caller, envelope.detail
     if caller is None or not isinstance(content, dict):
         return content
@@ -65,7 +66,7 @@ def request_cancellation(store: EventStore, envelope: Envelope) -> None:
 
     Raises:
         Refused: the request is invalid, or its caller's order is another one.
-        NotYet: the order has not come yet.
+        NotYet: the order is not placed yet.
     """
     text = canonical(_cancelled(envelope))
     try:
@@ -92,11 +93,12 @@ def request_cancellation(store: EventStore, envelope: Envelope) -> None:
             requested = CancellationRequested(
                 order_id=order_id, content_hash=submission.content_hash(text), reason=request.reason
             )
-            _append(store, streams.cancellation(order_id), requested, envelope)
+            if isinstance(_append(store, streams.cancellation(order_id), requested, envelope), Existing):
+                logger.info("cancellation was requested before")
 
 
 def _cancelled(envelope: Envelope) -> Any:
-    """The request to cancel. Which order a caller of the API means, what they send does not say."""
+    """The request to cancel. For a caller of the API, the path says which order it is."""
     if envelope.caller is None or not isinstance(envelope.detail, dict):
         return envelope.detail
     return envelope.detail | {"order_id": envelope.order_id}
@@ -109,5 +111,5 @@ def _only_their_own(order: Order, envelope: Envelope) -> None:
 
 def _append(
     store: EventStore, stream: str, event: OrderPlaced | OrderRejected | CancellationRequested, envelope: Envelope
-) -> DomainEvent:
-    return store.standing(stream, 1, event, correlation_id=event.order_id, causation_id=envelope.id)
+) -> Appended | Existing:
+    return store.append_if_absent(stream, 1, event, correlation_id=event.order_id, causation_id=envelope.id)

@@ -36,13 +36,13 @@ def confirm_order(store: EventStore, order_id: str) -> OrderConfirmed:
         OrderCancelling: a cancellation came first.
     """
     stream = streams.order(order_id)
-    standing = store.standing(
+    in_log = store.append_if_absent(
         stream, 2, OrderConfirmed(order_id=order_id), correlation_id=order_id, causation_id=event_id(stream, 1)
-    )
-    if not isinstance(standing, OrderConfirmed):
+    ).record.event
+    if not isinstance(in_log, OrderConfirmed):
         raise OrderCancelling(f"a cancellation of order {order_id} came first")
     count("OrdersConfirmed")
-    return standing
+    return in_log
 
 
 def start_cancellation(store: EventStore, order_id: str, reason: str) -> None:
@@ -86,9 +86,9 @@ def _append_cancellation(store: EventStore, order: Order, reason: str) -> None:
 
 
 def cancel_order(store: EventStore, order_id: str) -> OrderCancelled:
-    """Everything is undone: the order is cancelled, for the reason that the log gives.
+    """Cancel an order whose every step is undone, for the reason that the log gives.
 
-    Returns the event that stands in the log.
+    Returns the event in the log.
 
     Raises:
         OrderNotFound: there is no such order.
@@ -99,13 +99,17 @@ def cancel_order(store: EventStore, order_id: str) -> OrderCancelled:
         raise RuntimeError(f"order {order_id} is {order.status}, not being cancelled")
     cancelled = OrderCancelled(order_id=order_id, reason=order.reason)
     if order.status is Status.CANCELLING:
-        store.standing(streams.order(order_id), order.version + 1, cancelled, **order.correlation)
+        in_log = store.append_if_absent(
+            streams.order(order_id), order.version + 1, cancelled, **order.correlation
+        ).record.event
+        if in_log != cancelled:
+            raise RuntimeError(f"order {order_id} is being cancelled, but has {type(in_log).__name__} next")
     count("OrdersCancelled", reason=cancelled.reason)
     return cancelled
 
 
 def refuse_cancellation(store: EventStore, order_id: str) -> None:
-    """Tell who asked that it is too late; where nobody did, there is nobody to tell. Doing it again changes nothing.
+    """Answer who asked to cancel that it is too late; do nothing where nobody asked. Doing it again changes nothing.
 
     Raises:
         Throttled: try again.

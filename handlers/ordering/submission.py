@@ -44,8 +44,8 @@ def decide(detail: Any) -> OrderPlaced | OrderRejected:
 
 
 def conflict(placed: OrderPlaced) -> OrderRejected:
-    """The refusal of a submission whose order id stands for another order already."""
-    message = "an order with this id and other content was placed before; it stands"
+    """The rejection of a submission whose order id is taken by another order."""
+    message = "an order with this id and other content was placed before"
     return OrderRejected(
         order_id=placed.order_id,
         content_hash=placed.content_hash,

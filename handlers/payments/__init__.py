@@ -1,1 +1,1 @@
-"""Payments: authorizes, captures and gives back, through a payment gateway."""
+"""Payments: authorizes, captures, voids and refunds, through a payment gateway."""

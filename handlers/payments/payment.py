@@ -21,7 +21,7 @@ FREE = Charge(ChargeState.AUTHORIZED, amount=0)
 
 @dataclass(slots=True)
 class Payment:
-    """Which facts the log has."""
+    """Which events the log has."""
 
     authorized: bool = False
     captured: bool = False
@@ -30,7 +30,7 @@ class Payment:
 
 
 def fold(history: Sequence[Recorded]) -> Payment:
-    """The payment a stream tells of."""
+    """The payment folded from its stream."""
     payment = Payment()
     for record in history:
         match record.event:
@@ -66,7 +66,7 @@ def capture(order: OrderPlaced, charge: Charge) -> PaymentCaptured | PaymentDecl
 
 
 def undone(payment: Payment, order: OrderPlaced, charge: Charge) -> list[DomainEvent]:
-    """The facts missing in the log once the gateway has voided or refunded: what came before, then the closing one."""
+    """The events that the log lacks once the gateway has voided or refunded: what came before, then the closing one."""
     if payment.closed:
         return []
     missing: list[DomainEvent] = []

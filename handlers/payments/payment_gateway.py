@@ -1,7 +1,7 @@
 """The payment gateway, as a port: what the pipeline asks of any gateway.
 
-Every call carries an idempotency key derived from the order, and answers with the charge as it then stands under that
-key. So a call repeated changes nothing, and a compensation learns from its own call what happened before it.
+Every call carries an idempotency key derived from the order, and answers with the charge as it then is under that key.
+So a call repeated changes nothing, and a compensation learns from its own call what happened before it.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class ChargeState(StrEnum):
-    """Where a charge stands. Declined, voided and refunded are final: they close the key."""
+    """The state of a charge. Declined, voided and refunded are final: they close the key."""
 
     AUTHORIZED = "authorized"
     DECLINED = "declined"
@@ -35,8 +35,8 @@ class Charge:
 class PaymentGateway(Protocol):
     """A payment gateway.
 
-    Every method raises :class:`handlers.refusals.PaymentGatewayUnreachable` where no answer came: what the gateway did
-    is then unknown, and the same call asks again.
+    Every method raises :class:`handlers.payments.refusals.PaymentGatewayUnreachable`
+    where no answer came: what the gateway did is then unknown, and the same call asks again.
     """
 
     def authorize(self, key: str, amount: int, currency: str, payment_token: str) -> Charge:

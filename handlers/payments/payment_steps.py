@@ -1,4 +1,4 @@
-"""Authorizing, capturing and giving back: the gateway is asked, and its answer recorded."""
+"""Authorizing, capturing, voiding and refunding: the gateway is asked, and its answer recorded."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,7 +7,7 @@ from events.envelope import Recorded
 from events.model import DomainEvent
 from events.ordering import OrderPlaced
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined
-from handlers.ordering.order import Order, Status, give_way, load, load_going_forward
+from handlers.ordering.order import Order, Status, load, load_going_forward, refuse_if_cancelling
 from handlers.payments import payment, refusals
 from handlers.payments.payment_gateway import Charge, ChargeState, PaymentGateway
 from handlers.table.event_store import EventStore
@@ -29,14 +29,14 @@ def authorize_payment(store: EventStore, gateway: PaymentGateway, order_id: str)
     if order.status is Status.CONFIRMED:
         return
     placed = order.placed
-    standing = _record(
+    in_log = _record(
         store,
         order,
         _AUTHORIZATION,
         lambda: gateway.authorize(order_id, placed.total, placed.currency, placed.payment_token),
         payment.authorization,
     )
-    _answer(store, order_id, standing, PaymentAuthorized)
+    _answer(store, order_id, in_log, PaymentAuthorized)
 
 
 def capture_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -> None:
@@ -52,8 +52,8 @@ def capture_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -
     order = load_going_forward(store, order_id)
     if order.status is Status.CONFIRMED:
         return
-    standing = _record(store, order, _CAPTURE, lambda: gateway.capture(order_id), payment.capture)
-    _answer(store, order_id, standing, PaymentCaptured)
+    in_log = _record(store, order, _CAPTURE, lambda: gateway.capture(order_id), payment.capture)
+    _answer(store, order_id, in_log, PaymentCaptured)
 
 
 def _record(
@@ -63,10 +63,10 @@ def _record(
     ask: Callable[[], Charge],
     decide: Callable[[OrderPlaced, Charge], DomainEvent],
 ) -> DomainEvent | None:
-    """Ask the gateway and record its answer; returns the event that stands in the log for it, or None where the charge
-    is undone.
+    """Ask the gateway and record its answer; returns the event that the log has for the step, or None where the charge
+    is voided or refunded.
 
-    Where the gateway does not answer, another execution's record of the same step will do.
+    Where the gateway does not answer, the event of another execution of the same step is the answer.
     """
     stream = streams.payment(order.placed.order_id)
     try:
@@ -78,13 +78,13 @@ def _record(
         return known[0].event
     if charge.state in {ChargeState.VOIDED, ChargeState.REFUNDED}:
         return None
-    return store.standing(stream, version, decide(order.placed, charge), **order.correlation)
+    return store.append_if_absent(stream, version, decide(order.placed, charge), **order.correlation).record.event
 
 
 def refund_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -> None:
     """Undo the payment: void what is authorized, refund what is captured, close the key where nothing was.
 
-    The gateway's answer tells what had happened before, also where an earlier answer was lost; facts the log misses
+    The gateway's answer says what had happened before, also where an earlier answer was lost; events that the log lacks
     are appended first. Doing it again changes nothing.
 
     Raises:
@@ -114,10 +114,10 @@ def _undo(gateway: PaymentGateway, order_id: str) -> Charge:
     return gateway.refund(order_id) if charge.state is ChargeState.CAPTURED else charge
 
 
-def _answer(store: EventStore, order_id: str, standing: DomainEvent | None, wanted: type[DomainEvent]) -> None:
-    """Answer a command by the event that stands in the log for it."""
-    if isinstance(standing, wanted):
+def _answer(store: EventStore, order_id: str, in_log: DomainEvent | None, wanted: type[DomainEvent]) -> None:
+    """Answer a command by the event that the log has for it."""
+    if isinstance(in_log, wanted):
         return
-    if isinstance(standing, PaymentDeclined):
-        raise refusals.PaymentDeclined(f"order {order_id}: {standing.reason}")
-    give_way(store, order_id, "the payment")
+    if isinstance(in_log, PaymentDeclined):
+        raise refusals.PaymentDeclined(f"order {order_id}: {in_log.reason}")
+    refuse_if_cancelling(store, order_id, "the payment")

@@ -1,4 +1,4 @@
-"""Reading views that count: a day's sales, a SKU's stock, a customer's orders."""
+"""What views have counted: a day's sales, a SKU's stock, a customer's orders."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Counts = Mapping[str, int]
 Key = TypeVar("Key", bound=Hashable)
 
 
-class Counters:
+class CounterQueries:
     """Reads counters, each time of one generation: the one that is live.
 
     Args:
@@ -46,7 +46,7 @@ class Counters:
         self._generations = generations
 
     def stock(self, sku: str) -> Counts:
-        """What of a SKU was ``received``, is ``reserved`` and was ``shipped``; what there was none of is left out."""
+        """How much of a SKU was ``received``, is ``reserved`` and was ``shipped``; what is zero is left out."""
         return self._only(STOCK, sku)
 
     def customer(self, customer_id: str) -> Counts:

@@ -1,10 +1,11 @@
-"""What the API reads: views for what is now, the log for what was."""
+"""What is asked about orders: views say what is now, the log what was."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from heapq import merge
+from itertools import islice
 from typing import Any, NamedTuple
 
 from events import streams
@@ -12,10 +13,8 @@ from events.envelope import Recorded
 from events.model import Id, Model, Text
 from events.ordering import OrderPlaced
 from handlers.projections import order_items
-from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.engine.known_generations import KnownGenerations
 from handlers.projections.order_fold import Attributes, fold
-from handlers.queries.counters import Counters
 from handlers.table import keys
 from handlers.table.codec import decode, encode
 from handlers.table.event_store import EventStore
@@ -34,49 +33,37 @@ class Position(Model):
     sort_key: Text
 
 
-class Stocked(NamedTuple):
-    """How much of a SKU is available, is reserved for orders, and was shipped."""
+class Listed(NamedTuple):
+    """An order in a list: when it was placed, or rejected (ISO 8601), and what its view shows of it in lists."""
 
-    available: int
-    reserved: int
-    shipped: int
+    at: str
+    order: Attributes
 
 
-class Reader:
-    """Reads orders and stock; ``counters`` reads the views that count.
+class OrderQueries:
+    """Reads orders: one, its history, lists of them.
 
     Args:
-        store: the log; views and levels are items of the same table.
+        store: the log; the views are items of the same table.
+        generations: which generations of the views there are.
     """
 
-    def __init__(self, store: EventStore) -> None:
+    def __init__(self, store: EventStore, generations: KnownGenerations) -> None:
         self._store = store
         self._client = store.client
-        self._generations = KnownGenerations(GenerationStore(store.client, store.table))
-        self.counters = Counters(store, self._generations)
+        self._generations = generations
 
     def generation(self) -> str:
         """The generation of order views that is live, or was a few seconds ago."""
         return self._generations.live(order_items.PROJECTION)
 
     def keeps(self, generation: str) -> bool:
-        """Whether a generation of order views is there to be read, as far as is known."""
+        """Whether a generation of order views can still be read, as far as is known."""
         return self._generations.keeps(order_items.PROJECTION, generation)
 
     def order(self, order_id: str) -> Attributes | None:
         """An order as its view shows it."""
         return self._item(keys.order_view(order_id, self.generation()))
-
-    def stock(self, sku: str) -> Stocked | None:
-        """How much of a SKU there is; None for one that was never delivered.
-
-        What is available is the level, on which decisions rest. The rest is a view, which may be a moment behind.
-        """
-        level = self._item(keys.level(sku))
-        if level is None:
-            return None
-        counts = self.counters.stock(sku)
-        return Stocked(int(level["available"]), counts.get("reserved", 0), counts.get("shipped", 0))
 
     def history(self, order_id: str) -> list[Recorded]:
         """Every event of an order, whatever its stream, in the order they happened.
@@ -92,7 +79,7 @@ class Reader:
         return list(merge(*histories, key=lambda record: record.metadata.occurred_at))
 
     def order_as_of(self, order_id: str, moment: datetime) -> Attributes | None:
-        """An order as it stood at a moment, folded from the log; None if it was not placed by then."""
+        """An order as it was at a moment, folded from the log; None if it was not placed by then."""
         events = [
             record
             for stream in _STREAMS
@@ -101,20 +88,41 @@ class Reader:
         ]
         return fold(events) if any(isinstance(record.event, OrderPlaced) for record in events) else None
 
-    def orders_of(
+    def orders_of_customer(
         self, customer_id: str, status: str | None, after: Position | None, limit: int
     ) -> tuple[list[Attributes], Position | None]:
         """A customer's orders, newest first, and where to go on, in the same generation, if there may be more."""
         generation = after.generation if after else self.generation()
         found: list[Attributes] = []
         for _ in range(_PAGES):
-            page, after = self._page(generation, customer_id, status, after, limit - len(found))
+            page, after = self._customer_page(generation, customer_id, status, after, limit - len(found))
             found += page
             if after is None or len(found) == limit:
                 break
         return found, after
 
-    def _page(
+    def orders_with_status(self, status: str, limit: int) -> list[Listed]:
+        """The newest orders with a status, at most so many, newest first."""
+        generation = self.generation()
+        partitions = keys.status_partitions(generation, status)
+        shards = (self._status_shard(partition, limit) for partition in partitions)
+        newest = islice(merge(*shards, key=_status_sort_key, reverse=True), limit)
+        return [Listed(_status_sort_key(order).partition("#")[0], order) for order in newest]
+
+    def _status_shard(self, partition: str, limit: int) -> Iterator[Attributes]:
+        index = keys.ORDERS_BY_STATUS
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._store.table,
+            IndexName=index.name,
+            KeyConditionExpression=f"{index.pk} = :partition",
+            ExpressionAttributeValues=encode({":partition": partition}),
+            ScanIndexForward=False,
+            PaginationConfig={"PageSize": limit},
+        )
+        for page in pages:
+            yield from map(decode, page["Items"])
+
+    def _customer_page(
         self, generation: str, customer_id: str, status: str | None, after: Position | None, limit: int
     ) -> tuple[list[Attributes], Position | None]:
         index, partition = keys.ORDERS_BY_CUSTOMER, keys.customer_partition(generation, customer_id)
@@ -149,3 +157,7 @@ class Reader:
 def _position(generation: str, key: Mapping[str, Any]) -> Position:
     order_id = Key.of(key).pk.removeprefix(keys.ORDER_VIEWS)
     return Position(generation=generation, order_id=order_id, sort_key=decode(key)[keys.ORDERS_BY_CUSTOMER.sk])
+
+
+def _status_sort_key(order: Attributes) -> str:
+    return str(order[keys.ORDERS_BY_STATUS.sk])

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic_core import to_json
 
@@ -38,7 +39,7 @@ def subscriber(handle: Callable[[Recorded], None], dead_letters: DeadLetterQueue
     def take(record: SQSRecord) -> None:
         handle(domain_event(record.body))
 
-    def handler(event: dict[str, Any], _context: Any) -> queue_batches.BatchResponse:
-        return queue_batches.process(event, take, dead_letters)
+    def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+        return queue_batches.process(event, context, take, dead_letters)
 
     return observed(handler)

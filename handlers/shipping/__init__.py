@@ -1,1 +1,1 @@
-"""Shipping: arranges with a carrier that an order is collected, and calls it off."""
+"""Shipping: arranges with a carrier that an order is collected, and cancels that."""

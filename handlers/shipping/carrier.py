@@ -1,6 +1,6 @@
 """The carrier, as a port: what the pipeline asks of any carrier.
 
-Every call carries an idempotency key derived from the order, and answers with the consignment as it then stands.
+Every call carries an idempotency key derived from the order, and answers with the consignment as it then is.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from events.ordering import Address
 
 
 class ConsignmentState(StrEnum):
-    """Where a consignment stands. Rejected and cancelled are final: they close the key. So is dispatched."""
+    """The state of a consignment. Rejected, cancelled and dispatched are final: they close the key."""
 
     ARRANGED = "arranged"
     REJECTED = "rejected"
@@ -33,14 +33,14 @@ class BreachOfContract(Exception):
 
 
 class Carrier(Protocol):
-    """A carrier. It may collect a parcel once the order is confirmed, and never after it has called it off.
+    """A carrier. It may collect a parcel once the order is confirmed, and never after it has cancelled the collection.
 
-    Both methods raise :class:`handlers.refusals.CarrierUnreachable` where no answer came: what the carrier did is then
-    unknown, and the same call asks again.
+    Both methods raise :class:`handlers.shipping.refusals.CarrierUnreachable`
+    where no answer came: what the carrier did is then unknown, and the same call asks again.
     """
 
     def arrange(self, key: str, address: Address) -> Consignment:
         """Arrange a collection, unless the key is used: then answer with what is there."""
 
     def cancel(self, key: str) -> Consignment:
-        """Call a collection off, and close the key, used or not; leaves a dispatched consignment as it is."""
+        """Cancel a collection, and close the key, used or not; leaves a dispatched consignment as it is."""

@@ -31,12 +31,12 @@ def is_closed(history: Sequence[Recorded]) -> bool:
 
 
 def is_dispatched(history: Sequence[Recorded]) -> bool:
-    """Whether the carrier has the parcel: nothing can be undone any more either."""
+    """Whether the carrier has the parcel: nothing can be undone any more."""
     return _has(history, ShipmentDispatched)
 
 
 def undone(history: Sequence[Recorded], order_id: str, consignment: Consignment) -> list[DomainEvent]:
-    """The facts missing in the log once the carrier has cancelled: what came before, then the closing one.
+    """The events that the log lacks once the carrier has cancelled: what came before, then the closing one.
 
     Raises:
         BreachOfContract: the carrier has collected the parcel of an order that was never confirmed.
@@ -56,7 +56,7 @@ def undone(history: Sequence[Recorded], order_id: str, consignment: Consignment)
 def progress(
     order: Order | None, history: Sequence[Recorded], order_id: str, status: Literal["dispatched", "delivered"]
 ) -> list[DomainEvent]:
-    """The facts missing in the log once a carrier has reported a status: none of what it told before.
+    """The events that the log lacks once a carrier has reported a status: none of what it reported before.
 
     Raises:
         Refused: the shipment is closed: it cannot have been dispatched.

@@ -1,4 +1,4 @@
-"""What carriers report about parcels becomes events, once however often it is reported."""
+"""Reports of carriers about parcels become events, once however often they are made."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def report(store: EventStore, envelope: Envelope) -> None:
     """Record that a parcel is dispatched, or delivered. Repeating the report changes nothing.
 
     Raises:
-        Refused: the report is invalid, or about a shipment that was called off.
+        Refused: the report is invalid, or about a shipment that is rejected or cancelled.
         NotYet: the order is not confirmed, or no shipment is arranged for it.
         Throttled: try again.
     """

@@ -1,4 +1,4 @@
-"""Arranging a shipment, calling it off and recalling it: the carrier is asked, and its answer recorded."""
+"""Arranging a shipment, cancelling it and recalling it: the carrier is asked, and its answer recorded."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from events.envelope import Recorded
 from events.model import DomainEvent
 from events.ordering import CancellationRequested, OrderCancellationStarted
 from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDispatched, ShipmentRejected
-from handlers.ordering.order import Order, Status, give_way, load, load_going_forward
+from handlers.ordering.order import Order, Status, load, load_going_forward, refuse_if_cancelling
 from handlers.ordering.refusals import AlreadyCancelled, OrderNotConfirmed
 from handlers.shipping import refusals, shipment
 from handlers.shipping.carrier import Carrier, Consignment, ConsignmentState
@@ -29,18 +29,18 @@ def arrange_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None
     order = load_going_forward(store, order_id)
     if order.status is Status.CONFIRMED:
         return
-    standing = _record(store, carrier, order)
-    if isinstance(standing, ShipmentRejected):
-        raise refusals.ShipmentRejected(f"order {order_id}: {standing.reason}")
-    if not isinstance(standing, ShipmentArranged):
-        give_way(store, order_id, "the shipment")
+    in_log = _record(store, carrier, order)
+    if isinstance(in_log, ShipmentRejected):
+        raise refusals.ShipmentRejected(f"order {order_id}: {in_log.reason}")
+    if not isinstance(in_log, ShipmentArranged):
+        refuse_if_cancelling(store, order_id, "the shipment")
 
 
 def _record(store: EventStore, carrier: Carrier, order: Order) -> DomainEvent | None:
-    """Ask the carrier and record its answer; returns the event that stands in the log for it, or None where it is
-    called off.
+    """Ask the carrier and record its answer; returns the event that the log has for the step, or None where the
+    shipment is cancelled.
 
-    Where the carrier does not answer, another execution's record of the same step will do.
+    Where the carrier does not answer, the event of another execution of the same step is the answer.
     """
     order_id = order.placed.order_id
     stream = streams.shipment(order_id)
@@ -53,13 +53,14 @@ def _record(store: EventStore, carrier: Carrier, order: Order) -> DomainEvent | 
         return known[0].event
     if consignment.state is ConsignmentState.CANCELLED:
         return None
-    return store.standing(stream, 1, shipment.arrangement(order_id, consignment), **order.correlation)
+    decided = shipment.arrangement(order_id, consignment)
+    return store.append_if_absent(stream, 1, decided, **order.correlation).record.event
 
 
 def cancel_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:
-    """Call the shipment off, and close its key where nothing was arranged. Doing it again changes nothing.
+    """Cancel the shipment, and close its key where nothing was arranged. Doing it again changes nothing.
 
-    The carrier's answer tells what had happened before, also where an earlier answer was lost.
+    The carrier's answer says what had happened before, also where an earlier answer was lost.
 
     Raises:
         OrderNotFound: there is no such order.
@@ -86,13 +87,13 @@ def _cancel_shipment(store: EventStore, carrier: Carrier, order: Order) -> None:
 
 
 def recall_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:
-    """Call off the shipment of a confirmed order, and so start to cancel it: the log has both, or neither.
+    """Cancel the shipment of a confirmed order, and so start to cancel the order: the log has both, or neither.
 
     That or the dispatch is the next version of the shipment's stream. Doing it again changes nothing.
 
     Raises:
         OrderNotFound: there is no such order.
-        OrderNotConfirmed: it is still on its way to its outcome; nothing is called off.
+        OrderNotConfirmed: it has no outcome yet; nothing is cancelled.
         AlreadyCancelled: there is nothing left to undo.
         ShipmentDispatched: the carrier has the parcel.
         CarrierUnreachable: no answer came.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -60,6 +61,20 @@ class Conflict(Exception):
         self.existing = existing
 
 
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The event was appended, as this record."""
+
+    record: Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """The event was not appended: that version of the stream has this record."""
+
+    record: Recorded
+
+
 class ConditionsFailed(Exception):
     """The event could have been appended, but conditions of the changes with it failed: those at ``failed``."""
 
@@ -78,7 +93,7 @@ class EventStore:
     Args:
         client: a low-level DynamoDB client.
         table: the table's name.
-        clock: gives the time in UTC at which an appended event occurred.
+        clock: gives the time in UTC at which an appended event occurred. Whoever decides by an event's age asks it too.
     """
 
     def __init__(
@@ -86,7 +101,7 @@ class EventStore:
     ) -> None:
         self.client = client
         self.table = table
-        self._clock = clock
+        self.clock = clock
 
     def read(self, stream: str, *, after: int = 0) -> list[Recorded]:
         """The events of a stream in order, those after a version, read consistently. An unknown stream is empty."""
@@ -198,18 +213,20 @@ class EventStore:
             raise _refusal(failure.response["CancellationReasons"], len(puts), failure) from failure
         return records
 
-    def standing(
+    def append_if_absent(
         self, stream: str, version: int, event: DomainEvent, *, correlation_id: str, causation_id: str
-    ) -> DomainEvent:
-        """Append an event unless one stands there, and return the one that stands: so a command answers from the log.
+    ) -> Appended | Existing:
+        """Append an event unless that version of the stream is taken. The caller decides by what is there instead.
 
         Raises:
             Throttled: try again.
         """
         try:
-            return self.append(stream, version, event, correlation_id=correlation_id, causation_id=causation_id).event
+            return Appended(
+                self.append(stream, version, event, correlation_id=correlation_id, causation_id=causation_id)
+            )
         except Conflict as conflict:
-            return conflict.existing.event
+            return Existing(conflict.existing)
 
     def execute(self, stream: str, decide: Decision, *, correlation_id: str, causation_id: str) -> list[Recorded]:
         """Read a stream, decide, and append what was decided; read and decide again where another was quicker.
@@ -238,7 +255,7 @@ class EventStore:
             stream=stream,
             version=version,
             schema_version=event.schema_version,
-            occurred_at=self._clock(),
+            occurred_at=self.clock(),
             correlation_id=correlation_id,
             causation_id=causation_id,
         )

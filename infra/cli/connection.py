@@ -6,18 +6,24 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from infra.cli.errors import Failure
-from infra.names import EMULATOR_ACCOUNT, EMULATOR_REGION, STACK_NAME, TABLE_NAME
+from botocore.config import Config
+from botocore.session import Session
+from typer import Context
 
-if TYPE_CHECKING:
-    from botocore.session import Session
-    from typer import Context
-
-    from handlers.queries.orders import Reader
-    from handlers.table.event_store import EventStore
+from handlers.dead_letters.bucket import DeadLetterBucket
+from handlers.operations.replay import COUNTS_SETTLE_WITHIN_SECONDS
+from handlers.operations.sagas import Saga, Sagas
+from handlers.projections.engine.generations import GenerationStore
+from handlers.projections.engine.known_generations import KnownGenerations
+from handlers.queries.counters import CounterQueries
+from handlers.queries.orders import OrderQueries
+from handlers.queries.stock import StockQueries
+from handlers.table.event_store import EventStore
+from infra.cli.command_error import CommandError
+from infra.names import EMULATOR_ACCOUNT, EMULATOR_REGION, STACK_NAME, TABLE_NAME, in_template
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _CONNECT_SECONDS = 3
@@ -40,10 +46,8 @@ class Connection:
         """A client of an AWS service.
 
         Raises:
-            Failure: there are no credentials.
+            CommandError: there are no credentials.
         """
-        from botocore.config import Config  # noqa: PLC0415 - half a second that `--help` does not need
-
         region = self.region or (EMULATOR_REGION if self.emulated else None)
         config = Config(
             connect_timeout=_CONNECT_SECONDS,
@@ -55,16 +59,41 @@ class Connection:
     @cached_property
     def store(self) -> EventStore:
         """The log."""
-        from handlers.table.event_store import EventStore  # noqa: PLC0415
-
         return EventStore(self.client("dynamodb"), TABLE_NAME)
 
     @cached_property
-    def reader(self) -> Reader:
-        """Views, levels and history, as the API reads them."""
-        from handlers.queries.orders import Reader  # noqa: PLC0415
+    def generations(self) -> GenerationStore:
+        """The generations of the projections."""
+        return GenerationStore(self.store.client, TABLE_NAME)
 
-        return Reader(self.store)
+    @cached_property
+    def orders(self) -> OrderQueries:
+        """Orders, as the API reads them."""
+        return OrderQueries(self.store, KnownGenerations(self.generations))
+
+    @cached_property
+    def counters(self) -> CounterQueries:
+        """The views that count."""
+        return CounterQueries(self.store, KnownGenerations(self.generations))
+
+    @cached_property
+    def stock(self) -> StockQueries:
+        """Stock, as the API reads it."""
+        return StockQueries(self.store, self.counters)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetterBucket:
+        """The dead-letter messages."""
+        return DeadLetterBucket(self.client("s3"), self.outputs["DeadLetterBucketName"])
+
+    @cached_property
+    def sagas(self) -> Sagas:
+        """The sagas' state machines."""
+        machines = {
+            Saga.ORDER: self.outputs["StateMachineArn"],
+            Saga.CANCELLATION: self.outputs["CancellationStateMachineArn"],
+        }
+        return Sagas(self.client("stepfunctions"), machines)
 
     @cached_property
     def outputs(self) -> Mapping[str, str]:
@@ -72,10 +101,19 @@ class Connection:
         [stack] = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
+    def queue_url(self, function: str) -> str | None:
+        """The queue in front of the function with that key; None where it has none."""
+        return self.outputs.get(f"{in_template(function)}QueueUrl")
+
     @property
     def poll_seconds(self) -> float:
-        """How long to wait between two looks at something that takes its time."""
+        """How long to wait before asking again about something that takes its time."""
         return 0.2 if self.emulated else 3.0
+
+    @property
+    def settle_seconds(self) -> float:
+        """For how long a count of messages in a queue must not change to be believed."""
+        return 0 if self.emulated else COUNTS_SETTLE_WITHIN_SECONDS
 
     def command(self, *arguments: str) -> str:
         """What to type for another command to the same deployment."""
@@ -90,13 +128,11 @@ class Connection:
 
     @cached_property
     def _session(self) -> Session:
-        from botocore.session import Session  # noqa: PLC0415
-
         session = Session(profile=self.profile)
         if self.emulated:
             session.set_credentials(EMULATOR_ACCOUNT, EMULATOR_ACCOUNT)
         elif session.get_credentials() is None:
-            raise Failure(
+            raise CommandError(
                 "there are no AWS credentials: log in, name a profile with --profile, "
                 "or an endpoint on this machine with --endpoint"
             )
@@ -104,7 +140,5 @@ class Connection:
 
 
 def of(context: Context) -> Connection:
-    """The connection that the options before the command say."""
-    connection = context.obj
-    assert isinstance(connection, Connection)
-    return connection
+    """The connection that the options before the command describe."""
+    return Connection(**context.find_root().params)

@@ -1,4 +1,4 @@
-"""Orders as they are handed in: what a file is, and the orders in it."""
+"""Orders as they are submitted: what a file is, and the orders in it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from handlers.files.profile import UnknownProfile, profile_names, read_profile
+from handlers.files.csv_profile import UnknownProfile, profile_names, read_profile
 from handlers.files.reader import BEGINNING, MAX_NDJSON_BYTES, FileOrder, read_csv, read_ndjson
-from infra.cli.errors import Failure
+from infra.cli.command_error import CommandError
 
 STDIN = "-"
 _LINES = {".ndjson", ".jsonl"}
@@ -22,7 +22,7 @@ def opened(name: str) -> Iterator[BinaryIO]:
     """The file of that name, or standard input.
 
     Raises:
-        Failure: it cannot be opened.
+        CommandError: it cannot be opened.
     """
     if name == STDIN:
         yield sys.stdin.buffer
@@ -30,7 +30,7 @@ def opened(name: str) -> Iterator[BinaryIO]:
     try:
         file = Path(name).open("rb")  # noqa: SIM115 - what goes wrong later is not about opening it
     except OSError as unreadable:
-        raise Failure(f"{name}: {unreadable.strerror}", status=2) from unreadable
+        raise CommandError(f"{name}: {unreadable.strerror}", status=2) from unreadable
     with file:
         yield file
 
@@ -39,7 +39,7 @@ def read(file: BinaryIO, name: str, csv_profile: str | None) -> Iterator[FileOrd
     """The orders of a file, one at a time, valid or not: CSV if there is a profile, a JSON document, or NDJSON.
 
     Raises:
-        Failure: it is unknown how to read the file.
+        CommandError: it is unknown how to read the file.
         BrokenFile: nothing further can be read from it.
     """
     suffix = Path(name).suffix.lower()
@@ -47,9 +47,9 @@ def read(file: BinaryIO, name: str, csv_profile: str | None) -> Iterator[FileOrd
         try:
             return read_csv(file, read_profile(csv_profile))
         except UnknownProfile as unknown:
-            raise Failure(str(unknown), status=2) from unknown
+            raise CommandError(str(unknown), status=2) from unknown
     if suffix == ".csv":
-        raise Failure(
+        raise CommandError(
             f"{name}: name the profile of its columns with --csv-profile; there is: {', '.join(profile_names())}",
             status=2,
         )
@@ -66,7 +66,7 @@ def _json(file: BinaryIO, name: str) -> Iterator[FileOrder]:
         try:
             detail = json.loads(document)
         except (ValueError, RecursionError) as wrong:
-            raise Failure(f"{name}: not readable as JSON: {wrong}") from wrong
+            raise CommandError(f"{name}: not readable as JSON: {wrong}") from wrong
         order_id = detail.get("order_id") if isinstance(detail, dict) else None
         named = order_id if isinstance(order_id, str) else None
         return iter([FileOrder(named, detail, (), (), 0, 0, BEGINNING)])

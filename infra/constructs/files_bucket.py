@@ -4,7 +4,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from handlers.files.drop import DONE, REPORTS
+from handlers.files.dropped_file import DONE, REPORTS
 from infra.constructs.template import resource_of
 
 

@@ -11,7 +11,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from handlers.dead_letters.message import OPEN, REDRIVEN
-from handlers.files.drop import CHECKPOINTS, DONE, INCOMING, REPORTS
+from handlers.files.dropped_file import CHECKPOINTS, DONE, INCOMING, REPORTS
 from infra.constructs.lambda_function import PipelineFunction
 from infra.constructs.queues import DeadLetterQueue, WorkQueue
 from infra.constructs.rules import rule

@@ -14,7 +14,7 @@ from infra.package.files import digest
 
 FOLDERS = ("events", "handlers", "infra", "statemachines")
 KINDS = ("json", "py", "toml")
-_SYNTHESIZE = """
+SYNTHESIZE = """
 import pathlib, sys
 from infra.app import synthesize
 from infra.package import build
@@ -49,7 +49,7 @@ def _synthesize(folder: Path) -> None:
     # A process of its own: CDK's Node, hundreds of megabytes, ends with it. And a session of its own: Ctrl-C ends
     # this process in order, not Node before it.
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", _SYNTHESIZE, str(folder)],
+        [sys.executable, "-c", SYNTHESIZE, str(folder)],
         cwd=ROOT,
         start_new_session=True,
         capture_output=True,

@@ -70,7 +70,7 @@ class Pipeline:
         """The queue in front of that function."""
         return self.outputs[f"{_NAMES[key]}QueueUrl"]
 
-    def dead_letters_url(self, key: str) -> str:
+    def dead_letter_queue_url(self, key: str) -> str:
         """The dead-letter queue of that function."""
         return self.outputs[f"{_NAMES[key]}DeadLetterQueueUrl"]
 

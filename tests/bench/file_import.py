@@ -10,8 +10,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from handlers.files.drop import Drop, Dropped
-from handlers.files.file_import import Import, Outcome
+from handlers.files.dropped_file import DroppedFile, FileVersion
+from handlers.files.importer import FileImporter, Outcome
 from handlers.files.submitting import Markers, OrderQueue
 from infra.local.pipeline import Pipeline
 from tests.bench.pausing import pause
@@ -87,9 +87,10 @@ class _Aws:
 
 def _import(count: int) -> None:
     aws: Any = _Aws(count)
-    dropped = Dropped("bucket", "incoming/uci/bench.csv", "1")
-    importing = Import(Drop(aws, dropped), Markers(aws, "orders", dropped.import_id), OrderQueue(aws, "queue"))
-    if importing.stretch(lambda: 60_000) is not Outcome.FINISHED:
+    version = FileVersion("bucket", "incoming/uci/bench.csv", "1")
+    markers = Markers(aws, "orders", version.import_id)
+    importer = FileImporter(DroppedFile(aws, version), markers, OrderQueue(aws, "queue"))
+    if importer.work(lambda: 60_000) is not Outcome.FINISHED:
         raise RuntimeError("the file was not imported")
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
-from infra.local import by_hand
+from infra.local import aws_cli_examples
 from infra.local.pipeline import Pipeline
-from infra.local.runner.run import percentile
+from infra.local.runner.order_run import percentile
 from tests.bench.pausing import pause
 from tests.builders.shops import ORDER, Answer, Shop
 
@@ -23,7 +23,7 @@ SECONDS_TO_APPEAR = 60
 
 def measure(pipeline: Pipeline) -> dict[str, float]:
     """``accept_ms.*`` of ``POST /v1/orders`` and ``query_ms.*`` of ``GET /v1/orders/{id}``, by percentile."""
-    by_hand.stock(pipeline)
+    aws_cli_examples.stock_warehouse(pipeline)
     _lift_limits(pipeline)
     shop = Shop.of(pipeline, "Shop")
     path = shop.ask("POST", "/orders", ORDER, Idempotency_Key=str(uuid4())).json["status_url"].removeprefix("/v1")

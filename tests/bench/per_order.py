@@ -120,7 +120,7 @@ def _confirm(pipeline: Pipeline, order_id: str) -> None:
     """Submit an order and wait until its view is confirmed and its customer told."""
     _publish(pipeline, OrderSubmitted.model_validate_json(_order(order_id)), "OrderSubmitted")
     _until(lambda: _status(pipeline, order_id) == "CONFIRMED", f"{order_id} is confirmed")
-    _until(lambda: _item(pipeline, f"notification#{order_id}", "event#0000000001"), f"{order_id}'s customer is told")
+    _until(lambda: _item(pipeline, f"notification#{order_id}", "event#0000000002"), f"{order_id}: notified")
     # Calls are counted as they end; one more look at quiet counts makes sure that none is under way.
     names = {spec.key: pipeline.function_name(spec.key) for spec in FUNCTIONS}
     seen: list[Counter[str]] = []

@@ -1,22 +1,22 @@
 """How many orders a second go through the pipeline on this machine, and how long one takes meanwhile."""
 
 from infra.local.pipeline import Pipeline
-from infra.local.runner.capture import Progress
-from infra.local.runner.deliveries import deliveries
 from infra.local.runner.generator import generate
-from infra.local.runner.run import Report, percentile, run
+from infra.local.runner.order_run import Report, percentile, run
+from infra.local.runner.run_progress import Progress
+from infra.local.runner.stock_deliveries import stock_deliveries
 
 _ORDERS, _WARM_UP = 300, 100
 _WAIT_SCALE = 0.05
 
 
 class _Silent:
-    """A watcher that tells nothing."""
+    """A listener that displays nothing."""
 
-    def stage(self, what: str) -> None:
+    def stage_started(self, stage: str) -> None:
         """Nothing is shown."""
 
-    def moved(self, progress: Progress) -> None:
+    def progressed(self, progress: Progress) -> None:
         """Nothing is shown."""
 
 
@@ -35,7 +35,7 @@ def measure(pipeline: Pipeline) -> dict[str, float]:
 
 def _run(pipeline: Pipeline, count: int, *, seed: int) -> Report:
     generated = generate(count, seed)
-    stock = list(deliveries(f"bench-{seed}", generated.stock))
+    stock = list(stock_deliveries(f"bench-{seed}", generated.stock))
     report = run(pipeline, generated.submissions, stock, _Silent())
     if report.progress.open:
         raise RuntimeError(f"{len(report.progress.open)} of {count} orders did not end")

@@ -13,7 +13,7 @@ from handlers.intake.callers import READ, WRITE
 from handlers.projections.order_view import OrderView
 from handlers.table.event_store import EventStore
 from infra.constructs.api.request_templates import FUNCTION_CLAIMS, IntakeTemplates, submission
-from infra.local.emulator.patches.velocity import render
+from infra.local.emulator.patches.mapping_templates import render
 from tests.builders.samples import CONTEXT, image
 
 CALLER = "0b7ac1f5-2f7e-4a44-9a65-5d2c1f0e9d3b"

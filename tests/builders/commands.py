@@ -6,7 +6,7 @@ from unittest.mock import patch
 from botocore.loaders import Loader, create_loader
 from typer.testing import CliRunner, Result
 
-from infra.cli.main import app
+from infra.cli.app import app
 
 
 @cache

@@ -15,7 +15,7 @@ FUNCTION_ENVIRONMENT = {
     "ORDER_QUEUE_URL": f"{_QUEUE}/orders",
     "DEAD_LETTER_QUEUE_URL": f"{_QUEUE}/dead-letters",
     "DEAD_LETTER_QUEUES": "{}",
-    "DEAD_LETTER_BUCKET_NAME": "letters",
+    "DEAD_LETTER_BUCKET_NAME": "dead-letter-bucket",
     "EMAIL_SENDER": "orders@example.com",
     "JWT_ISSUER": "https://issuer.example.com",
     "JWT_AUDIENCE": "shop",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -25,16 +25,17 @@ from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfi
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
 from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDelivered, ShipmentDispatched
 from handlers.operations.audit.submission import distinct
+from handlers.ordering.submission import decide
 from handlers.projections import registry
 from handlers.projections.engine.counting import Counting
-from handlers.projections.engine.projection import Projection
+from handlers.projections.engine.projection import Count, Projection
 from handlers.projections.order_fold import fold
 from handlers.runtime import aws
 from handlers.table.event_store import EventStore
 from infra.local.runner.generator import generate
+from tests.builders.environment import TABLE
 from tests.builders.samples import START, image, record
 from tests.engines.memory_table import Key, Memory
-from tests.unit import TABLE
 
 STORE = EventStore(aws.dynamodb(), TABLE)
 """The store of every function: they share a client."""
@@ -66,13 +67,13 @@ def run(count: int, seed: int = 1) -> list[Recorded]:
     first = {submission.detail["order_id"]: submission for submission in reversed(distinct(generated.submissions))}
     for number, submission in enumerate(reversed(first.values())):
         at = 3 * 3600 * number
-        match submission.decided:
+        if submission.order_id is None:
+            continue
+        match decide(submission.detail):
             case OrderPlaced() as placed:
                 log += _order(placed, _WAYS[number % len(_WAYS)], at, rand)
             case OrderRejected() as rejected:
                 log += _stream(streams.rejection(rejected.order_id, rejected.content_hash), rejected, at=at)
-            case _:
-                continue
     return log
 
 
@@ -150,28 +151,23 @@ def by_streams(log: Sequence[Recorded]) -> dict[str, list[Recorded]]:
 
 
 def counters(memory: Memory, name: str, generation: str = "1") -> dict[Key, dict[str, int]]:
-    """What a generation of a counting projection has counted; zeros are as good as nothing."""
-    found: dict[Key, dict[str, int]] = {}
-    for (view, sort_key), item in memory.under(COUNTING[name].views.prefix).items():
-        of, _, detail = sort_key.partition("#")
-        numbers = {counter: int(value["N"]) for counter, value in item.items() if "N" in value and value["N"] != "0"}
-        if of == generation and numbers:
-            found[view, detail] = numbers
-    return found
+    """What a generation of a counting projection has counted, by view and detail; zeros are as good as nothing."""
+    projection = COUNTING[name]
+    owned = (item for item in memory.items.values() if projection.owns(generation, item))
+    return _added_up(count for item in owned for count in projection.stored_counts(item))
 
 
 def summed(log: Sequence[Recorded], name: str) -> dict[Key, dict[str, int]]:
-    """The plain sum of what the log's events add to the counters of a projection."""
-    counting = COUNTING[name]
-    sums: dict[Key, Counter[str]] = {}
-    for stream in by_streams(log).values():
-        for each in stream:
-            if isinstance(each.event, counting.events):
-                history = stream[: each.version]
-                for key, adds in counting.increments(each, lambda history=history: history).items():  # type: ignore[misc]
-                    sums.setdefault((f"{counting.views.prefix}{key.view}", key.detail), Counter()).update(adds)
-    nonzero = {key: {name: number for name, number in sum_.items() if number} for key, sum_ in sums.items()}
-    return {key: sum_ for key, sum_ in nonzero.items() if sum_}
+    """The plain sum of what the log's events add to the counters of a projection, by view and detail."""
+    return _added_up(COUNTING[name].expected_counts(by_streams(log).values()))
+
+
+def _added_up(counts: Iterable[Count]) -> dict[Key, dict[str, int]]:
+    sums: dict[Key, Counter[str]] = defaultdict(Counter)
+    for count in counts:
+        sums[count.view, count.detail][count.name] += count.number
+    nonzero = {key: {name: number for name, number in counted.items() if number} for key, counted in sums.items()}
+    return {key: counted for key, counted in nonzero.items() if counted}
 
 
 def shown(memory: Memory, generation: str = "1") -> dict[str, dict[str, str]]:

@@ -9,7 +9,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
 from handlers.runtime import aws
-from tests.unit import SENDER
+from tests.builders.environment import SENDER
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from handlers.ordering import submission
 from handlers.runtime import aws
 from handlers.table import keys
 from handlers.table.event_store import EventStore, New, recorded
-from tests.unit import QUEUE_URL
+from tests.builders.environment import QUEUE_URL
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -177,7 +177,7 @@ class Raced(EventStore):
         after_read: Callable[[str], object] = lambda stream: None,
         before_append: Callable[[str, int], object] = lambda stream, version: None,
     ) -> None:
-        super().__init__(store.client, store.table)
+        super().__init__(store.client, store.table, store.clock)
         self._after_read = after_read
         self._before_append = before_append
 

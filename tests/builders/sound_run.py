@@ -1,4 +1,4 @@
-"""A run that went well, for those who tell what is wrong with others."""
+"""A run that went well, for tests of those who find what is wrong with others."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -16,7 +16,7 @@ from events.inventory import (
     StockReserved,
 )
 from events.model import DomainEvent
-from events.notification import CustomerNotified, CustomerWelcomed, FirstOrderConfirmed
+from events.notification import WELCOME, CustomerNotified, EmailClaimed
 from events.ordering import (
     OrderCancellationStarted,
     OrderCancelled,
@@ -25,10 +25,12 @@ from events.ordering import (
 )
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentVoided
 from events.shipping import ShipmentArranged, ShipmentCancelled
-from handlers.operations.audit.run import DeadLetter, Run
+from handlers.operations.audit.run import DeadLetter, Run, SentEmail
 from handlers.operations.audit.submission import Submission
 from handlers.operations.audit.table import Place, Table
-from tests.builders.samples import line, order, placed, record
+from handlers.ordering import submission
+from handlers.projections.engine.projection import Count
+from tests.builders.samples import EMAIL, line, order, placed, record
 
 # One order is confirmed, one cancelled after its capture was declined, one rejected, and one is a dead letter.
 WELL = Submission(order("well", line("A", 2, 100), line("B", 1, 50), line("A", 1, 100)))
@@ -44,8 +46,9 @@ FIVE = (StockLine(sku="A", quantity=5),)
 
 
 def rejection() -> OrderRejected:
-    assert isinstance(WRONG.decided, OrderRejected)
-    return WRONG.decided
+    rejected = submission.decide(WRONG.detail)
+    assert isinstance(rejected, OrderRejected)
+    return rejected
 
 
 REJECTED = f"rejection#wrong#{rejection().content_hash}"
@@ -59,7 +62,10 @@ STREAMS: dict[str, tuple[DomainEvent, ...]] = {
         PaymentCaptured(order_id="well", amount=350, currency="GBP"),
     ),
     "shipment#well": (ShipmentArranged(order_id="well", tracking_number="trk_well"),),
-    "notification#well": (CustomerNotified(order_id="well", about=event_id("order#well", 2), message_id="mail-1"),),
+    "notification#well": (
+        EmailClaimed(order_id="well", about="OrderConfirmed", attempt=1),
+        CustomerNotified(order_id="well", about="OrderConfirmed", attempt=1, message_id="mail-1"),
+    ),
     "order#declined": (
         placed("declined", *DECLINED.lines, customer=None),
         OrderCancellationStarted(order_id="declined", reason="PaymentDeclined"),
@@ -79,8 +85,8 @@ STREAMS: dict[str, tuple[DomainEvent, ...]] = {
         ShipmentCancelled(order_id="declined", tracking_number="trk_declined"),
     ),
     "customer#c1": (
-        FirstOrderConfirmed(customer_id="c1", order_id="well"),
-        CustomerWelcomed(customer_id="c1", order_id="well", message_id="mail-2"),
+        EmailClaimed(order_id="well", about=WELCOME, attempt=1),
+        CustomerNotified(order_id="well", about=WELCOME, attempt=1, message_id="mail-2"),
     ),
     "stock#B": (StockLow(sku="B", available=0, threshold=1, level_version=2),),
     "purchase#po-B-2": (PurchaseOrderPlaced(purchase_order_id="po-B-2", sku="B", quantity=3),),
@@ -109,6 +115,29 @@ VIEWS: dict[str, Mapping[str, Any]] = {
 }
 
 
+COUNTERS = {
+    "daily_sales": [
+        Count("view#sales#2026-01-02#3", "GBP", "orders", 1),
+        Count("view#sales#2026-01-02#3", "GBP", "total", 350),
+        Count("view#sales#2026-01-02#3", "GBP#A", "quantity", 3),
+        Count("view#sales#2026-01-02#3", "GBP#A", "total", 300),
+        Count("view#sales#2026-01-02#3", "GBP#B", "quantity", 1),
+        Count("view#sales#2026-01-02#3", "GBP#B", "total", 50),
+    ],
+    "stock_view": [
+        Count("view#stock#A", "", "received", 10),
+        Count("view#stock#A", "", "reserved", 3),
+        Count("view#stock#B", "", "received", 1),
+        Count("view#stock#B", "", "reserved", 1),
+    ],
+    "customer_history": [
+        Count("view#customer#c1", "", "placed", 1),
+        Count("view#customer#c1", "", "confirmed", 1),
+        Count("view#customer#c1", "", "spent_GBP", 350),
+    ],
+}
+
+
 def logged(event: DomainEvent, stream: str, version: int) -> Recorded:
     """An event of the log; purchase orders are placed because B is low."""
     cause = event_id("stock#B", 1) if isinstance(event, PurchaseOrderPlaced) else "test"
@@ -123,6 +152,7 @@ TABLE = Table(
     },
     levels={"A": {"available": 7, "version": 4}, "B": {"available": 0, "version": 2}},
     views=VIEWS,
+    counters=COUNTERS,
     charges={
         "well": {"book_state": "captured", "authorized": 350, "captured": 350, "currency": "GBP"},
         "declined": {
@@ -141,13 +171,16 @@ def published(log: Iterable[Place]) -> frozenset[str]:
     return frozenset(event_id(*place) for place in log if streams.is_published(place[0]))
 
 
+CONFIRMATION = SentEmail("mail-1", EMAIL, "Your order well is confirmed")
+WELCOMING = SentEmail("mail-2", EMAIL, "Welcome")
+
 SOUND = Run(
     table=TABLE,
     submissions=[WELL, DECLINED, WELL, WRONG, NAMELESS],
     deliveries=[DELIVERY],
     bus=published(TABLE.log),
     dead_letters=[DeadLetter("intake", NAMELESS.detail, "order_id: not usable")],
-    emails=["mail-1", "mail-2"],
+    emails=[CONFIRMATION, WELCOMING],
 )
 
 
@@ -164,6 +197,11 @@ def with_log(stream: str, *events: DomainEvent) -> Run:
 
 def with_view(order_id: str, **changes: Any) -> Run:
     return with_table(views={**VIEWS, order_id: {**VIEWS[order_id], **changes}})
+
+
+def with_counter(projection: str, *counts: Count) -> Run:
+    """The run with more counts in the views of a projection."""
+    return with_table(counters={**COUNTERS, projection: [*COUNTERS.get(projection, ()), *counts]})
 
 
 def without(items: Mapping[str, Any], key: str) -> dict[str, Any]:

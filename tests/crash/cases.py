@@ -7,17 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.engines.in_process import (
-    Fault,
-    Item,
-    Killed,
-    Trouble,
-    domain_event,
-    integration_event,
-    sqs,
-    stream,
-    submission,
-)
+from tests.builders.messages import domain_event, integration_event, sqs, stream, submission
+from tests.engines.table import Item
+from tests.engines.wire import Fault, Killed, Trouble
 from tests.engines.world import World
 
 ORDER = "o1"
@@ -184,16 +176,16 @@ def rejected(world: World) -> Item:
 
 
 def notifications(*order_ids: str, prior: Prior) -> Case:
-    """The last events of these orders reach the e-mails at once."""
+    """The last events of these orders reach the order e-mails at once."""
 
     def message(world: World) -> dict[str, Any]:
         return sqs(*(domain_event([i for i in log(world) if i["PK"]["S"] == f"order#{o}"][-1]) for o in order_ids))
 
-    return Case("order_notifications", message, prior)
+    return Case("order_emails", message, prior)
 
 
-def told(prior: Prior) -> Prior:
-    """The customer has been told already."""
+def notified(prior: Prior) -> Prior:
+    """The customer has been notified already."""
 
     def before(world: World) -> None:
         case = notifications(ORDER, prior=prior)
@@ -203,9 +195,9 @@ def told(prior: Prior) -> Prior:
     return before
 
 
-def before_recall_told(world: World) -> None:
-    """The customer was told that the order is confirmed; then it was cancelled."""
-    told(after(*FORWARD))(world)
+def before_recall_notified(world: World) -> None:
+    """The customer was notified that the order is confirmed; then it was cancelled."""
+    notified(after(*FORWARD))(world)
     for name in RECALL:
         world.deliver(SERVICES[name], command(name))
 
@@ -276,12 +268,12 @@ def replenished(*places: tuple[str, int], prior: Prior) -> Case:
 
 
 def welcome(order_id: str, prior: Prior) -> Case:
-    """The welcome hears that this order is confirmed."""
+    """The event that confirms this order reaches the welcome."""
     return Case("welcome_email", lambda world: sqs(domain_event(world.event(f"order#{order_id}", 2))), prior)
 
 
 def claimed(world: World) -> None:
-    """Of two confirmed orders, the first has claimed the welcome, and died before it was sent."""
+    """Of two confirmed orders, the first has claimed the welcome, and was killed before it was sent."""
     both(world)
     try:
         # It reads the order's stream and the customer's, and puts the claim.
@@ -567,16 +559,16 @@ CASES: dict[str, Case] = {
     "customer, confirmed": view_of(
         *(("order", 1), ("order", 2)), prior=after(*FORWARD), seen=(("order", 1),), projection="customer_history"
     ),
-    # order_notifications
-    "told, confirmed": notifications(ORDER, prior=after(*FORWARD)),
-    "told, cancelled": notifications(ORDER, prior=after(*BACK)),
-    "told, two": notifications(ORDER, "o2", prior=both),
-    "told, nobody to tell": notifications(ORDER, prior=after(*FORWARD, email=None)),
-    "told, cancelled after it was confirmed": notifications(ORDER, prior=before_recall_told),
-    "told, told before": notifications(ORDER, prior=told(after(*FORWARD))),
+    # order_emails
+    "notified, confirmed": notifications(ORDER, prior=after(*FORWARD)),
+    "notified, cancelled": notifications(ORDER, prior=after(*BACK)),
+    "notified, two": notifications(ORDER, "o2", prior=both),
+    "notified, no address": notifications(ORDER, prior=after(*FORWARD, email=None)),
+    "notified, cancelled after it was confirmed": notifications(ORDER, prior=before_recall_notified),
+    "notified, notified before": notifications(ORDER, prior=notified(after(*FORWARD))),
     # welcome_email
     "welcomed": welcome(ORDER, prior=after(*FORWARD)),
-    "welcomed, nobody to welcome": welcome(ORDER, prior=after(*FORWARD, email=None)),
+    "welcomed, no address": welcome(ORDER, prior=after(*FORWARD, email=None)),
     "welcomed, claimed before": welcome(ORDER, prior=claimed),
     "welcomed, claimed by another order": welcome("o2", prior=claimed),
 }

@@ -9,15 +9,20 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from handlers.files import importer
+from handlers.files.dropped_file import FileVersion
 from infra.local.emulator.process import Emulator
-from tests.engines.in_process import Fault, Functions, Killed, Table, Trouble, functions, sqs, submission
+from tests.builders.environment import ORDER_QUEUE, OWN_QUEUE, TABLE
+from tests.builders.messages import sqs, submission
+from tests.engines.in_process import Functions, functions
+from tests.engines.table import table
+from tests.engines.wire import Fault, Killed, Trouble
 
-NAME = "crash-files"
+BUCKET = "crash-files"
 KEY = "incoming/day.ndjson"
 BATCH = 3
 VALID = ["a", "b", "c", "d", "e"]
@@ -54,20 +59,21 @@ class Importing:
     def dropped(self) -> str:
         """Drop the file, once more; returns the message that tells of it."""
         content = "\n".join(map(json.dumps, LINES)).encode()
-        version = self._s3.put_object(Bucket=NAME, Key=KEY, Body=content)["VersionId"]
-        return json.dumps({"detail": {"bucket": {"name": NAME}, "object": {"key": KEY, "version-id": version}}})
+        version = self._s3.put_object(Bucket=BUCKET, Key=KEY, Body=content)["VersionId"]
+        return json.dumps({"detail": {"bucket": {"name": BUCKET}, "object": {"key": KEY, "version-id": version}}})
 
     def deliver(self, body: str, tap: Fault) -> None:
         """Deliver a message with the tap on the wire, then again while it fails, and all that it sends itself."""
         waiting = [body]
         try:
             with self.functions.wire.tapped(tap):
-                self._go_on(waiting)
+                self.go_on(waiting)
         except Killed:
             pass
-        self._go_on(waiting)
+        self.go_on(waiting)
 
-    def _go_on(self, waiting: list[str]) -> None:
+    def go_on(self, waiting: list[str]) -> None:
+        """Deliver these messages, again while they fail, and all that the function sends itself."""
         while waiting:
             if not self.functions.invoke("file_import", sqs(waiting[0]))["batchItemFailures"]:
                 waiting.pop(0)
@@ -75,15 +81,15 @@ class Importing:
 
     def left(self, body: str) -> Left:
         """What the import of that message has left by now."""
-        dropped = self.functions.modules["handlers.files.drop"].Dropped.told_by(body)
-        keys = [found["Key"] for found in self._s3.list_objects_v2(Bucket=NAME)["Contents"]]
-        report = json.loads(self._s3.get_object(Bucket=NAME, Key="reports/day.ndjson.json")["Body"].read())
-        assert report.pop("version") == dropped.version
+        dropped = FileVersion.named_in(body)
+        keys = [found["Key"] for found in self._s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+        report = json.loads(self._s3.get_object(Bucket=BUCKET, Key="reports/day.ndjson.json")["Body"].read())
+        assert report.pop("version") == dropped.version_id
         assert report.pop("started_at") <= report.pop("finished_at")
         prefix = f"import#{dropped.import_id}#"
         asked = [{"PK": {"S": prefix + line["order_id"]}, "SK": {"S": "import"}} for line in LINES]
         unique = [key for number, key in enumerate(asked) if key not in asked[:number]]
-        found = self._dynamodb.batch_get_item(RequestItems={NAME: {"Keys": unique}})["Responses"][NAME]
+        found = self._dynamodb.batch_get_item(RequestItems={TABLE: {"Keys": unique}})["Responses"][TABLE]
         markers = {item["PK"]["S"].removeprefix(prefix): int(item["first_row"]["N"]) for item in found}
         sent: dict[str, list[str]] = {}
         for message in map(json.loads, self._drain("orders")):
@@ -107,25 +113,22 @@ class Importing:
 @pytest.fixture(scope="module")
 def importing(emulator: Emulator) -> Iterator[Importing]:
     s3 = emulator.client("s3")
-    s3.create_bucket(Bucket=NAME)
-    s3.put_bucket_versioning(Bucket=NAME, VersioningConfiguration={"Status": "Enabled"})
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     queues = {
-        name: emulator.client("sqs").create_queue(QueueName=f"{NAME}-{name}")["QueueUrl"] for name in ("orders", "own")
+        name: emulator.client("sqs").create_queue(QueueName=queue)["QueueUrl"]
+        for name, queue in {"orders": ORDER_QUEUE, "own": OWN_QUEUE}.items()
     }
-    Table(emulator.client("dynamodb"), NAME)
-    environment = {"TABLE_NAME": NAME, "ORDER_QUEUE_URL": queues["orders"], "OWN_QUEUE_URL": queues["own"]}
-    with functions(emulator, environment) as loaded, pytest.MonkeyPatch.context() as patched:
-        module: ModuleType = loaded.modules["handlers.files.file_import"]
-        patched.setattr(module, "MAX_KEYS", BATCH)
-        patched.setattr(module, "_BATCHES_PER_CHECKPOINT", 2)
-        patched.setattr(loaded.modules["handlers.table.retrying"], "_FIRST_WAIT_SECONDS", 0.0)
+    with table(emulator), functions(emulator) as loaded, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(importer, "MAX_KEYS", BATCH)
+        patched.setattr(importer, "BATCHES_PER_CHECKPOINT", 2)
         yield Importing(emulator, loaded, queues)
 
 
 @pytest.mark.parametrize(
     ("times", "troubles"),
     [
-        pytest.param([ENOUGH], [Trouble.KILLED_AFTER, Trouble.THROTTLED, Trouble.ANSWER_LOST], id="in one stretch"),
+        pytest.param([ENOUGH], [Trouble.KILLED_AFTER, Trouble.THROTTLED, Trouble.ANSWER_LOST], id="in one invocation"),
         pytest.param([ENOUGH, SHORT], [Trouble.KILLED_AFTER], id="in many"),
     ],
 )
@@ -192,8 +195,7 @@ def test_two_deliveries_at_once_do_no_harm(importing: Importing) -> None:
             super().before(call)
             if len(self.calls) == self.overtaken_at:
                 with importing.functions.wire.tapped(Fault()):
-                    importing._go_on([body])
-                importing.functions.wire._tap = self
+                    importing.go_on([body])
 
         overtaken_at = 0
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import pytest
 
-from infra.local import by_hand
+from infra.local import aws_cli_examples
 from infra.local.pipeline import Pipeline, pipeline
 from tests.builders.shops import Shop
 
@@ -19,7 +19,7 @@ Found = TypeVar("Found")
 def doors() -> Iterator[Pipeline]:
     with pipeline() as running:
         running.emulator.scale_waits(WAIT_SCALE)
-        by_hand.stock(running)
+        aws_cli_examples.stock_warehouse(running)
         yield running
 
 

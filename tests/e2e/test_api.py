@@ -11,7 +11,7 @@ import pytest
 from events.integration import ShipmentStatusReported
 from events.publishing.publisher import Publisher
 from infra.local.pipeline import Pipeline
-from infra.local.runner.evidence import read_dead_letters
+from infra.local.runner.audit_input import read_dead_letters
 from tests.builders.shops import ORDER, Answer, Shop, token
 from tests.e2e.conftest import eventually
 

@@ -10,11 +10,11 @@ from events import streams
 from events.integration import OrderSubmitted, StockDelivered
 from events.inventory import DeliveredLine, PurchaseOrderFulfilled, PurchaseOrderPlaced
 from events.model import DomainEvent, Model
-from events.notification import CustomerWelcomed, FirstOrderConfirmed
+from events.notification import CustomerNotified, EmailClaimed
 from events.publishing.publisher import Publisher
 from handlers.table.event_store import EventStore
 from infra.local.pipeline import Pipeline
-from infra.local.runner.evidence import read_table
+from infra.local.runner.audit_input import read_table
 from tests.builders.shops import ORDER
 from tests.e2e.conftest import eventually
 
@@ -76,7 +76,7 @@ def test_a_customer_of_two_orders_is_welcomed_once(doors: Pipeline) -> None:
 
     assert subjects(doors, to) == sorted(["Welcome", *confirmed])
     claim, welcomed = told(doors, streams.customer(customer))
-    assert isinstance(claim, FirstOrderConfirmed)
-    assert isinstance(welcomed, CustomerWelcomed)
+    assert isinstance(claim, EmailClaimed)
+    assert isinstance(welcomed, CustomerNotified)
     assert claim.order_id == welcomed.order_id
     assert claim.order_id in orders

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 from typer.testing import CliRunner
 
-from infra.cli.main import app
-from infra.cli.tail import PREFIX
+from infra.cli.app import app
+from infra.cli.tail_command import PREFIX
 from infra.local.pipeline import Pipeline
 from tests.builders.shops import ORDER
 
@@ -18,8 +18,8 @@ COMMAND = str(Path(sys.executable).with_name("pipeline"))
 SECONDS = 60
 
 
-def told(doors: Pipeline, *arguments: str) -> list[list[str]]:
-    """The rows that a command prints, which ends well."""
+def printed(doors: Pipeline, *arguments: str) -> list[list[str]]:
+    """The rows that a command prints, which succeeds."""
     done = CliRunner().invoke(app, ["--endpoint", doors.endpoint, *arguments])
     assert done.exit_code == 0, done.stderr
     return [line.split("\t") for line in done.stdout.splitlines()]
@@ -40,7 +40,7 @@ def left(doors: Pipeline) -> list[str]:
     return queues + [rule["Name"] for rule in rules]
 
 
-def test_an_order_is_handed_in_followed_and_found(doors: Pipeline, tmp_path: Path) -> None:
+def test_an_order_is_submitted_followed_and_found(doors: Pipeline, tmp_path: Path) -> None:
     order_id = f"cli-{uuid4().hex}"
     file = tmp_path / "order.json"
     file.write_text(json.dumps({**ORDER, "order_id": order_id}, indent=2))
@@ -50,7 +50,7 @@ def test_an_order_is_handed_in_followed_and_found(doors: Pipeline, tmp_path: Pat
         [COMMAND, "--endpoint", doors.endpoint, "submit", str(file)], capture_output=True, text=True, check=True
     )
     assert submitted.stdout == f"{order_id}\n"
-    assert told(doors, "status", order_id, "--watch")[-1][0].startswith("CONFIRMED")
+    assert printed(doors, "status", order_id, "--watch")[-1][0].startswith("CONFIRMED")
 
     for number, tail in tails.items():
         assert tail.stdout
@@ -61,9 +61,9 @@ def test_an_order_is_handed_in_followed_and_found(doors: Pipeline, tmp_path: Pat
         assert tail.returncode == 128 + number
     assert left(doors) == []
 
-    history = told(doors, "history", order_id)
+    history = printed(doors, "history", order_id)
     assert [row[2] for row in history if row[1].startswith("order")] == ["OrderPlaced", "OrderConfirmed"]
     assert {"StockReserved", "PaymentCaptured", "ShipmentArranged"} <= {row[2] for row in history}
-    assert order_id in {row[0] for row in told(doors, "orders", "--status", "CONFIRMED", "--limit", "1000")}
-    [[sku, available, _, _]] = told(doors, "stock", "TEA-1")
+    assert order_id in {row[0] for row in printed(doors, "orders", "--status", "CONFIRMED", "--limit", "1000")}
+    [[sku, available, _, _]] = printed(doors, "stock", "TEA-1")
     assert (sku, int(available) > 0) == ("TEA-1", True)

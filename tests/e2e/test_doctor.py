@@ -1,4 +1,4 @@
-"""The doctor at the bed of the pipeline as it is deployed: it finds what is broken, and what it names mends it."""
+"""The doctor and the pipeline as it is deployed: it finds what is broken, and the commands it names repair it."""
 
 import json
 import shlex
@@ -15,12 +15,12 @@ from events.publishing.publisher import Publisher
 from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.order_items import PROJECTION
 from handlers.table import keys
-from infra.cli.main import app
+from infra.cli.app import app
 from infra.local.pipeline import Pipeline
 from tests.builders.shops import ORDER
 from tests.e2e.conftest import eventually
 
-NOW = ("--grace", "0s", "--still", "0s")
+NOW = ("--grace", "0s", "--stalled-after", "0s")
 
 
 def typed(doors: Pipeline, *arguments: str) -> Result:
@@ -77,10 +77,10 @@ def no_saga_starts(doors: Pipeline) -> Iterator[None]:
         client.enable_rule(Name=rule, EventBusName=doors.orders_bus)
 
 
-def test_what_is_broken_is_found_and_mended_by_what_the_doctor_names(
+def test_what_is_broken_is_found_and_repaired_by_the_commands_that_the_doctor_names(
     doors: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infra.cli.doctor._SECOND_LOOK_SECONDS", 2.0)
+    monkeypatch.setattr("handlers.operations.doctor.examination.PAUSE_SECONDS", 2.0)
     deleted, tampered, unpublished, unstarted = (f"{what}-{uuid4().hex}" for what in ("del", "tam", "pub", "sta"))
     place(doors, deleted, tampered)
     with payments_left_out(doors):
@@ -98,9 +98,9 @@ def test_what_is_broken_is_found_and_mended_by_what_the_doctor_names(
         ExpressionAttributeValues={":other": {"N": "1"}},
     )
 
-    ill = typed(doors, "doctor", *NOW)
-    assert ill.exit_code == 1, ill.output
-    found = dict(line.split("\t") for line in ill.stdout.splitlines() if "\t" in line)
+    broken = typed(doors, "doctor", *NOW)
+    assert broken.exit_code == 1, broken.output
+    found = dict(line.split("\t") for line in broken.stdout.splitlines() if "\t" in line)
     assert found == {
         f"payment#{unpublished} version 1": "PaymentAuthorized was appended, and never published",
         f"payment#{unpublished} version 2": "PaymentCaptured was appended, and never published",
@@ -108,10 +108,10 @@ def test_what_is_broken_is_found_and_mended_by_what_the_doctor_names(
         f"view of order {tampered}": "the view has total 1, the log 900",
         f"view of order {unpublished}": "the view has payment None, the log 'captured'; "
         "the view has payment_version None, the log 2",
-        f"order {unstarted}": "stands still: OrderPlaced was the last, and no order saga runs for it",
+        f"order {unstarted}": "is stalled: nothing happened after OrderPlaced, and no order saga runs for it",
     }
 
-    named = [shlex.split(line)[1:] for line in ill.stdout.splitlines() if "\t" not in line]
+    named = [shlex.split(line)[1:] for line in broken.stdout.splitlines() if "\t" not in line]
     at = ["--endpoint", doors.endpoint]
     assert named == [
         [*at, "republish", f"payment#{unpublished}"],
@@ -119,10 +119,10 @@ def test_what_is_broken_is_found_and_mended_by_what_the_doctor_names(
         [*at, "rebuild", "order_view"],
     ]
     for command in named:
-        mended = CliRunner().invoke(app, command)
-        assert mended.exit_code == 0, mended.output
+        repaired = CliRunner().invoke(app, command)
+        assert repaired.exit_code == 0, repaired.output
 
-    well = eventually(lambda: done if (done := typed(doors, "doctor", *NOW)).exit_code == 0 else None)
-    assert well.stdout.startswith("all is well: ")
+    repaired = eventually(lambda: done if (done := typed(doors, "doctor", *NOW)).exit_code == 0 else None)
+    assert repaired.stdout.startswith("no problems: ")
     assert view(doors, unstarted)["status"] == {"S": "CONFIRMED"}
     assert "has ended" in typed(doors, "resume", unstarted).stderr

@@ -14,12 +14,12 @@ import pytest
 
 from infra.functions import FUNCTIONS
 from infra.local.pipeline import Pipeline, pipeline
-from infra.local.runner.evidence import read_dead_letters
+from infra.local.runner.audit_input import read_dead_letters
 from tests.e2e.test_run import REAL_ORDERS
 
 SECONDS = 60
 VISIBILITY = 6
-"""Seconds until a message comes again whose function died; on AWS six minutes. An import here takes less."""
+"""Seconds until a message whose function died is delivered again; on AWS six minutes. An import here takes less."""
 ORDERS, RETURNING, AT = 1_500, 17, 200
 
 
@@ -80,10 +80,10 @@ def importers(on: Pipeline) -> list[int]:
 
 def test_real_orders_dropped_as_a_file_are_placed_and_reported(deployed: Pipeline) -> None:
     drop(deployed, "uci/2010-12-01.csv", REAL_ORDERS)
-    told = report(deployed, "uci/2010-12-01.csv")
-    assert (told["file"], told["error"]) == ("incoming/uci/2010-12-01.csv", None)
-    assert (told["rows"], told["accepted"], told["rejected_count"]) == (7, 3, 2)
-    assert [(each["order_id"], each["rows"], each["reasons"]) for each in told["rejected"]] == [
+    found = report(deployed, "uci/2010-12-01.csv")
+    assert (found["file"], found["error"]) == ("incoming/uci/2010-12-01.csv", None)
+    assert (found["rows"], found["accepted"], found["rejected_count"]) == (7, 3, 2)
+    assert [(each["order_id"], each["rows"], each["reasons"]) for each in found["rejected"]] == [
         ("C536379", [5, 5], [{"row": 5, "field": "quantity", "message": "Input should be greater than 0"}]),
         ("536589", [8, 8], [{"row": 8, "field": "quantity", "message": "Input should be greater than 0"}]),
     ]
@@ -110,14 +110,14 @@ def test_a_function_killed_in_the_middle_of_a_file_changes_nothing_in_the_end(de
         os.kill(process, signal.SIGKILL)
     assert "incoming/uci/large.csv" in keys(deployed)
 
-    told = report(deployed, "uci/large.csv")
-    assert (told["error"], told["rows"]) == (None, len(rows))
-    assert (told["accepted"], told["rejected_count"]) == (ORDERS, RETURNING)
-    assert told["rejected"][0]["reasons"][0]["message"] == "returns to the order that began in row 2"
+    found = report(deployed, "uci/large.csv")
+    assert (found["error"], found["rows"]) == (None, len(rows))
+    assert (found["accepted"], found["rejected_count"]) == (ORDERS, RETURNING)
+    assert found["rejected"][0]["reasons"][0]["message"] == "returns to the order that began in row 2"
     sent = Counter(received(deployed, orders_queue))
     assert sent.keys() == {f"A{number}" for number in range(ORDERS)}
     assert sent.total() <= ORDERS + 100
-    assert len_of(deployed, deployed.dead_letters_url("file_import")) == 0
+    assert len_of(deployed, deployed.dead_letter_queue_url("file_import")) == 0
     assert read_dead_letters(deployed) == {}
 
 

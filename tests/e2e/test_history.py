@@ -11,11 +11,13 @@ from events.currencies import formatted
 from events.integration import OrderSubmitted
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
 from events.publishing.publisher import Publisher
+from handlers.projections.engine.generations import GenerationStore
+from handlers.projections.engine.known_generations import KnownGenerations
 from handlers.projections.registry import PROJECTIONS
-from handlers.queries.orders import Reader
+from handlers.queries.counters import CounterQueries
 from handlers.table.event_store import EventStore
 from infra.local.pipeline import Pipeline
-from infra.local.runner.evidence import read_emails, read_table
+from infra.local.runner.audit_input import read_emails, read_table
 from tests.builders import commands
 from tests.builders.shops import ORDER
 from tests.e2e.conftest import eventually
@@ -30,7 +32,7 @@ def typed(doors: Pipeline, *arguments: str) -> Result:
     return done
 
 
-def told(doors: Pipeline, *arguments: str) -> list[list[str]]:
+def printed(doors: Pipeline, *arguments: str) -> list[list[str]]:
     return [line.split("\t") for line in typed(doors, *arguments).stdout.splitlines()]
 
 
@@ -46,8 +48,9 @@ def ordered(doors: Pipeline, customer_id: str, *order_ids: str) -> None:
 
 def confirmed(doors: Pipeline, customer_id: str, orders: int) -> bool:
     """Whether, and as the customer's view has it, so many orders are confirmed."""
-    reader = Reader(EventStore(doors.client("dynamodb"), doors.table_name))
-    return reader.counters.customer(customer_id).get("confirmed") == orders
+    store = EventStore(doors.client("dynamodb"), doors.table_name)
+    counters = CounterQueries(store, KnownGenerations(GenerationStore(store.client, store.table)))
+    return counters.customer(customer_id).get("confirmed") == orders
 
 
 def sold(doors: Pipeline) -> list[list[str]]:
@@ -69,7 +72,7 @@ def at_rest(doors: Pipeline) -> bool:
     sqs = doors.client("sqs")
     return not any(
         int(number)
-        for name in (*PROJECTIONS, "order_notifications")
+        for name in (*PROJECTIONS, "order_emails")
         for number in sqs.get_queue_attributes(QueueUrl=doors.queue_url(name), AttributeNames=counts)[
             "Attributes"
         ].values()
@@ -101,8 +104,8 @@ def test_replays_over_live_orders_leave_views_as_they_were(doors: Pipeline) -> N
     assert 2 <= of_sales < everything / 3
 
     eventually(lambda: confirmed(doors, customer, 4) and at_rest(doors))
-    eventually(lambda: told(doors, "sales", TODAY) == sold(doors))
-    counts, orders = told(doors, "customer", customer)[:4], told(doors, "customer", customer)[4:]
+    eventually(lambda: printed(doors, "sales", TODAY) == sold(doors))
+    counts, orders = printed(doors, "customer", customer)[:4], printed(doors, "customer", customer)[4:]
     assert counts == [["placed", "4"], ["confirmed", "4"], ["cancelled", "0"], ["spent", "GBP 36.00"]]
     assert sorted((row[0], row[2]) for row in orders) == sorted((each, "CONFIRMED") for each in (*past, *live))
     started = sagas(doors)
@@ -114,16 +117,16 @@ def test_a_projection_is_rebuilt_and_readers_go_back(doors: Pipeline) -> None:
     customer = f"c-{uuid4().hex}"
     ordered(doors, customer, f"rebuilt-{uuid4().hex}")
     eventually(lambda: confirmed(doors, customer, 1))
-    eventually(lambda: told(doors, "sales", TODAY) == sold(doors))
-    before = told(doors, "sales", TODAY)
+    eventually(lambda: printed(doors, "sales", TODAY) == sold(doors))
+    before = printed(doors, "sales", TODAY)
 
     built = typed(doors, "rebuild", "daily_sales")
     found = dict(line.split("\t") for line in built.stdout.splitlines())
     assert found["compared with the log"] == found["streams"]
     assert "pipeline --endpoint" in built.stderr.splitlines()[-1]
-    assert ["daily_sales", found["generation"], "live"] in told(doors, "generations", "daily_sales")
-    assert told(doors, "sales", TODAY) == before
+    assert ["daily_sales", found["generation"], "live"] in printed(doors, "generations", "daily_sales")
+    assert printed(doors, "sales", TODAY) == before
 
     typed(doors, "rollback", "daily_sales")
-    assert [row[2] for row in told(doors, "generations", "daily_sales")] == ["live", "retiring"]
-    assert told(doors, "sales", TODAY) == before
+    assert [row[2] for row in printed(doors, "generations", "daily_sales")] == ["live", "retiring"]
+    assert printed(doors, "sales", TODAY) == before

@@ -11,19 +11,19 @@ from handlers.operations.audit import CHECKS
 from handlers.operations.audit.run import Run
 from handlers.operations.audit.submission import distinct
 from infra.local.pipeline import Pipeline, pipeline
-from infra.local.runner.deliveries import deliveries
-from infra.local.runner.evidence import read_emails, read_table
+from infra.local.runner.audit_input import read_emails, read_table
 from infra.local.runner.generator import generate
-from infra.local.runner.run import Report, run
+from infra.local.runner.order_run import Report, run
+from infra.local.runner.stock_deliveries import stock_deliveries
 
 WAIT_SCALE = 0.05
 SECONDS_TO_END = 60.0
 
 
-class Watcher:
-    def stage(self, what: str) -> None: ...
+class Silent:
+    def stage_started(self, stage: str) -> None: ...
 
-    def moved(self, progress: object) -> None: ...
+    def progressed(self, progress: object) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def deployed() -> Iterator[Pipeline]:
 @pytest.fixture(scope="module")
 def report(deployed: Pipeline) -> Report:
     generated = generate(60, 11)
-    return run(deployed, generated.submissions, list(deliveries("e2e", generated.stock)), Watcher())
+    return run(deployed, generated.submissions, list(stock_deliveries("e2e", generated.stock)), Silent())
 
 
 def test_generated_orders_end_as_they_are_meant_to(report: Report) -> None:
@@ -48,7 +48,7 @@ def test_generated_orders_end_as_they_are_meant_to(report: Report) -> None:
 
 def test_what_must_hold_does(report: Report) -> None:
     assert [str(finding) for finding in report.findings] == []
-    assert len(report.latencies) == sum(each.decided is not None for each in report.progress.submissions)
+    assert len(report.latencies) == sum(each.order_id is not None for each in report.progress.submissions)
 
 
 def tell(on: Pipeline, event: OrderCancellationRequested | ShipmentStatusReported) -> None:

@@ -21,12 +21,21 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 from events.envelope import Metadata, event_id
-from tests.engines.in_process import Answer, Call, Functions, Items, Table, integration_event, sqs, stable
+from handlers.functions.resources import sandbox_books
+from handlers.payments.refusals import PaymentGatewayUnreachable
+from handlers.shipping.refusals import CarrierUnreachable
+from tests.builders.messages import integration_event, sqs
+from tests.engines.in_process import Functions
 from tests.engines.saga_machine import MACHINES, Execution, definition
+from tests.engines.table import Items, Table
+from tests.engines.wire import Answer, Call, stable
 
-_FORWARD = {"AuthorizePayment": "PaymentGatewayUnreachable", "CapturePayment": "PaymentGatewayUnreachable"} | {
-    "ArrangeShipment": "CarrierUnreachable"
+_UNREACHABLE: Mapping[str, type[Exception]] = {
+    "AuthorizePayment": PaymentGatewayUnreachable,
+    "CapturePayment": PaymentGatewayUnreachable,
+    "ArrangeShipment": CarrierUnreachable,
 }
+"""What a function raises where the outside service of its task gives no answer; of tasks that go forward."""
 
 
 class Paused(BaseException):
@@ -75,9 +84,7 @@ class Saga:
 
     @cached_property
     def key(self) -> str:
-        path = {"trace", "_states", "_invoke"}
-        where = {k: v for k, v in vars(self.execution).items() if k not in path}
-        return f"{self.machine} {json.dumps(where, default=str)}"
+        return f"{self.machine} {self.execution.progress}"
 
     @property
     def done(self) -> bool:
@@ -85,7 +92,7 @@ class Saga:
 
     @property
     def task(self) -> str:
-        return str(vars(self.execution)["_state"])
+        return self.execution.state
 
     def step(self) -> Saga:
         states = self._definitions[self.machine]["States"]
@@ -169,8 +176,7 @@ class Collection:
         return "the collection"
 
     def step(self) -> Life:
-        books = self.functions.modules["handlers.shipping.service"].carrier._books
-        _, collected = books.change(
+        _, collected = sandbox_books("shipping").change(
             self.order_id,
             "SET book_state = :dispatched",
             "book_state = :arranged",
@@ -336,11 +342,6 @@ class Explorer:
         """Whether it was found out before what happens next from there."""
         return _key(point) in self._advances
 
-    def unreachable(self, task: str) -> Exception:
-        """What a function raises where the outside service of a task gives no answer."""
-        error: Exception = getattr(self._functions.modules["handlers.refusals"], _FORWARD[task])("cut off")
-        return error
-
     def known(self, content: Content, call: Call) -> tuple[Answer, Content] | None:
         """What this call does to this table, if it was asked before; else the table is made ready to ask."""
         effect = self._effects.get(_footprint(content, call))
@@ -389,8 +390,8 @@ class _Onward:
         actor, content = self.points[-1]
         if call.operation == "SendMessage":  # a dead letter: nobody here reads it
             return Answer({"MessageId": "1"})
-        if self._task in _FORWARD and any(f"sandbox#{name}#" in call.key for name in actor.cut_off):
-            raise self._explorer.unreachable(self._task)
+        if self._task in _UNREACHABLE and any(f"sandbox#{name}#" in call.key for name in actor.cut_off):
+            raise _UNREACHABLE[self._task]("cut off")
         had = next(self._answers, None)
         if had is not None:
             return had

@@ -86,6 +86,16 @@ class Execution:
         self._enter(definition["StartAt"])
 
     @property
+    def state(self) -> str:
+        """The state it is in."""
+        return self._state
+
+    @property
+    def progress(self) -> str:
+        """The same for executions that go on alike, whatever way they came."""
+        return json.dumps([self._state, self._retries, self.data, self.outcome], default=str)
+
+    @property
     def done(self) -> bool:
         """It has ended, well or not."""
         return self.outcome is not None

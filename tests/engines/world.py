@@ -9,26 +9,25 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
+from events.notification import CustomerNotified, EmailClaimed, EmailEvent, EmailRefused
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
+from handlers.functions.resources import event_store
+from handlers.table.event_store import recorded
 from infra.function_spec import PublishEvents, SendEmail, Tasks
 from infra.functions import FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, REGION, Emulator
-from tests.engines.in_process import (
-    SENDER,
-    Functions,
-    Item,
-    Items,
-    Table,
-    functions,
-    integration_event,
-    sqs,
-    stable,
-    submission,
-)
+from tests.builders.environment import BUS, QUEUE, SENDER
+from tests.builders.messages import integration_event, sqs, submission
+from tests.engines.in_process import Functions, functions
+from tests.engines.table import Item, Items, Table, table
+from tests.engines.wire import stable
 
-NAME = "crash"
+_WATCHER = "bus-watcher"
+_VISIBILITY_TIMEOUT = timedelta(seconds=60)
 TRIES = 3
 DELIVERIES = MAX_RECEIVE_COUNT + 1
 """How often a queue delivers a message here: once more, where its dead letter could not be sent the last time."""
@@ -39,9 +38,15 @@ _TRIED_AGAIN = frozenset({"Throttled", "PaymentGatewayUnreachable", "CarrierUnre
 
 @dataclass(frozen=True)
 class Left:
-    """What a message left behind. On the bus and in the queue, a thing said twice is said; e-mails are counted."""
+    """What a message left behind. On the bus and in the queue, a thing said twice is said; e-mails are counted.
+
+    ``table`` is without the streams of e-mails, for an e-mail may take several attempts: ``notified`` has those that
+    were completed, and ``take_overs`` is the number of claims that were taken over.
+    """
 
     table: frozenset[str]
+    notified: Counter[str]
+    take_overs: int
     bus: frozenset[str]
     dead_letters: frozenset[str]
     emails: Counter[str]
@@ -65,13 +70,18 @@ class World:
         self._queues = queues
         self._sent = self._emails()
         self._there: Items | None = None
+        self.now = datetime.now(UTC)
 
     def deliver(self, key: str, event: dict[str, Any]) -> str:
-        """Deliver a message as its source would, again while it fails; returns what became of it in the end."""
+        """Deliver a message as its source would, again while it fails; returns what became of it in the end.
+
+        Each delivery is a visibility timeout after the one before, by the functions' clock.
+        """
         self._there = None
         tried = deliveries = 0
         while True:
             deliveries += 1
+            self.now += _VISIBILITY_TIMEOUT
             for record in event.get("Records", []):
                 record.setdefault("attributes", {})["ApproximateReceiveCount"] = str(deliveries)
             try:
@@ -107,8 +117,17 @@ class World:
         letters = self._drain("dead_letters") if function.has_dead_letter_queue else []
         sent, self._sent = self._sent, self._emails() if SendEmail() in function.grants else self._sent
         self._there = self.table.items()
+        emails = _emails_in(self._there)
         return Left(
-            table=frozenset(_MESSAGE_ID.sub("", stable(item)) for item in self._there.values()),
+            table=frozenset(
+                _MESSAGE_ID.sub("", stable(item)) for key, item in self._there.items() if key not in emails
+            ),
+            notified=Counter(
+                f"{stream} {event.about}"
+                for (stream, _), event in emails.items()
+                if isinstance(event, CustomerNotified)
+            ),
+            take_overs=_take_overs(emails),
             bus=frozenset(f"{event['detail']['metadata']['event_id']} {stable(event['detail'])}" for event in events),
             # What it failed with the last time may be what the test put in its way.
             dead_letters=frozenset(
@@ -161,19 +180,33 @@ class World:
 @contextmanager
 def world(emulator: Emulator) -> Iterator[World]:
     """A world of its own in the emulator, for the time of the block."""
-    queues = {name: _queue(emulator, name) for name in ("bus", "dead_letters")}
+    queues = {
+        name: emulator.client("sqs").create_queue(QueueName=queue)["QueueUrl"]
+        for name, queue in {"bus": _WATCHER, "dead_letters": QUEUE}.items()
+    }
     events = emulator.client("events")
-    events.create_event_bus(Name=NAME)
-    events.put_rule(Name=NAME, EventBusName=NAME, EventPattern=json.dumps({"account": [ACCOUNT]}))
-    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{NAME}-bus"
-    events.put_targets(Rule=NAME, EventBusName=NAME, Targets=[{"Id": "all", "Arn": arn}])
+    events.create_event_bus(Name=BUS)
+    events.put_rule(Name=_WATCHER, EventBusName=BUS, EventPattern=json.dumps({"account": [ACCOUNT]}))
+    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{_WATCHER}"
+    events.put_targets(Rule=_WATCHER, EventBusName=BUS, Targets=[{"Id": "all", "Arn": arn}])
     emulator.client("sesv2").create_email_identity(EmailIdentity=SENDER)
-    table = Table(emulator.client("dynamodb"), NAME)
-    environment = {"TABLE_NAME": NAME, "ORDERS_BUS_NAME": NAME, "DEAD_LETTER_QUEUE_URL": queues["dead_letters"]}
-    with functions(emulator, environment) as loaded:
-        yield World(emulator, loaded, table, queues)
+    with table(emulator) as own, functions(emulator) as loaded:
+        world = World(emulator, loaded, own, queues)
+        with patch.object(event_store(), "clock", lambda: world.now):
+            yield world
 
 
-def _queue(emulator: Emulator, name: str) -> str:
-    url: str = emulator.client("sqs").create_queue(QueueName=f"{NAME}-{name}")["QueueUrl"]
-    return url
+def _emails_in(items: Items) -> dict[tuple[str, str], EmailEvent]:
+    """The events of e-mails, by their keys."""
+    events = {key: recorded(item).event for key, item in items.items() if "type" in item}
+    return {key: event for key, event in events.items() if isinstance(event, EmailEvent)}
+
+
+def _take_overs(emails: Mapping[tuple[str, str], EmailEvent]) -> int:
+    """How many claims follow one that was not refused."""
+    refused = {(key[0], event.about, event.attempt) for key, event in emails.items() if isinstance(event, EmailRefused)}
+    return sum(
+        event.attempt > 1 and (stream, event.about, event.attempt - 1) not in refused
+        for (stream, _), event in emails.items()
+        if isinstance(event, EmailClaimed)
+    )

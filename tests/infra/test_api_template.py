@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from handlers.api.requests import CancellationRequest, OrderRequest
-from infra.app import _issuer
+from infra.app import token_issuer
 from infra.constructs.api import gateway
 from infra.constructs.api.identity import TokenIssuer
 from infra.constructs.api.json_schema import draft4
@@ -302,7 +302,7 @@ def test_whatever_the_gateway_refuses_is_a_problem(either: Template) -> None:
 
 def test_another_issuer_is_named_in_whole_or_not_at_all() -> None:
     def named(**context: str) -> TokenIssuer | None:
-        return _issuer(cdk.App(analytics_reporting=False, context=context).node)
+        return token_issuer(cdk.App(analytics_reporting=False, context=context).node)
 
     assert named() is None
     assert named(**ISSUER) == TokenIssuer(ISSUER["jwt_issuer"], ISSUER["jwt_jwks_url"], ("shop", "api://orders"))

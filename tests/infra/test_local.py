@@ -162,7 +162,7 @@ def test_every_output_leads_somewhere(deployed: Pipeline) -> None:
     for url in queues:
         sqs.get_queue_attributes(QueueUrl=url)
     assert {*map(deployed.queue_url, subscribers)} < queues
-    assert {*map(deployed.dead_letters_url, [*subscribers, "outbox"])} < queues
+    assert {*map(deployed.dead_letter_queue_url, [*subscribers, "outbox"])} < queues
 
 
 def test_a_stack_that_cannot_be_created_says_which_resource_failed_and_why(assembly: Path, tmp_path: Path) -> None:

@@ -70,9 +70,9 @@ TABLE = {
         "BatchGetItem": STREAMS | {"view#*", "applied#*"},
         "BatchWriteItem": {"view#*", "applied#*"},
     },
-    "order_notifications": {"Query": {"notification#*", "order#*"}, "PutItem": {"notification#*"}},
+    "order_emails": {"Query": {"notification#*", "order#*"}, "PutItem": {"notification#*"}},
     "welcome_email": {"Query": {"customer#*", "order#*"}, "PutItem": {"customer#*"}},
-    "dead_letters": {"PutItem": {"letter#*"}},
+    "dead_letters": {"PutItem": {"dead-letter#*"}},
     "api_query": {
         "GetItem": {"view#order#*", "view#stock#*", "level#*", "projection#order_view", "projection#stock_view"},
         "Query": {
@@ -124,7 +124,7 @@ BESIDES = {
     # Starting a replay is granted on the bus and the archive too, which a test below holds.
     "rebuild": {"events:StartReplay": "replay/rebuild.*", "events:DescribeReplay": "replay/rebuild.*"},
     "dead_letters": QUEUE | dict.fromkeys(["s3:PutObject", "s3:GetObject", "s3:ListBucket"], "AWS::S3::Bucket"),
-    "order_notifications": QUEUE | DEAD_LETTERS | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
+    "order_emails": QUEUE | DEAD_LETTERS | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
     "replenishment": QUEUE | DEAD_LETTERS,
     "welcome_email": QUEUE | DEAD_LETTERS | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
     "api_query": {},

@@ -416,7 +416,7 @@ def test_state_machines_are_logged_and_traced_and_their_failures_raise_an_alarm(
 
 def test_the_sender_is_an_identity_of_the_stack(template: Template) -> None:
     _, identity = template.only("AWS::SES::EmailIdentity")
-    variables = template.of_type("AWS::Lambda::Function")["OrderNotifications"]["Environment"]["Variables"]
+    variables = template.of_type("AWS::Lambda::Function")["OrderEmails"]["Environment"]["Variables"]
     assert identity["EmailIdentity"] == variables["EMAIL_SENDER"] == "orders@example.com"
 
 

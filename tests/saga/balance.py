@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.engines.in_process import Item, Items
+from tests.engines.table import Item, Items
 
 Event = tuple[str, dict[str, Any]]
 """Type and data."""

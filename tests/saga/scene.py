@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
+from handlers.inventory import reservation
+from tests.builders.messages import integration_event, sqs, submission
 from tests.engines.explorer import Actor, Content, Explorer, Saga, State, cancellation, cancellations, executions
-from tests.engines.in_process import Functions, Items, Table, integration_event, sqs, submission
+from tests.engines.in_process import Functions
+from tests.engines.table import Items, Table
 from tests.saga.balance import End, log, settled, sound
 
 ORDER = "o1"
@@ -88,7 +91,7 @@ class Scene:
 
         Every end is held to the books, and to a further execution changing nothing.
         """
-        with patch.object(self.functions.modules["handlers.inventory.reservation"], "CHUNK", self.kind.chunk):
+        with patch.object(reservation, "CHUNK", self.kind.chunk):
             states = self._explorer.explore(items or self.items, actors, sound, kills=kills)
             for state in states:
                 try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
+from tests.builders.messages import submission
 from tests.engines.explorer import (
     Actor,
     Awaited,
@@ -21,7 +22,8 @@ from tests.engines.explorer import (
     report,
     submitted,
 )
-from tests.engines.in_process import Functions, Items, Table, submission
+from tests.engines.in_process import Functions
+from tests.engines.table import Items, Table
 from tests.saga.balance import End, log, settled
 from tests.saga.scene import CONFIRMED, ORDER, REQUESTED, Kind, Scene, found, sagas
 

@@ -11,8 +11,11 @@ from dataclasses import replace
 
 import pytest
 
+from handlers.payments.refusals import PaymentGatewayUnreachable
 from tests.engines.explorer import Actor, Content, Saga, executions
-from tests.engines.in_process import Answer, Call, Fault, Functions, Table, Trouble
+from tests.engines.in_process import Functions
+from tests.engines.table import Table
+from tests.engines.wire import Answer, Call, Fault, Trouble
 from tests.saga.balance import settled
 from tests.saga.scene import CONFIRMED, KINDS, ORDER, Kind, Scene, cancelled, found, sagas
 
@@ -80,12 +83,9 @@ def test_after_the_capture_an_execution_without_answers_confirms_from_the_log(
 class NoAnswers:
     """A tap behind which the payment gateway is not there."""
 
-    def __init__(self, loaded: Functions) -> None:
-        self._unreachable = loaded.modules["handlers.refusals"].PaymentGatewayUnreachable
-
     def before(self, call: Call) -> None:
         if "sandbox#payments#" in call.key:
-            raise self._unreachable("no answer")
+            raise PaymentGatewayUnreachable("no answer")
 
     def after(self, call: Call, answer: Answer) -> None:
         """Other calls are answered."""
@@ -93,7 +93,7 @@ class NoAnswers:
 
 def test_who_turns_back_and_finds_the_payment_captured_confirms_even_alone(approved: Scene) -> None:
     first, second = Saga(approved.functions, ORDER), Saga(approved.functions, ORDER)
-    with approved.functions.wire.tapped(NoAnswers(approved.functions)):
+    with approved.functions.wire.tapped(NoAnswers()):
         while second.task != "StartCancellation":
             second = second.step()
     while first.task != "ConfirmOrder":

@@ -24,7 +24,7 @@ from events.shipping import ShipmentArranged
 from handlers.api import cursors
 from handlers.intake.callers import OPERATE, READ, WRITE, Caller, authorized
 from handlers.projections.stock_view import STOCK_VIEW
-from handlers.queries.orders import Position, Reader
+from handlers.queries.orders import OrderQueries, Position
 from handlers.table.event_store import EventStore
 from tests.builders.api import CALLER, ask, happened, problem, told
 from tests.builders.samples import EMAIL, START, TOKEN, append, calls, line, placed, record
@@ -44,7 +44,7 @@ COURSE: list[tuple[str, DomainEvent, dict[str, Any]]] = [
     ("shipment", ShipmentArranged(**O1, tracking_number="t1"), {"shipment": "arranged", "tracking_number": "t1"}),
     ("payment", PaymentCaptured(**O1, amount=300, currency="GBP"), {"payment": "captured"}),
     ("order", OrderConfirmed(**O1), {"status": "CONFIRMED"}),
-    ("notification", CustomerNotified(**O1, about="OrderConfirmed", message_id="e1"), {}),
+    ("notification", CustomerNotified(**O1, about="OrderConfirmed", attempt=1, message_id="e1"), {}),
 ]
 """An order's life: stream, event, and what it changes for those who look. An event every minute."""
 
@@ -388,10 +388,10 @@ def test_what_is_not_there_is_a_problem_too(store: EventStore, path: str) -> Non
 def test_our_own_trouble_is_logged_and_not_shown(
     store: EventStore, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_reader: Reader, _order_id: str) -> None:
+    def broken(_orders: OrderQueries, _order_id: str) -> None:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(Reader, "order", broken)
+    monkeypatch.setattr(OrderQueries, "order", broken)
     answer = ask("/orders/o1")
     assert problem(answer, 500) == "this is our fault; try again"
     assert not any(told in json.dumps(answer) for told in ("secret", "Traceback", "ZeroDivision", ".py"))

@@ -25,7 +25,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "pyproject.toml").touch()
     monkeypatch.setattr(assemblies, "ROOT", tmp_path)
     monkeypatch.setattr(assemblies, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(assemblies, "_SYNTHESIZE", SYNTHESIZE)
+    monkeypatch.setattr(assemblies, "SYNTHESIZE", SYNTHESIZE)
     return tmp_path
 
 

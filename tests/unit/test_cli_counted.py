@@ -15,7 +15,7 @@ from handlers.projections.counter_views import SALES, day_views
 from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.engine.known_generations import KnownGenerations
 from handlers.projections.registry import PROJECTIONS
-from handlers.queries.counters import Counters
+from handlers.queries.counters import CounterQueries
 from handlers.table import keys
 from handlers.table.event_store import EventStore
 from tests.builders.commands import typed
@@ -80,7 +80,7 @@ def test_sales_by_currency_do_not_read_the_products(store: EventStore) -> None:
         counted: dict[str, Any] = {"total": {"N": "1"}, "orders": {"N": "1"}}
         item = {**keys.counter(f"{SALES.prefix}{view}", "1", detail).attributes, **counted}
         store.client.put_item(TableName=store.table, Item=item)
-    counters = Counters(store, KnownGenerations(GenerationStore(store.client, store.table)))
+    counters = CounterQueries(store, KnownGenerations(GenerationStore(store.client, store.table)))
     with calls(store.client) as made:
         assert list(counters.sales("2026-01-02")) == ["EUR", "GBP", "USD"]
     # One for each currency, one for the end of each shard, and one for the generation.
@@ -91,13 +91,13 @@ def test_sales_by_currency_do_not_read_the_products(store: EventStore) -> None:
 def test_a_days_products_are_read_whatever_their_number(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     goods = [line(f"sku-{number}", 1, 1) for number in range(20)]
     day = happened(store, "o1", placed("o1", *goods), OrderConfirmed(order_id="o1"))
-    counters = Counters(store, KnownGenerations(GenerationStore(store.client, store.table)))
-    page = counters._page
+    counters = CounterQueries(store, KnownGenerations(GenerationStore(store.client, store.table)))
+    query = store.client.query
 
-    def small(*given: Any, **more: Any) -> Any:
-        return page(*given, **{"Limit": 3, **more})
+    def small_page(**request: Any) -> Any:
+        return query(**{"Limit": 3, **request})
 
-    monkeypatch.setattr(counters, "_page", small)
+    monkeypatch.setattr(store.client, "query", small_page)
     assert len(counters.products(day)) == len(goods)
 
 
@@ -108,15 +108,15 @@ def test_what_a_customer_ordered_and_the_latest_orders(store: EventStore) -> Non
     happened(store, "o2", OrderCancelled(order_id="o2", reason="CancellationRequested"))
     happened(store, "yen", placed("yen", line(unit_price=5), currency="JPY"), OrderConfirmed(order_id="yen"))
     happened(store, "other", placed("other", customer={"customer_id": "c2"}))
-    told = lines(typed("customer", "c1", "--limit", "2"))
-    assert told[:5] == [
+    printed = lines(typed("customer", "c1", "--limit", "2"))
+    assert printed[:5] == [
         ["placed", "4"],
         ["confirmed", "3"],
         ["cancelled", "1"],
         ["spent", "GBP 20.00"],
         ["spent", "JPY 5"],
     ]
-    assert [[order, *rest] for order, _, *rest in told[5:]] == [
+    assert [[order, *rest] for order, _, *rest in printed[5:]] == [
         ["yen", "CONFIRMED", "JPY 5"],
         ["o2", "CANCELLED", "GBP 10.00"],
     ]

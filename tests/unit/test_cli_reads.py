@@ -1,7 +1,10 @@
-"""The command line's questions: what is shown of orders and stock, and what of them is not."""
+"""Commands that show orders and stock: what they show, and what they do not."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -20,8 +23,11 @@ from events.payments import PaymentAuthorized, PaymentDeclined
 from handlers.ordering import submission
 from handlers.projections.order_view import OrderView
 from handlers.table.event_store import EventStore
-from infra.cli.output import clean, show
-from infra.cli.telling import what_matters
+from infra.cli.commands import COMMANDS, Command
+from infra.cli.event_summary import event_summary
+from infra.cli.output import print_table
+from infra.cli.signals import Ended
+from infra.cli.text import clean
 from tests.builders.commands import typed
 from tests.builders.samples import EMAIL, STREET, TOKEN, append, line, order, placed
 
@@ -40,7 +46,7 @@ def lines(result: Result) -> list[list[str]]:
 
 
 def refused(result: Result, status: int = 1) -> str:
-    """The one line that tells what is wrong."""
+    """The one line that says what is wrong."""
     assert (result.exit_code, result.stdout) == (status, "")
     assert result.stderr.count("\n") == 1, result.stderr
     return result.stderr.strip()
@@ -49,7 +55,7 @@ def refused(result: Result, status: int = 1) -> str:
 # One order
 
 
-def test_status_shows_where_an_order_stands(store: EventStore) -> None:
+def test_status_shows_the_state_of_an_order(store: EventStore) -> None:
     happened(store, streams.order("o1"), placed("o1", line(quantity=3, unit_price=45_000)))
     happened(store, streams.payment("o1"), PaymentDeclined(order_id="o1", reason="expired card"))
     happened(store, streams.order("o1"), OrderCancellationStarted(order_id="o1", reason="PaymentDeclined"))
@@ -78,7 +84,7 @@ def test_watching_shows_every_change_until_the_order_has_ended(
         lambda: happened(store, streams.reservation("o1"), reservation),
         lambda: happened(store, streams.order("o1"), OrderConfirmed(order_id="o1")),
     ]
-    monkeypatch.setattr("infra.cli.orders.time.sleep", lambda _: steps.pop(0)())
+    monkeypatch.setattr("infra.cli.order_commands.time.sleep", lambda _: steps.pop(0)())
     watched = typed("status", "o1", "--watch")
     assert [*map("".join, lines(watched))] == ["PLACED", "PLACED, stock reserved", "CONFIRMED, stock reserved"]
     assert steps == []
@@ -86,16 +92,16 @@ def test_watching_shows_every_change_until_the_order_has_ended(
 
 def test_watching_an_order_that_never_appears_ends(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("infra.cli.orders.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("infra.cli.orders.time.sleep", lambda _: now.append(now.pop() + 10))
+    monkeypatch.setattr("infra.cli.order_commands.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("infra.cli.order_commands.time.sleep", lambda _: now.append(now.pop() + 10))
     assert refused(typed("status", "o1", "--watch")) == "there is no order o1, or not yet"
 
 
 def test_ctrl_c_ends_watching_without_a_word(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_: float) -> None:
-        raise KeyboardInterrupt
+        raise Ended(signal.SIGINT)
 
-    monkeypatch.setattr("infra.cli.orders.time.sleep", interrupted)
+    monkeypatch.setattr("infra.cli.order_commands.time.sleep", interrupted)
     result = typed("status", "o1", "--watch")
     assert (result.exit_code, result.output) == (130, "")
 
@@ -174,18 +180,18 @@ def test_stock_shows_levels_and_names_what_was_never_delivered(store: EventStore
 # What goes wrong
 
 
-def test_a_pipeline_out_of_reach_is_told_in_a_line() -> None:
+def test_a_pipeline_out_of_reach_is_explained_in_a_line() -> None:
     for question in (["status", "o1"], ["history", "o1"], ["orders", "--status", "PLACED"], ["stock", "A"]):
         assert ENDPOINT in refused(typed("--endpoint", ENDPOINT, *question))
 
 
-def test_a_table_that_is_not_there_is_told_in_a_line(store: EventStore) -> None:
+def test_a_table_that_is_not_there_is_explained_in_a_line(store: EventStore) -> None:
     store.client.delete_table(TableName=store.table)
     assert refused(typed("status", "o1")).startswith("there is no table 'orders'")
     assert refused(typed("history", "o1")).startswith("there is no table 'orders'")
 
 
-def test_no_credentials_and_no_such_profile_are_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_credentials_and_no_such_profile_are_explained_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -195,12 +201,41 @@ def test_no_credentials_and_no_such_profile_are_told_in_a_line(monkeypatch: pyte
     assert refused(typed("--profile", "acme", "status", "o1")) == "The config profile (acme) could not be found"
 
 
-def test_help_comes_without_loading_what_it_does_not_need() -> None:
-    program = (
-        "import sys, infra.cli.main; print(sorted({'botocore', 'boto3', 'pydantic', 'aws_cdk'} & set(sys.modules)))"
-    )
+# Help
+
+
+def test_help_lists_every_command_with_its_summary() -> None:
+    help_text = " ".join(typed("--help").stdout.split())
+    assert all(f" {command.name} {command.summary}" in help_text for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_the_summary_of_a_command_is_the_first_line_of_its_help(command: Command) -> None:
+    module, _, function = command.function.partition(":")
+    documented = inspect.getdoc(getattr(importlib.import_module(module), function))
+    assert documented
+    assert documented.splitlines()[0] == command.summary
+    assert command.summary in typed(command.name, "--help").stdout
+
+
+def test_a_misspelled_command_is_answered_with_the_nearest_one() -> None:
+    result = typed("statos")
+    assert result.exit_code == 2
+    assert "No such command 'statos'. Did you mean 'status'?" in result.stderr
+
+
+def test_help_imports_nothing_that_it_does_not_need() -> None:
+    heavy = {"botocore", "boto3", "pydantic", "rich", "aws_cdk", "events", "handlers"}
+    program = f"""
+import atexit, sys
+atexit.register(lambda: print(sorted({heavy} & set(sys.modules)), file=sys.stderr))
+sys.argv = ["pipeline", "--help"]
+from infra.cli.main import main
+main()
+"""
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert done.stdout == "[]\n"
+    assert done.stdout.startswith("Usage: pipeline")
+    assert done.stderr == "[]\n"
 
 
 # How it is shown
@@ -208,7 +243,7 @@ def test_help_comes_without_loading_what_it_does_not_need() -> None:
 
 def shown(width: int, rows: Sequence[Sequence[str]]) -> list[str]:
     file = StringIO()
-    show(Console(file=file, force_terminal=True, width=width, no_color=True), ("order", "when", "why"), rows)
+    print_table(Console(file=file, force_terminal=True, width=width, no_color=True), ("order", "when", "why"), rows)
     return [line.rstrip() for line in file.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()]
 
 
@@ -225,12 +260,12 @@ def test_what_outsiders_wrote_does_not_reach_the_terminal_as_a_command() -> None
 
 
 @pytest.mark.parametrize(
-    ("event", "told"),
+    ("event", "summary"),
     [
         (OrderCancelled(order_id="o1", reason="OutOfStock"), "OutOfStock"),
         (PaymentAuthorized(order_id="o1", amount=5, currency="JPY"), "JPY 5"),
         (OrderConfirmed(order_id="o1"), ""),
     ],
 )
-def test_what_matters_of_an_event(event: DomainEvent, told: str) -> None:
-    assert what_matters(event.model_dump(mode="json")) == told
+def test_the_summary_of_an_event(event: DomainEvent, summary: str) -> None:
+    assert event_summary(event.model_dump(mode="json")) == summary

@@ -1,8 +1,9 @@
-"""Rebuilds from the command line: followed in words, and readers led back."""
+"""Rebuilds from the command line, followed in words; and rollbacks."""
 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,9 +17,9 @@ from typer.testing import Result
 from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.registry import PROJECTIONS
 from handlers.table.event_store import EventStore
-from infra.cli import rebuild as rebuild_module
 from infra.cli.connection import Connection
-from infra.cli.rebuild import WORDS
+from infra.cli.rebuild_command import KEPT, WORDS
+from infra.cli.signals import Ended
 from tests.builders.commands import typed
 from tests.engines.saga_machine import definition
 
@@ -102,7 +103,7 @@ def test_it_is_followed_until_readers_are_switched(monkeypatch: pytest.MonkeyPat
         "filling it from the log",
         "comparing it with the log",
         "switching readers",
-        "keeping the old generation for as long as was said",
+        "keeping the old generation for as long as was asked for",
         "for 24h, to go back to the old generation: pipeline rollback order_view",
     ]
     assert dict(line.split("\t") for line in result.stdout.splitlines()) == {
@@ -115,16 +116,16 @@ def test_it_is_followed_until_readers_are_switched(monkeypatch: pytest.MonkeyPat
     assert machine.read <= 2 * len(machine.history), "no more is read than is new"
 
 
-def test_a_sample_and_counters_that_moved_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_and_counters_that_changed_are_mentioned(monkeypatch: pytest.MonkeyPatch) -> None:
     last = judged(streams=250_000, compared=100_012, counters_moving=True)
     result, _ = rebuilt(monkeypatch, [*BUILT, [last, *SWITCHED]], "order_view")
-    told = dict(line.split("\t") for line in result.stdout.splitlines())
-    assert told["compared with the log"] == "100012 of 250000: a sample"
-    assert "not compared" in told["counters"]
+    printed = dict(line.split("\t") for line in result.stdout.splitlines())
+    assert printed["compared with the log"] == "100012 of 250000: a sample"
+    assert "not compared" in printed["counters"]
 
 
 def test_where_the_old_generation_is_not_kept_it_is_followed_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = ("order_view", "--keep", "0s", "--afresh")
+    arguments = ("order_view", "--keep", "0s", "--restart")
     result, machine = rebuilt(monkeypatch, [*BUILT, SWITCHED, DELETED], *arguments)
     assert result.exit_code == 0
     assert machine.started == [{"projection": "order_view", "keep_seconds": 0, "restart": True}]
@@ -132,20 +133,20 @@ def test_where_the_old_generation_is_not_kept_it_is_followed_to_the_end(monkeypa
     assert "rollback" not in result.stderr
 
 
-def test_a_generation_that_differs_names_its_streams_and_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_generation_that_differs_names_its_streams_and_how_to_continue(monkeypatch: pytest.MonkeyPatch) -> None:
     message = "generation 2 of order_view differs from the log in 1 streams: order#o1"
     last = [*entered("CompareWithLog", "Evaluate"), failed("GenerationDiffers", message)]
     result, _ = rebuilt(monkeypatch, [*BUILT[:-1], last], "order_view", "--keep", "7d")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.splitlines()[-3:] == [
-        "to go on with what was begun: pipeline rebuild order_view --keep 7d",
-        "after a change of its code: pipeline rebuild order_view --keep 7d --afresh",
+        "to continue with what was begun: pipeline rebuild order_view --keep 7d",
+        "after a change of its code: pipeline rebuild order_view --keep 7d --restart",
         f"failed while comparing it with the log: GenerationDiffers: {message}",
     ]
 
 
 @pytest.mark.parametrize(
-    ("end", "told"),
+    ("end", "message"),
     [
         ({"type": "ExecutionAborted"}, "failed while filling it from the log: ExecutionAborted"),
         (
@@ -158,13 +159,13 @@ def test_a_generation_that_differs_names_its_streams_and_how_to_go_on(monkeypatc
         ),
     ],
 )
-def test_whatever_ends_it_is_told(monkeypatch: pytest.MonkeyPatch, end: Event, told: str) -> None:
+def test_whatever_ends_it_is_explained(monkeypatch: pytest.MonkeyPatch, end: Event, message: str) -> None:
     result, _ = rebuilt(monkeypatch, [[*entered("OpenGeneration", "FillFromLog"), end]], "order_view")
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1] == told
+    assert result.stderr.splitlines()[-1] == message
 
 
-def test_what_fails_after_the_switch_is_gone_on_with_by_a_redrive(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_fails_after_the_switch_is_continued_by_a_redrive(monkeypatch: pytest.MonkeyPatch) -> None:
     last = [*entered("DropOldGeneration"), failed("Unreadable", "no")]
     result, _ = rebuilt(monkeypatch, [*BUILT, SWITCHED, last], "order_view", "--keep", "0s")
     assert result.exit_code == 1
@@ -172,33 +173,33 @@ def test_what_fails_after_the_switch_is_gone_on_with_by_a_redrive(monkeypatch: p
     assert "pipeline rebuild" not in result.stderr
 
 
-def test_ctrl_c_leaves_it_to_itself_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_lets_it_continue_by_itself_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_: float) -> None:
-        raise KeyboardInterrupt
+        raise Ended(signal.SIGINT)
 
-    monkeypatch.setattr("infra.cli.rebuild.time.sleep", interrupted)
+    monkeypatch.setattr("infra.cli.rebuild_command.time.sleep", interrupted)
     result, _ = rebuilt(monkeypatch, BUILT, "order_view")
     assert (result.exit_code, result.stdout) == (130, "")
-    assert "it goes on by itself; to see how far it is: pipeline generations order_view" in result.stderr
+    assert "it continues by itself; to see how far it is: pipeline generations order_view" in result.stderr
     assert EXECUTION in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("views",), "there is no projection 'views'; there is: customer_history, daily_sales, order_view, stock_view"),
         (("order_view", "--keep", "long"), "'long' is no duration"),
         (("order_view", "--keep", "400d"), "--keep 400d: 360d at most"),
     ],
 )
-def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, arguments: Sequence[str], told: str) -> None:
+def test_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch, arguments: Sequence[str], message: str) -> None:
     result, machine = rebuilt(monkeypatch, [], *arguments)
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
-    assert told in result.stderr
+    assert message in result.stderr
     assert machine.started == []
 
 
-def test_a_deployment_that_knows_no_rebuild_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deployment_without_rebuild_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Connection, "outputs", {})
     result = typed("rebuild", "order_view")
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
@@ -207,7 +208,7 @@ def test_a_deployment_that_knows_no_rebuild_is_told(monkeypatch: pytest.MonkeyPa
 
 def test_there_are_words_for_every_state() -> None:
     assert set(WORDS) == set(definition("rebuild_projection")["States"])
-    assert rebuild_module.KEPT in WORDS
+    assert KEPT in WORDS
 
 
 # Generations
@@ -216,8 +217,8 @@ def test_there_are_words_for_every_state() -> None:
 def test_readers_go_back_to_the_generation_before_and_forth(store: EventStore) -> None:
     kept = GenerationStore(store.client, store.table)
     kept.change("daily_sales", lambda known: known.opened(restart=False).switched("2"))
-    told = typed("rollback", "daily_sales")
-    assert (told.exit_code, told.stdout.split(";")[0]) == (0, "readers see generation 1 of daily_sales again")
+    result = typed("rollback", "daily_sales")
+    assert (result.exit_code, result.stdout.split(";")[0]) == (0, "readers see generation 1 of daily_sales again")
     assert kept.read("daily_sales").live == "1"
     assert typed("rollback", "daily_sales").exit_code == 0
     assert kept.read("daily_sales").live == "2"

@@ -1,4 +1,4 @@
-"""Replays from the command line: in windows, for one projection or all, stopped and gone on with."""
+"""Replays from the command line: in windows, for one projection or all, stopped and continued."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ from moto.events.models import EventsBackend, Replay, ReplayState
 from typer.testing import Result
 
 from events.ordering import OrderCancelled, OrderConfirmed
-from handlers.operations.bus_queue import open_queue
+from handlers.operations.replay import QUEUE_PREFIX, Window, windows
+from handlers.operations.temporary_queue import ALIVE, TemporaryQueue, open_queue
 from handlers.outbox import entry
 from handlers.projections.registry import PROJECTIONS
 from handlers.projections.replays import EVERYBODY, ReplayTarget, for_replay, target_of
 from handlers.runtime import aws
-from infra.cli import replay as replay_module
 from infra.cli.connection import Connection
-from infra.cli.own_queue import ALIVE
-from infra.cli.replay import PREFIX, Window, windows
 from infra.names import ARCHIVE_NAME, ORDERS_BUS_NAME
 from tests.builders.commands import typed
 from tests.builders.samples import image, placed, record
@@ -35,6 +33,15 @@ EVENTS = [
     record(OrderConfirmed(order_id="o1"), "order#o1", 2),
     record(OrderCancelled(order_id="o2", reason="OutOfStock"), "order#o2", 2),
 ]
+
+
+@pytest.fixture(autouse=True)
+def handlers_of_signals() -> Iterator[None]:
+    """A command that ends by a signal ignores further ones: its process ends. This process does not."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @dataclass
@@ -72,7 +79,7 @@ def started(environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Star
     monkeypatch.setattr(Replay, "replay_events", replayed)
     monkeypatch.setattr(EventsBackend, "describe_replay", describe)
     monkeypatch.setattr(Connection, "poll_seconds", 0)
-    monkeypatch.setattr(replay_module, "_COUNTS_SETTLE_WITHIN_SECONDS", 0)
+    monkeypatch.setattr(Connection, "settle_seconds", 0)
     with mock_aws():
         events = aws.eventbridge()
         bus = events.create_event_bus(Name=ORDERS_BUS_NAME)["EventBusArn"]
@@ -88,7 +95,7 @@ def ago(**units: float) -> datetime:
 def left() -> list[str]:
     """The names of the queues and rules that are left, and that replays have made."""
     queues = aws.sqs().list_queues().get("QueueUrls", [])
-    rules = aws.eventbridge().list_rules(EventBusName=ORDERS_BUS_NAME, NamePrefix=PREFIX)["Rules"]
+    rules = aws.eventbridge().list_rules(EventBusName=ORDERS_BUS_NAME, NamePrefix=QUEUE_PREFIX)["Rules"]
     return [url.rpartition("/")[2] for url in queues] + [rule["Name"] for rule in rules]
 
 
@@ -104,7 +111,7 @@ def named(result: Result) -> list[str]:
     return shlex.split(line[line.index("pipeline replay") :])[1:]
 
 
-def test_it_goes_from_window_to_window_and_tells_what_was_delivered(started: Started) -> None:
+def test_it_goes_from_window_to_window_and_counts_what_was_delivered(started: Started) -> None:
     start, end = ago(hours=4), ago(hours=1, minutes=30)
     result = replayed(start, "--to", end.isoformat())
     assert result.exit_code == 0, result.stderr
@@ -118,7 +125,7 @@ def test_it_goes_from_window_to_window_and_tells_what_was_delivered(started: Sta
     assert result.stdout == f"{3 * len(EVENTS)} events delivered, of {Window(start, end)}\n"
 
 
-def test_its_name_tells_whom_it_is_for(started: Started) -> None:
+def test_its_name_says_which_projection_it_is_for(started: Started) -> None:
     start = ago(hours=2)
     assert replayed(start).exit_code == 0
     assert {target_of(name) for name in started.names} == {ReplayTarget()}
@@ -131,7 +138,7 @@ def test_its_name_tells_whom_it_is_for(started: Started) -> None:
     assert [target_of(name) for name in started.names] == [ReplayTarget("daily_sales")]
     [[projection, own]] = started.filters
     assert projection.endswith(f":rule/{ORDERS_BUS_NAME}/daily_sales")
-    assert f":rule/{ORDERS_BUS_NAME}/{PREFIX}" in own
+    assert f":rule/{ORDERS_BUS_NAME}/{QUEUE_PREFIX}" in own
 
 
 def test_names_are_what_eventbridge_takes(started: Started) -> None:
@@ -146,25 +153,25 @@ def test_without_an_end_it_goes_as_far_as_the_archive_surely_does(started: Start
     assert ago(minutes=11) <= started.windows[-1].end <= ago(minutes=10)
 
 
-def test_a_later_end_may_lack_the_newest_which_it_tells(started: Started) -> None:
+def test_a_later_end_may_lack_the_newest_which_it_says(started: Started) -> None:
     end = ago(minutes=1)
     result = replayed(ago(minutes=30), "--to", end.isoformat())
     assert result.exit_code == 0
-    assert "the newest may not be in the archive yet" in result.stderr
+    assert "the newest events may not be in the archive yet" in result.stderr
     [*_, since, _, until, _, _] = named(result)
     assert ago(minutes=11) <= datetime.fromisoformat(since) <= ago(minutes=10)
     assert datetime.fromisoformat(until) == end
 
 
-def test_ctrl_c_stops_after_the_window_that_runs(started: Started) -> None:
+def test_ctrl_c_stops_after_the_window_in_progress(started: Started) -> None:
     started.meanwhile = lambda _: signal.raise_signal(signal.SIGINT)
     start, end = ago(hours=5), ago(hours=1)
     result = replayed(start, "--to", end.isoformat(), "--only", "order_view")
     assert result.exit_code == 130
     assert started.windows == [Window(start, start + HOUR)]
     assert result.stdout == f"{len(EVENTS)} events delivered, of {started.windows[0]}\n"
-    assert "stopping after the window that runs" in result.stderr
-    assert "stopped; to go on" in result.stderr
+    assert "stopping after the window in progress" in result.stderr
+    assert "stopped; to continue" in result.stderr
 
     started.meanwhile = lambda _: None
     assert typed(*named(result)).exit_code == 0
@@ -173,7 +180,7 @@ def test_ctrl_c_stops_after_the_window_that_runs(started: Started) -> None:
     assert {target_of(name) for name in started.names} == {ReplayTarget("order_view")}
 
 
-def test_ctrl_c_twice_stops_at_once_and_calls_the_window_off(started: Started) -> None:
+def test_ctrl_c_twice_stops_at_once_and_cancels_the_window(started: Started) -> None:
     def twice(replay: Replay) -> None:
         replay.state = ReplayState.RUNNING
         signal.raise_signal(signal.SIGINT)
@@ -188,13 +195,13 @@ def test_ctrl_c_twice_stops_at_once_and_calls_the_window_off(started: Started) -
     assert datetime.fromisoformat(named(result)[2]) == start
 
 
-def test_ctrl_c_while_it_counts_tells_how_to_go_on_too(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_while_it_counts_says_how_to_continue_too(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_: object) -> int:
         signal.raise_signal(signal.SIGINT)
-        raise AssertionError("it goes on counting")
+        raise AssertionError("it continues to count")
 
     started.meanwhile = lambda _: signal.raise_signal(signal.SIGINT)
-    monkeypatch.setattr(replay_module._Replaying, "_count", interrupted)
+    monkeypatch.setattr(TemporaryQueue, "message_count", interrupted)
     start = ago(hours=5)
     result = replayed(start)
     assert (result.exit_code, result.stdout) == (130, "")
@@ -202,7 +209,7 @@ def test_ctrl_c_while_it_counts_tells_how_to_go_on_too(started: Started, monkeyp
 
 
 @pytest.mark.parametrize("state", [ReplayState.FAILED, ReplayState.CANCELLED])
-def test_a_replay_that_fails_names_the_window_and_how_to_go_on(started: Started, state: ReplayState) -> None:
+def test_a_replay_that_fails_names_the_window_and_how_to_continue(started: Started, state: ReplayState) -> None:
     def second_fails(replay: Replay) -> None:
         if len(started.names) == 2:
             replay.state = state
@@ -211,19 +218,19 @@ def test_a_replay_that_fails_names_the_window_and_how_to_go_on(started: Started,
     start = ago(hours=5)
     result = replayed(start)
     assert (result.exit_code, result.stdout) == (1, "")
-    *_, told = result.stderr.splitlines()
-    assert told == f"the replay of {started.windows[1]} is {state.value}: no reason given ({started.names[1]})"
+    *_, failure = result.stderr.splitlines()
+    assert failure == f"the replay of {started.windows[1]} is {state.value}: no reason given ({started.names[1]})"
     assert datetime.fromisoformat(named(result)[2]) == start + HOUR
 
 
-def test_what_killed_replays_left_is_removed() -> None:
+def test_the_queues_of_killed_replays_are_removed() -> None:
     events, sqs = aws.eventbridge(), aws.sqs()
-    open_queue(events, sqs, ORDERS_BUS_NAME, f"{PREFIX}killed", {"source": ["x"]}, tags={ALIVE: "1000"})
+    open_queue(events, sqs, ORDERS_BUS_NAME, f"{QUEUE_PREFIX}killed", {"source": ["x"]}, tags={ALIVE: "1000"})
     replayed(ago(hours=1))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("--from", "yesterday"), "'yesterday' is no time: 2026-11-21, "),
         (("--from", "2999-01-01"), "--from is in the future: 2999-01-01 00:00:00Z"),
@@ -238,10 +245,10 @@ def test_what_killed_replays_left_is_removed() -> None:
         (("--from", "2026-01-02", "--only", "views"), "there is no projection 'views'; there is: customer_history, "),
     ],
 )
-def test_what_makes_no_sense_is_refused(started: Started, arguments: tuple[str, ...], told: str) -> None:
+def test_nonsense_is_refused(started: Started, arguments: tuple[str, ...], message: str) -> None:
     result = typed("replay", *arguments)
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
-    assert told in result.stderr
+    assert message in result.stderr
     assert (started.names, left()) == ([], [])
 
 

@@ -1,4 +1,4 @@
-"""Handing orders in by the command line: every valid order goes, and every other one is named."""
+"""Submitting orders by the command line: every valid order is sent, and every other one is named."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typer.testing import Result
 
 from events.integration import OrderSubmitted
 from handlers.runtime import aws
-from infra.cli.submit import SOURCE
+from infra.cli.submit_command import SOURCE
 from infra.names import INTAKE_BUS_NAME
 from tests.builders.commands import typed
 from tests.builders.samples import line, order
@@ -67,7 +67,7 @@ def written(folder: Path, name: str, *orders: Any) -> Path:
     return path
 
 
-def test_one_order_is_handed_in_and_can_be_followed(intake: Intake, tmp_path: Path) -> None:
+def test_one_order_is_submitted_and_can_be_followed(intake: Intake, tmp_path: Path) -> None:
     file = written(tmp_path, "order.json", json.dumps(order("o1"), indent=4))
     result = submit(file)
     assert (result.exit_code, result.stdout) == (0, "o1\n")
@@ -82,7 +82,7 @@ def test_an_order_may_come_from_another_program(intake: Intake, text: str) -> No
     assert intake.ids() == ["o1"]
 
 
-def test_an_order_that_is_not_valid_is_told_in_a_line(intake: Intake, tmp_path: Path) -> None:
+def test_an_order_that_is_not_valid_is_named_in_a_line(intake: Intake, tmp_path: Path) -> None:
     file = written(tmp_path, "order.json", json.dumps(order("o1", line("A", 0), line("B", -1)), indent=4))
     result = submit(file)
     assert (result.exit_code, result.stdout) == (1, "")
@@ -90,7 +90,7 @@ def test_an_order_that_is_not_valid_is_told_in_a_line(intake: Intake, tmp_path: 
     assert intake.ids() == []
 
 
-def test_of_a_file_every_valid_order_goes(intake: Intake, tmp_path: Path) -> None:
+def test_of_a_file_every_valid_order_is_sent(intake: Intake, tmp_path: Path) -> None:
     orders = [order(f"o{number:02d}") for number in range(25)]
     file = written(tmp_path, "orders.ndjson", *orders[:12], order("bad", line("A", 0)), "{", "", *orders[12:])
     result = submit(file)
@@ -132,13 +132,13 @@ def test_what_is_before_a_break_in_a_file_goes(intake: Intake, tmp_path: Path) -
     file.write_text(CSV + '536540,gift 01,"GIFT VOUCHER,1,2010-12-01 14:05:00,10.0,14911.0,EIRE\n')
     result = submit(file, "--csv-profile", "uci")
     assert (result.exit_code, result.stdout) == (1, "1 submitted, 1 invalid\n")
-    told = "orders.csv: row 6 has a quote that is not closed; nothing after order C536379 was handed in\n"
-    assert result.stderr.endswith(told)
+    explained = "orders.csv: row 6 has a quote that is not closed; nothing after order C536379 was submitted\n"
+    assert result.stderr.endswith(explained)
     assert intake.ids() == ["536365"]
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "arguments", "told"),
+    ("name", "content", "arguments", "message"),
     [
         ("nowhere.json", None, (), "nowhere.json: No such file or directory"),
         ("orders.csv", CSV, (), "orders.csv: name the profile of its columns with --csv-profile; there is: uci"),
@@ -147,22 +147,22 @@ def test_what_is_before_a_break_in_a_file_goes(intake: Intake, tmp_path: Path) -
         ("order.json", "", (), "order.json: not readable as JSON: "),
     ],
 )
-def test_a_file_that_cannot_be_used_is_told_in_a_line(
-    intake: Intake, tmp_path: Path, name: str, content: str | None, arguments: tuple[str, ...], told: str
+def test_a_file_that_cannot_be_used_is_explained_in_a_line(
+    intake: Intake, tmp_path: Path, name: str, content: str | None, arguments: tuple[str, ...], message: str
 ) -> None:
     if content is not None:
         (tmp_path / name).write_text(content)
     result = submit(tmp_path / name, *arguments)
     assert (result.exit_code != 0, result.stdout) == (True, "")
-    assert told in result.stderr
+    assert message in result.stderr
     assert result.stderr.count("\n") == 1
 
 
 def test_a_bus_that_is_not_there_stops_at_the_first_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.cli.submit._TRIES", 1)
+    monkeypatch.setattr("infra.cli.submit_command.ATTEMPTS", 1)
     file = written(tmp_path, "orders.ndjson", *[order(f"o{number}") for number in range(30)])
     result = typed("--endpoint", "http://127.0.0.1:1", "submit", str(file))
     assert (result.exit_code, result.stdout) == (1, "")
-    told, stopped = result.stderr.splitlines()
-    assert told.startswith("not sent: OrderSubmitted o0: EndpointConnectionError: ")
+    failure, stopped = result.stderr.splitlines()
+    assert failure.startswith("not sent: OrderSubmitted o0: EndpointConnectionError: ")
     assert stopped == "stopped: 0 submitted, 1 not sent"

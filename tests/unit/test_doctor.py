@@ -1,6 +1,7 @@
-"""What the doctor finds: nothing in a sound pipeline, each thing that is broken in others, and what mends it."""
+"""What the doctor finds: nothing in a sound pipeline, each problem in others, and what repairs it."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -18,168 +19,213 @@ from events.shipping import ShipmentCancelled, ShipmentDispatched
 from handlers.operations.audit.balances import Level, explained_levels
 from handlers.operations.audit.copy import documents
 from handlers.operations.audit.evidence import Evidence
-from handlers.operations.doctor import ailments
-from handlers.operations.doctor.look import Look, Mend
+from handlers.operations.doctor.diagnosis import problems
+from handlers.operations.doctor.problem import Kind, Problem, Repair
+from handlers.operations.doctor.report import arguments, grouped
+from handlers.operations.doctor.snapshot import Snapshot
 from tests.builders.samples import START, record
 from tests.builders.sound_run import SOUND, STREAMS, TABLE, VIEWS, published, with_log, with_table, with_view, without
 
 LATER = START + timedelta(hours=1)
 
 
-def look(evidence: Evidence = SOUND, **changes: Any) -> Look:
-    """A look at it long after all that happened, with everything published and no saga running."""
-    found = Look(evidence.table, published(evidence.table.log), running=frozenset(), settled=LATER, still=LATER)
-    return replace(found, **changes)
+def snapshot(evidence: Evidence = SOUND, **changes: Any) -> Snapshot:
+    """What was read long after all that happened, with everything published and no saga running."""
+    made = Snapshot(
+        evidence.table,
+        published(evidence.table.log),
+        running=frozenset(),
+        settled_before=LATER,
+        stalled_before=LATER,
+    )
+    return replace(made, **changes)
 
 
-def told(looked: Look) -> list[tuple[str, str, Mend | None]]:
-    return [(ailment.about, ailment.wrong, ailment.mend) for ailment in ailments(looked)]
+def found(of: Snapshot) -> list[Problem]:
+    return list(problems(of))
 
 
-def of_order(looked: Look) -> set[tuple[str, Mend | None]]:
+def of_order(of: Snapshot) -> set[tuple[str, Repair | None]]:
     """What is wrong with an order itself, not with its view."""
-    return {(wrong, mend) for about, wrong, mend in told(looked) if about.startswith("order ")}
+    return {(problem.wrong, problem.repair) for problem in found(of) if problem.about.startswith("order ")}
 
 
-def test_a_sound_pipeline_is_well() -> None:
-    assert told(look()) == []
-    assert told(look(Evidence(replace(TABLE, log={}, views={}, levels={})))) == []
+def test_a_sound_pipeline_has_no_problem() -> None:
+    assert found(snapshot()) == []
+    assert found(snapshot(Evidence(replace(TABLE, log={}, views={}, levels={}, counters={})))) == []
 
 
-STANDS = ("order#well", STREAMS["order#well"][0])
-RESUME = Mend("resume", "well")
-BROKEN: dict[str, tuple[Callable[[], Look], str, str, Mend | None]] = {
+PLACED = ("order#well", STREAMS["order#well"][0])
+RESUME = Repair("resume", "well")
+BROKEN: dict[str, tuple[Callable[[], Snapshot], Kind, str, str, Repair | None]] = {
     "an event that was never published": (
-        lambda: look(published=published(TABLE.log) - {event_id("payment#well", 2)}),
+        lambda: snapshot(published=published(TABLE.log) - {event_id("payment#well", 2)}),
+        Kind.UNPUBLISHED_EVENT,
         "payment#well version 2",
         "PaymentCaptured was appended, and never published",
-        Mend("republish", "payment#well"),
+        Repair("republish", "payment#well"),
     ),
     "an event that cannot be read": (
-        lambda: look(with_table(unreadable=["order#x event#0000000001"])),
+        lambda: snapshot(with_table(unreadable=["order#x event#0000000001"])),
+        Kind.UNREADABLE_EVENT,
         "order#x event#0000000001",
         "the event cannot be read: deploy and run a version that knows its type",
         None,
     ),
     "a view that was deleted": (
-        lambda: look(with_table(views=without(VIEWS, "declined"))),
+        lambda: snapshot(with_table(views=without(VIEWS, "declined"))),
+        Kind.WRONG_VIEW,
         "view of order declined",
         "has no view",
-        Mend("rebuild", "order_view"),
+        Repair("rebuild", "order_view"),
     ),
     "a view that was tampered with, in one line": (
-        lambda: look(with_view("well", status="PLACED", total=1)),
+        lambda: snapshot(with_view("well", status="PLACED", total=1)),
+        Kind.WRONG_VIEW,
         "view of order well",
         "the view has status 'PLACED', the log 'CONFIRMED'; the view has total 1, the log 350",
-        Mend("rebuild", "order_view"),
+        Repair("rebuild", "order_view"),
     ),
     "a view of nothing": (
-        lambda: look(with_table(views={**VIEWS, "ghost": {"order_id": "ghost"}})),
+        lambda: snapshot(with_table(views={**VIEWS, "ghost": {"order_id": "ghost"}})),
+        Kind.WRONG_VIEW,
         "view of order ghost",
         "has a view, but the log knows nothing of it",
-        Mend("rebuild", "order_view"),
+        Repair("rebuild", "order_view"),
     ),
     "an order whose saga was never started": (
-        lambda: look(with_log(*STANDS)),
+        lambda: snapshot(with_log(*PLACED)),
+        Kind.STALLED_ORDER,
         "order well",
-        "stands still: OrderPlaced was the last, and no order saga runs for it",
+        "is stalled: nothing happened after OrderPlaced, and no order saga runs for it",
         RESUME,
     ),
     "an order that is half cancelled": (
-        lambda: look(with_log("order#declined", *STREAMS["order#declined"][:2])),
+        lambda: snapshot(with_log("order#declined", *STREAMS["order#declined"][:2])),
+        Kind.STALLED_ORDER,
         "order declined",
-        "stands still: OrderCancellationStarted was the last, and no order saga runs for it",
-        Mend("resume", "declined"),
+        "is stalled: nothing happened after OrderCancellationStarted, and no order saga runs for it",
+        Repair("resume", "declined"),
     ),
     "a confirmed order that is half cancelled": (
-        lambda: look(
+        lambda: snapshot(
             with_log("order#well", *STREAMS["order#well"], OrderCancellationStarted(order_id="well", reason="r"))
         ),
+        Kind.STALLED_ORDER,
         "order well",
-        "stands still: OrderCancellationStarted was the last, and no cancellation saga runs for it",
+        "is stalled: nothing happened after OrderCancellationStarted, and no cancellation saga runs for it",
         RESUME,
     ),
     "a request to cancel that nobody answers": (
-        lambda: look(with_log("cancellation#well", CancellationRequested(order_id="well", content_hash="h"))),
+        lambda: snapshot(with_log("cancellation#well", CancellationRequested(order_id="well", content_hash="h"))),
+        Kind.STALLED_ORDER,
         "order well",
-        "stands still: a request to cancel it has no answer, and no cancellation saga runs for it",
+        "is stalled: a request to cancel it has no answer, and no cancellation saga runs for it",
         RESUME,
     ),
-    "money held for an order that stands still": (
-        lambda: look(with_log(*STANDS)),
+    "money held for a stalled order": (
+        lambda: snapshot(with_log(*PLACED)),
+        Kind.UNBALANCED_ORDER,
         "order well",
         "captured less refunded is GBP 3.50, it owes GBP 0.00",
         RESUME,
     ),
-    "goods held for an order that stands still": (
-        lambda: look(with_log(*STANDS)),
+    "goods held for a stalled order": (
+        lambda: snapshot(with_log(*PLACED)),
+        Kind.UNBALANCED_ORDER,
         "order well",
         "3 of A are reserved, it takes 0, and 1 more like this",
         RESUME,
     ),
     "money that was never captured": (
-        lambda: look(with_log("payment#well", STREAMS["payment#well"][0])),
+        lambda: snapshot(with_log("payment#well", STREAMS["payment#well"][0])),
+        Kind.UNBALANCED_ORDER,
         "order well",
         "authorized is GBP 3.50, captured and voided add up to GBP 0.00",
-        Mend("history", "well"),
+        Repair("history", "well"),
     ),
     "goods that did not follow their parcel": (
-        lambda: look(with_log("shipment#well", *STREAMS["shipment#well"], ShipmentDispatched(order_id="well"))),
+        lambda: snapshot(with_log("shipment#well", *STREAMS["shipment#well"], ShipmentDispatched(order_id="well"))),
+        Kind.UNBALANCED_ORDER,
         "order well",
         "0 pieces are shipped, 4 set aside; dispatched: True",
-        Mend("republish", "shipment#well"),
+        Repair("republish", "shipment#well"),
     ),
     "a level that differs from the log": (
-        lambda: look(with_table(levels={**TABLE.levels, "A": {"available": 6, "version": 4}})),
+        lambda: snapshot(with_table(levels={**TABLE.levels, "A": {"available": 6, "version": 4}})),
+        Kind.WRONG_LEVEL,
         "stock of A",
         "is 6 after 4 changes; the log has 7 after 4 changes",
-        Mend("recount", "A"),
+        Repair("recount", "A"),
     ),
     "a level that is gone": (
-        lambda: look(with_table(levels=without(TABLE.levels, "A"))),
+        lambda: snapshot(with_table(levels=without(TABLE.levels, "A"))),
+        Kind.WRONG_LEVEL,
         "stock of A",
         "has no level; the log has 7 after 4 changes",
-        Mend("recount", "A"),
+        Repair("recount", "A"),
     ),
 }
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_is_broken_is_named_with_what_mends_it(case: str) -> None:
-    broken, *expected = BROKEN[case]
-    assert tuple(expected) in told(broken())
+def test_what_is_broken_is_named_with_what_repairs_it(case: str) -> None:
+    broken, kind, about, wrong, repair = BROKEN[case]
+    assert Problem(kind, about, wrong, repair) in found(broken())
+
+
+REPAIRS = st.builds(Repair, st.sampled_from(["republish", "resume"]), st.sampled_from("abc"))
+PROBLEMS = st.lists(
+    st.builds(Problem, st.sampled_from(Kind), st.sampled_from("abc"), st.just("is wrong"), st.none() | REPAIRS)
+)
+
+
+@given(PROBLEMS)
+def test_every_problem_is_in_the_one_group_of_its_kind_and_repair(them: list[Problem]) -> None:
+    groups = grouped(them)
+    assert Counter(problem for group in groups for problem in group.problems) == Counter(them)
+    assert len({(group.kind, group.repaired_by) for group in groups}) == len(groups)
+    for group in groups:
+        for problem in group.problems:
+            assert (problem.kind, problem.repair and problem.repair.command) == (group.kind, group.repaired_by)
+
+
+@given(PROBLEMS)
+def test_every_repair_is_called_for_once(them: list[Problem]) -> None:
+    repairs = [Repair(command, each) for command, given in arguments(them).items() for each in given]
+    assert Counter(repairs) == Counter({problem.repair for problem in them if problem.repair})
 
 
 def test_what_just_happened_is_not_expected_to_show_yet() -> None:
-    just_now: Any = {"settled": START, "still": START}
-    assert told(look(published=frozenset(), **just_now)) == []
-    assert told(look(with_table(views={}), **just_now)) == []
-    assert of_order(look(with_log(*STANDS), **just_now)) == set()
+    just_now: Any = {"settled_before": START, "stalled_before": START}
+    assert found(snapshot(published=frozenset(), **just_now)) == []
+    assert found(snapshot(with_table(views={}), **just_now)) == []
+    assert of_order(snapshot(with_log(*PLACED), **just_now)) == set()
     dispatched = with_log("shipment#well", *STREAMS["shipment#well"], ShipmentDispatched(order_id="well"))
-    assert of_order(look(dispatched, **just_now)) == set()
+    assert of_order(snapshot(dispatched, **just_now)) == set()
 
 
-def test_what_a_saga_is_at_work_on_is_neither_still_nor_out_of_balance() -> None:
-    assert of_order(look(with_log(*STANDS), running={"well"})) == set()
-    assert of_order(look(with_log(*STANDS), running={"declined"})) != set()
+def test_what_a_saga_is_at_work_on_is_neither_stalled_nor_out_of_balance() -> None:
+    assert of_order(snapshot(with_log(*PLACED), running={"well"})) == set()
+    assert of_order(snapshot(with_log(*PLACED), running={"declined"})) != set()
 
 
-def test_an_order_that_has_ended_is_not_called_still_however_its_requests_were_answered() -> None:
+def test_an_order_that_has_ended_is_not_stalled_however_its_requests_were_answered() -> None:
     answers: list[DomainEvent] = [
         CancellationRequested(order_id="well", content_hash="h"),
         OrderCancellationRefused(order_id="well", content_hash="h", reason="dispatched"),
     ]
-    assert of_order(look(with_log("cancellation#well", *answers))) == set()
+    assert of_order(snapshot(with_log("cancellation#well", *answers))) == set()
 
 
-def test_streams_that_stay_in_the_log_are_not_missed_on_the_bus() -> None:
+def test_streams_that_are_not_published_are_not_missed_on_the_bus() -> None:
     assert ("notification#well", 1) in TABLE.log
-    assert event_id("notification#well", 1) not in look().published
+    assert event_id("notification#well", 1) not in snapshot().published
 
 
 def test_a_cancelled_order_may_have_gone_any_way_that_balances() -> None:
     gone = with_log("shipment#declined", ShipmentCancelled(order_id="declined"))
-    assert of_order(look(gone)) == set()
+    assert of_order(snapshot(gone)) == set()
 
 
 QUANTITIES = st.lists(st.tuples(st.sampled_from("AB"), st.integers(1, 9), st.sampled_from("+-")), max_size=20)
@@ -215,7 +261,7 @@ DOCUMENTS = st.lists(st.dictionaries(st.text(), JSON, max_size=3), max_size=5)
 
 
 @given(DOCUMENTS, st.sampled_from(["", "\n", " \r\n\t"]))
-def test_documents_are_told_apart_whatever_stands_between_them(written: list[Any], between: str) -> None:
+def test_documents_are_separated_whatever_is_between_them(written: list[Any], between: str) -> None:
     text = "".join(json.dumps(each, ensure_ascii=False) + between for each in written)
     assert list(documents(text)) == written
 
@@ -227,5 +273,5 @@ def test_what_is_no_document_is_not_passed_over() -> None:
 
 def test_what_was_before_the_audit_copy_was_begun_is_not_expected_in_it() -> None:
     begun = max(record.metadata.occurred_at for record in TABLE.log.values()) + timedelta(seconds=1)
-    assert told(look(published=frozenset(), copied_since=begun)) == []
-    assert told(look(published=frozenset(), copied_since=START)) != []
+    assert found(snapshot(published=frozenset(), copied_since=begun)) == []
+    assert found(snapshot(published=frozenset(), copied_since=START)) != []

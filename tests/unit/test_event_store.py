@@ -14,9 +14,18 @@ from botocore.stub import Stubber
 from events.envelope import Recorded, event_id
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
-from handlers.table.event_store import ConditionsFailed, Conflict, EventStore, New, Throttled, recorded
+from handlers.table.event_store import (
+    Appended,
+    ConditionsFailed,
+    Conflict,
+    EventStore,
+    Existing,
+    New,
+    Throttled,
+    recorded,
+)
+from tests.builders.environment import TABLE
 from tests.builders.samples import calls, image, items, line, placed, told
-from tests.unit import TABLE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -270,12 +279,15 @@ def test_what_is_wrong_with_the_request_stays_what_it_is(store: EventStore, code
             append(store, 1, CONFIRMED)
 
 
-def test_a_repeated_command_answers_from_the_log(store: EventStore) -> None:
+def test_appending_if_absent_says_whether_the_event_was_appended_or_what_is_there_instead(store: EventStore) -> None:
     context = {"correlation_id": "o1", "causation_id": "c1"}
-    assert store.standing("order#o1", 2, CONFIRMED, **context) is CONFIRMED
-    assert store.standing("order#o1", 2, CONFIRMED, **context) == CONFIRMED
-    assert store.standing("order#o1", 2, STARTED, **context) == CONFIRMED
-    assert told(store, "order#o1") == [CONFIRMED]
+    appended = store.append_if_absent("order#o1", 2, CONFIRMED, **context)
+    [record] = store.read("order#o1")
+    assert appended == Appended(record)
+    assert record.event == CONFIRMED
+    assert store.append_if_absent("order#o1", 2, CONFIRMED, **context) == Existing(record)
+    assert store.append_if_absent("order#o1", 2, STARTED, **context) == Existing(record)
+    assert store.read("order#o1") == [record]
 
 
 def execute(store: EventStore, *seen: int, first: Sequence[DomainEvent] = (), decided: Sequence[DomainEvent]) -> None:

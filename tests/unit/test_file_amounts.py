@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from events.currencies import MINOR_UNITS
 from handlers.files.amounts import MAX_DIGITS, NotExact, exact
 from handlers.files.check import rejected
-from handlers.files.profile import read_profile
+from handlers.files.csv_profile import read_profile
 from handlers.files.reader import BrokenFile, FileOrder, read_csv
-from tests.builders.order_files import HEADER, row
+from tests.builders.csv_rows import HEADER, row
 
 UCI = read_profile("uci")
 MANY_NINES = "0.01" + "9" * 33

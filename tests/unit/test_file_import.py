@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from handlers.files import file_import, progress
-from handlers.files.drop import Dropped, Gone, ObjectStream
-from handlers.files.file_import import Candidate, Sorted, sort
+from handlers.files import importer, progress
+from handlers.files.batch import BatchDecision, Candidate, decide_batch
+from handlers.files.dropped_file import FileVersion, Gone, ObjectStream
 from handlers.files.progress import Rejection
 from handlers.files.reader import BEGINNING, Reason
 from handlers.files.submitting import Markers, OrderQueue
@@ -27,9 +27,9 @@ from handlers.ordering import order_requests as order_intake
 from handlers.runtime import aws
 from handlers.table import retrying
 from handlers.table.event_store import EventStore
-from tests.builders.order_files import HEADER, row
+from tests.builders.csv_rows import HEADER, row
+from tests.builders.environment import ENVIRONMENT, TABLE
 from tests.builders.samples import CONTEXT, order
-from tests.unit import ENVIRONMENT, TABLE
 
 BUCKET = "files"
 WRONG = (Reason("wrong", 1),)
@@ -46,7 +46,7 @@ class World:
             self.sqs.create_queue(QueueName=name)
 
     def drop(self, path: str, content: str) -> str:
-        """Drop a file; returns the message that tells of it."""
+        """Drop a file; returns the message that names it."""
         key = f"incoming/{path}"
         version = self.s3.put_object(Bucket=BUCKET, Key=key, Body=content.encode())["VersionId"]
         return json.dumps({"detail": {"bucket": {"name": BUCKET}, "object": {"key": key, "version-id": version}}})
@@ -84,7 +84,7 @@ class World:
 
 @pytest.fixture
 def world(store: EventStore) -> Iterator[World]:
-    with mock_aws(), patch.object(retrying, "_FIRST_WAIT_SECONDS", 0):
+    with mock_aws(), patch("time.sleep"):
         yield World()
 
 
@@ -94,8 +94,8 @@ def candidate(order_id: str | None, row: int, *reasons: Reason) -> Candidate:
 
 def test_each_order_is_sent_once_and_one_that_returns_is_rejected_with_both_rows() -> None:
     batch = [candidate("a", 2), candidate("b", 3, *WRONG), candidate("a", 4), candidate("b", 5), candidate("c", 6)]
-    done = sort(batch, {"c": 1})
-    assert (done.bodies, done.accepted, done.met) == (["a@2"], 1, {"a": 2, "b": 3})
+    done = decide_batch(batch, {"c": 1})
+    assert (done.bodies, done.accepted, done.first_rows) == (["a@2"], 1, {"a": 2, "b": 3})
     assert [(each.order_id, each.reasons) for each in done.rejections] == [
         ("b", WRONG),
         ("a", (Reason("returns to the order that began in row 2", 4),)),
@@ -104,9 +104,9 @@ def test_each_order_is_sent_once_and_one_that_returns_is_rejected_with_both_rows
     ]
 
 
-def test_an_order_without_a_usable_id_is_rejected_wherever_it_stands() -> None:
-    done = sort([candidate(order_id, 2, *WRONG) for order_id in (None, "", "?", "x" * 65, None)], {})
-    assert (done.met, [each.reasons for each in done.rejections]) == ({}, [WRONG] * 5)
+def test_an_order_without_a_usable_id_is_rejected_wherever_it_is() -> None:
+    done = decide_batch([candidate(order_id, 2, *WRONG) for order_id in (None, "", "?", "x" * 65, None)], {})
+    assert (done.first_rows, [each.reasons for each in done.rejections]) == ({}, [WRONG] * 5)
 
 
 @given(
@@ -119,12 +119,12 @@ def test_whatever_the_batches_and_the_crash_the_same_is_accepted_and_rejected(
 ) -> None:
     orders = [candidate(each, number, *(() if valid else WRONG)) for number, (each, valid) in enumerate(content, 2)]
 
-    def run(sizes: list[int], marked: dict[str, int]) -> Sorted:
-        whole, left = Sorted(), list(orders)
+    def run(sizes: list[int], marked: dict[str, int]) -> BatchDecision:
+        whole, left = BatchDecision(), list(orders)
         for size in sizes:
             batch, left = left[:size], left[size:]
-            done = sort(batch, marked)
-            marked |= done.met
+            done = decide_batch(batch, marked)
+            marked |= done.first_rows
             whole.bodies += done.bodies
             whole.rejections += done.rejections
             whole.accepted += done.accepted
@@ -182,19 +182,19 @@ def test_what_is_sent_is_what_order_intake_takes(world: World, store: EventStore
     assert placed == order_intake.submit(store, Envelope.model_validate({"id": "1", **json.loads(body)}))
 
 
-def test_a_large_file_goes_in_stretches_each_from_where_the_last_one_stopped(world: World) -> None:
+def test_a_large_file_takes_several_invocations_and_each_continues_where_the_last_one_stopped(world: World) -> None:
     content = HEADER + "".join(row(str(number)) for number in range(7)) + row("3")
-    with patch.object(file_import, "MAX_KEYS", 2):
-        assert world.deliver(world.drop("uci/a.csv", content), lambda: file_import.STOP_MS - 1) == 5
+    with patch.object(importer, "MAX_KEYS", 2):
+        assert world.deliver(world.drop("uci/a.csv", content), lambda: importer.STOP_MS - 1) == 5
     assert world.sent() == [str(number) for number in range(7)]
     report = world.report("uci/a.csv")
     assert (report["rows"], report["accepted"], report["rejected_count"]) == (8, 7, 1)
     assert world.keys() == ["done/uci/a.csv", "reports/uci/a.csv.json"]
 
 
-def test_what_may_take_long_at_the_end_is_left_to_a_stretch_of_its_own(world: World) -> None:
+def test_what_may_take_long_at_the_end_is_left_to_an_invocation_of_its_own(world: World) -> None:
     body = world.drop("uci/a.csv", HEADER + row("1"))
-    assert world.deliver(body, lambda: file_import.FINISH_MS - 1) == 2
+    assert world.deliver(body, lambda: importer.FINISH_MS - 1) == 2
     assert (world.sent(), world.report("uci/a.csv")["accepted"]) == (["1"], 1)
 
 
@@ -257,7 +257,7 @@ def test_a_file_of_the_same_name_is_a_file_of_its_own(world: World) -> None:
     assert world.keys() == ["done/uci/a.csv", "reports/uci/a.csv.json"]
 
 
-def test_a_folder_is_no_file_and_a_message_that_is_none_comes_again(world: World) -> None:
+def test_a_folder_is_no_file_and_a_message_that_names_none_is_delivered_again(world: World) -> None:
     world.deliver(world.drop("uci/", ""))
     assert world.keys() == ["incoming/uci/"]
     record = {"messageId": "m", "body": "{}", "attributes": {}, "eventSource": "aws:sqs"}
@@ -266,7 +266,7 @@ def test_a_folder_is_no_file_and_a_message_that_is_none_comes_again(world: World
     }
 
 
-def test_markers_expire_and_are_asked_for_until_all_are_told(world: World) -> None:
+def test_markers_expire_and_are_read_and_written_until_none_is_left(world: World) -> None:
     client = aws.dynamodb()
     markers = Markers(client, TABLE, "i")
     real_get, real_put = client.batch_get_item, client.batch_write_item
@@ -299,7 +299,7 @@ def test_markers_expire_and_are_asked_for_until_all_are_told(world: World) -> No
     assert item.keys() == {"PK", "SK", "first_row", "expires_at"}
 
 
-def test_messages_go_in_batches_that_the_queue_takes_and_the_failed_ones_again() -> None:
+def test_messages_go_in_batches_that_the_queue_accepts_and_the_failed_ones_again() -> None:
     calls: list[list[str]] = []
 
     class Queue:
@@ -309,13 +309,13 @@ def test_messages_go_in_batches_that_the_queue_takes_and_the_failed_ones_again()
 
     client: Any = Queue()
     large = ["é" * 60_000, "x" * 100_000, "y" * 100_000]
-    with patch.object(retrying, "_FIRST_WAIT_SECONDS", 0):
+    with patch("time.sleep"):
         OrderQueue(client, "url").send([*"abcdefghijk", *large])
     assert calls == [list("abcdefghij"), ["j"], ["k", *large[:2]], [large[1]], [large[2]]]
 
 
-def test_what_is_never_taken_fails_the_stretch() -> None:
-    with patch.object(retrying, "_FIRST_WAIT_SECONDS", 0), pytest.raises(retrying.NotTaken, match="1 items"):
+def test_what_is_never_accepted_fails_the_invocation() -> None:
+    with patch("time.sleep"), pytest.raises(retrying.NotTaken, match="1 items"):
         retrying.until_taken(lambda items: items[:1], [1, 2, 3])
 
 
@@ -334,22 +334,22 @@ class Breaking:
         return {"Body": StreamingBody(body, content_length=len(self.content) - start)}
 
 
-def test_a_connection_that_breaks_is_made_again_where_it_broke() -> None:
+def test_a_connection_that_breaks_is_opened_again_where_it_broke() -> None:
     client: Any = Breaking(bytes(range(100)), after=30)
-    stream = ObjectStream(client, Dropped("b", "k", "v"), 5)
+    stream = ObjectStream(client, FileVersion("b", "k", "v"), 5)
     pieces = list(iter(lambda: stream.read(20), b""))
     assert b"".join(pieces) == bytes(range(5, 100))
 
 
-def test_a_connection_that_breaks_at_once_again_and_again_fails_the_stretch() -> None:
+def test_a_connection_that_breaks_at_once_again_and_again_fails_the_invocation() -> None:
     client: Any = Breaking(b"content", after=0)
-    stream = ObjectStream(client, Dropped("b", "k", "v"), 0)
+    stream = ObjectStream(client, FileVersion("b", "k", "v"), 0)
     with pytest.raises(IncompleteReadError):
         stream.read(5)
     assert client.opened == 3
 
 
-def test_an_object_that_is_gone_is_told_from_one_that_cannot_be_read() -> None:
+def test_an_object_that_is_gone_is_not_one_that_cannot_be_read() -> None:
     class Refusing:
         def __init__(self, failure: Exception) -> None:
             self.failure = failure
@@ -359,7 +359,7 @@ def test_an_object_that_is_gone_is_told_from_one_that_cannot_be_read() -> None:
 
     def opening(failure: Exception) -> None:
         client: Any = Refusing(failure)
-        ObjectStream(client, Dropped("b", "k", "v"), 0)
+        ObjectStream(client, FileVersion("b", "k", "v"), 0)
 
     with pytest.raises(Gone):
         opening(ClientError({"Error": {"Code": "NoSuchVersion"}}, "GetObject"))

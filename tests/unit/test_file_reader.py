@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from events.integration import MAX_CANONICAL_BYTES
 from handlers.files.check import rejected
-from handlers.files.profile import read_profile
+from handlers.files.csv_profile import read_profile
 from handlers.files.reader import (
     MAX_NDJSON_BYTES,
     MAX_ROW_BYTES,
@@ -26,7 +26,7 @@ from handlers.files.reader import (
     read_csv,
     read_ndjson,
 )
-from tests.builders.order_files import COLUMNS, HEADER, row
+from tests.builders.csv_rows import COLUMNS, HEADER, row
 
 UCI = read_profile("uci")
 DETAIL = {
@@ -181,7 +181,7 @@ def test_line_ends_of_all_kinds_and_a_mark_of_the_encoding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "the file is empty"),
         (b"\n" + HEADER.encode(), "no column InvoiceNo, .*; it has none"),
@@ -199,8 +199,8 @@ def test_line_ends_of_all_kinds_and_a_mark_of_the_encoding() -> None:
         (HEADER.replace("\n", "\r").encode() * 2, "its header has new-line character"),
     ],
 )
-def test_a_broken_file_ends_with_the_reason(content: bytes, told: str) -> None:
-    with pytest.raises(BrokenFile, match=told) as broken:
+def test_a_broken_file_ends_with_the_reason(content: bytes, message: str) -> None:
+    with pytest.raises(BrokenFile, match=message) as broken:
         list(read_csv(io.BytesIO(content), UCI))
     assert "\n" not in str(broken.value)
 

@@ -67,6 +67,29 @@ assert not loaded, loaded
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
+def test_operations_know_neither_the_command_line_nor_the_environment() -> None:
+    """They are called by the command line today, and by functions tomorrow."""
+    against = [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in (ROOT / "handlers" / "operations").rglob("*.py")
+        for name in imported(file)
+        if name.partition(".")[0] in {"os", "rich", "signal", "typer"}
+    ]
+    assert against == []
+
+
+@pytest.mark.parametrize("room", ["handlers/dead_letters", "handlers/operations", "handlers/queries"])
+def test_imports_are_at_the_top_of_a_module(room: str) -> None:
+    inside = [
+        f"{file.relative_to(ROOT)}: {function.name}"
+        for file in (ROOT / room).rglob("*.py")
+        for function in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(function, ast.FunctionDef)
+        and any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(function))
+    ]
+    assert inside == []
+
+
 def test_a_projections_function_loads_neither_other_projections_nor_what_only_rebuild_and_command_line_need() -> None:
     program = """
 import sys

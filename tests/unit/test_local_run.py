@@ -14,9 +14,10 @@ from handlers.operations.audit.evidence import Finding
 from handlers.operations.audit.run import DeadLetter, Run
 from handlers.operations.audit.submission import Submission
 from handlers.operations.audit.table import Table
-from infra.local.runner.capture import Progress, Result
+from handlers.ordering.submission import decide
 from infra.local.runner.display import summary
-from infra.local.runner.run import Report, percentile
+from infra.local.runner.order_run import Report, percentile
+from infra.local.runner.run_progress import Progress, Result
 from tests.builders.samples import START, from_bus, line, order, placed, record
 
 GOOD, BAD, NAMELESS = Submission(order("good")), Submission(order("bad", line("A", 0))), Submission(order("no id"))
@@ -41,20 +42,19 @@ def test_an_order_has_ended_with_its_outcome_whatever_comes_first(
     event: DomainEvent, result: Result, backwards: bool
 ) -> None:
     progress = Progress([GOOD, GOOD])
-    told = events(record(placed("good"), "order#good", 1), record(event, "order#good", 2))
-    for each in reversed(told) if backwards else told:
+    received = events(record(placed("good"), "order#good", 1), record(event, "order#good", 2))
+    for each in reversed(received) if backwards else received:
         assert progress.open == [GOOD]
-        assert progress.events([each])
+        assert progress.add_events([each])
     assert progress.results == {GOOD.key: result}
     assert not progress.open
-    assert not progress.events(told), "known events are nothing new"
+    assert not progress.add_events(received), "known events are nothing new"
 
 
 def test_rejections_and_dead_letters_end_submissions() -> None:
     progress = Progress([BAD, NAMELESS])
-    assert BAD.decided
-    progress.events(events(record(BAD.decided, f"rejection#bad#{BAD.key[1]}", 1)))
-    progress.dead_letters([DeadLetter("intake", None, "not JSON"), DeadLetter("intake", NAMELESS.detail, "no id")])
+    progress.add_events(events(record(decide(BAD.detail), f"rejection#bad#{BAD.content_hash}", 1)))
+    progress.add_dead_letters([DeadLetter("intake", None, "not JSON"), DeadLetter("intake", NAMELESS.detail, "no id")])
     assert [progress.results[each.key].reason for each in (BAD, NAMELESS)] == [
         "lines.n.quantity: Input should be greater than 0",
         "no id",
@@ -68,7 +68,7 @@ def test_percentiles(share: float, value: float) -> None:
 
 def report(*findings: Finding) -> Report:
     progress = Progress([GOOD, BAD, GOOD])
-    progress.events(
+    progress.add_events(
         events(record(placed("good"), "order#good", 1), record(OrderConfirmed(order_id="good"), "order#good", 2))
     )
     log = {("order#good", 1): record(placed("good"), "order#good", 1)}
@@ -77,7 +77,7 @@ def report(*findings: Finding) -> Report:
     return Report(run, findings, progress, dict.fromkeys((GOOD.key, BAD.key), START), sent=3)
 
 
-def test_the_summary_tells_what_became_of_everything() -> None:
+def test_the_summary_says_what_became_of_everything() -> None:
     assert list(summary(report(Finding(2, "order bad", "is gone")))) == [
         "2 submissions, 1 of them sent twice",
         "     1 confirmed",
@@ -95,6 +95,12 @@ def test_the_summary_tells_what_became_of_everything() -> None:
         "invariant 5 holds: money and stock balance",
         "invariant 6 holds: one outcome per order",
     ]
+
+
+def test_the_summary_says_what_was_compared_with_a_teams_own_definition() -> None:
+    run = Run(Table(counters={"stock_view": [], "our_stock": []}))
+    *_, last = summary(Report(run, (), Progress([]), {}, sent=0))
+    assert last == "our_stock: its counters were compared with the projection's own definition"
 
 
 def test_a_run_in_which_nothing_ended_has_no_latency() -> None:

@@ -19,7 +19,8 @@ from events import streams
 from events.ordering import OrderCancelled, OrderConfirmed
 from handlers.functions.main import delivery_intake as delivery_intake_function
 from handlers.functions.main import inventory_service as inventory
-from handlers.functions.main import order_intake, order_notifications, stock_watch
+from handlers.functions.main import order_emails as order_emails_function
+from handlers.functions.main import order_intake, stock_watch
 from handlers.functions.main import order_view as order_view_function
 from handlers.functions.main import ordering_service as ordering
 from handlers.functions.main import outbox as outbox_function
@@ -31,6 +32,7 @@ from handlers.runtime import aws
 from handlers.runtime.observability import logger
 from handlers.runtime.subscriber import subscriber
 from handlers.table.event_store import EventStore
+from tests.builders.environment import ENVIRONMENT, SENDER
 from tests.builders.samples import (
     CONTEXT,
     EMAIL,
@@ -49,7 +51,6 @@ from tests.builders.samples import (
     sqs,
     to,
 )
-from tests.unit import ENVIRONMENT, SENDER
 
 ROOT = Path(__file__).parents[2]
 CUSTOMER_DATA = (EMAIL, STREET, TOKEN, "Ada Lovelace")
@@ -113,16 +114,16 @@ def test_a_line_about_one_message_does_not_bear_the_order_of_another(lines: Line
     order_intake.handler(sqs(from_publisher(bad), "not JSON", asked, "not JSON"), CONTEXT)
     assert [(each["message"], each.get("correlation_id")) for each in lines()] == [
         ("order rejected", "o1"),
-        ("dead letter", None),
-        ("message failed, it comes again", "o2"),
-        ("dead letter", None),
+        ("sent to the dead-letter queue", None),
+        ("message failed, will be delivered again", "o2"),
+        ("sent to the dead-letter queue", None),
     ]
 
 
 def test_a_view_that_is_behind_is_logged_with_its_order(lines: Lines) -> None:
     behind = [record(OrderConfirmed(order_id=f"o{n}"), streams.order(f"o{n}"), 2 + n) for n in (1, 2)]
     order_view_function.handler(sqs(from_bus(behind[0]), "not JSON", from_bus(behind[1])), CONTEXT)
-    failed = [each for each in lines() if each["message"] == "message failed, it comes again"]
+    failed = [each for each in lines() if each["message"] == "message failed, will be delivered again"]
     assert [(each["message_id"], each.get("correlation_id")) for each in failed] == [
         ("m0", "o1"),
         ("m1", None),
@@ -165,7 +166,11 @@ def test_no_line_holds_customer_data(
 
     def telling(**_: Any) -> None:
         said = f"Email address is not verified: {EMAIL}"
-        raise ClientError({"Error": {"Code": "MessageRejected", "Message": said}}, "SendEmail")
+        answered: Any = {
+            "Error": {"Code": "MessageRejected", "Message": said},
+            "ResponseMetadata": {"HTTPStatusCode": 400},
+        }
+        raise ClientError(answered, "SendEmail")
 
     mail = aws.ses()
     monkeypatch.setattr(mail, "send_email", telling)
@@ -177,12 +182,12 @@ def test_no_line_holds_customer_data(
     damaged = next(item for item in items(store, "order#o1") if item["type"]["S"] == "OrderPlaced")
     damaged["data"]["S"] = damaged["data"]["S"].replace('"GBP"', '"XXX"')
     store.client.put_item(TableName=store.table, Item=damaged)
-    order_notifications.handler(sqs(*confirmed), CONTEXT)
+    order_emails_function.handler(sqs(*confirmed), CONTEXT)
     with pytest.raises(ValueError, match="OrderPlaced"):
         command(inventory, "reserve_stock")
 
     logged = json.dumps(lines(), ensure_ascii=False)
-    for expected in ("MessageRejected", "not an ISO 4217", "order rejected", "dead letter"):
+    for expected in ("MessageRejected", "not an ISO 4217", "order rejected", "sent to the dead-letter queue"):
         assert expected in logged
     told = logged + capsys.readouterr().out
     assert [secret for secret in CUSTOMER_DATA if secret in told] == []

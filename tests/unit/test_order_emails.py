@@ -1,21 +1,26 @@
-"""Order e-mails: one per outcome, to those who left an address, in words that people read."""
+"""Order e-mails: one per outcome, to customers who left an address, in words that people read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 import pytest
-from botocore.stub import Stubber
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from events import streams
 from events.envelope import Recorded
-from events.notification import CustomerNotified
+from events.notification import CustomerNotified, EmailClaimed
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
-from handlers.functions.main.order_notifications import handler
+from handlers.functions.main.order_emails import handler
+from handlers.notification.claims import AlreadyClaimed
 from handlers.notification.order_emails import email, money, notify
-from handlers.notification.sending import NotSent
 from handlers.ordering.refusals import OrderNotFound
-from handlers.table.event_store import EventStore, Throttled
+from handlers.table.event_store import EventStore
+from tests.builders.environment import SENDER
+from tests.builders.interleaving import interleaved
 from tests.builders.mail import sent, ses, verified_sender
 from tests.builders.samples import (
     CONTEXT,
@@ -32,7 +37,9 @@ from tests.builders.samples import (
     sqs,
     told,
 )
-from tests.unit import SENDER
+from tests.engines.memory_table import Memory
+
+NOTIFICATIONS = streams.notification("o1")
 
 
 @pytest.fixture(autouse=True)
@@ -45,21 +52,25 @@ def confirm(store: EventStore, order_id: str = "o1") -> Recorded:
     return append(store, streams.order(order_id), OrderConfirmed(order_id=order_id))[0]
 
 
-def cancel(store: EventStore, reason: str) -> Recorded:
-    started = OrderCancellationStarted(order_id="o1", reason=reason)
-    return append(store, "order#o1", started, OrderCancelled(order_id="o1", reason=reason))[1]
+def cancel(store: EventStore, reason: str, order_id: str = "o1") -> Recorded:
+    started = OrderCancellationStarted(order_id=order_id, reason=reason)
+    return append(store, streams.order(order_id), started, OrderCancelled(order_id=order_id, reason=reason))[1]
 
 
-def test_an_order_cancelled_after_it_was_confirmed_is_told_both_once(store: EventStore) -> None:
+def subjects() -> list[str]:
+    return sorted(message.subject for message in sent())
+
+
+def test_an_order_cancelled_after_it_was_confirmed_brings_both_e_mails_once(store: EventStore) -> None:
     place(store)
     confirmed, cancelled = from_bus(confirm(store)), from_bus(cancel(store, "CancellationRequested"))
     for _ in range(2):
         assert failed(handler(sqs(cancelled, confirmed, cancelled), CONTEXT)) == []
-    assert sorted(message.subject for message in sent()) == ["Your order o1 is cancelled", "Your order o1 is confirmed"]
-    assert len(told(store, "notification#o1")) == 2
+    assert subjects() == ["Your order o1 is cancelled", "Your order o1 is confirmed"]
+    assert len(told(store, NOTIFICATIONS)) == 4
 
 
-def test_a_confirmed_order_is_told_once(store: EventStore) -> None:
+def test_an_outcome_is_notified_once(store: EventStore) -> None:
     place(store, "o1", line(quantity=3, unit_price=1234))
     confirmed = from_bus(confirm(store))
     assert failed(handler(sqs(confirmed, confirmed), CONTEXT)) == []
@@ -71,16 +82,17 @@ def test_a_confirmed_order_is_told_once(store: EventStore) -> None:
     assert "over 37.02 GBP" in message.body
 
 
-def test_what_was_sent_is_remembered_as_an_event(store: EventStore) -> None:
+def test_the_log_has_the_claim_and_the_e_mail(store: EventStore) -> None:
     place(store)
     confirmed = confirm(store)
     handler(sqs(from_bus(confirmed)), CONTEXT)
-    [notified] = told(store, "notification#o1")
-    assert isinstance(notified, CustomerNotified)
-    assert notified.about == confirmed.event_id
-    assert notified.message_id == sent()[0].id
-    [remembered] = store.read("notification#o1")
-    assert remembered.metadata.causation_id == confirmed.event_id
+    [message] = sent()
+    assert told(store, NOTIFICATIONS) == [
+        EmailClaimed(order_id="o1", about="OrderConfirmed", attempt=1),
+        CustomerNotified(order_id="o1", about="OrderConfirmed", attempt=1, message_id=message.id),
+    ]
+    assert {each.metadata.causation_id for each in store.read(NOTIFICATIONS)} == {confirmed.event_id}
+    assert {each.metadata.correlation_id for each in store.read(NOTIFICATIONS)} == {"o1"}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +105,7 @@ def test_what_was_sent_is_remembered_as_an_event(store: EventStore) -> None:
         ("SomethingNew", "of a problem on our side"),
     ],
 )
-def test_a_cancelled_order_is_told_with_the_reason(store: EventStore, reason: str, because: str) -> None:
+def test_a_cancelled_order_is_notified_with_the_reason(store: EventStore, reason: str, because: str) -> None:
     place(store)
     handler(sqs(from_bus(cancel(store, reason))), CONTEXT)
     [message] = sent()
@@ -103,11 +115,11 @@ def test_a_cancelled_order_is_told_with_the_reason(store: EventStore, reason: st
 
 
 @pytest.mark.parametrize("customer", [None, {"customer_id": "c1"}])
-def test_who_left_no_address_is_told_nothing(store: EventStore, customer: dict[str, str] | None) -> None:
+def test_who_left_no_address_gets_no_e_mail(store: EventStore, customer: dict[str, str] | None) -> None:
     place(store, customer=customer)
     assert failed(handler(sqs(from_bus(confirm(store))), CONTEXT)) == []
     assert sent() == []
-    assert told(store, "notification#o1") == []
+    assert told(store, NOTIFICATIONS) == []
 
 
 @pytest.mark.parametrize(
@@ -130,18 +142,6 @@ def test_money_is_written_as_people_write_it(amount: int, currency: str, text: s
         assert "over 1234 JPY" in email(order, OrderConfirmed(order_id="o1")).body
 
 
-def test_an_e_mail_that_ses_does_not_take_comes_again(store: EventStore) -> None:
-    place(store)
-    confirmed = confirm(store)
-    with Stubber(ses()) as stub:
-        stub.add_client_error("send_email", "TooManyRequestsException", "slow down")
-        with pytest.raises(NotSent, match="TooManyRequestsException"):
-            notify(store, ses(), SENDER, confirmed)
-    assert told(store, "notification#o1") == []
-    notify(store, ses(), SENDER, confirmed)
-    assert names(told(store, "notification#o1")) == ["CustomerNotified"]
-
-
 def test_each_message_of_a_batch_succeeds_or_fails_by_itself(store: EventStore) -> None:
     place(store)
     unknown = record(OrderConfirmed(order_id="o9"), "order#o9", 2)
@@ -151,17 +151,67 @@ def test_each_message_of_a_batch_succeeds_or_fails_by_itself(store: EventStore) 
         notify(store, ses(), SENDER, unknown)
 
 
-def test_a_crash_between_sending_and_remembering_sends_twice_and_remembers_once(store: EventStore) -> None:
-    """E-mail has no idempotency key: the README says so, too."""
+def test_two_e_mails_about_one_order_at_once_are_both_sent_and_recorded(store: EventStore) -> None:
+    """They share a stream; neither waits for the other, and neither loses its event to the other."""
     place(store)
-    confirmed = confirm(store)
+    confirmed, cancelled = confirm(store), cancel(store, "CancellationRequested")
 
-    def dies(stream: str, version: int) -> None:
-        raise Throttled
+    def meanwhile(stream: str) -> None:
+        if stream == NOTIFICATIONS and not told(store, NOTIFICATIONS):
+            notify(store, ses(), SENDER, cancelled)
 
-    with pytest.raises(Throttled):
-        notify(Raced(store, before_append=dies), ses(), SENDER, confirmed)
-    for _ in range(2):
-        notify(store, ses(), SENDER, confirmed)
-    assert len(sent()) == 2
-    assert names(told(store, "notification#o1")) == ["CustomerNotified"]
+    notify(Raced(store, after_read=meanwhile), ses(), SENDER, confirmed)
+    for event in (confirmed, cancelled):
+        notify(store, ses(), SENDER, event)
+    assert subjects() == ["Your order o1 is cancelled", "Your order o1 is confirmed"]
+    assert names(told(store, NOTIFICATIONS)) == ["EmailClaimed", "CustomerNotified"] * 2
+
+
+def test_an_e_mail_sent_while_another_is_claimed_is_recorded(store: EventStore) -> None:
+    place(store)
+    confirmed, cancelled = confirm(store), cancel(store, "CancellationRequested")
+
+    def meanwhile(stream: str, version: int) -> None:
+        if version == 2 and len(told(store, NOTIFICATIONS)) == 1:
+            notify(store, ses(), SENDER, cancelled)
+
+    notify(Raced(store, before_append=meanwhile), ses(), SENDER, confirmed)
+    assert names(told(store, NOTIFICATIONS)) == ["EmailClaimed", "EmailClaimed", "CustomerNotified", "CustomerNotified"]
+    notify(store, ses(), SENDER, confirmed)
+    assert subjects() == ["Your order o1 is cancelled", "Your order o1 is confirmed"]
+
+
+@given(turns=st.lists(st.integers(0, 2), max_size=80))
+@settings(max_examples=10)
+def test_copies_of_ten_events_worked_off_by_several_workers_send_each_e_mail_once(
+    store: EventStore, turns: list[int]
+) -> None:
+    """Two copies of ten confirmations, and ten cancellations, whichever worker is quicker at any call."""
+    sent().clear()
+    orders = [f"o{number}" for number in range(10)]
+    failures: list[Recorded] = []
+
+    def worker(events: list[Recorded]) -> Callable[[], None]:
+        def work() -> None:
+            for event in events:
+                try:
+                    notify(store, ses(), SENDER, event)
+                except AlreadyClaimed:
+                    failures.append(event)
+
+        return work
+
+    with Memory().serving(store.client):
+        for order_id in orders:
+            place(store, order_id)
+        confirmed = [confirm(store, order_id) for order_id in orders]
+        cancelled = [cancel(store, "CancellationRequested", order_id) for order_id in orders]
+        workers = [worker(confirmed), worker(confirmed), worker(cancelled)]
+        interleaved([store.client, ses()], workers, itertools.chain(turns, itertools.repeat(1)))
+        for failure in failures:
+            notify(store, ses(), SENDER, failure)
+        events = [event for order_id in orders for event in names(told(store, streams.notification(order_id)))]
+    assert subjects() == sorted(
+        f"Your order {order_id} is {outcome}" for order_id in orders for outcome in ("cancelled", "confirmed")
+    )
+    assert Counter(events) == {"EmailClaimed": 20, "CustomerNotified": 20}

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.ordering import OrderPlaced, OrderRejected
-from handlers.files.profile import Profile, usable_id
+from events.ordering import OrderRejected
+from handlers.files.csv_profile import Profile, usable_id
 from handlers.operations.audit.submission import Submission, distinct
-from infra.local.runner.deliveries import deliveries, needed
+from handlers.ordering.submission import decide
 from infra.local.runner.order_files import InputError, read_orders, read_profile
+from infra.local.runner.stock_deliveries import needed, stock_deliveries
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 ANY_DATE = "2010-12-01 08:26:00"
@@ -29,8 +30,9 @@ def read(tmp_path: Path, *lines: str, header: str = HEADER) -> list[Submission]:
 
 
 def rejected_because(submission: Submission) -> list[str]:
-    assert isinstance(submission.decided, OrderRejected)
-    return [f"{reason.field}: {reason.message}" for reason in submission.decided.reasons]
+    rejected = decide(submission.detail)
+    assert isinstance(rejected, OrderRejected)
+    return [f"{reason.field}: {reason.message}" for reason in rejected.reasons]
 
 
 def test_lines_become_orders_by_invoice(tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ def test_lines_become_orders_by_invoice(tmp_path: Path) -> None:
             "payment_token": "tok_approve",
         },
     ]
-    assert all(isinstance(order.decided, OrderPlaced) for order in orders)
+    assert all(order.order for order in orders)
 
 
 @pytest.mark.parametrize(
@@ -97,11 +99,11 @@ def test_what_is_wrong_is_submitted_as_it_is(tmp_path: Path, line: str, reason: 
 
 def test_an_invoice_without_a_number_is_a_dead_letter(tmp_path: Path) -> None:
     [order] = read(tmp_path, f",A,,1,{ANY_DATE},1,1,France")
-    assert order.decided is None
+    assert order.order_id is None
 
 
 @pytest.mark.parametrize(
-    ("header", "lines", "told"),
+    ("header", "lines", "message"),
     [
         (HEADER.replace("Quantity", "Qty"), ["1"], "no column Quantity; it has InvoiceNo, StockCode, "),
         ("", [], "no column InvoiceNo, StockCode, Description, Quantity, UnitPrice, CustomerID, Country; it has none"),
@@ -112,9 +114,9 @@ def test_an_invoice_without_a_number_is_a_dead_letter(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_in_one_line(
-    tmp_path: Path, header: str, lines: list[str], told: str
+    tmp_path: Path, header: str, lines: list[str], message: str
 ) -> None:
-    with pytest.raises(InputError, match=re.escape(f"{tmp_path / 'orders.csv'}: {told}")) as refused:
+    with pytest.raises(InputError, match=re.escape(f"{tmp_path / 'orders.csv'}: {message}")) as refused:
         read(tmp_path, *lines, header=header)
     assert "\n" not in str(refused.value)
 
@@ -160,7 +162,7 @@ def test_the_stock_serves_every_valid_order_and_comes_in_deliveries_of_a_thousan
     )
     stock = needed(orders)
     assert (len(stock), stock["SKU1"], stock["SKU2"]) == (1500, 3, 2)
-    brought = list(deliveries("d", stock, threshold=0))
+    brought = list(stock_deliveries("d", stock, threshold=0))
     assert [(each["delivery_id"], len(each["lines"])) for each in brought] == [("d-1", 1000), ("d-2", 500)]
     assert brought[0]["lines"][0] == {"sku": "SKU0", "quantity": 2, "threshold": 0}
     assert sum(line["quantity"] for each in brought for line in each["lines"]) == stock.total()

@@ -137,10 +137,10 @@ def test_at_most_50_reasons_are_kept_and_all_are_counted() -> None:
 def test_reasons_are_small_and_hold_no_values() -> None:
     decided = rejected({**order(payment_token=["tok_secret"], customer={"customer_id": "Ada L"}), "k" * 5000: 1})
     assert decided.reason_count == 3
-    told = decided.model_dump_json()
-    assert len(told) < 1000
-    assert "tok_secret" not in told
-    assert "Ada L" not in told
+    recorded = decided.model_dump_json()
+    assert len(recorded) < 1000
+    assert "tok_secret" not in recorded
+    assert "Ada L" not in recorded
 
 
 @pytest.mark.parametrize("order_id", ["a" * 64, "A-1_b", "0"])
@@ -227,7 +227,7 @@ def test_the_same_submission_again_changes_nothing(store: EventStore) -> None:
     assert names(record.event for record in log(store)) == ["OrderPlaced"]
 
 
-def test_other_content_under_the_same_id_is_rejected_and_the_first_stands(store: EventStore) -> None:
+def test_other_content_under_the_same_id_is_rejected_and_the_first_order_stays(store: EventStore) -> None:
     first = submit(store, envelope(order()))
     other = [submit(store, envelope(order("o1", line("B")))) for _ in range(2)]
     assert other[0] == other[1]
@@ -403,7 +403,7 @@ def test_a_cancellation_of_what_is_being_cancelled_changes_nothing(
     assert len(log(store)) == 1 + len(history)
 
 
-def test_a_cancellation_that_comes_before_its_order_comes_again(store: EventStore) -> None:
+def test_a_cancellation_that_comes_before_its_order_is_delivered_again(store: EventStore) -> None:
     asked = from_publisher({"order_id": "o1"}, "OrderCancellationRequested")
     assert take(asked) == ["m0"]
     assert take(from_publisher(order()), asked) == []
@@ -441,7 +441,7 @@ def test_a_confirmation_in_the_middle_of_a_cancellation_request_wins(store: Even
         ([STARTED, CANCELLED], Status.CANCELLED, "OutOfStock"),
     ],
 )
-def test_where_an_order_stands(history: Sequence[DomainEvent], status: Status, reason: str | None) -> None:
+def test_the_status_of_an_order(history: Sequence[DomainEvent], status: Status, reason: str | None) -> None:
     stream = [record(event, "order#o1", version) for version, event in enumerate([placed(), *history], start=1)]
     found = fold(stream)
     assert found is not None

@@ -229,7 +229,11 @@ def test_an_event_of_exactly_the_limit_goes_out_and_one_byte_more_does_not() -> 
     assert letters.sent == [
         {
             **{"stream": "shipment#o1", "version": 1, "message_id": event_id("shipment#o1", 1)},
-            **{"error": "TooLarge", "reasons": f"{MAX_BYTES + 1} bytes; EventBridge takes {MAX_BYTES}", "tries": "1"},
+            **{
+                "error": "TooLarge",
+                "reasons": f"{MAX_BYTES + 1} bytes; EventBridge takes {MAX_BYTES}",
+                "attempts": "1",
+            },
         }
     ]
 

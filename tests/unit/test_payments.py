@@ -38,7 +38,7 @@ TOKENS = ["tok_approve", "tok_anything", "tok_timeout_once", "tok_lost_answer"]
 class Unsteady:
     """The sandbox behind a line that breaks: these calls, counted from 1, have no answer.
 
-    The value tells whether the call reached the gateway, and only its answer got lost.
+    The value says whether the call reached the gateway, and only its answer got lost.
     """
 
     def __init__(self, store: EventStore, broken: dict[int, bool] | None = None) -> None:
@@ -46,7 +46,7 @@ class Unsteady:
         self._broken = broken or {}
         self.asked: list[str] = []
 
-    def _call(self, name: str, call: Callable[[], Charge]) -> Charge:
+    def call(self, name: str, call: Callable[[], Charge]) -> Charge:
         self.asked.append(name)
         reached = self._broken.get(len(self.asked))
         if reached is None:
@@ -56,16 +56,16 @@ class Unsteady:
         raise PaymentGatewayUnreachable(name)
 
     def authorize(self, key: str, amount: int, currency: str, payment_token: str) -> Charge:
-        return self._call("authorize", lambda: self._sandbox.authorize(key, amount, currency, payment_token))
+        return self.call("authorize", lambda: self._sandbox.authorize(key, amount, currency, payment_token))
 
     def capture(self, key: str) -> Charge:
-        return self._call("capture", lambda: self._sandbox.capture(key))
+        return self.call("capture", lambda: self._sandbox.capture(key))
 
     def void(self, key: str) -> Charge:
-        return self._call("void", lambda: self._sandbox.void(key))
+        return self.call("void", lambda: self._sandbox.void(key))
 
     def refund(self, key: str) -> Charge:
-        return self._call("refund", lambda: self._sandbox.refund(key))
+        return self.call("refund", lambda: self._sandbox.refund(key))
 
 
 def sums(store: EventStore, order_id: str = "o1") -> dict[str, int]:
@@ -309,7 +309,7 @@ def test_a_step_that_is_repeated_answers_from_the_log(store: EventStore) -> None
     assert broken.asked == ["authorize", "capture"]
 
 
-def test_a_decline_stands(store: EventStore) -> None:
+def test_a_decline_is_final(store: EventStore) -> None:
     place(store, "o1", payment_token="tok_decline")
     for _ in range(3):
         with pytest.raises(Declined, match="insufficient funds"):
@@ -343,8 +343,8 @@ def test_two_executions_one_of_which_undoes_what_the_other_does(store: EventStor
     place(store)
 
     class Meanwhile(Unsteady):
-        def _call(self, name: str, call: Callable[[], Charge]) -> Charge:
-            charge = super()._call(name, call)
+        def call(self, name: str, call: Callable[[], Charge]) -> Charge:
+            charge = super().call(name, call)
             if name == cancelled_at:
                 outcome.start_cancellation(store, "o1", "CancellationRequested")
                 refund_payment(store, Unsteady(store), "o1")

@@ -135,7 +135,7 @@ def test_a_delivery_that_nobody_ordered_changes_nothing(store: EventStore) -> No
 
 
 @pytest.mark.parametrize("quicker", ["order", "delivery"])
-def test_whoever_reads_before_the_other_writes_is_helped_by_the_other(store: EventStore, quicker: str) -> None:
+def test_the_second_of_two_messages_at_once_fulfils_the_order(store: EventStore, quicker: str) -> None:
     """The two messages are handled at the same time; one of them sees the log as it was before the other."""
     low, delivery = fell_low(store), None
 
@@ -153,7 +153,7 @@ def test_whoever_reads_before_the_other_writes_is_helped_by_the_other(store: Eve
     assert told(store, PURCHASE) == [ORDER, FULFILLED]
 
 
-def test_messages_that_are_none_come_again_alone(store: EventStore) -> None:
+def test_only_the_message_that_is_no_event_is_delivered_again(store: EventStore) -> None:
     low = from_bus(fell_low(store))
     assert failed(handler(sqs("not JSON", low), CONTEXT)) == ["m0"]
     assert told(store, PURCHASE) == [ORDER]
@@ -166,10 +166,10 @@ def test_messages_that_are_none_come_again_alone(store: EventStore) -> None:
     order=st.randoms(use_true_random=False),
 )
 @settings(max_examples=15)
-def test_whatever_comes_doubled_late_and_in_any_order_ends_alike(
+def test_duplicates_late_messages_and_any_order_end_alike(
     store: EventStore, chunks: int, others: int, dies: int, order: random.Random
 ) -> None:
-    """Every message once or more, shuffled; the handler dies before one of its appends, and the message comes again."""
+    """Every message once or more, shuffled; the handler fails before one append, and the message is delivered again."""
     clear(store)
     low = fell_low(store)
     messages = [low, *received(store, chunks=chunks), *received(store, "d1", chunks=others)]

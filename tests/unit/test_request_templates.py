@@ -24,7 +24,7 @@ from infra.constructs.api.request_templates import (
     cancellation,
     submission,
 )
-from infra.local.emulator.patches.velocity import render
+from infra.local.emulator.patches.mapping_templates import render
 from tests.builders.api import CALLER, KEY, SCOPES, context, sent
 
 MESSAGE_ID = "5fea7756-0ea4-451a-a703-a558b933e274"

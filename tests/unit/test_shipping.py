@@ -51,7 +51,7 @@ NOTHING = ShipmentCancelled(order_id="o1")
 
 
 class Unsteady:
-    """The sandbox behind a line that breaks at these calls; the value tells whether the call reached it."""
+    """The sandbox behind a line that breaks at these calls; the value says whether the call reached it."""
 
     def __init__(self, store: EventStore, broken: dict[int, bool] | None = None) -> None:
         self._sandbox = SandboxCarrier(Books(store.client, store.table, "shipping"))
@@ -187,7 +187,7 @@ def test_an_order_nobody_knows_asks_nobody(store: EventStore) -> None:
 
 
 def test_a_late_arrangement_finds_a_confirmed_order_recalled_and_does_nothing(store: EventStore) -> None:
-    """The carrier has called it off by now, though the log does not say so yet: that is the recall's to tell."""
+    """The carrier has cancelled it by now, though the log does not say so yet: the recall will record that."""
     place(store)
     arrange_shipment(store, Unsteady(store), "o1")
     SandboxCarrier(Books(store.client, store.table, "shipping")).cancel("o1")
@@ -288,7 +288,7 @@ def test_there_is_nothing_to_recall(store: EventStore, history: list[DomainEvent
     assert items(store) == before
 
 
-def test_a_recall_of_an_order_that_its_own_saga_cancels_helps(store: EventStore) -> None:
+def test_a_recall_cancels_the_shipment_of_an_order_that_its_own_saga_cancels(store: EventStore) -> None:
     place(store)
     arrange_shipment(store, Unsteady(store), "o1")
     append(store, "order#o1", STARTED)
@@ -322,13 +322,13 @@ def test_reports_are_told_once_and_delivered_implies_dispatched(
 
 
 def reported(status: str = "dispatched", *, receives: int = 1) -> list[str]:
-    """The messages that come again."""
+    """The messages that are delivered again."""
     body = from_publisher({"order_id": "o1", "status": status}, "ShipmentStatusReported")
     return failed(shipment_intake.handler(sqs(body, receives=receives), CONTEXT))
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
-def test_a_report_of_an_order_that_is_not_confirmed_comes_again(store: EventStore, confirmed: bool) -> None:
+def test_a_report_of_an_order_that_is_not_confirmed_is_delivered_again(store: EventStore, confirmed: bool) -> None:
     assert reported() == ["m0"]
     place(store)
     assert reported() == ["m0"]
@@ -342,7 +342,7 @@ def test_a_report_of_an_order_that_is_not_confirmed_comes_again(store: EventStor
     assert letters == ([] if confirmed else ["order_id: order 'o1' is PLACED"])
 
 
-def test_a_report_of_a_confirmed_order_without_a_shipment_comes_again(store: EventStore) -> None:
+def test_a_report_of_a_confirmed_order_without_a_shipment_is_delivered_again(store: EventStore) -> None:
     place(store)
     append(store, "order#o1", OrderConfirmed(order_id="o1"))
     with pytest.raises(NotYet, match="no shipment"):

@@ -2,7 +2,14 @@
 
 from handlers.api.routes import Api
 from handlers.functions.resources import event_store
-from handlers.queries.orders import Reader
+from handlers.projections.engine.generations import GenerationStore
+from handlers.projections.engine.known_generations import KnownGenerations
+from handlers.queries.counters import CounterQueries
+from handlers.queries.orders import OrderQueries
+from handlers.queries.stock import StockQueries
 from handlers.runtime.observability import observed
 
-handler = observed(Api(Reader(event_store())).handle)
+store = event_store()
+generations = KnownGenerations(GenerationStore(store.client, store.table))
+api = Api(OrderQueries(store, generations), StockQueries(store, CounterQueries(store, generations)))
+handler = observed(api.handle)

@@ -1,6 +1,6 @@
 """File import: a file dropped into the bucket becomes submissions."""
 
-from handlers.files.dropped_files import FileImports
+from handlers.files.import_requests import FileImports
 from handlers.functions.resources import dead_letter_queue, setting
 from handlers.runtime import aws
 from handlers.runtime.observability import observed

@@ -1,12 +1,24 @@
-"""The audit: what must always hold (the design's invariants 1, 2, 3, 5 and 6), checked on all that a run left behind.
+"""The audit: what must always hold, checked on all that a run left behind.
 
-Pure: takes what was read off the pipeline once nothing moves any more, and tells what does not hold. It knows the
-contract and the views' fold, and nothing else of the handlers: what they do wrong must show here. The doctor makes use
-of its parts on a pipeline that is at work. `table` and `copy` read the evidence.
+It checks invariants 1, 2, 3, 5 and 6 of `docs/invariants.md`. Pure: takes what was read from the pipeline once nothing
+moves any more, and returns what does not hold. The doctor uses its parts on a pipeline that is at work. `table` and
+`copy` read the evidence.
+
+Independent: what the handlers do wrong has to show here, so nothing that is expected is computed by the code under
+audit. The fold of the order view (`order_views`), the sums of the counting views (`expected_counts`), validation and
+content hash of submissions (`submission`) are its own. What it shares with the pipeline, and why:
+
+- **The contract** (`events`): models, streams' names, event ids. It is what publishers and handlers agree on, so there
+  is no second one to compare with; it has its own tests.
+- **Reading the table** (`table`): the event store's decoder, which generation is live, which items are a projection's
+  and which numbers are in them. This finds what is stored and decides nothing: a counter read wrongly is a difference.
+- **The definition of a projection that does not ship**: nobody else knows what it should count. `notes` says so.
 """
 
-from handlers.operations.audit import balances, effects, inputs, outcomes, views
-from handlers.operations.audit.evidence import Finding
+from collections.abc import Iterator
+
+from handlers.operations.audit import balances, counters, effects, inputs, outcomes, views
+from handlers.operations.audit.evidence import Evidence, Finding
 from handlers.operations.audit.run import Run
 
 CHECKS = {
@@ -22,3 +34,9 @@ CHECKS = {
 def audit(run: Run) -> list[Finding]:
     """Everything that does not hold."""
     return [finding for _, check in CHECKS.values() for finding in check(run)]
+
+
+def notes(evidence: Evidence) -> Iterator[str]:
+    """What a reader of the findings has to know: which comparisons are not independent."""
+    for projection in counters.not_independent(evidence):
+        yield f"{projection}: its counters were compared with the projection's own definition"

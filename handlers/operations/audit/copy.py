@@ -1,4 +1,4 @@
-"""The audit copy, as it is read: which events crossed the orders bus."""
+"""Reading the audit copy: which events crossed the orders bus."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class AuditCopy:
         self.event_ids: set[str] = set()
         self.since: datetime | None = None
 
-    def read(self, *, read: Callable[[int], None] = lambda _: None) -> None:
-        """Read the objects that came since the last time. ``read`` is told of each how many events it has.
+    def read(self, *, on_object: Callable[[int], None] = lambda _: None) -> None:
+        """Read the objects that came since the last time. ``on_object`` is called for each with its number of events.
 
         Raises:
             UnreadableCopy: an object is not what it should be.
@@ -53,7 +53,7 @@ class AuditCopy:
                 self.event_ids.update(event.event_id for event in events)
                 live = [event.occurred_at for event in events if not event.replayed]
                 self.since = min([*live, *([self.since] if self.since else [])], default=None)
-                read(len(events))
+                on_object(len(events))
         self._known.update(new)
 
     def _events(self, key: str) -> list[_Copied]:

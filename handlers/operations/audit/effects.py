@@ -1,5 +1,5 @@
-"""Invariant 3: effects happen once. The log, the gateways' books, the e-mails sent and the orders with suppliers tell
-the same.
+"""Invariant 3: effects happen once. The log, the gateways' books, the e-mails sent and the orders with suppliers
+agree.
 """
 
 from collections import Counter
@@ -8,7 +8,7 @@ from typing import Any
 
 from events.inventory import StockLow, StockReceived, StockReleased, StockReserved, StockShipped
 from events.model import DomainEvent
-from events.notification import CustomerNotified
+from events.notification import CustomerNotified, EmailClaimed, EmailRefused
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
 from events.shipping import (
     ShipmentArranged,
@@ -28,9 +28,11 @@ _REPEATABLE: dict[type[DomainEvent], Callable[[Any], Hashable]] = {
     StockReleased: lambda event: event.chunk,
     StockShipped: lambda event: event.chunk,
     StockLow: lambda event: event.level_version,
+    EmailClaimed: lambda event: (event.about, event.attempt),
+    EmailRefused: lambda event: (event.about, event.attempt),
     CustomerNotified: lambda event: event.about,
 }
-"""Events that a stream may hold several of, and what tells them apart. Any other is there once."""
+"""Events that a stream may hold several of, and what distinguishes them. Any other is there once."""
 
 _CHARGED: dict[type[DomainEvent], Callable[[Any], Item]] = {
     PaymentAuthorized: lambda event: {"authorized": event.amount},
@@ -54,7 +56,7 @@ _CONSIGNMENT = ("tracking_number", "rejected_because", "book_state")
 
 
 def check(run: Run) -> Iterator[Finding]:
-    """What happened twice, what only the log or only a book has, who was told and what was ordered wrongly."""
+    """What happened twice, what only the log or only a book has, and which e-mails and purchase orders are wrong."""
     yield from _repeated(run)
     yield from _books(run)
     yield from emails.check(run)
@@ -70,22 +72,22 @@ def _repeated(run: Run) -> Iterator[Finding]:
 
 
 def _which(event: DomainEvent) -> Hashable:
-    tell_apart = _REPEATABLE.get(type(event))
-    return tell_apart and tell_apart(event)
+    distinguish = _REPEATABLE.get(type(event))
+    return distinguish and distinguish(event)
 
 
 def _books(run: Run) -> Iterator[Finding]:
     charges, consignments = run.table.charges, run.table.consignments
     for order_id, placed in run.orders.items():
-        # An order over 0 reaches no gateway: its book is empty, and the log's facts are over 0.
-        charged = _told(run.events("payment", order_id), _CHARGED) if placed.total else {}
+        # An order with a total of 0 reaches no gateway: its book is empty, and the log's facts say 0.
+        charged = _expected_book(run.events("payment", order_id), _CHARGED) if placed.total else {}
         about = f"payment of order {order_id}"
         yield from _differences(about, "the gateway's book", charged, charges.get(order_id, {}), _CHARGE)
-        consigned = _told(run.events("shipment", order_id), _CONSIGNED)
+        consigned = _expected_book(run.events("shipment", order_id), _CONSIGNED)
         about = f"shipment of order {order_id}"
         book = consignments.get(order_id, {})
         if (consigned.get("book_state"), book.get("book_state")) == ("dispatched", "arranged"):
-            # Reports come from elsewhere: the sandbox notes that a parcel is gone when it is to call it off.
+            # Reports do not pass the sandbox: it notes that a parcel is gone only when it is asked to call it off.
             book = {**book, "book_state": "dispatched"}
         yield from _differences(about, "the carrier's book", consigned, book, _CONSIGNMENT)
     for keeper, books in (("the gateway's books", charges), ("the carrier's books", consignments)):
@@ -93,11 +95,11 @@ def _books(run: Run) -> Iterator[Finding]:
             yield Finding(3, f"key {key}", f"is in {keeper}, but there is no such order")
 
 
-def _told(events: Iterable[DomainEvent], keeps: Mapping[type[DomainEvent], Callable[[Any], Item]]) -> Item:
-    told: dict[str, Any] = {}
+def _expected_book(events: Iterable[DomainEvent], keeps: Mapping[type[DomainEvent], Callable[[Any], Item]]) -> Item:
+    book: dict[str, Any] = {}
     for event in events:
-        told.update(keeps[type(event)](event))
-    return told
+        book.update(keeps[type(event)](event))
+    return book
 
 
 def _differences(about: str, keeper: str, logged: Item, book: Item, names: Iterable[str]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What an audit looks at: the table, and questions to the log in it."""
+"""What the audit and the doctor check: the table, and questions to the log in it."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -58,8 +58,8 @@ class Evidence:
         last = self.streams.get(f"order#{order_id}", ())[-1:]
         return next((record for record in last if isinstance(record.event, OrderConfirmed | OrderCancelled)), None)
 
-    def told(self, order_id: str) -> list[Recorded]:
-        """The events that a customer hears of."""
+    def outcomes(self, order_id: str) -> list[Recorded]:
+        """The events that a customer is notified of: a confirmed order may be cancelled after that."""
         records = self.streams.get(f"order#{order_id}", ())
         return [record for record in records if isinstance(record.event, OrderConfirmed | OrderCancelled)]
 

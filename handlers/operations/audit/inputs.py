@@ -1,21 +1,22 @@
-"""Invariant 2: nothing is lost. What came in is an event, or a dead letter that says why; every event went out."""
+"""Invariant 2: nothing is lost. Each input is an event, or a dead letter that says why; every event was published."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from events import streams
 from events.envelope import event_id
+from events.integration import OrderSubmitted
 from events.inventory import StockReceived
 from events.ordering import OrderPlaced, OrderRejected
-from handlers.intake.validation import canonical
 from handlers.operations.audit.evidence import Finding
 from handlers.operations.audit.run import Run
-from handlers.operations.audit.submission import Submission, distinct
+from handlers.operations.audit.submission import Submission, canonical, distinct
 
 
 def check(run: Run) -> Iterator[Finding]:
-    """What came in and is nowhere, is where it should not be, or did not go out."""
+    """Inputs that are nowhere, or not what they should have become, and events that were not published."""
     yield from _submissions(run)
+    yield from _orders(run)
     yield from _deliveries(run)
     yield from _dead_letters(run)
     yield from _bus(run)
@@ -24,28 +25,47 @@ def check(run: Run) -> Iterator[Finding]:
 
 
 def _submissions(run: Run) -> Iterator[Finding]:
-    dead = {canonical(letter.detail) for letter in run.dead_letters}
-    submitted = distinct(run.submissions)
-    for each in submitted:
-        if each.decided is None:
+    dead = {canonical(message.detail) for message in run.dead_letters}
+    for each in distinct(run.submissions):
+        if each.order_id is None:
             if canonical(each.detail) not in dead:
                 yield Finding(2, f"submission {each.detail.get('order_id')!r}", "is neither an event nor a dead letter")
-        elif not _is_recorded(run, each):
-            yield Finding(
-                2, f"order {each.decided.order_id}", f"no event says what became of {each.decided.content_hash}"
-            )
-    for order_id in run.orders.keys() - {order_id for order_id, _ in (each.key for each in submitted)}:
-        yield Finding(2, f"order {order_id}", "was placed, though nobody submitted it")
+        elif wrong := _not_recorded(run, each, each.order_id):
+            yield Finding(2, f"order {each.order_id}", wrong)
 
 
-def _is_recorded(run: Run, submission: Submission) -> bool:
-    order_id, content_hash = submission.key
-    assert order_id is not None
+def _not_recorded(run: Run, submission: Submission, order_id: str) -> str | None:
+    """What is wrong with how the log has a submission: a valid one is placed, unless another has its id."""
     placed = run.orders.get(order_id)
-    if placed and placed.content_hash == content_hash:
-        return isinstance(submission.decided, OrderPlaced)
-    rejections = run.streams.get(streams.rejection(order_id, content_hash), ())
-    return any(isinstance(record.event, OrderRejected) for record in rejections)
+    is_placed = placed is not None and placed.content_hash == submission.content_hash
+    rejection = run.streams.get(streams.rejection(order_id, submission.content_hash), ())
+    is_rejected = any(isinstance(record.event, OrderRejected) for record in rejection)
+    if not is_placed and not is_rejected:
+        return f"no event says what became of {submission.content_hash}"
+    if is_placed and submission.order is None:
+        return f"was placed, though {submission.content_hash} is not valid"
+    if is_rejected and submission.order is not None and (placed is None or is_placed):
+        return f"{submission.content_hash} was rejected, though it is valid and no other order has its id"
+    return None
+
+
+def _orders(run: Run) -> Iterator[Finding]:
+    """Orders that nobody submitted as they were placed."""
+    submitted: dict[str, list[OrderSubmitted]] = defaultdict(list)
+    for each in run.submissions:
+        if each.order is not None:
+            submitted[each.order.order_id].append(each.order)
+    ids = {each.order_id for each in run.submissions}
+    for order_id, placed in run.orders.items():
+        if order_id not in ids:
+            yield Finding(2, f"order {order_id}", "was placed, though nobody submitted it")
+        elif not _is_one_of(placed, submitted[order_id]):
+            yield Finding(2, f"order {order_id}", "was placed with other content than was submitted")
+
+
+def _is_one_of(placed: OrderPlaced, submitted: Sequence[OrderSubmitted]) -> bool:
+    names = OrderSubmitted.model_fields
+    return any(all(getattr(placed, name) == getattr(order, name) for name in names) for order in submitted)
 
 
 def _deliveries(run: Run) -> Iterator[Finding]:
@@ -70,10 +90,12 @@ def _by_sku(lines: Iterator[tuple[str, int]]) -> Counter[str]:
 
 
 def _dead_letters(run: Run) -> Iterator[Finding]:
-    expected = {canonical(each.detail) for each in run.submissions if each.decided is None}
-    for letter in run.dead_letters:
-        if canonical(letter.detail) not in expected:
-            yield Finding(2, f"a dead letter of {letter.source}", f"{letter.reasons}: {_shortened(letter.detail)}")
+    expected = {canonical(each.detail) for each in run.submissions if each.order_id is None}
+    for message in run.dead_letters:
+        if canonical(message.detail) not in expected:
+            yield Finding(
+                2, f"a dead-letter message of {message.source}", f"{message.reasons}: {_shortened(message.detail)}"
+            )
 
 
 def _shortened(detail: object) -> str:

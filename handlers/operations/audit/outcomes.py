@@ -29,7 +29,7 @@ _UNFINISHED: tuple[list[type[DomainEvent]], ...] = (
     [OrderPlaced, OrderCancellationStarted],
     [OrderPlaced, OrderConfirmed, OrderCancellationStarted],
 )
-"""What an order's stream holds in the end."""
+"""What an order's stream may hold, in the end and before."""
 
 
 def check(run: Run) -> Iterator[Finding]:
@@ -47,10 +47,10 @@ def check(run: Run) -> Iterator[Finding]:
         if asked == [CancellationRequested] and life == [OrderPlaced, OrderConfirmed]:
             yield Finding(6, stream, "a request to cancel it has no answer")
         if life in _UNFINISHED:
-            where = run.standing.get(stream.partition("#")[2], "not to be found")
+            where = run.unfinished_sagas.get(stream.partition("#")[2], "not to be found")
             yield Finding(6, stream, f"has no outcome: {_names(life)}; its saga: {where}")
         elif life not in _LIVES:
-            yield Finding(6, stream, f"is no life of an order: {_names(life)}")
+            yield Finding(6, stream, f"its events are in no possible order: {_names(life)}")
 
 
 def _order_of(stream: str, records: Sequence[Recorded]) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from handlers.operations.audit.evidence import Evidence
 from handlers.operations.audit.submission import Submission
@@ -11,11 +11,19 @@ from handlers.operations.audit.table import Item
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that no retry could handle: for whom it was, the detail in it if there is one, and why it is dead."""
+    """A dead-letter message: for whom it was, the detail in it if there is one, and why no retry could handle it."""
 
     source: str
     detail: Any
     reasons: str
+
+
+class SentEmail(NamedTuple):
+    """An e-mail as SES sent it."""
+
+    message_id: str
+    to: str
+    subject: str
 
 
 @dataclass(frozen=True)
@@ -23,14 +31,14 @@ class Run(Evidence):
     """What a run published, and what it left behind.
 
     ``deliveries`` are the ``StockDelivered`` details published; ``bus`` has the ids of the events seen on the orders
-    bus; ``emails`` the message id of each e-mail sent; ``waiting`` the number of messages left, by queue;
-    ``standing`` where a saga stands that did not end well, by order id.
+    bus; ``emails`` are those sent; ``waiting`` the number of messages left, by queue;
+    ``unfinished_sagas`` where a saga is that did not succeed, by order id.
     """
 
     submissions: Sequence[Submission] = ()
     deliveries: Sequence[Item] = ()
     bus: frozenset[str] = frozenset()
     dead_letters: Sequence[DeadLetter] = ()
-    emails: Sequence[str] = ()
+    emails: Sequence[SentEmail] = ()
     waiting: Mapping[str, int] = field(default_factory=dict)
-    standing: Mapping[str, str] = field(default_factory=dict)
+    unfinished_sagas: Mapping[str, str] = field(default_factory=dict)

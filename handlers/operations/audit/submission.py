@@ -1,16 +1,26 @@
-"""Submissions of orders, as a run publishes them, and what the intake makes of each."""
+"""Submissions of orders, as a run publishes them, and what has to become of each.
 
+The audit's own judgement: nothing here calls the intake. An order is valid if the contract's model and the limits
+beside it say so; its content hash is computed here. So an intake that refuses a valid order, accepts an invalid one, or
+takes two contents for the same shows as a difference.
+"""
+
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from events.ordering import OrderPlaced, OrderRejected
-from handlers.intake.validation import Refused, canonical
-from handlers.ordering import submission
+from pydantic import TypeAdapter, ValidationError
+
+from events.integration import MAX_CANONICAL_BYTES, OrderSubmitted
+from events.model import MAX_AMOUNT, Id
 
 Key = tuple[str | None, str]
-"""An order id, None where it is not usable, and a content hash: what tells one submission from another."""
+"""An order id, None where it is not usable, and a content hash: what distinguishes submissions."""
+
+_ID: TypeAdapter[str] = TypeAdapter(Id)
 
 
 @dataclass(frozen=True)
@@ -25,25 +35,47 @@ class Submission:
     expected: str | None = None
 
     @cached_property
-    def decided(self) -> OrderPlaced | OrderRejected | None:
-        """What the intake makes of it, if it is the first of its order id; None where that is a dead letter."""
+    def order(self) -> OrderSubmitted | None:
+        """The order in it; None where it is not valid, and has to be refused."""
+        text = canonical(self.detail)
+        if len(text.encode()) > MAX_CANONICAL_BYTES:
+            return None
         try:
-            return submission.decide(self.detail)
-        except Refused:
+            order = OrderSubmitted.model_validate_json(text)
+        except ValidationError:
+            return None
+        return order if sum(line.quantity * line.unit_price for line in order.lines) <= MAX_AMOUNT else None
+
+    @cached_property
+    def order_id(self) -> str | None:
+        """The id of its order; None where that is not usable: no event can be about it, so it must be a dead letter."""
+        try:
+            return _ID.validate_python(self.detail.get("order_id"), strict=True)
+        except ValidationError:
             return None
 
     @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of its canonical JSON, in hex; of a valid order without the fields that are null."""
+        content = self.order.model_dump(mode="json", exclude_none=True) if self.order else self.detail
+        return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+    @property
     def key(self) -> Key:
         """Which submission it is: the same for the same content, however often it is published."""
-        if self.decided is None:
-            return None, submission.content_hash(canonical(self.detail))
-        return self.decided.order_id, self.decided.content_hash
+        return self.order_id, self.content_hash
 
     @property
     def lines(self) -> Sequence[Any]:
         """Its lines, as far as it has any."""
         lines = self.detail.get("lines")
         return lines if isinstance(lines, Sequence) else ()
+
+
+def canonical(content: Any) -> str:
+    """JSON that is the same for the same content: keys sorted, no white space, half a surrogate pair as ``?``."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(errors="replace").decode()
 
 
 def distinct(submissions: Sequence[Submission]) -> list[Submission]:

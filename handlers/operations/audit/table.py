@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from events.envelope import Recorded
 from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.engine.projection import Count
-from handlers.projections.order_items import PROJECTION as ORDER_VIEW
 from handlers.projections.registry import PROJECTIONS
 from handlers.table import keys
 from handlers.table.event_store import recorded
@@ -17,8 +16,11 @@ from handlers.table.event_store import recorded
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+ORDER_VIEW = "order_view"
+"""The projection whose views show orders."""
+
 Place = tuple[str, int]
-"""Where an event stands in the log: its stream, and its version."""
+"""The place of an event in the log: its stream, and its version."""
 
 Item = Mapping[str, Any]
 """Attributes of an item as plain values: texts and integers."""
@@ -42,8 +44,8 @@ class Table:
     counters: Mapping[str, Sequence[Count]] = field(default_factory=dict)
 
 
-def read_table(client: DynamoDBClient, name: str, *, read: Callable[[int], None] = lambda _: None) -> Table:
-    """Scan the table. ``read`` is told of each page how many items it has.
+def read_table(client: DynamoDBClient, name: str, *, on_page: Callable[[int], None] = lambda _: None) -> Table:
+    """Scan the table. ``on_page`` is called for each page with its number of items.
 
     Raises:
         ClientError: DynamoDB refuses.
@@ -74,7 +76,7 @@ def read_table(client: DynamoDBClient, name: str, *, read: Callable[[int], None]
             for projection, definition in PROJECTIONS.items():
                 if definition.owns(live[projection], item):
                     counters[projection] += definition.stored_counts(item)
-        read(len(page["Items"]))
+        on_page(len(page["Items"]))
     return Table(
         log,
         unreadable,

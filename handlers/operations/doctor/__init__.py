@@ -1,18 +1,5 @@
-"""The doctor: what is not well with the log, the audit copy, the views, the sagas and the balances, and what mends it.
+"""The doctor: problems with the log, the audit copy, the views, the sagas and the balances, and what repairs each.
 
-Pure: takes what was read and tells what is wrong. `infra.cli.doctor` reads and prints, other commands of
-`infra.cli` mend.
+`examination` reads and compares, `diagnosis` decides what is a problem (pure), `report` groups them for people. It only
+reads: other operations repair. A command line, a console or a function may call it; it takes clients and a clock.
 """
-
-from collections.abc import Iterator
-
-from handlers.operations.doctor import balances, publishing, standing, views
-from handlers.operations.doctor.look import Ailment, Look
-
-
-def ailments(look: Look) -> Iterator[Ailment]:
-    """Everything that is not well."""
-    for key in look.table.unreadable:
-        yield Ailment(key, "the event cannot be read: deploy and run a version that knows its type")
-    for check in (publishing.check, views.check, standing.check, balances.check):
-        yield from check(look)

@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from typing import Any
 
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from events.envelope import Recorded
@@ -24,7 +25,7 @@ def projecting(definition: Definition, store: EventStore, dead_letters: DeadLett
     projection = definition.on(store)
     generations = GenerationStore(store.client, store.table)
 
-    def handler(event: dict[str, Any], _context: Any) -> queue_batches.BatchResponse:
+    def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
         records: dict[str, Recorded] = {}
         failures: dict[str, Exception] = {}
         batch: dict[str, dict[str, Recorded]] = defaultdict(dict)
@@ -55,7 +56,7 @@ def projecting(definition: Definition, store: EventStore, dead_letters: DeadLett
             if message.message_id in failures:
                 raise failures[message.message_id]
 
-        return queue_batches.process(event, take, dead_letters)
+        return queue_batches.process(event, context, take, dead_letters)
 
     return observed(handler)
 

@@ -1,1 +1,1 @@
-"""The emulator: its process, and the patches it needs to behave as AWS does."""
+"""The emulator: its process, and the patches that it needs to behave as AWS does."""

@@ -26,7 +26,7 @@ from infra.names import EMULATOR_ACCOUNT, EMULATOR_REGION
 ROOT = Path(__file__).parents[3]
 BUILD = ROOT / "build"
 VENV = ROOT / ".venv-emulator"
-# Says which emulator is up. That holds a lock on the file as long as it lives, so a stale file is known as one.
+# Says which emulator is up. The emulator locks the file as long as it lives; a file without a lock is stale.
 UP = BUILD / "emulator.json"
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4566
@@ -170,7 +170,7 @@ def _start(port: int, *, stdin: int, inherits: tuple[int, ...] = ()) -> tuple[su
             raise EmulatorError(f"port {port} is taken")
     BUILD.mkdir(exist_ok=True)
     home = tempfile.mkdtemp(prefix="order-pipeline-")
-    arguments = [str(interpreter), str(Path(__file__).with_name("main.py")), home]
+    arguments = [str(interpreter), str(Path(__file__).with_name("server.py")), home]
     try:
         with (BUILD / f"emulator-{port}.log").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603

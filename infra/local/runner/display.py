@@ -1,4 +1,4 @@
-"""How a run shows: bars where there is a terminal, plain lines where there is none, and a summary in the end."""
+"""How a run is displayed: bars on a terminal, plain lines elsewhere, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rich.progress import Progress as Bars
 from rich.progress_bar import ProgressBar
 
 from events.currencies import formatted
-from handlers.operations.audit import CHECKS
+from handlers.operations.audit import CHECKS, notes
 from handlers.operations.audit.balances import confirmed_totals, kept_money
-from infra.local.runner.capture import CANCELLED, CONFIRMED, DEAD_LETTER, REJECTED, STATUSES, Progress
-from infra.local.runner.run import Report, Watcher, percentile
+from infra.local.runner.order_run import ProgressListener, Report, percentile
+from infra.local.runner.run_progress import CANCELLED, CONFIRMED, DEAD_LETTER, REJECTED, STATUSES, Progress
 
 _WORDS = {
     CONFIRMED: "confirmed",
@@ -30,8 +30,8 @@ _LINE_EVERY = 1.0  # seconds
 
 
 @contextmanager
-def watching(console: Console) -> Iterator[Watcher]:
-    """The watcher that suits the console, for the time of the block."""
+def progress_display(console: Console) -> Iterator[ProgressListener]:
+    """Displays the progress of a run on the console, for the time of the block."""
     if not console.is_terminal:
         yield _Lines(console)
         return
@@ -45,26 +45,26 @@ def watching(console: Console) -> Iterator[Watcher]:
 
 
 class _Lines:
-    """A line for each stage, and one a second while orders move."""
+    """A line for each stage, and one a second while orders progress."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._begun = time.monotonic()
-        self._told_at = 0.0
-        self._told = ""
+        self._started_at = time.monotonic()
+        self._printed_at = 0.0
+        self._printed = ""
 
-    def stage(self, what: str) -> None:
-        self._tell(what)
+    def stage_started(self, stage: str) -> None:
+        self._print(stage)
 
-    def moved(self, progress: Progress) -> None:
+    def progressed(self, progress: Progress) -> None:
         counts = ", ".join(f"{_WORDS[status]} {progress.count(status)}" for status in STATUSES)
-        what = f"placed {len(progress.placed)}, {counts}, {_IN_PROGRESS} {len(progress.open)}"
-        if what != self._told and (time.monotonic() - self._told_at > _LINE_EVERY or not progress.open):
-            self._told_at, self._told = time.monotonic(), what
-            self._tell(what)
+        line = f"placed {len(progress.placed)}, {counts}, {_IN_PROGRESS} {len(progress.open)}"
+        if line != self._printed and (time.monotonic() - self._printed_at > _LINE_EVERY or not progress.open):
+            self._printed_at, self._printed = time.monotonic(), line
+            self._print(line)
 
-    def _tell(self, what: str) -> None:
-        tell(self._console, f"{time.monotonic() - self._begun:6.1f} s  {what}")
+    def _print(self, line: str) -> None:
+        print_line(self._console, f"{time.monotonic() - self._started_at:6.1f} s  {line}")
 
 
 class _OutcomeBar(ProgressColumn):
@@ -81,13 +81,13 @@ class _Bars:
     def __init__(self, bars: Bars, console: Console) -> None:
         self._bars = bars
         self._console = console
-        self._begun = time.monotonic()
+        self._started_at = time.monotonic()
         self._tasks: dict[str, TaskID] = {}
 
-    def stage(self, what: str) -> None:
-        tell(self._console, f"{time.monotonic() - self._begun:6.1f} s  {what}")
+    def stage_started(self, stage: str) -> None:
+        print_line(self._console, f"{time.monotonic() - self._started_at:6.1f} s  {stage}")
 
-    def moved(self, progress: Progress) -> None:
+    def progressed(self, progress: Progress) -> None:
         if not self._tasks:
             total = len(progress.submissions)
             for status in STATUSES:
@@ -98,7 +98,7 @@ class _Bars:
         self._bars.update(self._tasks[_IN_PROGRESS], completed=len(progress.open))
 
 
-def tell(console: Console, line: str) -> None:
+def print_line(console: Console, line: str) -> None:
     """Print a line as it is, however wide the console."""
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 
@@ -124,6 +124,7 @@ def summary(report: Report) -> Iterator[str]:
     broken = Counter(finding.invariant for finding in report.findings)
     for number, (what, _) in CHECKS.items():
         yield f"invariant {number} {'does NOT hold' if broken[number] else 'holds'}: {what}"
+    yield from notes(report.run)
 
 
 def _lines(report: Report) -> Iterator[str]:

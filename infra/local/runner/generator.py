@@ -1,4 +1,4 @@
-"""Generated orders: seeded, so that a run can be repeated, and mixed, so that every way an order can end is gone."""
+"""Generated orders: seeded, so that a run can be repeated, and mixed, so that orders end in every possible way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from handlers.operations.audit.submission import Submission, distinct
 from handlers.payments import sandbox_gateway as payments
 from handlers.shipping import sandbox_carrier as shipping
-from infra.local.runner.deliveries import needed
+from infra.local.runner.stock_deliveries import needed
 
 Detail = dict[str, Any]
 
@@ -33,7 +33,7 @@ class Generated:
 
 @dataclass(frozen=True)
 class _Kind:
-    """A kind of order: how many of a hundred are, what to change in an ordinary one, and what it must end as."""
+    """A kind of order: how many of a hundred are of it, how it differs from an ordinary one, what it must end as."""
 
     share: int
     expected: str
@@ -53,7 +53,7 @@ def _first_line(**fields: Any) -> Callable[[Detail, random.Random], None]:
 
 
 def _ordinary(_order: Detail, _random: random.Random) -> None:
-    """Stays as it is."""
+    """Nothing is changed."""
 
 
 def _guest(order: Detail, _: random.Random) -> None:
@@ -107,7 +107,7 @@ _CHANGED_PER_HUNDRED = 1
 
 
 def generate(count: int, seed: int) -> Generated:
-    """``count`` orders; with every hundred of them, three come twice and one comes again with other content.
+    """``count`` orders; of every hundred, three are sent twice and one is sent again with other content.
 
     The same count and seed give the same orders.
     """
@@ -119,13 +119,13 @@ def generate(count: int, seed: int) -> Generated:
     plain = [order for order, kind in zip(orders, kinds, strict=True) if kind.change is _ordinary]
     for order in _sample(plain, _SENT_TWICE_PER_HUNDRED, count, rand):
         submissions.insert(rand.randint(submissions.index(order) + 1, len(submissions)), order)
-    # Long after the first of its id, so that it is plain which of two contents stands.
+    # Long after the first of its id, so that it is certain which of the two contents is placed.
     submissions += map(_changed, _sample(plain[: len(plain) // 2], _CHANGED_PER_HUNDRED, count, rand))
     return Generated(submissions, _stock(submissions))
 
 
 def _of_each(count: int) -> Iterator[_Kind]:
-    """Kinds in their shares, spread so that few orders are mixed as well as many are."""
+    """Kinds in their shares, spread so that a few orders are mixed as well as many."""
     given = dict.fromkeys(_KINDS, 0)
     for number in range(1, count + 1):
         kind = max(_KINDS, key=lambda kind: kind.share * number / 100 - given[kind])
@@ -168,7 +168,7 @@ def _changed(order: Submission) -> Submission:
 
 
 def _stock(submissions: Sequence[Submission]) -> dict[str, int]:
-    """Enough for every order, and no more of a few goods; of what is sold out, less than any order asks for."""
+    """More than all orders need, of a few goods just enough; of what is sold out, less than any order asks for."""
     scarce = set(_GOODS[::_SCARCE_EVERY])
     stock = {sku: need + (0 if sku in scarce else _PLENTY) for sku, need in needed(distinct(submissions)).items()}
     return stock | {_SOLD_OUT: _SOLD_OUT_QUANTITY - 1}

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from events.publishing.entries import MAX_BYTES, size_of
 from events.publishing.publisher import Entry
-from handlers.files import profile as profiles
-from handlers.files.profile import Profile, UnknownProfile
+from handlers.files import csv_profile
+from handlers.files.csv_profile import Profile, UnknownProfile
 from handlers.files.reader import BrokenFile, FileOrder, read_csv
 from handlers.operations.audit.submission import Submission
-from infra.local.runner.deliveries import ORDER_SUBMITTED, SOURCE
+from infra.local.runner.stock_deliveries import ORDER_SUBMITTED, SOURCE
 
 
 class InputError(Exception):
@@ -22,7 +22,7 @@ def read_profile(name: str) -> Profile:
         InputError: there is none.
     """
     try:
-        return profiles.read_profile(name)
+        return csv_profile.read_profile(name)
     except UnknownProfile as unknown:
         raise InputError(str(unknown)) from unknown
 

@@ -1,0 +1,10 @@
+"""Order e-mails: a customer is notified that the order is confirmed, or cancelled."""
+
+from functools import partial
+
+from handlers.functions.resources import dead_letter_queue, event_store, setting
+from handlers.notification.order_emails import notify
+from handlers.runtime import aws
+from handlers.runtime.subscriber import subscriber
+
+handler = subscriber(partial(notify, event_store(), aws.ses(), setting("EMAIL_SENDER")), dead_letter_queue())

@@ -1,0 +1,37 @@
+"""Stalled orders: a saga has to end them, or answer a request, and none runs."""
+
+from collections.abc import Iterator
+
+from events.ordering import CancellationRequested, OrderCancellationStarted, OrderConfirmed, OrderPlaced
+from handlers.operations.audit.evidence import Evidence
+from handlers.operations.doctor.problem import Kind, Problem, Repair
+from handlers.operations.doctor.snapshot import Snapshot
+from handlers.operations.sagas import Saga
+
+
+def due(evidence: Evidence, order_id: str) -> Saga | None:
+    """The saga that has to take an order further; None for one that has ended, and whose requests are answered."""
+    life = [type(event) for event in evidence.events("order", order_id)]
+    if life[-1:] == [OrderPlaced]:
+        return Saga.ORDER
+    if life[-1:] == [OrderCancellationStarted]:
+        return Saga.CANCELLATION if OrderConfirmed in life else Saga.ORDER
+    requested = [type(event) for event in evidence.events("cancellation", order_id)]
+    if life[-1:] == [OrderConfirmed] and requested == [CancellationRequested]:
+        return Saga.CANCELLATION
+    return None
+
+
+def check(snapshot: Snapshot) -> Iterator[Problem]:
+    """Orders to which nothing happened for long, though a saga has to take them further, and none runs."""
+    for order_id in sorted(snapshot.idle_orders):
+        saga = due(snapshot, order_id)
+        if saga is not None:
+            last = type(snapshot.events("order", order_id)[-1])
+            since = (
+                "a request to cancel it has no answer"
+                if last is OrderConfirmed
+                else f"nothing happened after {last.__name__}"
+            )
+            wrong = f"is stalled: {since}, and no {saga} runs for it"
+            yield Problem(Kind.STALLED_ORDER, f"order {order_id}", wrong, Repair("resume", order_id))

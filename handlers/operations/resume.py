@@ -1,0 +1,59 @@
+"""Resume: start the saga of orders to which nothing happens any more, though they have not ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from events import streams
+from handlers.operations.audit.evidence import Evidence
+from handlers.operations.audit.table import Table
+from handlers.operations.doctor.stalled_orders import due
+from handlers.operations.sagas import Saga, Sagas
+from handlers.table.event_store import EventStore
+
+
+class Outcome(Enum):
+    """What resuming an order came to."""
+
+    STARTED = "started"
+    RUNNING = "running"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+
+
+class Resumed(NamedTuple):
+    """What resuming an order came to, and which saga it needs, if it has not ended."""
+
+    order_id: str
+    outcome: Outcome
+    saga: Saga | None
+
+
+def resume(store: EventStore, sagas: Sagas, order_ids: Iterable[str]) -> Iterator[Resumed]:
+    """Start the saga that each order needs: the one that ends it, or the one that answers a request to cancel it.
+
+    Which one an order needs, the log says. An order that has ended, that has a saga running, or that does not exist is
+    left alone. A saga that is started once too often changes nothing.
+    """
+    running = sagas.running()
+    for order_id in order_ids:
+        evidence = _evidence(store, order_id)
+        saga = due(evidence, order_id)
+        if order_id not in evidence.orders:
+            yield Resumed(order_id, Outcome.UNKNOWN, None)
+        elif saga is None:
+            yield Resumed(order_id, Outcome.ENDED, None)
+        elif order_id in running:
+            yield Resumed(order_id, Outcome.RUNNING, saga)
+        else:
+            sagas.start(saga, order_id)
+            yield Resumed(order_id, Outcome.STARTED, saga)
+
+
+def _evidence(store: EventStore, order_id: str) -> Evidence:
+    """What the log says of an order's state, and of a request to cancel it."""
+    of_order = (streams.order(order_id), streams.cancellation(order_id))
+    records = (record for stream in of_order for record in store.read(stream))
+    return Evidence(Table({(record.stream, record.version): record for record in records}))

@@ -1,0 +1,28 @@
+"""Explaining errors that are no bug of ours: an operation that cannot be done, and trouble with AWS."""
+
+from __future__ import annotations
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from handlers.operations.errors import InvalidRequest, OperationFailed
+from handlers.table.event_store import Throttled
+from infra.cli.command_error import CommandError
+from infra.names import TABLE_NAME
+
+
+def explained(problem: Exception) -> CommandError | None:
+    """The error to print instead of one that is no bug of ours; None if it may be one."""
+    if isinstance(problem, Throttled) and isinstance(problem.__cause__, Exception):
+        problem = problem.__cause__
+    if isinstance(problem, InvalidRequest):
+        return CommandError(str(problem), status=2)
+    if isinstance(problem, OperationFailed | BotoCoreError):
+        return CommandError(str(problem))
+    return CommandError(_refused(problem)) if isinstance(problem, ClientError) else None
+
+
+def _refused(refusal: ClientError) -> str:
+    error = refusal.response["Error"]
+    if refusal.operation_name in {"GetItem", "Query"} and error.get("Code") == "ResourceNotFoundException":
+        return f"there is no table {TABLE_NAME!r} in this account and region: the pipeline is not deployed there"
+    return f"AWS refused {refusal.operation_name}: {error.get('Code', '?')}: {error.get('Message', '')}"

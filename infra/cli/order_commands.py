@@ -1,0 +1,143 @@
+"""Commands that show orders: one, its history, and those with a status."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Annotated, get_args
+
+import typer
+from rich.live import Live
+
+from events.currencies import formatted
+from events.envelope import Recorded
+from handlers.api.answers import OrderStatus, Status
+from handlers.projections.order_fold import Attributes
+from infra.cli import connection
+from infra.cli.arguments import OrderId, checked
+from infra.cli.command_error import CommandError
+from infra.cli.connection import Connection
+from infra.cli.event_summary import event_summary
+from infra.cli.output import err, out, print_line, print_table, table, text
+from infra.cli.text import moment
+
+ENDED = {"CONFIRMED", "CANCELLED", "REJECTED"}
+"""The statuses in which nothing more happens to an order by itself."""
+
+_UNNAMED = ("", "")
+_POLL_SECONDS = 0.3
+_APPEARS_WITHIN_SECONDS = 30.0
+_MOST_LISTED = 1000
+
+
+def status(
+    context: typer.Context,
+    order_id: OrderId,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow the order until it has ended.")] = False,
+) -> None:
+    """Show the state of an order."""
+    pipeline = connection.of(context)
+    checked(order_id, "order id")
+    if watch:
+        _watch(pipeline, order_id)
+        return
+    view = pipeline.orders.order(order_id)
+    if view is None:
+        raise _unknown(order_id)
+    print_table(out(), _UNNAMED, _rows(view))
+
+
+def history(context: typer.Context, order_id: OrderId) -> None:
+    """Show all events of an order, on whatever stream."""
+    pipeline = connection.of(context)
+    checked(order_id, "order id")
+    events = pipeline.orders.history(order_id)
+    if not events:
+        raise _unknown(order_id)
+    print_table(out(), ("when", "stream", "event", "summary"), [_event(record) for record in events])
+
+
+def orders(
+    context: typer.Context,
+    status: Annotated[
+        str, typer.Option(help="PLACED, CONFIRMED, CANCELLING, CANCELLED or REJECTED.", show_default=False)
+    ],
+    limit: Annotated[int, typer.Option(min=1, max=_MOST_LISTED, help="How many to list at most.")] = 20,
+) -> None:
+    """List the orders with a status, newest first."""
+    pipeline = connection.of(context)
+    wanted = status.upper()
+    if wanted not in get_args(Status):
+        raise CommandError(f"there is no status {status!r}; there is: {', '.join(get_args(Status))}", status=2)
+    found = pipeline.orders.orders_with_status(wanted, limit)
+    if found:
+        rows = [(order["order_id"], moment(at), _total(order)) for at, order in found]
+        print_table(out(), ("order", "when", "total"), rows)
+    else:
+        print_line(err(), f"no order is {wanted}")
+
+
+def _unknown(order_id: str) -> CommandError:
+    return CommandError(f"there is no order {order_id}, or not yet")
+
+
+def _rows(view: Attributes) -> Iterator[tuple[str, str]]:
+    """What is shown of a view, with its name: the same as the API shows."""
+    for name in OrderStatus.model_fields:
+        if name not in view or name == "currency":
+            continue
+        value = view[name]
+        if name == "total":
+            value = _total(view)
+        elif name.endswith("_at"):
+            value = moment(value)
+        yield "order" if name == "order_id" else name.replace("_", " "), str(value)
+
+
+def _watch(pipeline: Connection, order_id: str) -> None:
+    console = out()
+    if not console.is_terminal:
+        for view in _changes(pipeline, order_id):
+            print_line(console, ", ".join(_in_short(view)))
+        return
+    with Live(text(f"waiting for order {order_id}"), console=console, auto_refresh=False) as live:
+        for view in _changes(pipeline, order_id):
+            live.update(table(_UNNAMED, _rows(view)), refresh=True)
+
+
+def _changes(pipeline: Connection, order_id: str) -> Iterator[Attributes]:
+    """The view of an order whenever it has changed, until the order has ended.
+
+    Raises:
+        CommandError: there is no such order, even after a while: one just submitted takes a moment.
+    """
+    deadline = time.monotonic() + _APPEARS_WITHIN_SECONDS
+    shown: Attributes | None = None
+    while shown is None or shown["status"] not in ENDED:
+        view = pipeline.orders.order(order_id)
+        if view is not None and view != shown:
+            shown = view
+            yield view
+            continue
+        if shown is None and time.monotonic() > deadline:
+            raise _unknown(order_id)
+        time.sleep(_POLL_SECONDS)
+
+
+def _in_short(view: Attributes) -> Iterator[str]:
+    yield view["status"]
+    yield from (f"{name} {view[name]}" for name in ("stock", "payment", "shipment") if name in view)
+    yield from (str(view[name]) for name in ("reason", "rejection") if name in view)
+
+
+def _event(record: Recorded) -> tuple[str, ...]:
+    return (
+        moment(record.occurred_at),
+        f"{record.stream.partition('#')[0]} {record.version}",
+        type(record.event).__name__,
+        event_summary(record.event.model_dump(mode="json", exclude_none=True)),
+    )
+
+
+def _total(order: Attributes) -> str:
+    return formatted(order["total"], order["currency"]) if "total" in order else ""

@@ -1,0 +1,43 @@
+"""The environment in which tests import the functions, and the names in it.
+
+The functions are wired when they are imported, once a process, so unit tests and engines share these names.
+"""
+
+from infra.names import EMULATOR_ACCOUNT
+
+_QUEUES = f"https://sqs.us-east-1.amazonaws.com/{EMULATOR_ACCOUNT}"
+"""moto looks a queue up by its name alone, the emulator by account and name."""
+
+TABLE = "orders"
+BUS = "orders"
+QUEUE = "dead-letters"
+QUEUE_URL = f"{_QUEUES}/{QUEUE}"
+OWN_QUEUE = "file-import"
+ORDER_QUEUE = "order-intake"
+SENDER = "orders@shop.example"
+DEAD_LETTER_BUCKET = "dead-letter-bucket"
+
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "nobody",
+    "AWS_SECRET_ACCESS_KEY": "nothing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "TABLE_NAME": TABLE,
+    "ORDERS_BUS_NAME": BUS,
+    "ORDERS_BUS_ARN": "arn:aws:events:us-east-1:123456789012:event-bus/orders",
+    "ARCHIVE_ARN": "arn:aws:events:us-east-1:123456789012:archive/orders",
+    "DEAD_LETTER_QUEUE_URL": QUEUE_URL,
+    "DEAD_LETTER_BUCKET_NAME": DEAD_LETTER_BUCKET,
+    "DEAD_LETTER_QUEUES": (
+        f'{{"order_intake":"{QUEUE}","outbox":"outbox-dead-letters","audit_copy":"copy-dead-letters"}}'
+    ),
+    "EMAIL_SENDER": SENDER,
+    "JWT_ISSUER": "https://issuer.example",
+    "JWT_AUDIENCE": "shop",
+    "JWT_JWKS_URL": "https://issuer.example/keys",
+    "OWN_QUEUE_URL": f"{_QUEUES}/{OWN_QUEUE}",
+    "ORDER_QUEUE_URL": f"{_QUEUES}/{ORDER_QUEUE}",
+    "POWERTOOLS_SERVICE_NAME": "unit",
+    "POWERTOOLS_METRICS_NAMESPACE": "OrderPipeline",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+}
+"""The environment the functions are deployed with."""
