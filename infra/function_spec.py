@@ -154,7 +154,7 @@ class FunctionSpec:
 
     @property
     def placeholder(self) -> str:
-        """What stands for its ARN in the definition of a state machine: `${OrderingServiceArn}` has this one in it."""
+        """What stands for its ARN in the definition of a state machine: the part in braces of `${RebuildArn}`."""
         return f"{self.name}Arn"
 
     @property

@@ -5,7 +5,7 @@ The orders themselves are in the index of order views. Guests have no history.
 
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
-from handlers.projections.counter_items import CUSTOMERS
+from handlers.projections.counter_views import CUSTOMERS
 from handlers.projections.engine.counting import Counting
 from handlers.projections.engine.increments import CounterKey, History, Increments
 

@@ -8,7 +8,7 @@ from zlib import crc32
 
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
-from handlers.projections.counter_items import SALES, SHARDS, day_views
+from handlers.projections.counter_views import SALES, SHARDS, day_views
 from handlers.projections.engine.counting import Counting
 from handlers.projections.engine.increments import CounterKey, History, Increments
 

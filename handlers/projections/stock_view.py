@@ -6,7 +6,7 @@ What is available is what was received less the other two.
 from events.envelope import Recorded
 from events.inventory import StockReceived, StockReleased, StockReserved, StockShipped
 from events.model import DomainEvent
-from handlers.projections.counter_items import STOCK
+from handlers.projections.counter_views import STOCK
 from handlers.projections.engine.counting import Counting
 from handlers.projections.engine.increments import CounterKey, History, Increments
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from handlers.projections.counter_items import CUSTOMERS, SALES, STOCK, CounterViews, day_views
+from handlers.projections.counter_views import CUSTOMERS, SALES, STOCK, CounterViews, day_views
 from handlers.projections.engine.known_generations import KnownGenerations
 from handlers.table import keys
 from handlers.table.codec import encode, numbers

@@ -9,7 +9,7 @@ from infra.names import ARCHIVE_NAME
 
 
 def grant(function: PipelineFunction, wanted: Grant, shared: SharedResources) -> None:
-    """Grant a function what it wants, and tell it by its environment where that is."""
+    """Grant a function what it wants; its environment names the resource."""
     match wanted:
         case Rows():
             shared.table.grant_rows(function.own_role, wanted)

@@ -20,7 +20,7 @@ from handlers.operations.audit.submission import Submission
 from handlers.operations.audit.table import read_table
 from handlers.ordering.submission import decide
 from handlers.projections import customer_history, daily_sales, order_fold, stock_view
-from handlers.projections.counter_items import CUSTOMERS, SALES, STOCK, CounterViews
+from handlers.projections.counter_views import CUSTOMERS, SALES, STOCK, CounterViews
 from handlers.projections.engine.counting import Counting
 from handlers.projections.engine.increments import CounterKey, History, Increments
 from handlers.projections.engine.projection import Count

@@ -11,7 +11,7 @@ from typer.testing import Result
 from events import streams
 from events.model import DomainEvent
 from events.ordering import OrderCancelled, OrderConfirmed
-from handlers.projections.counter_items import SALES, day_views
+from handlers.projections.counter_views import SALES, day_views
 from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.engine.known_generations import KnownGenerations
 from handlers.projections.registry import PROJECTIONS

@@ -1,7 +1,12 @@
 """Views that count: each event once, in whatever packing, and whatever happens between two transactions."""
 
 import random
+import re
+import runpy
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -11,13 +16,14 @@ from hypothesis import strategies as st
 from events import streams
 from events.envelope import Recorded
 from events.model import DomainEvent
-from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
+from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderPlaced
 from handlers.projections.engine.projection import LogBehind
 from handlers.table.event_store import Throttled
-from tests.builders.generated_log import COUNTING, PROJECTIONS, counters, projecting, run, summed
+from tests.builders.generated_log import COUNTING, PROJECTIONS, STORE, counters, projecting, run, summed
 from tests.builders.samples import line, placed, record
 from tests.engines.memory_table import Memory, Refused
 
+EXTENDING = Path(__file__).parents[2] / "docs" / "extending.md"
 LOG = run(8, seed=2)
 SALES, STOCK, CUSTOMERS = (PROJECTIONS[name] for name in ("daily_sales", "stock_view", "customer_history"))
 
@@ -194,3 +200,16 @@ def test_duplicates_are_left_out_without_waiting(monkeypatch: pytest.MonkeyPatch
         assert CUSTOMERS.apply("1", [*first, *second]) == {}
         assert counters(memory, "customer_history") == summed([*first, *second], "customer_history")
     assert waits == []
+
+
+def test_the_example_in_the_documents_counts(tmp_path: Path) -> None:
+    text = EXTENDING.read_text(encoding="utf-8")
+    [example] = re.findall(r"( *)```python\n(.*?)```", text, flags=re.DOTALL)
+    module = tmp_path / "orders_by_country.py"
+    module.write_text(dedent(example[1]))
+    by_country = runpy.run_path(str(module))["ORDERS_BY_COUNTRY"]
+    orders = Counter(each.event.shipping_address.country for each in LOG if isinstance(each.event, OrderPlaced))
+    with projecting(LOG) as memory:
+        assert by_country.on(STORE).apply("1", [*LOG, *LOG]) == {}
+        counts = [count for item in memory.items.values() for count in by_country.stored_counts(item)]
+    assert {count.view: count.number for count in counts} == {f"view#country#{at}": n for at, n in orders.items()}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from events.envelope import Recorded
 from events.model import DomainEvent
-from handlers.projections.counter_items import CounterViews
+from handlers.projections.counter_views import CounterViews
 from handlers.projections.engine.increments import Chunk, CounterKey, History, Increments, chunks, transactions
 from handlers.projections.engine.projection import Count, Item, LogBehind, Position, by_stream
 from handlers.table import keys
