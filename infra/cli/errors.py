@@ -28,9 +28,11 @@ def explained(problem: Exception) -> str | None:
 
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see the package
 
-    from handlers.table.event_store import Throttled  # noqa: PLC0415
+    from handlers.table.retrying import Retryable  # noqa: PLC0415
 
-    if isinstance(problem, Throttled) and isinstance(problem.__cause__, Exception):
+    if isinstance(problem, Retryable):
+        if not isinstance(problem.__cause__, ClientError | BotoCoreError):
+            return " ".join(f"{problem}; try again".split())
         problem = problem.__cause__
     if isinstance(problem, ClientError):
         return " ".join(_refused(problem).split())

@@ -96,7 +96,7 @@ def _submit(pipeline: Connection, orders: Iterator[FileOrder], count: _Count, ba
     from events.publishing.publisher import Publisher  # noqa: PLC0415 - see the package
 
     console = bar.console if bar else err()
-    publisher = Publisher(pipeline.client("events"), INTAKE_BUS_NAME, SOURCE, tries=_TRIES)
+    publisher = Publisher(pipeline.client("events"), INTAKE_BUS_NAME, SOURCE, attempts=_TRIES)
     for outcome in publisher.outcomes(_valid(orders, count, bar, console)):
         if outcome.sent:
             count.submitted, count.last = count.submitted + 1, outcome.event.order_id

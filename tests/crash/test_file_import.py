@@ -118,7 +118,7 @@ def importing(emulator: Emulator) -> Iterator[Importing]:
         module: ModuleType = loaded.modules["handlers.files.file_import"]
         patched.setattr(module, "MAX_KEYS", BATCH)
         patched.setattr(module, "_BATCHES_PER_CHECKPOINT", 2)
-        patched.setattr(loaded.modules["handlers.table.retrying"], "_FIRST_WAIT_SECONDS", 0.0)
+        patched.setattr(loaded.modules["handlers.table.retrying"], "FIRST_WAIT_SECONDS", 0.0)
         yield Importing(emulator, loaded, queues)
 
 

@@ -25,6 +25,8 @@ COMMANDS = {
 }
 OWN_TROUBLE = [
     "Throttled",
+    "Contended",
+    "Unreachable",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",

@@ -88,7 +88,7 @@ class World:
 
 @pytest.fixture
 def world(store: EventStore) -> Iterator[World]:
-    with mock_aws(), patch.object(retrying, "_FIRST_WAIT_SECONDS", 0):
+    with mock_aws(), patch.object(retrying, "FIRST_WAIT_SECONDS", 0):
         yield World()
 
 
@@ -300,13 +300,13 @@ def test_messages_go_in_batches_that_the_queue_takes_and_the_failed_ones_again()
 
     client: Any = Queue()
     large = ["é" * 60_000, "x" * 100_000, "y" * 100_000]
-    with patch.object(retrying, "_FIRST_WAIT_SECONDS", 0):
+    with patch.object(retrying, "FIRST_WAIT_SECONDS", 0):
         OrderQueue(client, "url").send([*"abcdefghijk", *large])
     assert calls == [list("abcdefghij"), ["j"], ["k", *large[:2]], [large[1]], [large[2]]]
 
 
 def test_what_is_never_taken_fails_the_stretch() -> None:
-    with patch.object(retrying, "_FIRST_WAIT_SECONDS", 0), pytest.raises(retrying.NotTaken, match="1 items"):
+    with patch.object(retrying, "FIRST_WAIT_SECONDS", 0), pytest.raises(retrying.NotTaken, match="1 items"):
         retrying.until_taken(lambda items: items[:1], [1, 2, 3])
 
 

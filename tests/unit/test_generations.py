@@ -15,7 +15,8 @@ from handlers.projections.engine.generations import (
     NothingToRollBackTo,
     State,
 )
-from handlers.table.event_store import EventStore, Throttled
+from handlers.table.event_store import EventStore
+from handlers.table.retrying import Contended
 from tests.builders.samples import clear
 
 Change = Callable[[Generations], Generations]
@@ -149,14 +150,14 @@ def test_a_writer_who_is_outrun_decides_anew(store: EventStore, before: list[str
     # Its own change comes last: after others that it saw, or that changed nothing.
     expected = changed([*before, *happened, one])[-1]
     assert made.states in (expected.states, CHANGES[one](changed([*before])[-1]).states)
-    stands = plain.read("p")
-    assert list(stands.states.values()).count(State.LIVE) == 1
-    assert stands.states in (expected.states, changed([*before, one, *happened])[-1].states)
+    now = plain.read("p")
+    assert list(now.states.values()).count(State.LIVE) == 1
+    assert now.states in (expected.states, changed([*before, one, *happened])[-1].states)
 
 
 def test_a_writer_who_is_always_outrun_tries_again_later(store: EventStore) -> None:
     others: list[Change] = [CHANGES["open afresh"]] * 20
-    with pytest.raises(Throttled, match="too many others"):
+    with pytest.raises(Contended, match="too many others"):
         Racing(store, others).change("p", CHANGES["open afresh"])
 
 

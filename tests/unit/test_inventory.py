@@ -1,4 +1,4 @@
-"""Inventory: stock is taken, given back and delivered in balance, and each fall under a threshold is told once."""
+"""Inventory: stock is taken, given back and delivered in balance, and each fall under a threshold is recorded once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ from handlers.inventory.stock import release_stock, reserve_stock
 from handlers.inventory.stock_levels import DEFAULT_THRESHOLD, put_back, take
 from handlers.ordering.outcome import start_cancellation
 from handlers.ordering.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling, OrderNotFound
-from handlers.table.event_store import EventStore, Throttled
+from handlers.table.event_store import EventStore
+from handlers.table.retrying import Contended, Throttled
 from tests.builders.samples import (
     CONTEXT,
     Raced,
@@ -132,7 +133,7 @@ def test_what_is_not_there_is_refused_by_name_and_takes_nothing(store: EventStor
     assert len(told(store, "reservation#o1")) == 1
 
 
-def test_a_refusal_stands_also_when_goods_come_in_later(store: EventStore) -> None:
+def test_a_refusal_remains_when_goods_come_in_later(store: EventStore) -> None:
     deliver(store, "d1", goods("A", 1))
     place(store, "o1", line("A", 2))
     with pytest.raises(OutOfStock):
@@ -258,7 +259,7 @@ def test_a_conflict_of_transactions_never_refuses_an_order(store: EventStore) ->
                 "CancellationReasons": [{"Code": "ConditionalCheckFailed"}, {"Code": "TransactionConflict"}]
             },
         )
-        with pytest.raises(Throttled):
+        with pytest.raises(Contended):
             reserve_stock(store, event.order_id)
     assert told(store, "reservation#o1") == []
 
@@ -303,7 +304,7 @@ def test_an_order_nobody_knows_takes_nothing(store: EventStore) -> None:
 def test_stock_balances_whatever_is_delivered_reserved_and_released(
     store: EventStore, steps: list[tuple[str, int, int]], wanted: list[dict[str, int]]
 ) -> None:
-    """Four deliveries and four orders of the same goods, each step told once or twice."""
+    """Four deliveries and four orders of the same goods, each step delivered once or twice."""
     clear(store)
     for number, content in enumerate(wanted):
         place(store, f"o{number}", *[line(sku, quantity) for sku, quantity in content.items()])
@@ -371,7 +372,7 @@ def test_a_delivery_told_twice_counts_once(store: EventStore) -> None:
 
 
 @pytest.mark.usefixtures("chunks_of_three")
-def test_other_goods_under_a_known_delivery_id_are_a_dead_letter(store: EventStore) -> None:
+def test_other_goods_under_a_known_delivery_id_are_a_dead_letter_message(store: EventStore) -> None:
     deliver(store, "d1", goods("A", 5))
     other = [goods(each["sku"], 1) for each in many(5)]
     with pytest.raises(Refused, match="delivery_id"):
@@ -409,10 +410,10 @@ def test_a_delivery_that_broke_off_goes_on_where_it_did(store: EventStore) -> No
         ([], ""),
     ],
 )
-def test_a_wrong_delivery_is_a_dead_letter_that_says_why(store: EventStore, wrong: Any, why: str) -> None:
+def test_a_wrong_delivery_is_a_dead_letter_message_that_says_why(store: EventStore, wrong: Any, why: str) -> None:
     assert failed(delivery_intake.handler(sqs(from_publisher(wrong, "StockDelivered")), CONTEXT)) == []
-    [letter] = dead_letters()
-    assert letter["MessageAttributes"]["reasons"]["StringValue"].startswith(why)
+    [message] = dead_letters()
+    assert message["MessageAttributes"]["reasons"]["StringValue"].startswith(why)
     assert items(store) == []
 
 
@@ -530,7 +531,7 @@ STEPS = st.lists(
 def test_real_changes_of_levels_and_thresholds_show_each_crossing(
     store: EventStore, first: tuple[int, int | None], steps: list[tuple[str, int, int | None]]
 ) -> None:
-    """Low is what lies under its threshold: told as often as a level becomes so, whatever makes it."""
+    """Low is what lies under its threshold: recorded as often as a level becomes so, whatever makes it."""
     clear(store)
     expected: list[tuple[int, int]] = []
     available, threshold, was_low = 0, DEFAULT_THRESHOLD, False

@@ -15,7 +15,8 @@ from handlers.functions.main.order_notifications import handler
 from handlers.notification.order_emails import email, money, notify
 from handlers.notification.sending import NotSent
 from handlers.ordering.refusals import OrderNotFound
-from handlers.table.event_store import EventStore, Throttled
+from handlers.table.event_store import EventStore
+from handlers.table.retrying import Throttled
 from tests.builders.mail import sent, ses, verified_sender
 from tests.builders.samples import (
     CONTEXT,

@@ -7,7 +7,6 @@ written once. An event whose share is too large for one is applied in pieces, ea
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,19 +22,23 @@ from handlers.projections.engine.projection import Behind, Count, Definition, It
 from handlers.table import keys
 from handlers.table.batch_reading import items
 from handlers.table.codec import decode, encode, numbers
-from handlers.table.event_store import EventStore, Throttled, throttling
+from handlers.table.event_store import EventStore
 from handlers.table.keys import Key
+from handlers.table.retrying import (
+    MAX_CONFLICTS,
+    PATIENCE_SECONDS,
+    Contended,
+    Retryable,
+    classified,
+    meaning,
+    wait,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MOST_ITEMS = 100
 """How many items a transaction may write."""
-
-_CONFLICTS_BEFORE_GIVING_WAY = 8
-_PATIENCE_SECONDS = 4.0  # of the ten that a function has
-_FIRST_WAIT_SECONDS = 0.02
-_BUSY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
 class Cell(NamedTuple):
@@ -126,7 +129,7 @@ class CountingViews:
                     pieces += self._pieces(generation, record, self._history(record, stream))
                 except Exception as failure:
                     failures[record.stream, record.version] = failure
-        until = time.monotonic() + _PATIENCE_SECONDS
+        until = time.monotonic() + PATIENCE_SECONDS
         for together in packed(pieces):
             try:
                 self._add(generation, together, until)
@@ -198,16 +201,16 @@ class CountingViews:
         """Add pieces to the counters, and leave out those that were added before; wait for others until that time.
 
         Raises:
-            Throttled: try again.
+            Retryable: try again; `Contended` after too many conflicts with other transactions.
         """
-        busy = False
-        for attempt in range(_CONFLICTS_BEFORE_GIVING_WAY):
+        busy: type[Retryable] | None = None
+        for attempt in range(MAX_CONFLICTS):
             if busy and time.monotonic() > until:
                 break
             if busy:
-                time.sleep(_FIRST_WAIT_SECONDS * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+                wait(attempt)
             try:
-                with throttling():
+                with classified():
                     self._client.transact_write_items(
                         TransactItems=[*map(self._mark, pieces), *self._additions(generation, pieces)]
                     )
@@ -216,14 +219,14 @@ class CountingViews:
                 codes = [reason.get("Code") for reason in reasons[: len(pieces)]]
                 before = [code == "ConditionalCheckFailed" for code in codes]
                 pieces = [piece for piece, added in zip(pieces, before, strict=True) if not added]
-                busy = _busy(reasons)
+                busy = meaning(reason.get("Code", "") for reason in reasons)
                 if not any(before) and not busy:
                     raise
                 if not pieces:
                     return
                 continue
             return
-        raise Throttled(f"the counters of {self.name} are being written by too many others")
+        raise (busy or Contended)(f"the counters of {self.name} are being written by too many others")
 
     def _mark(self, piece: Piece) -> Any:
         stream, version = piece.place
@@ -276,7 +279,3 @@ def packed(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
 
 def _up_to(record: Recorded, history: Sequence[Recorded]) -> History:
     return lambda: history[: record.version]
-
-
-def _busy(reasons: Iterable[Mapping[str, Any]]) -> bool:
-    return any(reason.get("Code") in _BUSY for reason in reasons)

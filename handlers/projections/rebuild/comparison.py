@@ -78,7 +78,7 @@ class Comparison:
         """Compare a page of the table.
 
         Raises:
-            Throttled, NotTaken: try again.
+            Retryable: try again.
             Unreadable: an event cannot be read.
         """
         found = list(page)
@@ -91,7 +91,7 @@ class Comparison:
         """What it has come to, once what differed has been looked at again.
 
         Raises:
-            Throttled, NotTaken: try again.
+            Retryable: try again.
         """
         if self._last and _begins(self._last):
             self._compare([self._store.read(self._last[0].stream)])

@@ -19,9 +19,9 @@ from handlers.projections.engine.scan import Segment
 from handlers.projections.rebuild.comparison import Comparison
 from handlers.projections.registry import named
 from handlers.runtime.observability import Handler, logger, observed
-from handlers.table.event_store import EventStore, throttling
+from handlers.table.event_store import EventStore
 from handlers.table.keys import Key
-from handlers.table.retrying import until_taken
+from handlers.table.retrying import classified, until_taken
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -125,7 +125,7 @@ class Rebuild:
         """Replay the archive into the generation, unless that was begun before. The newest it may lack; see `fill`."""
         now = datetime.now(UTC)
         try:
-            with throttling():
+            with classified():
                 self._events.start_replay(
                     ReplayName=replays.for_rebuild(step.projection, step.generation),
                     EventSourceArn=self._archive,
@@ -139,7 +139,7 @@ class Rebuild:
     def replayed(self, step: Step, _remaining: Remaining) -> dict[str, Any]:
         """Whether the replay has ended, however, or takes very long: what it lacks, the scan fills."""
         name = replays.for_rebuild(step.projection, step.generation)
-        with throttling():
+        with classified():
             replay = self._events.describe_replay(ReplayName=name)
         runs = replay["State"] in {"STARTING", "RUNNING", "CANCELLING"}
         now = datetime.now(UTC)
@@ -241,8 +241,7 @@ class Rebuild:
             ]
             for start in range(0, len(keys), _MOST_DELETES):
                 deletes = [{"DeleteRequest": {"Key": key}} for key in keys[start : start + _MOST_DELETES]]
-                with throttling():
-                    until_taken(self._delete, {self._store.table: deletes})
+                until_taken(self._delete, {self._store.table: deletes})
             part.events += len(keys)
         return part.model_dump()
 
