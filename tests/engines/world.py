@@ -33,7 +33,8 @@ DELIVERIES = MAX_RECEIVE_COUNT + 1
 """How often a queue delivers a message here: once more, where its dead letter could not be sent the last time."""
 _MESSAGE_ID = re.compile(r'\\*"message_id\\*":\\*"[^"]*"')
 _FUNCTIONS = {function.key: function for function in FUNCTIONS}
-_TRIED_AGAIN = frozenset({"Throttled", "PaymentGatewayUnreachable", "CarrierUnreachable"})
+_OWN_TROUBLE = frozenset({"Throttled", "Contended", "Unreachable"})
+_TRIED_AGAIN = _OWN_TROUBLE | {"PaymentGatewayUnreachable", "CarrierUnreachable"}
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ class World:
                 failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
                 event = {"Records": [record for record in event["Records"] if record["messageId"] in failed]}
                 name = f"{len(failed)} messages failed"
-            # Being throttled is retried on an account of its own.
-            tried += name != "Throttled"
+            # Own trouble is retried on an account of its own.
+            tried += name not in _OWN_TROUBLE
             if tried == (DELIVERIES if _FUNCTIONS[key].queued else TRIES):
                 return name
 

@@ -38,7 +38,8 @@ from handlers.functions.main.order_view import handler
 from handlers.projections.engine.projection import LogBehind
 from handlers.projections.order_fold import fold
 from handlers.projections.order_view import OrderView
-from handlers.table.event_store import EventStore, Throttled
+from handlers.table.event_store import EventStore
+from handlers.table.retrying import MAX_CONFLICTS, Contended, Throttled
 from tests.builders.samples import (
     CONTEXT,
     EMAIL,
@@ -361,7 +362,7 @@ def test_a_gap_within_a_batch_is_filled_before_the_first_write(store: EventStore
     assert view(store)["status"] == "CANCELLED"
 
 
-# What comes again
+# What is delivered again
 
 
 def test_a_log_that_ends_below_what_was_delivered_is_a_retry(store: EventStore) -> None:
@@ -390,10 +391,10 @@ def test_messages_of_a_batch_fail_order_by_order(store: EventStore) -> None:
 def test_a_view_that_others_always_outrun_is_a_retry(store: EventStore) -> None:
     history, _ = COURSES["confirmed"]
     with Stubber(store.client) as stub:
-        for _ in range(5):
+        for _ in range(MAX_CONFLICTS):
             stub.add_client_error("update_item", "ConditionalCheckFailedException", modeled_fields={"Item": {}})
         [why] = OrderView(store).apply("1", history[:1]).values()
-        assert isinstance(why, Throttled)
+        assert isinstance(why, Contended)
         assert "too many others" in str(why)
 
 
