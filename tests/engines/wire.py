@@ -34,8 +34,9 @@ Clients = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class Call:
-    """A call to AWS: the operation's name and its parameters."""
+    """A call to AWS: service and operation as botocore names them (``sqs``, ``SendMessage``), and parameters."""
 
+    service: str
     operation: str
     parameters: Mapping[str, Any]
 
@@ -115,11 +116,12 @@ class Wire:
         """Take part in every call of the clients that a botocore session makes from now on."""
 
         class Wired:
-            def _make_api_call(client, operation_name: str, api_params: dict[str, Any]) -> Any:  # noqa: N805
+            def _make_api_call(client: Any, operation_name: str, api_params: dict[str, Any]) -> Any:  # noqa: N805
                 def own() -> Any:
-                    return super(Wired, client)._make_api_call(operation_name, api_params)  # type: ignore[misc] # botocore's own
+                    # The classes of botocore that follow this one have the method.
+                    return super(Wired, client)._make_api_call(operation_name, api_params)  # type: ignore[misc]
 
-                return self._call(client, Call(operation_name, api_params), own)
+                return self._call(client, Call(client.meta.service_model.service_name, operation_name, api_params), own)
 
         session.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, Wired))
 
@@ -129,7 +131,7 @@ class Wire:
         answer = self._tap.before(call) if self._tap else None
         if answer is None:
             try:
-                answer = Answer(_sent(self._clients, client, call) if self._clients else own())
+                answer = Answer(_sent(self._clients(call.service), call) if self._clients else own())
             except ClientError as refused:
                 answer = Answer(refused.response)
             if self._tap:
@@ -139,10 +141,8 @@ class Wire:
         return answer.body
 
 
-def _sent(clients: Clients, client: Any, call: Call) -> Any:
-    """What the client of the same service answers, by these clients."""
-    other = clients(client.meta.service_model.service_name)
-    return getattr(other, xform_name(call.operation))(**call.parameters)
+def _sent(client: Any, call: Call) -> Any:
+    return getattr(client, xform_name(call.operation))(**call.parameters)
 
 
 class Killed(BaseException):
