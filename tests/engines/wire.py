@@ -3,7 +3,7 @@
 How it works: the class of each client that a botocore session makes gets a base class more, in front, which takes part
 in every call. A call is answered by the client itself (in unit tests, moto answers it), or, while the wire is connected
 to the emulator, by a client of the emulator. A :class:`Tap` on the wire sees each call before it is sent and each
-answer before the function does, and may take the place of either, or raise.
+answer before the function does, and may replace either, or raise.
 
 Its limits: it lies above botocore's retries, so what a tap puts in the way is what is left after them. One tap sees the
 calls of all threads.
@@ -78,13 +78,13 @@ class Answer:
 
 
 class Tap(Protocol):
-    """What happens on the wire. Either method may raise: in place of the call, or in place of its answer."""
+    """Sees what happens on the wire. Either method may raise: instead of the call, or instead of its answer."""
 
     def before(self, call: Call) -> Answer | None:
-        """Called before a call is sent; an answer given here takes the call's place."""
+        """Called before a call is sent, which it is not if an answer is returned."""
 
     def after(self, call: Call, answer: Answer) -> None:
-        """Called when AWS has answered, before the function knows."""
+        """Called when AWS has answered, before the function gets the answer."""
 
 
 class Wire:
@@ -146,7 +146,7 @@ def _sent(client: Any, call: Call) -> Any:
 
 
 class Killed(BaseException):
-    """The function dies here: no handler of exceptions of ours sees it."""
+    """The function dies here: `except Exception` does not catch it."""
 
 
 class Trouble(StrEnum):

@@ -1,4 +1,12 @@
-"""All that functions leave behind: the table, what is on the bus, what is in dead-letter queues, who got e-mails."""
+"""All that functions leave behind: the table, events on the bus, dead-letter messages, e-mails.
+
+How it works: the functions of this process are connected to the emulator, where a bus, a rule to a queue, a dead-letter
+queue and a sender of e-mails are set up. A message is delivered by calling its function, as often as its queue or its
+caller would. Before and after, everything is read back and compared as sets; only e-mails are counted.
+
+Its limits: one message is under way at a time, there is no waiting between attempts, and visibility timeouts and the
+retries of the state machine are imitated: see `World.deliver`.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +29,17 @@ from tests.engines.table import Item, Items, Table, table
 from tests.engines.wire import stable
 
 _WATCHER = "bus-watcher"
-TRIES = 3
+ATTEMPTS = 3
 DELIVERIES = MAX_RECEIVE_COUNT + 1
-"""How often a queue delivers a message here: once more, where its dead letter could not be sent the last time."""
+"""How often a queue delivers a message here: once more, since sending it to the dead-letter queue may have failed."""
 _MESSAGE_ID = re.compile(r'\\*"message_id\\*":\\*"[^"]*"')
 _FUNCTIONS = {function.key: function for function in FUNCTIONS}
-_TRIED_AGAIN = frozenset({"Throttled", "PaymentGatewayUnreachable", "CarrierUnreachable"})
+_RETRIED = frozenset({"Throttled", "PaymentGatewayUnreachable", "CarrierUnreachable"})
 
 
 @dataclass(frozen=True)
 class Left:
-    """What a message left behind. On the bus and in the queue, a thing said twice is said; e-mails are counted."""
+    """What a message left behind. Duplicates on the bus and in the queue do not matter; e-mails are counted."""
 
     table: frozenset[str]
     bus: frozenset[str]
@@ -59,9 +67,9 @@ class World:
         self._there: Items | None = None
 
     def deliver(self, key: str, event: dict[str, Any]) -> str:
-        """Deliver a message as its source would, again while it fails; returns what became of it in the end."""
+        """Deliver a message as its source would, again while it fails; returns ``done``, or what it failed with."""
         self._there = None
-        tried = deliveries = 0
+        attempts = deliveries = 0
         while True:
             deliveries += 1
             for record in event.get("Records", []):
@@ -70,7 +78,7 @@ class World:
                 answer = self.functions.invoke(key, event)
             except Exception as refusal:
                 name = type(refusal).__name__
-                if name not in _TRIED_AGAIN and _FUNCTIONS[key].saga_placeholder:
+                if name not in _RETRIED and _FUNCTIONS[key].saga_placeholder:
                     return name
             else:
                 if not _FUNCTIONS[key].queued or not answer["batchItemFailures"]:
@@ -78,9 +86,9 @@ class World:
                 failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
                 event = {"Records": [record for record in event["Records"] if record["messageId"] in failed]}
                 name = f"{len(failed)} messages failed"
-            # Being throttled is retried on an account of its own.
-            tried += name != "Throttled"
-            if tried == (DELIVERIES if _FUNCTIONS[key].queued else TRIES):
+            # The state machines retry what is throttled by a retrier of its own.
+            attempts += name != "Throttled"
+            if attempts == (DELIVERIES if _FUNCTIONS[key].queued else ATTEMPTS):
                 return name
 
     def begin(self, items: Items) -> None:
@@ -89,24 +97,24 @@ class World:
         self._there = items
 
     def left(self, key: str) -> Left:
-        """What a function left behind since the last look. Where it may send nothing, nobody looks."""
+        """What a function left behind since this was last called. A place it may not write to is not read."""
         function = _FUNCTIONS[key]
         events = [json.loads(message["Body"]) for message in self._drain("bus")] if function.publishes else []
-        letters = self._drain("dead_letters") if function.dead_letters else []
+        messages = self._drain("dead_letters") if function.dead_letters else []
         sent, self._sent = self._sent, self._emails() if function.sends_email else self._sent
         self._there = self.table.items()
         return Left(
             table=frozenset(_MESSAGE_ID.sub("", stable(item)) for item in self._there.values()),
             bus=frozenset(f"{event['detail']['metadata']['event_id']} {stable(event['detail'])}" for event in events),
-            # What it failed with the last time may be what the test put in its way.
+            # The error of the last attempt may be the one that the test caused.
             dead_letters=frozenset(
-                stable([letter["Body"], letter["MessageAttributes"]["message_id"]]) for letter in letters
+                stable([message["Body"], message["MessageAttributes"]["message_id"]]) for message in messages
             ),
             emails=self._sent - sent,
         )
 
     def forget(self) -> None:
-        """What was left so far, whoever left it, counts as seen."""
+        """Ignore what was left so far, by whichever function."""
         for name in self._queues:
             self._drain(name)
         self._sent = self._emails()
@@ -142,13 +150,13 @@ class World:
 
     def _emails(self) -> Counter[str]:
         with urllib.request.urlopen(f"{self._emulator.endpoint}/_ministack/ses/messages?account={ACCOUNT}") as answer:
-            told = json.load(answer)["messages"].get(ACCOUNT, [])
-        return Counter(f"{message['To']} {message['Subject']}" for message in told)
+            emails = json.load(answer)["messages"].get(ACCOUNT, [])
+        return Counter(f"{message['To']} {message['Subject']}" for message in emails)
 
 
 @contextmanager
 def world(emulator: Emulator) -> Iterator[World]:
-    """A world of its own in the emulator, for the time of the block."""
+    """The functions on an empty table, with bus, queues and sender, for the time of the block."""
     queues = {
         name: emulator.client("sqs").create_queue(QueueName=queue)["QueueUrl"]
         for name, queue in {"bus": _WATCHER, "dead_letters": QUEUE}.items()

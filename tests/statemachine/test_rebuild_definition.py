@@ -1,4 +1,4 @@
-"""The rebuild's definition: as a text, and the paths through it with steps that answer as told."""
+"""The rebuild's definition: as a text, and the paths through it with steps whose answers are scripted."""
 
 import json
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from handlers.projections.registry import PROJECTIONS
 from infra.functions import FUNCTIONS
 from tests.engines.rebuild_machine import Machine
 from tests.engines.saga_machine import UnknownLanguage, definition, source
@@ -45,7 +46,7 @@ def test_a_task_outlives_its_function(name: str) -> None:
 
 def test_writers_that_know_nothing_of_a_change_have_ended_before_the_next_step() -> None:
     states = definition("rebuild_projection")["States"]
-    longest = max(f.timeout for f in FUNCTIONS if f.handler.startswith("handlers.projections.") and not f.rebuilds)
+    longest = max(function.timeout for function in FUNCTIONS if function.key in PROJECTIONS)
     for wait in ("AwaitWriters", "AwaitLastWriters"):
         assert states[wait]["Seconds"] > longest
 
