@@ -64,8 +64,8 @@ def undisturbed(request: pytest.FixtureRequest, world: World) -> Undisturbed:
 
 
 def test_there_are_cases_for_every_function_and_command() -> None:
-    # Elsewhere since: a file is gone once it is imported (test_file_import.py), dead-letter messages are not in the table
-    # (tests/unit/test_letters.py), and a rebuild is a state machine that is started again (tests/unit/test_rebuild.py).
+    # A file is gone once it is imported (test_file_import.py), dead-letter messages are not in the table
+    # (tests/unit/test_letters.py), a rebuild is a state machine that is started again (tests/unit/test_rebuild.py).
     elsewhere = {"file_import", "dead_letters", "rebuild"}
     only_reads = {"api_query"}
     functions = {function.key for function in FUNCTIONS}
