@@ -62,7 +62,7 @@ def test_an_execution_that_gets_no_answers_cancels_only_what_is_not_captured(
     states = approved.ends({"A": a, "B": replace(b, cut_off=frozenset({sandbox}))})
 
     assert found(states) == {CONFIRMED, cancelled(reason)}
-    traces = {line for state in states for life in sagas(state) for line in life.execution.trace}
+    traces = {line for state in states for process in sagas(state) for line in process.execution.trace}
     assert {"StartCancellation: AlreadyCaptured", "StartCancellation: AlreadyConfirmed"} <= traces
 
 

@@ -23,15 +23,10 @@ from handlers.table.batch_reading import items
 from handlers.table.codec import decode, encode, numbers
 from handlers.table.event_store import EventStore
 from handlers.table.keys import Key
-from handlers.table.retrying import MAX_CONFLICTS, Contended, Retryable, classified, meaning, wait
+from handlers.table.retrying import MAX_CONFLICTS, PATIENCE_SECONDS, Contended, Retryable, classified, meaning, wait
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-_CONFLICTS_BEFORE_GIVING_WAY = 8
-_PATIENCE_SECONDS = 4.0  # of the ten that a function has
-_FIRST_WAIT_SECONDS = 0.02
-_BUSY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +106,7 @@ class CountingProjection:
                     parts += self._chunks(generation, record, self._history(record, stream))
                 except Exception as failure:
                     failures[record.stream, record.version] = failure
-        until = time.monotonic() + _PATIENCE_SECONDS
+        until = time.monotonic() + PATIENCE_SECONDS
         for together in transactions(parts):
             try:
                 self._add(generation, together, until)
