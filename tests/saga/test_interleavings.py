@@ -114,16 +114,16 @@ def test_two_orders_for_the_last_goods(loaded: Functions, table: Table) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "error"),
+    ("trouble", "errors"),
     [
-        (Trouble.THROTTLED, "Throttled"),
-        (Trouble.OUT_OF_REACH, "Unreachable"),
-        (Trouble.ANSWER_LOST, "Unreachable"),
+        (Trouble.THROTTLED, {"Throttled", "Contended"}),
+        (Trouble.OUT_OF_REACH, {"Unreachable"}),
+        (Trouble.ANSWER_LOST, {"Unreachable"}),
     ],
 )
 @pytest.mark.parametrize("kind", ["approve", "carrier rejects"])
 def test_our_own_trouble_changes_no_outcome(
-    loaded: Functions, table: Table, kind: str, trouble: Trouble, error: str
+    loaded: Functions, table: Table, kind: str, trouble: Trouble, errors: set[str]
 ) -> None:
     """At every call of two orders that go through every task between them."""
     scene = Scene(KINDS[kind], loaded, table, ORDER)
@@ -138,6 +138,6 @@ def test_our_own_trouble_changes_no_outcome(
         with loaded.wire.tapped(Fault(at, trouble)):
             assert execution.run().status == "SUCCEEDED"
 
-        assert [line.partition(": ")[2] for line in execution.trace].count(error) == 1
+        assert sum(line.partition(": ")[2] in errors for line in execution.trace) == 1
         assert settled(table.items(), ORDER) == scene.kind.end
         assert Content(table.items()).key == expected
