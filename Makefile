@@ -8,6 +8,10 @@ PORT ?= 4566
 UV := .venv-uv/bin/uv
 LOCAL := .venv/bin/python -m infra.local
 INSTALLED := .venv/.installed
+# Besides the unit tests, these read templates and definitions alone.
+UNIT := tests/unit \
+	$(addprefix tests/infra/test_,template.py api_template.py permissions.py projections.py) \
+	$(addprefix tests/statemachine/test_,definition.py rebuild_definition.py saga_machine.py)
 # The machine's own Python, nothing downloaded from anywhere but the package index.
 export UV_PYTHON_DOWNLOADS := never
 # What Python compiles is kept, and kept here: dozens of processes import the same.
@@ -15,7 +19,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down test lint schemas bench clean
+.PHONY: help install run up down unit test lint schemas bench clean
 
 help: ## Say what there is.
 	@echo "usage: make <target> [VARIABLE=value ...]"
@@ -35,6 +39,9 @@ up: $(INSTALLED) ## Start the pipeline on PORT=4566 and leave it up; print what 
 
 down: $(INSTALLED) ## End the pipeline that is up.
 	@$(LOCAL) down
+
+unit: $(INSTALLED) ## Run the tests that need no emulator.
+	.venv/bin/python -m pytest -n 2 --dist loadgroup $(UNIT)
 
 test: $(INSTALLED) ## Run every test.
 	.venv/bin/python -m pytest -n 2 --dist loadgroup

@@ -17,7 +17,7 @@ def event_id(stream: str, version: int) -> str:
 
 
 class Metadata(Model):
-    """Where an event stands, when it happened (UTC), and what it belongs to and follows from."""
+    """The place of an event in the log, when it happened (UTC), and what it belongs to and follows from."""
 
     event_id: str
     stream: str

@@ -40,7 +40,7 @@ class OrderCancellationRequested(Model):
 
 
 class StockDelivered(Model):
-    """Goods arrived. A delivery told twice counts once."""
+    """Goods arrived. A delivery that is reported twice counts once."""
 
     delivery_id: Id
     lines: Annotated[tuple[DeliveredLine, ...], Field(min_length=1, max_length=MAX_LINES)]

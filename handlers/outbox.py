@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import random
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
 
 from events import streams
 from events.envelope import event_id
@@ -20,26 +16,25 @@ from handlers.dead_letters.attributes import ATTEMPTS, ERROR, MESSAGE_ID, REASON
 from handlers.runtime.observability import lag, logger
 from handlers.table.codec import decode
 from handlers.table.keys import Key
+from handlers.table.retrying import NotTaken, until_taken
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
     from mypy_boto3_sqs import SQSClient
 
-_TRIES = 4
-_FIRST_WAIT_SECONDS = 0.05
 
-
-class Unpublished(Exception):
-    """Events were not taken by the bus after several tries: the whole batch must come again."""
+class EventsNotPublished(Exception):
+    """The bus did not take events in several attempts: the whole batch is to be delivered again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A PutEvents entry and its size in bytes, as EventBridge counts it."""
+class EventEntry:
+    """The PutEvents entry of an event, its size in bytes as EventBridge counts it, and the key of the event."""
 
     put: PutEventsRequestEntryTypeDef
     size: int
+    key: Key
 
 
 class Outbox:
@@ -62,12 +57,17 @@ class Outbox:
         """Publish the events of a batch of stream records, in order as far as the bus keeps it.
 
         Raises:
-            Unpublished: the bus did not take some of them: the whole batch must come again, which is harmless.
+            EventsNotPublished, Retryable: the bus did not take some of them: deliver the whole batch again. That is
+                harmless: subscribers handle duplicates.
         """
         for batch in batches(self._entries(records)):
-            self._put([each.put for each in batch])
+            try:
+                until_taken(self._put, batch)
+            except NotTaken as failure:
+                first: EventEntry = failure.left[0]
+                raise EventsNotPublished(f"{failure}, the first {' '.join(first.key)}") from failure
 
-    def _entries(self, records: Sequence[dict[str, Any]]) -> Iterator[Entry]:
+    def _entries(self, records: Sequence[dict[str, Any]]) -> Iterator[EventEntry]:
         for record in records:
             keys = record["dynamodb"]["Keys"]
             try:
@@ -80,28 +80,12 @@ class Outbox:
                 continue
             yield made
 
-    def _put(self, batch: list[PutEventsRequestEntryTypeDef]) -> None:
-        wait = _FIRST_WAIT_SECONDS
-        for attempt in range(_TRIES):
-            if attempt:
-                time.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
-                wait *= 2
-            batch = self._failed(batch)
-            if not batch:
-                return
-        raise Unpublished(f"{len(batch)} events were not taken in {_TRIES} tries, the first {batch[0]['Detail'][:300]}")
-
-    def _failed(self, batch: list[PutEventsRequestEntryTypeDef]) -> list[PutEventsRequestEntryTypeDef]:
-        """Put a batch; returns the entries that failed inside the accepted call, or all where it was throttled."""
-        try:
-            answer = self._events.put_events(Entries=batch)
-        except ClientError as failure:
-            if failure.response["Error"]["Code"] != "ThrottlingException":
-                raise
-            return batch
+    def _put(self, batch: list[EventEntry]) -> list[EventEntry]:
+        """Put a batch; returns the entries that failed inside the accepted call."""
+        answer = self._events.put_events(Entries=[each.put for each in batch])
         if not answer["FailedEntryCount"]:
             return []
-        return [put for put, result in zip(batch, answer["Entries"], strict=True) if "ErrorCode" in result]
+        return [each for each, result in zip(batch, answer["Entries"], strict=True) if "ErrorCode" in result]
 
     def _divert(self, keys: dict[str, Any], error: str, reason: str) -> None:
         stream, sort_key = Key.of(keys)
@@ -111,12 +95,12 @@ class Outbox:
         self._queue.send_message(
             QueueUrl=self._dead_letters,
             MessageBody=json.dumps({"stream": stream, "version": version}),
-            # The batch may come again, and this event with it: it is one dead-letter message all the same.
+            # The batch may be delivered again, and this event with it: it is one dead-letter message all the same.
             MessageAttributes=sending.attributes({**why, MESSAGE_ID: event_id(stream, version)}),
         )
 
 
-def entry(image: dict[str, Any], bus: str) -> Entry:
+def entry(image: dict[str, Any], bus: str) -> EventEntry:
     """The PutEvents entry of an event's item. The stored JSON goes out as it is.
 
     Raises:
@@ -135,4 +119,4 @@ def entry(image: dict[str, Any], bus: str) -> Entry:
         "Detail": f'{{"metadata":{metadata},"data":{data}}}',
         "EventBusName": bus,
     }
-    return Entry(put, size_of(put))
+    return EventEntry(put, size_of(put), Key.of(image))

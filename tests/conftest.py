@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[Emulator]:
-    """The one emulator of the test session, empty at first: who puts things into it gives them names of their own."""
+    """The one emulator of the test session, empty at first. A module names its things differently, or removes them."""
     with emulator_for_the_block() as running:
         running.scale_waits(WAIT_SCALE)
         yield running

@@ -40,7 +40,7 @@ _FINAL = frozenset(
         "RedactionFailure",
     }
 )
-"""Errors of an entry that another try does not change.
+"""Errors of an entry that another attempt does not change.
 Source: EventBridge API reference, PutEventsResultEntry."""
 
 
@@ -53,10 +53,10 @@ class EventBridge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event as it is put on the bus: its type, its detail as JSON, and a name to tell it by.
+    """An event as it is put on the bus: its type, its detail as JSON, and a name for messages.
 
-    Typed events become entries by themselves. Who must send what no model allows, to see what becomes of it, makes
-    entries with :meth:`untyped`.
+    Typed events become entries by themselves. Entries that no model allows, as tests need them, come from
+    :meth:`untyped`.
     """
 
     detail_type: str
@@ -93,7 +93,7 @@ E = TypeVar("E", bound=Model | Entry)
 class Outcome(Generic[E]):
     """What became of one event: the bus took it, or ``code`` and ``reason`` say why not.
 
-    ``name`` tells the event by its type and id; ``at`` is the moment just before it was last put, in UTC. ``code`` is
+    ``name`` is the event's type and id; ``at`` is the moment just before it was last put, in UTC. ``code`` is
     the error as EventBridge names it, the exception's class where there was no answer, or ``TOO_LARGE``; it is None
     where the bus took the event. ``fatal``: calls fail altogether, and so will whatever is left.
     """
@@ -130,7 +130,7 @@ class Publisher:
         client: an EventBridge client, such as ``boto3.client("events")``.
         bus: name or ARN of the intake bus.
         source: names the publisher.
-        tries: how often an event is put, at most.
+        attempts: how often an event is put, at most.
         sleep: waits for so many seconds before failed events are put again.
     """
 
@@ -140,13 +140,13 @@ class Publisher:
         bus: str,
         source: str,
         *,
-        tries: int = 8,
+        attempts: int = 8,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._bus = bus
         self._source = source
-        self._tries = tries
+        self._attempts = attempts
         self._sleep = sleep
 
     def publish(self, events: Iterable[Model | Entry]) -> int:
@@ -197,10 +197,10 @@ class Publisher:
         return _Pending(event, entry.name, put, size, too_large)
 
     def _put(self, waiting: list[_Pending[E]]) -> Generator[Outcome[E], None, _Failure | None]:
-        """Put a batch until nothing is left to try. Returns why calls fail altogether, if they do."""
-        tries = self._tries
+        """Put a batch until no attempt is left. Returns why calls fail altogether, if they do."""
+        left = self._attempts
         while waiting:
-            at, tries = datetime.now(UTC), tries - 1
+            at, left = datetime.now(UTC), left - 1
             failure: _Failure | None = None
             try:
                 answer = self._client.put_events(Entries=[each.put for each in waiting])
@@ -210,19 +210,19 @@ class Publisher:
                 results = [failure] * len(waiting)
             again = []
             for each, failed in zip(waiting, results, strict=True):
-                if failed and tries and not failed.final:
+                if failed and left and not failed.final:
                     again.append(each)
                 else:
                     yield each.outcome(at, failed)
             if not again:
                 return failure
             waiting = again
-            self._sleep(_wait(self._tries - tries))
+            self._sleep(_wait(self._attempts - left))
         return None
 
 
 class _Failure(NamedTuple):
-    """Why an event was not sent. A ``final`` one stays, however often one tries; one ``of_call`` is of all events."""
+    """Why an event was not sent. No attempt changes a ``final`` one; one ``of_call`` is of all events of the call."""
 
     code: str
     reason: str
@@ -261,9 +261,9 @@ def _failure_of(raised: Exception) -> _Failure:
     return _Failure(code, response["Error"].get("Message", ""), final, of_call=True)
 
 
-def _wait(tried: int) -> float:
-    """Seconds to wait after so many tries: twice as long each time, up to a limit, and never the same for two."""
-    return min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** (tried - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
+def _wait(failed: int) -> float:
+    """The backoff in seconds after so many failed attempts: twice as long each time, up to a limit, with jitter."""
+    return min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** (failed - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
 
 
 def _name(detail_type: str, fields: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ Status = Literal["PLACED", "CONFIRMED", "CANCELLING", "CANCELLED", "REJECTED"]
 
 
 class Accepted(BaseModel):
-    """A request that will be dealt with, and where to look what became of it."""
+    """A request that was accepted, and where its result is found."""
 
     order_id: str
     status_url: str
@@ -25,7 +25,7 @@ class OrderSummary(BaseModel):
 
 
 class OrderStatus(OrderSummary):
-    """Where an order stands. A submission that was refused has only its status and what was wrong."""
+    """The status of an order. A submission that was rejected has only its status and what was wrong."""
 
     customer_id: str | None = None
     line_count: int | None = None

@@ -20,7 +20,7 @@ def encode(position: Position, question: str) -> str:
 
 
 def decode(cursor: str, question: str) -> Position:
-    """The position a cursor stands for.
+    """The position that a cursor names.
 
     Raises:
         Refusal: it is damaged, or came with another list.

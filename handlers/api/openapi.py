@@ -50,8 +50,10 @@ _IF_NONE_MATCH = {"name": "If-None-Match", "in": "header", "schema": {"type": "s
 @cache
 def document(app: APIGatewayRestResolver) -> str:
     """The document, as JSON: OpenAPI 3.1."""
-    told = app.get_openapi_json_schema(title=_TITLE, version="1", description=_DESCRIPTION, servers=[Server(url="/v1")])
-    content: dict[str, Any] = json.loads(told)
+    generated = app.get_openapi_json_schema(
+        title=_TITLE, version="1", description=_DESCRIPTION, servers=[Server(url="/v1")]
+    )
+    content: dict[str, Any] = json.loads(generated)
     for path, operations in content["paths"].items():
         _complete(operations["get"], _OF_ONE if "{" in path else _ALWAYS)
     content["paths"]["/orders"]["post"] = _taking(

@@ -47,7 +47,7 @@ class Api:
         self._orders = orders
         self._stock = stock
         self.app = APIGatewayRestResolver(enable_validation=True, strip_prefixes=["/v1"])
-        self.app.get("/orders/<order_id>", summary="Where an order stands.")(self.order)
+        self.app.get("/orders/<order_id>", summary="The status of an order.")(self.order)
         self.app.get("/orders", summary="The caller's orders, newest first.")(self.orders)
         self.app.get("/orders/<order_id>/events", summary="All that happened to an order.")(self.history)
         self.app.get("/stock/<sku>", summary="How much of a SKU is available, reserved and shipped.")(self.stock)
@@ -84,7 +84,7 @@ class Api:
         events = self._orders.history(order_id)
         if not events or not self._may_see(_customer_of(events)):
             raise _unknown_order(order_id)
-        return OrderHistory(events=[_told(record) for record in events])
+        return OrderHistory(events=[_shown(record) for record in events])
 
     def stock(self, sku: Sku) -> Stock:
         stocked = self._stock.by_sku(sku)
@@ -132,8 +132,8 @@ def _failed(_error: Exception) -> Response[Any]:
     return _answer(problem(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our fault; try again"))
 
 
-def _answer(told: Problem) -> Response[Any]:
-    return Response(told.status, CONTENT_TYPE, told.model_dump_json())
+def _answer(problem_details: Problem) -> Response[Any]:
+    return Response(problem_details.status, CONTENT_TYPE, problem_details.model_dump_json())
 
 
 def _customer_of(events: Sequence[Recorded]) -> str | None:
@@ -149,7 +149,7 @@ def _unknown_order(order_id: str) -> Refusal:
     return Refusal(HTTPStatus.NOT_FOUND, f"there is no order {order_id}, or not yet")
 
 
-def _told(record: Recorded) -> HistoryEvent:
+def _shown(record: Recorded) -> HistoryEvent:
     return HistoryEvent(
         type=type(record.event).__name__,
         stream=record.stream,

@@ -23,7 +23,7 @@ from handlers.runtime import queue_batches
 from handlers.runtime.observability import Handler, observed
 
 
-class Envelope(BaseModel):
+class IntakeMessage(BaseModel):
     """An integration event on an intake queue: as EventBridge delivers it, or as the HTTP API sends it.
 
     Only the API names a ``caller``, and an ``order_id`` where the request does; the id of its messages is the queue's,
@@ -39,7 +39,7 @@ class Envelope(BaseModel):
     order_id: Id | None = None
 
 
-def intake(accepted: Mapping[str, Callable[[Envelope], Any]], dead_letters: DeadLetterQueue) -> Handler:
+def intake(accepted: Mapping[str, Callable[[IntakeMessage], Any]], dead_letters: DeadLetterQueue) -> Handler:
     """The entry point of an intake function: a handler per ``detail-type`` it accepts."""
 
     def take(record: SQSRecord) -> None:
@@ -56,7 +56,7 @@ def intake(accepted: Mapping[str, Callable[[Envelope], Any]], dead_letters: Dead
     return observed(handler)
 
 
-def _envelope(record: SQSRecord) -> Envelope:
+def _envelope(record: SQSRecord) -> IntakeMessage:
     try:
         content = json.loads(record.body)
     except (ValueError, RecursionError) as invalid:
@@ -64,6 +64,6 @@ def _envelope(record: SQSRecord) -> Envelope:
     if isinstance(content, dict) and "caller" in content:
         content["id"] = sending.first_message_id(record)
     try:
-        return parse(event=content, model=Envelope)
+        return parse(event=content, model=IntakeMessage)
     except ValidationError as invalid:
         raise Refused(reasons(invalid)) from invalid

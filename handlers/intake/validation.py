@@ -1,4 +1,4 @@
-"""Validation of what outsiders send: one form for the same content, and what is wrong told to people."""
+"""Validation of what outsiders send: one form for the same content, and what is wrong in words for people."""
 
 import json
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class NotYet(Refused):
 def reasons(invalid: ValidationError) -> list[RejectionReason]:
     """What is wrong, field by field. Values are left out: they may be personal."""
     errors = invalid.errors(include_url=False, include_context=False, include_input=False)
-    # pydantic counts valid items alone: it calls a list too short whose every item is wrong, each told by itself.
+    # pydantic counts valid items alone: it calls a list too short whose every item is wrong, each reported by itself.
     wrong_items = {error["loc"][:1] for error in errors if len(error["loc"]) > 1}
     return [
         RejectionReason(field=".".join(map(str, error["loc"]))[:_LONGEST_FIELD], message=error["msg"])

@@ -6,7 +6,7 @@ from events import streams
 from events.integration import StockDelivered
 from events.inventory import DeliveredLine, StockReceived
 from events.ordering import RejectionReason
-from handlers.intake.messages import Envelope
+from handlers.intake.messages import IntakeMessage
 from handlers.intake.validation import Refused, canonical, reasons
 from handlers.inventory import stock_levels
 from handlers.inventory.reservation import CHUNK
@@ -32,7 +32,7 @@ def _sum(before: DeliveredLine, line: DeliveredLine) -> DeliveredLine:
     return DeliveredLine(sku=line.sku, quantity=before.quantity + line.quantity, threshold=threshold)
 
 
-def receive(store: EventStore, envelope: Envelope) -> None:
+def receive(store: EventStore, envelope: IntakeMessage) -> None:
     """Put a delivery on the shelf, a chunk of 99 SKUs per transaction; chunks received before are skipped.
 
     Raises:

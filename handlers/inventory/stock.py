@@ -8,9 +8,8 @@ from handlers.inventory.refusals import OutOfStock
 from handlers.inventory.reservation import chunks, fold, next_release
 from handlers.ordering.order import Order, Status, load, refuse_if_cancelling
 from handlers.ordering.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling
-from handlers.table.event_store import ConditionsFailed, Conflict, EventStore, Throttled
-
-_CONFLICTS_BEFORE_GIVING_WAY = 10
+from handlers.table.event_store import ConditionsFailed, Conflict, EventStore
+from handlers.table.retrying import MAX_CONFLICTS, Contended
 
 
 def reserve_stock(store: EventStore, order_id: str) -> None:
@@ -21,7 +20,7 @@ def reserve_stock(store: EventStore, order_id: str) -> None:
         AlreadyConfirmed, AlreadyCancelled: the order is finished.
         OrderCancelling: a cancellation came first.
         OutOfStock: there is not enough; the log names the SKUs. Chunks already reserved wait for the release.
-        Throttled: try again.
+        Retryable: try again.
     """
     order = load(store, order_id)
     if order.status is Status.CONFIRMED:
@@ -60,11 +59,11 @@ def release_stock(store: EventStore, order_id: str) -> None:
 
     Raises:
         OrderNotFound: there is no such order.
-        Throttled: try again.
+        Retryable: try again.
     """
     order = load(store, order_id)
     stream = streams.reservation(order_id)
-    for _ in range(_CONFLICTS_BEFORE_GIVING_WAY):
+    for _ in range(MAX_CONFLICTS):
         reservation = fold(store.read(stream))
         try:
             while event := next_release(reservation, order_id):
@@ -80,4 +79,4 @@ def release_stock(store: EventStore, order_id: str) -> None:
         except Conflict:
             continue
         return
-    raise Throttled(f"{stream} is being written by too many others")
+    raise Contended(f"{stream} is being written by too many others")

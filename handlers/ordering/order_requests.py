@@ -16,7 +16,7 @@ from events.ordering import (
     OrderRejected,
     RejectionReason,
 )
-from handlers.intake.messages import Envelope
+from handlers.intake.messages import IntakeMessage
 from handlers.intake.validation import NotYet, Refused, canonical, reasons
 from handlers.ordering import submission
 from handlers.ordering.order import Order, Status, fold
@@ -24,7 +24,7 @@ from handlers.runtime.observability import about, count, logger
 from handlers.table.event_store import Appended, EventStore, Existing
 
 
-def submit(store: EventStore, envelope: Envelope) -> DomainEvent:
+def submit(store: EventStore, envelope: IntakeMessage) -> DomainEvent:
     """Place the submitted order, or reject it, and count it once; returns the event that the log has for it.
 
     Raises:
@@ -49,7 +49,7 @@ def submit(store: EventStore, envelope: Envelope) -> DomainEvent:
         return rejected.record.event
 
 
-def _submitted(envelope: Envelope) -> Any:
+def _submitted(envelope: IntakeMessage) -> Any:
     """What was submitted. For a caller of the API, the token says who they are and the path which order it is."""
     caller, content = envelope.caller, envelope.detail
     if caller is None or not isinstance(content, dict):
@@ -61,7 +61,7 @@ def _submitted(envelope: Envelope) -> Any:
     return order | {"order_id": envelope.order_id or envelope.id, "customer": customer}
 
 
-def request_cancellation(store: EventStore, envelope: Envelope) -> None:
+def request_cancellation(store: EventStore, envelope: IntakeMessage) -> None:
     """Start cancelling an order, or ask for that where it is confirmed. Repeating the request changes nothing.
 
     Raises:
@@ -97,19 +97,19 @@ def request_cancellation(store: EventStore, envelope: Envelope) -> None:
                 logger.info("cancellation was requested before")
 
 
-def _cancelled(envelope: Envelope) -> Any:
+def _cancelled(envelope: IntakeMessage) -> Any:
     """The request to cancel. For a caller of the API, the path says which order it is."""
     if envelope.caller is None or not isinstance(envelope.detail, dict):
         return envelope.detail
     return envelope.detail | {"order_id": envelope.order_id}
 
 
-def _only_their_own(order: Order, envelope: Envelope) -> None:
+def _only_their_own(order: Order, envelope: IntakeMessage) -> None:
     if envelope.caller and not envelope.caller.may_act_for(order.placed.customer):
         raise Refused([RejectionReason(field="order_id", message="not the caller's order")])
 
 
 def _append(
-    store: EventStore, stream: str, event: OrderPlaced | OrderRejected | CancellationRequested, envelope: Envelope
+    store: EventStore, stream: str, event: OrderPlaced | OrderRejected | CancellationRequested, envelope: IntakeMessage
 ) -> Appended | Existing:
     return store.append_if_absent(stream, 1, event, correlation_id=event.order_id, causation_id=envelope.id)

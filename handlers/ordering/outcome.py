@@ -1,9 +1,6 @@
 """The outcome of an order: confirmed or cancelled, never both. Both need the next version of the order's stream."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from events import streams
 from events.envelope import Recorded, event_id
@@ -17,16 +14,11 @@ from events.ordering import (
 )
 from handlers.ordering.order import Order, Status, load
 from handlers.ordering.refusals import AlreadyCancelled, AlreadyCaptured, AlreadyConfirmed, OrderCancelling
+from handlers.payments.conditions import not_captured
 from handlers.runtime.observability import count
-from handlers.table import keys
-from handlers.table.codec import encode
 from handlers.table.event_store import ConditionsFailed, Conflict, EventStore
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
-
 DISPATCHED = "the order is dispatched"
-_CAPTURE_VERSION = 2
 
 
 def confirm_order(store: EventStore, order_id: str) -> OrderConfirmed:
@@ -69,18 +61,10 @@ def start_cancellation(store: EventStore, order_id: str, reason: str) -> None:
 def _append_cancellation(store: EventStore, order: Order, reason: str) -> None:
     """Append the event unless a capture is in the log, atomically: another execution may be about to confirm."""
     order_id = order.placed.order_id
-    not_captured: TransactWriteItemTypeDef = {
-        "ConditionCheck": {
-            "TableName": store.table,
-            "Key": keys.event(streams.payment(order_id), _CAPTURE_VERSION).attributes,
-            "ConditionExpression": "attribute_not_exists(PK) OR #type <> :captured",
-            "ExpressionAttributeNames": {"#type": "type"},
-            "ExpressionAttributeValues": encode({":captured": "PaymentCaptured"}),
-        }
-    }
     event = OrderCancellationStarted(order_id=order_id, reason=reason)
+    condition = not_captured(store.table, order_id)
     try:
-        store.append_with(streams.order(order_id), order.version + 1, event, [not_captured], **order.correlation)
+        store.append_with(streams.order(order_id), order.version + 1, event, [condition], **order.correlation)
     except ConditionsFailed as failure:
         raise AlreadyCaptured(f"the payment of order {order_id} is captured") from failure
 

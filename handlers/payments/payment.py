@@ -15,6 +15,9 @@ from events.payments import (
 )
 from handlers.payments.payment_gateway import Charge, ChargeState
 
+AUTHORIZATION, CAPTURE = 1, 2
+"""The versions of the payment stream that hold what the gateway answered to each step."""
+
 FREE = Charge(ChargeState.AUTHORIZED, amount=0)
 """What a gateway would answer for an order over 0, which never reaches one."""
 

@@ -12,8 +12,6 @@ from handlers.payments import payment, refusals
 from handlers.payments.payment_gateway import Charge, ChargeState, PaymentGateway
 from handlers.table.event_store import EventStore
 
-_AUTHORIZATION, _CAPTURE = 1, 2
-
 
 def authorize_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -> None:
     """Hold the order's total on the customer's account. An order over 0 asks nobody.
@@ -32,7 +30,7 @@ def authorize_payment(store: EventStore, gateway: PaymentGateway, order_id: str)
     in_log = _record(
         store,
         order,
-        _AUTHORIZATION,
+        payment.AUTHORIZATION,
         lambda: gateway.authorize(order_id, placed.total, placed.currency, placed.payment_token),
         payment.authorization,
     )
@@ -52,7 +50,7 @@ def capture_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -
     order = load_going_forward(store, order_id)
     if order.status is Status.CONFIRMED:
         return
-    in_log = _record(store, order, _CAPTURE, lambda: gateway.capture(order_id), payment.capture)
+    in_log = _record(store, order, payment.CAPTURE, lambda: gateway.capture(order_id), payment.capture)
     _answer(store, order_id, in_log, PaymentCaptured)
 
 

@@ -21,7 +21,8 @@ from handlers.runtime.observability import about
 from handlers.table import keys
 from handlers.table.batch_reading import items
 from handlers.table.codec import decode, encode
-from handlers.table.event_store import EventStore, Throttled, throttling
+from handlers.table.event_store import EventStore
+from handlers.table.retrying import MAX_CONFLICTS, Contended, classified
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 Condition = tuple[str, dict[str, str | int]]
 """A condition expression and its values."""
 
-_CONFLICTS_BEFORE_GIVING_WAY = 5
 _SHOWN_REASONS = 3
 _VERSION = "_version"
 
@@ -81,7 +81,7 @@ class OrderView:
 
     def _fold(self, generation: str, order_id: str, delivered: Mapping[str, Sequence[Recorded]]) -> None:
         parts = {stream: self._without_gaps(stream, records) for stream, records in delivered.items()}
-        for _ in range(_CONFLICTS_BEFORE_GIVING_WAY):
+        for _ in range(MAX_CONFLICTS):
             conditions = [
                 _at_version(_version_attribute(stream), part[0].version - 1) for stream, part in parts.items()
             ]
@@ -94,7 +94,7 @@ class OrderView:
             parts = self._still_missing(parts, view)
             if not parts:
                 return
-        raise Throttled(f"the view of order {order_id} is being written by too many others")
+        raise Contended(f"the view of order {order_id} is being written by too many others")
 
     def _without_gaps(self, stream: str, delivered: Sequence[Recorded]) -> list[Recorded]:
         """The delivered events of a stream in order, with those between them that were not delivered."""
@@ -138,7 +138,7 @@ class OrderView:
         """Set attributes of a view if the conditions hold; else returns the view as it is."""
         expressions, values = zip(*conditions, strict=True)
         try:
-            with throttling():
+            with classified():
                 self._client.update_item(
                     TableName=self._store.table,
                     Key=keys.order_view(order_id, generation).attributes,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, cast
 import botocore.session
 from botocore.config import Config
 
+from handlers.table.retrying import CLIENT_RETRIES
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
@@ -22,7 +24,7 @@ session = botocore.session.get_session()
 _config = Config(
     connect_timeout=1,
     read_timeout=3,
-    retries={"mode": "standard", "total_max_attempts": 3},
+    retries=CLIENT_RETRIES,
     # Requests are typed where they are written; checking them again costs a tenth of each call.
     parameter_validation=False,
 )

@@ -1,4 +1,4 @@
-"""The sandboxes' own books: what an outside service would keep, in the table under a prefix of its own.
+"""The sandboxes' own books: what an outside service would keep, in the table under keys of its own.
 
 They know nothing of the log, so that a double charge, or a parcel sent for nothing, would show.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from handlers.table import keys
 from handlers.table.codec import decode, encode
-from handlers.table.event_store import throttling
+from handlers.table.retrying import classified
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -34,12 +34,12 @@ class Books:
         self._owner = owner
 
     def change(self, key: str, update: str, condition: str, values: Mapping[str, str | int]) -> tuple[Book, bool]:
-        """Change a book if the condition holds; ``:name`` stands for a value.
+        """Change a book if the condition holds; ``:name`` is replaced by a value.
 
         Returns the book as it then is, and whether this call changed it.
 
         Raises:
-            Throttled: try again.
+            Retryable: try again.
         """
         try:
             return self._update(key, update, values, ConditionExpression=condition), True
@@ -51,7 +51,7 @@ class Books:
         """Note that a call came in, whatever becomes of it; returns which it is, from 1.
 
         Raises:
-            Throttled: try again.
+            Retryable: try again.
         """
         attempt: int = self._update(key, "ADD attempts :one", {"one": 1})["attempts"]
         return attempt
@@ -66,5 +66,5 @@ class Books:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             **condition,
         }
-        with throttling():
+        with classified():
             return decode(self._client.update_item(**request)["Attributes"])

@@ -8,7 +8,7 @@ from events import streams
 from events.envelope import Recorded
 from events.integration import ShipmentStatusReported
 from events.model import DomainEvent
-from handlers.intake.messages import Envelope
+from handlers.intake.messages import IntakeMessage
 from handlers.intake.validation import Refused, canonical, reasons
 from handlers.ordering import order
 from handlers.runtime.observability import about
@@ -16,7 +16,7 @@ from handlers.shipping import shipment
 from handlers.table.event_store import EventStore
 
 
-def report(store: EventStore, envelope: Envelope) -> None:
+def report(store: EventStore, envelope: IntakeMessage) -> None:
     """Record that a parcel is dispatched, or delivered. Repeating the report changes nothing.
 
     Raises:

@@ -11,9 +11,8 @@ from handlers.ordering.order import Order, Status, load, load_going_forward, ref
 from handlers.ordering.refusals import AlreadyCancelled, OrderNotConfirmed
 from handlers.shipping import refusals, shipment
 from handlers.shipping.carrier import Carrier, Consignment, ConsignmentState
-from handlers.table.event_store import Conflict, EventStore, New, Throttled
-
-_CONFLICTS_BEFORE_GIVING_WAY = 10
+from handlers.table.event_store import Conflict, EventStore, New
+from handlers.table.retrying import MAX_CONFLICTS, Contended
 
 
 def arrange_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:
@@ -24,7 +23,7 @@ def arrange_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None
         OrderCancelling: a cancellation came first.
         ShipmentRejected: the carrier does not deliver there.
         CarrierUnreachable: no answer came, and the log has none either.
-        Throttled: try again.
+        Retryable: try again.
     """
     order = load_going_forward(store, order_id)
     if order.status is Status.CONFIRMED:
@@ -66,7 +65,7 @@ def cancel_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:
         OrderNotFound: there is no such order.
         BreachOfContract: the carrier has collected the parcel, though the order was never confirmed.
         CarrierUnreachable: no answer came.
-        Throttled: try again.
+        Retryable: try again.
     """
     _cancel_shipment(store, carrier, load(store, order_id))
 
@@ -97,9 +96,9 @@ def recall_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:
         AlreadyCancelled: there is nothing left to undo.
         ShipmentDispatched: the carrier has the parcel.
         CarrierUnreachable: no answer came.
-        Throttled: try again.
+        Retryable: try again.
     """
-    for _ in range(_CONFLICTS_BEFORE_GIVING_WAY):
+    for _ in range(MAX_CONFLICTS):
         order = load(store, order_id)
         match order.status:
             case Status.PLACED:
@@ -114,7 +113,7 @@ def recall_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:
         except Conflict:
             continue
         return
-    raise Throttled(f"order {order_id} is being written by too many others")
+    raise Contended(f"order {order_id} is being written by too many others")
 
 
 def _recall(store: EventStore, carrier: Carrier, order: Order) -> None:

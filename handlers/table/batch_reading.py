@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from handlers.table.event_store import throttling
 from handlers.table.keys import Key
 from handlers.table.retrying import until_taken
 
@@ -23,8 +22,7 @@ def items(client: DynamoDBClient, table: str, keys: Iterable[Key], *, keys_alone
     """The items that are there, read consistently; of each its key alone, where that is enough.
 
     Raises:
-        NotTaken: DynamoDB left some unread in several tries.
-        Throttled: DynamoDB is busy or out of reach: try again.
+        Retryable: DynamoDB left some unread in several attempts, or is not reached.
     """
     found: dict[Key, Item] = {}
     part = {"ProjectionExpression": "PK, SK"} if keys_alone else {}
@@ -37,6 +35,5 @@ def items(client: DynamoDBClient, table: str, keys: Iterable[Key], *, keys_alone
 
     different = iter(dict.fromkeys(keys))
     while batch := [key.attributes for key in islice(different, _MOST_KEYS)]:
-        with throttling():
-            until_taken(read, {table: {"Keys": batch, "ConsistentRead": True, **part}})
+        until_taken(read, {table: {"Keys": batch, "ConsistentRead": True, **part}})
     return found

@@ -6,13 +6,10 @@ two writers of one version one wins, and the other gets the existing event.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from botocore import exceptions as boto
 
 from events import catalog
 from events.envelope import Metadata, Recorded, event_id
@@ -20,29 +17,15 @@ from events.model import DomainEvent
 from handlers.table import keys
 from handlers.table.codec import encode
 from handlers.table.keys import version_of
+from handlers.table.retrying import MAX_CONFLICTS, Contended, classified, meaning
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 Decision = Callable[[Sequence[Recorded]], Sequence[DomainEvent]]
 """Takes a stream's events and returns those to append: none, where nothing is left to do."""
-
-_THROTTLES = frozenset(
-    {
-        "ProvisionedThroughputExceeded",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ThrottlingException",
-        "ThrottlingError",
-        "TransactionConflict",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-        "InternalServerError",
-        "ServiceUnavailable",
-    }
-)
-_CONFLICTS_BEFORE_GIVING_WAY = 10
 
 
 class New(NamedTuple):
@@ -54,7 +37,7 @@ class New(NamedTuple):
 
 
 class Conflict(Exception):
-    """That version of the stream is taken; ``existing`` is the event that stands there."""
+    """That version of the stream is taken: ``existing`` is the event that has it."""
 
     def __init__(self, existing: Recorded) -> None:
         super().__init__(f"{existing.stream} has {type(existing.event).__name__} at version {existing.version}")
@@ -83,10 +66,6 @@ class ConditionsFailed(Exception):
         self.failed = failed
 
 
-class Throttled(Exception):
-    """DynamoDB, or the way to it, is busy or down for the moment. Nothing is wrong with the request: try it again."""
-
-
 class EventStore:
     """The log in one table.
 
@@ -113,7 +92,7 @@ class EventStore:
         }
         events: list[Recorded] = []
         while True:
-            with throttling():
+            with classified():
                 page = self.client.query(**request)
             events += map(recorded, page["Items"])
             if "LastEvaluatedKey" not in page:
@@ -122,7 +101,7 @@ class EventStore:
 
     def last(self, stream: str) -> Recorded | None:
         """The newest event of a stream, read consistently, or None where the stream is empty."""
-        with throttling():
+        with classified():
             page = self.client.query(
                 TableName=self.table,
                 KeyConditionExpression="PK = :stream AND begins_with(SK, :event)",
@@ -139,12 +118,12 @@ class EventStore:
         """Append an event as ``version`` of its stream.
 
         Raises:
-            Conflict: another event stands there.
-            Throttled: try again.
+            Conflict: another event has that version.
+            Retryable: try again.
         """
         new = self._record(stream, version, event, correlation_id, causation_id)
         try:
-            with throttling():
+            with classified():
                 self.client.put_item(
                     TableName=self.table,
                     Item=_item(new),
@@ -169,9 +148,9 @@ class EventStore:
         """Append an event and make the changes it explains, all or nothing (at most 99 changes).
 
         Raises:
-            Conflict: another event stands there.
+            Conflict: another event has that version.
             ConditionsFailed: the event would have fit, but changes did not.
-            Throttled: try again; another transaction on the same items counts as that.
+            Retryable: try again; so does another transaction on the same items at the same time.
         """
         new = New(stream, version, event)
         [appended] = self._transact(changes, [new], correlation_id=correlation_id, causation_id=causation_id)
@@ -181,8 +160,8 @@ class EventStore:
         """Append events of several streams, all or none: no reader finds one of them without the others.
 
         Raises:
-            Conflict: another event stands in the place of one of them.
-            Throttled: try again; another transaction on the same items counts as that.
+            Conflict: another event has the version of one of them.
+            Retryable: try again; so does another transaction on the same items at the same time.
         """
         return self._transact([], events, correlation_id=correlation_id, causation_id=causation_id)
 
@@ -207,7 +186,7 @@ class EventStore:
             for record in records
         ]
         try:
-            with throttling():
+            with classified():
                 self.client.transact_write_items(TransactItems=[*changes, *puts])
         except self.client.exceptions.TransactionCanceledException as failure:
             raise _refusal(failure.response["CancellationReasons"], len(puts), failure) from failure
@@ -219,7 +198,7 @@ class EventStore:
         """Append an event unless that version of the stream is taken. The caller decides by what is there instead.
 
         Raises:
-            Throttled: try again.
+            Retryable: try again.
         """
         try:
             return Appended(
@@ -229,14 +208,14 @@ class EventStore:
             return Existing(conflict.existing)
 
     def execute(self, stream: str, decide: Decision, *, correlation_id: str, causation_id: str) -> list[Recorded]:
-        """Read a stream, decide, and append what was decided; read and decide again where another was quicker.
+        """Read a stream, decide, and append what was decided; on a version conflict, read and decide again.
 
         Returns the events appended.
 
         Raises:
-            Throttled: others were quicker too often, or DynamoDB is busy: try again.
+            Retryable: try again; `Contended` after too many version conflicts.
         """
-        for _ in range(_CONFLICTS_BEFORE_GIVING_WAY):
+        for _ in range(MAX_CONFLICTS):
             history = self.read(stream)
             try:
                 return [
@@ -245,7 +224,7 @@ class EventStore:
                 ]
             except Conflict:
                 continue
-        raise Throttled(f"{stream} is being written by too many others")
+        raise Contended(f"{stream} is being written by too many others")
 
     def _record(
         self, stream: str, version: int, event: DomainEvent, correlation_id: str, causation_id: str
@@ -292,7 +271,7 @@ def _item(new: Recorded) -> dict[str, Any]:
     }
 
 
-def _refusal(reasons: Sequence[Mapping[str, Any]], puts: int, failure: boto.ClientError) -> Exception:
+def _refusal(reasons: Sequence[Mapping[str, Any]], puts: int, failure: ClientError) -> Exception:
     """What a cancelled transaction means; its last items are the events' own puts, so many."""
     changes = reasons[:-puts]
     for put in reasons[-puts:]:
@@ -303,19 +282,6 @@ def _refusal(reasons: Sequence[Mapping[str, Any]], puts: int, failure: boto.Clie
         return ConditionsFailed(
             [n for n, reason in enumerate(changes) if reason.get("Code") == "ConditionalCheckFailed"]
         )
-    if codes & _THROTTLES:
-        return Throttled(f"the transaction met {', '.join(sorted(codes))}")
+    if error := meaning(codes):
+        return error(f"the transaction met {', '.join(sorted(codes))}")
     return failure
-
-
-@contextmanager
-def throttling() -> Iterator[None]:
-    """Turns what botocore raises when DynamoDB is busy or out of reach into :class:`Throttled`."""
-    try:
-        yield
-    except boto.ClientError as failure:
-        if failure.response["Error"]["Code"] in _THROTTLES:
-            raise Throttled(str(failure)) from failure
-        raise
-    except (boto.ConnectionError, boto.HTTPClientError) as failure:
-        raise Throttled(str(failure)) from failure

@@ -51,7 +51,7 @@ def _loaded(name: str) -> Any:
 
 
 def _print_error(message: str) -> None:
-    print(clean(message), file=sys.stderr)
+    print(clean(" ".join(message.split())), file=sys.stderr)
 
 
 app = _new_app(

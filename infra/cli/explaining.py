@@ -5,14 +5,16 @@ from __future__ import annotations
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.operations.errors import InvalidRequest, OperationFailed
-from handlers.table.event_store import Throttled
+from handlers.table.retrying import Retryable
 from infra.cli.command_error import CommandError
 from infra.names import TABLE_NAME
 
 
 def explained(problem: Exception) -> CommandError | None:
     """The error to print instead of one that is no bug of ours; None if it may be one."""
-    if isinstance(problem, Throttled) and isinstance(problem.__cause__, Exception):
+    if isinstance(problem, Retryable):
+        if not isinstance(problem.__cause__, ClientError | BotoCoreError):
+            return CommandError(f"{problem}; try again")
         problem = problem.__cause__
     if isinstance(problem, InvalidRequest):
         return CommandError(str(problem), status=2)

@@ -93,7 +93,7 @@ def submit(
 
 
 def _submit(pipeline: Connection, orders: Iterator[FileOrder], count: _Count, bar: ProgressBar) -> None:
-    publisher = Publisher(pipeline.client("events"), INTAKE_BUS_NAME, SOURCE, tries=ATTEMPTS)
+    publisher = Publisher(pipeline.client("events"), INTAKE_BUS_NAME, SOURCE, attempts=ATTEMPTS)
     for outcome in publisher.outcomes(_valid(orders, count, bar)):
         if outcome.sent:
             count.submitted, count.last = count.submitted + 1, outcome.event.order_id

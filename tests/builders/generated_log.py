@@ -53,7 +53,7 @@ def projecting(log: Sequence[Recorded], *, page: int = 1_000_000) -> Iterator[Me
     """The projections work on a table that has this log, for the time of the block."""
     memory = Memory(page)
     memory.put(map(image, log))
-    with memory.serving(STORE.client):
+    with memory.serving():
         yield memory
 
 

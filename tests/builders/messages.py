@@ -10,22 +10,23 @@ Item = Mapping[str, Any]
 """An item of the table, in DynamoDB's form."""
 
 
-def sqs(*bodies: str, receives: int = 1) -> dict[str, Any]:
-    """The Lambda event of messages from a queue, numbered from 0, that are delivered for the ``receives``-th time."""
-    return {"Records": [_message(str(number), body, receives) for number, body in enumerate(bodies)]}
-
-
-def _message(message_id: str, body: str, receives: int) -> dict[str, Any]:
+def sqs(*bodies: str, receives: int = 1, **attributes: str) -> dict[str, Any]:
+    """A function's event: messages m0, m1, … of a queue with this receive count, and with attributes."""
+    fields = ("receiptHandle", "eventSourceARN", "awsRegion", "md5OfBody")
     return {
-        "messageId": message_id,
-        "receiptHandle": message_id,
-        "body": body,
-        "attributes": {"ApproximateReceiveCount": str(receives)},
-        "messageAttributes": {},
-        "md5OfBody": "",
-        "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:queue",
-        "awsRegion": "us-east-1",
+        "Records": [
+            {
+                **dict.fromkeys(fields, ""),
+                "messageId": f"m{number}",
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": str(receives)},
+                "messageAttributes": {
+                    name: {"dataType": "String", "stringValue": value} for name, value in attributes.items()
+                },
+                "eventSource": "aws:sqs",
+            }
+            for number, body in enumerate(bodies)
+        ]
     }
 
 

@@ -14,7 +14,7 @@ from events import streams
 from events.envelope import Metadata, Recorded, event_id
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderConfirmed, OrderPlaced
-from handlers.intake.messages import Envelope
+from handlers.intake.messages import IntakeMessage
 from handlers.ordering import submission
 from handlers.runtime import aws
 from handlers.table import keys
@@ -117,8 +117,8 @@ def image(event: Recorded) -> dict[str, Any]:
     }
 
 
-def envelope(detail: Any, event_id: str = "e1", detail_type: str = "OrderSubmitted") -> Envelope:
-    return Envelope.model_validate({"id": event_id, "detail-type": detail_type, "detail": detail})
+def envelope(detail: Any, event_id: str = "e1", detail_type: str = "OrderSubmitted") -> IntakeMessage:
+    return IntakeMessage.model_validate({"id": event_id, "detail-type": detail_type, "detail": detail})
 
 
 def from_publisher(detail: Any, detail_type: str = "OrderSubmitted") -> str:

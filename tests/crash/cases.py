@@ -132,7 +132,7 @@ def report(*statuses: str, prior: Prior) -> Case:
 
 
 def shipped(prior: Prior, *, cut: bool = False) -> Case:
-    """The shipment is dispatched, after what was before; ``cut``: the first chunk of its stock is told already."""
+    """The shipment is dispatched, after what was before; ``cut``: the first chunk of its stock is recorded already."""
 
     def message(world: World) -> dict[str, Any]:
         return sqs(domain_event(world.event(f"shipment#{ORDER}", 2)))
@@ -342,7 +342,7 @@ CASES: dict[str, Case] = {
     # shipped_stock
     "shipped": shipped(reported("dispatched", prior=after(*FORWARD))),
     "shipped, two chunks": shipped(reported("dispatched", prior=after(*FORWARD, lines=MANY, stock=MANY))),
-    "shipped, half told": shipped(reported("dispatched", prior=after(*FORWARD, lines=MANY, stock=MANY)), cut=True),
+    "shipped, half recorded": shipped(reported("dispatched", prior=after(*FORWARD, lines=MANY, stock=MANY)), cut=True),
     # outbox
     "published": Case("outbox", lambda world: stream(*log(world)), both),
     "published, one too large, one no event": Case(
@@ -353,7 +353,7 @@ CASES: dict[str, Case] = {
     "did not fall low": watch(level(9, 9, 2)),
     "fell low twice, and another": watch(level(9, 11, 2), level(12, 9, 3), level(8, 12, 4), level(1, 10, 2, "pear")),
     "fell low again": watch(level(8, 12, 4), before=(level(9, 11, 2),)),
-    "fell low, told before": watch(level(9, 11, 2), before=(level(9, 11, 2), level(8, 12, 4))),
+    "fell low, recorded before": watch(level(9, 11, 2), before=(level(9, 11, 2), level(8, 12, 4))),
     # replenishment
     "ordered": replenished(("stock#apple", 1), prior=low),
     "ordered, delivered before": replenished(("stock#apple", 1), prior=delivered(low)),
@@ -463,7 +463,7 @@ CASES: dict[str, Case] = {
     },
     "refund_payment, voided": saga("refund_payment", after("authorize_payment", "refund_payment")),
     "refund_payment, refunded": saga("refund_payment", after("authorize_payment", "capture_payment", "refund_payment")),
-    "refund_payment, half told": saga(
+    "refund_payment, half recorded": saga(
         "refund_payment", after("authorize_payment", cut="refund_payment", token="tok_decline_capture")
     ),
     "refund_payment, total 0": saga("refund_payment", after(**free)),

@@ -1,8 +1,9 @@
-"""A message delivered again and again, and a function killed once in the middle: the same final state.
+"""A message delivered repeatedly, and a function killed once in the middle: the same final state.
 
-For each case the function runs undisturbed at first, which tells its calls to AWS and what it leaves behind. Then, from
-the same state before, it is killed before and after each of the calls, and the message comes again; and each of the
-calls is throttled, does not get there, or its answer gets lost, and the message comes again where the function failed.
+For each case the function runs undisturbed at first, which shows its calls to AWS and what it leaves behind. Then, from
+the same state before, it is killed before and after each of the calls, and the message is delivered again; and each of
+the calls is throttled, does not get there, or its answer gets lost, and the message is delivered again where the
+function failed.
 
 To be killed after one call and before the next one is the same: nothing but memory lies between them. So the first call
 alone is tried from both sides. To be killed before a call that only reads, and after it, is the same too. Of the table,

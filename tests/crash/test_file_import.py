@@ -57,7 +57,7 @@ class Importing:
         self.functions = loaded
 
     def dropped(self) -> str:
-        """Drop the file, once more; returns the message that tells of it."""
+        """Drop the file, once more; returns the message that announces it."""
         content = "\n".join(map(json.dumps, LINES)).encode()
         version = self._s3.put_object(Bucket=BUCKET, Key=KEY, Body=content)["VersionId"]
         return json.dumps({"detail": {"bucket": {"name": BUCKET}, "object": {"key": KEY, "version-id": version}}})

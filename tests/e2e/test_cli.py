@@ -4,9 +4,11 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 from typer.testing import CliRunner
 
 from infra.cli.app import app
@@ -32,6 +34,14 @@ def tailing(doors: Pipeline, order_id: str) -> subprocess.Popen[str]:
     assert process.stderr
     assert "listening" in process.stderr.readline()
     return process
+
+
+@pytest.fixture(autouse=True)
+def heeds_ctrl_c() -> Iterator[None]:
+    """Processes started here heed SIGINT, even where the tests run in the background and ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def left(doors: Pipeline) -> list[str]:

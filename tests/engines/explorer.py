@@ -1,12 +1,16 @@
 """Explores every way in which actors can interleave their calls to AWS, each way once.
 
-A state is the table and, per actor, how far it got: at which task, and which answers it has had since that task began.
-What a function does next depends on nothing else, so an actor is taken up again in the middle of a task by running the
-task from its start and giving it those answers; its next call is made for real, on a table that holds the state's
-items, and then the function is stopped. States reached twice are explored once, and what AWS does is asked once per
-request and items it names, which is why all interleavings of long lives fit into seconds.
+How it works: a state is the table and, per actor, its progress: the task it is at, and the answers it has had since
+that task began. What a function does next depends on nothing else, so an actor is continued in the middle of a task by
+running the task from its start and giving it those answers; its next call goes to the emulator, on a table that holds
+the state's items, and then the function is stopped. A state reached twice is explored once, and AWS is asked once per
+request and the items it names, so all interleavings of long processes fit into seconds.
 
 Killing a function is dropping the answers it has had: the task begins anew, on the table as it left it.
+
+Its limits: only calls of DynamoDB interleave. Functions must depend on their input and on those answers alone, not on
+time or chance; times in answers are left out of the comparison. An item changes only by a request that names its key.
+Messages to queues are answered and dropped.
 """
 
 from __future__ import annotations
@@ -42,20 +46,20 @@ class Paused(BaseException):
     """The function is stopped before its next call."""
 
 
-class Strayed(BaseException):
-    """A call changed items that its request does not name."""
+class UnexpectedChange(BaseException):
+    """A call changed items that its request does not name, which the explorer relies on."""
 
 
 class Violated(AssertionError):
-    """Something does not hold; says after which steps."""
+    """An invariant does not hold; the message has the steps that led there."""
 
 
-class Life(Protocol):
-    """What an actor does, from one task to the next. Taking a step gives a new life and leaves this one as it was."""
+class Process(Protocol):
+    """What an actor does, task by task. A step returns a new process and leaves this one as it is."""
 
     @property
     def key(self) -> str:
-        """Tells lives apart that are at different places."""
+        """The same for processes that have the same future."""
 
     @property
     def done(self) -> bool:
@@ -63,9 +67,9 @@ class Life(Protocol):
 
     @property
     def task(self) -> str:
-        """What comes next."""
+        """The next task."""
 
-    def step(self) -> Life:
+    def step(self) -> Process:
         """Run one task."""
 
 
@@ -105,7 +109,7 @@ class Saga:
 
 @dataclass(frozen=True)
 class Message:
-    """A message that waits in a function's queue, and was delivered so often. It comes again while it fails."""
+    """A message in a function's queue, and its receive count. While it fails, it is delivered again."""
 
     functions: Functions
     function: str
@@ -144,7 +148,7 @@ def report(functions: Functions, order_id: str, status: str) -> Message:
 
 
 def dispatched(functions: Functions, order_id: str) -> Message:
-    """The event that a shipment is dispatched, on its way to those who ship stock."""
+    """The event that a shipment is dispatched, in the queue of the function that ships stock."""
     stream, version = f"shipment#{order_id}", 2
     metadata = Metadata(
         event_id=event_id(stream, version),
@@ -161,7 +165,7 @@ def dispatched(functions: Functions, order_id: str) -> Message:
 
 @dataclass(frozen=True)
 class Collection:
-    """A carrier that collects a parcel, unless it was called off, and then reports that it is dispatched."""
+    """A carrier that collects a parcel, unless its shipment was cancelled, and then reports that it is dispatched."""
 
     functions: Functions
     order_id: str
@@ -175,7 +179,7 @@ class Collection:
     def task(self) -> str:
         return "the collection"
 
-    def step(self) -> Life:
+    def step(self) -> Process:
         _, collected = sandbox_books("shipping").change(
             self.order_id,
             "SET book_state = :dispatched",
@@ -187,44 +191,44 @@ class Collection:
 
 @dataclass(frozen=True)
 class Awaited:
-    """An event that has to be in the log, at this version of the stream."""
+    """An event that an actor waits for, at this version of the stream."""
 
     stream: str
     version: int
     event_type: str
 
     def is_in(self, items: Items) -> bool:
-        """Whether it is there."""
+        """Whether the log has it."""
         item = items.get((self.stream, f"event#{self.version:010d}"))
         return item is not None and item["type"]["S"] == self.event_type
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A life, and the answers that the function has had since its task began.
+    """A process, and the answers that its function has had since the task began.
 
     ``cut_off`` names the sandboxes that give this actor no answer while it goes forward: payments, shipping.
-    ``after``: what has to be in the log before this life begins; where it never is, it never does.
+    ``after``: the event that has to be in the log before this process begins.
     """
 
-    life: Life
+    process: Process
     answers: tuple[Answer, ...] = ()
     cut_off: frozenset[str] = frozenset()
     after: Awaited | None = None
 
     @cached_property
     def key(self) -> str:
-        """Tells actors apart that may go on differently."""
+        """The same for actors that have the same future."""
         about = [str(self.after), *sorted(self.cut_off)]
-        return "\n".join([self.life.key, *about, *(answer.key for answer in self.answers)])
+        return "\n".join([self.process.key, *about, *(answer.key for answer in self.answers)])
 
     def rests(self, items: Items) -> bool:
-        """Whether there is nothing to do, or not yet."""
-        return self.life.done or (self.after is not None and not self.after.is_in(items))
+        """Whether it has nothing to do, or nothing yet."""
+        return self.process.done or (self.after is not None and not self.after.is_in(items))
 
 
 class Content:
-    """What the table holds in a state."""
+    """The items of the table in a state."""
 
     def __init__(self, items: Items) -> None:
         self.items = items
@@ -232,12 +236,12 @@ class Content:
 
 
 Point = tuple[Actor, Content]
-"""Where one actor stands, and on what."""
+"""An actor, and the table it works on."""
 
 
 @dataclass(frozen=True)
 class State:
-    """Where the actors and the table are."""
+    """The actors and the table."""
 
     actors: tuple[Actor, ...]
     content: Content
@@ -272,13 +276,13 @@ class Explorer:
         *,
         kills: bool = False,
     ) -> list[State]:
-        """Every state in which all actors are done, or wait for what never comes.
+        """Every state in which all actors are done, or wait for an event that is never appended.
 
         Args:
             items: what the table holds at first.
-            actors: who acts on it, by name.
+            actors: what acts on it, by name.
             always: what must hold of the table in every state; raises AssertionError.
-            kills: any function may also be killed after any of its calls, as often as it likes; its task comes again.
+            kills: any function may also be killed after any of its calls, repeatedly; its task is then run again.
 
         Raises:
             Violated: ``always`` does not hold.
@@ -298,52 +302,52 @@ class Explorer:
             for number, (name, actor) in enumerate(zip(actors, state.actors, strict=True)):
                 if resting[number]:
                     continue
-                for said, later, content in self._moves(actor, state.content, kills):
+                for step, later, content in self._moves(actor, state.content, kills):
                     reached = State((*state.actors[:number], later, *state.actors[number + 1 :]), content)
                     if reached.key not in before:
-                        before[reached.key] = state, f"{name}: {said}"
+                        before[reached.key] = state, f"{name}: {step}"
                         waiting.append(reached)
         self._paths = before
         return ended
 
     def path(self, state: State) -> str:
-        """How a state was reached, in the exploration before."""
+        """The steps that led to a state, in the last exploration."""
         return _path(state, self._paths)
 
     def _moves(self, actor: Actor, content: Content, kills: bool) -> Iterator[tuple[str, Actor, Content]]:
         later, reached = self._advance(actor, content)
-        said = f"{actor.life.task}, call {len(actor.answers) + 1}"
-        yield said, later, reached
+        step = f"{actor.process.task}, call {len(actor.answers) + 1}"
+        yield step, later, reached
         if kills:
-            yield f"{said}, killed", replace(actor, answers=()), reached
+            yield f"{step}, killed", replace(actor, answers=()), reached
 
     def _advance(self, actor: Actor, content: Content) -> tuple[Actor, Content]:
-        """Let an actor go on to after its next call."""
+        """Continue an actor up to after its next call."""
         point = actor, content
         if not self.is_known(point):
             self._run(actor, content)
         return self._advances[_key(point)]
 
     def _run(self, actor: Actor, content: Content) -> None:
-        """Run a task on from where an actor stands, as far as that is new; learn each point it passes."""
-        tap = _Onward(self, actor, content)
+        """Run an actor's task as far as that is new, and remember each point it passes."""
+        tap = _Continuing(self, actor, content)
         with self._functions.wire.tapped(tap):
             try:
-                life = actor.life.step()
+                process = actor.process.step()
             except Paused:
                 pass
             else:
-                last = replace(actor, life=life, answers=()), tap.points[-1][1]
+                last = replace(actor, process=process, answers=()), tap.points[-1][1]
                 tap.points[max(1, len(tap.points) - 1) :] = [last]
         for point, following in pairwise(tap.points):
             self._advances[_key(point)] = following
 
     def is_known(self, point: Point) -> bool:
-        """Whether it was found out before what happens next from there."""
+        """Whether it is known what happens next from there."""
         return _key(point) in self._advances
 
     def known(self, content: Content, call: Call) -> tuple[Answer, Content] | None:
-        """What this call does to this table, if it was asked before; else the table is made ready to ask."""
+        """What this call does to this table, if that is known; else the table is prepared, and None is returned."""
         effect = self._effects.get(_footprint(content, call))
         if effect is None:
             self._table.set(content.items, self._there)
@@ -356,7 +360,7 @@ class Explorer:
         self._there = self._table.items()
         changed = {key: item for key, item in self._there.items() if content.items.get(key) != item}
         if not all(map(call.sees, changed)):
-            raise Strayed(f"{call} changed {changed.keys()}")
+            raise UnexpectedChange(f"{call} changed {changed.keys()}")
         self._effects[_footprint(content, call)] = answer, changed
         return self._with(content, changed)
 
@@ -374,27 +378,27 @@ class Explorer:
             raise Violated(f"{broken}\nafter:\n{_path(state, before)}") from broken
 
 
-class _Onward:
-    """Gives an actor the answers it has had, then lets its calls through, until it gets to a point known before.
+class _Continuing:
+    """Gives an actor the answers it has had, then lets its calls through, until it reaches a point known before.
 
-    ``points`` are those it passed: where it stood at first, and after each call.
+    ``points`` are those it passed: the first one, and one after each call.
     """
 
     def __init__(self, explorer: Explorer, actor: Actor, content: Content) -> None:
         self._explorer = explorer
-        self._task = actor.life.task
+        self._task = actor.process.task
         self._answers = iter(actor.answers)
         self.points: list[Point] = [(actor, content)]
 
     def before(self, call: Call) -> Answer | None:
         actor, content = self.points[-1]
-        if call.operation == "SendMessage":  # a dead letter: nobody here reads it
+        if call.operation == "SendMessage":  # a dead-letter message: nothing here reads it
             return Answer({"MessageId": "1"})
         if self._task in _UNREACHABLE and any(f"sandbox#{name}#" in call.key for name in actor.cut_off):
             raise _UNREACHABLE[self._task]("cut off")
-        had = next(self._answers, None)
-        if had is not None:
-            return had
+        answered = next(self._answers, None)
+        if answered is not None:
+            return answered
         if self._explorer.is_known((actor, content)):
             raise Paused
         known = self._explorer.known(content, call)
@@ -424,8 +428,8 @@ def _path(state: State, before: dict[Any, Any]) -> str:
     steps: list[str] = []
     found = before[state.key]
     while found is not None:
-        state, said = found
-        steps.append(said)
+        state, step = found
+        steps.append(step)
         found = before[state.key]
     return "\n".join(reversed(steps)) or "nothing"
 
@@ -436,6 +440,6 @@ def executions(functions: Functions, order_id: str, *names: str) -> dict[str, Ac
 
 
 def cancellations(functions: Functions, order_id: str, *names: str) -> dict[str, Actor]:
-    """Executions of the cancellation saga for one order, by name, that begin once somebody has asked."""
+    """Executions of the cancellation saga for one order, by name, that begin once cancellation is requested."""
     requested = Awaited(f"cancellation#{order_id}", 1, "CancellationRequested")
     return {name: Actor(Saga(functions, order_id, "order_cancellation"), after=requested) for name in names}

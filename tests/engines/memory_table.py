@@ -1,7 +1,10 @@
 """DynamoDB in this process's memory, for as much of it as projections and their rebuild use.
 
-moto copies a whole table for every transaction and knows no segments of a scan, so hundreds of runs are out of its
-reach. Clients stay botocore's own; their calls are answered here. tests/unit/test_memory.py holds it to moto.
+moto copies a whole table for every transaction, knows no segments of a scan, and takes milliseconds for a call, so
+hundreds of runs are out of its reach. How it works: a tap on the wire answers the functions' calls of DynamoDB.
+
+Its limits: it knows the requests that projections and the rebuild make, and refuses others. It neither validates a
+request nor limits sizes. tests/unit/test_memory.py holds it to moto.
 """
 
 from __future__ import annotations
@@ -9,10 +12,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from types import SimpleNamespace
+from contextlib import contextmanager
 from typing import Any
 from zlib import crc32
+
+from tests.engines.in_process import WIRE
+from tests.engines.wire import Answer, Call
 
 Item = dict[str, Any]
 Key = tuple[str, str]
@@ -47,12 +52,9 @@ class Memory:
         self.done: Callable[[str], None] = lambda _operation: None
 
     @contextmanager
-    def serving(self, *clients: Any) -> Iterator[Memory]:
-        """The calls of these clients are answered here for the time of the block."""
-        with ExitStack() as after:
-            for client in clients:
-                client.meta.events.register("before-call.dynamodb", self._answer)
-                after.callback(client.meta.events.unregister, "before-call.dynamodb", self._answer)
+    def serving(self) -> Iterator[Memory]:
+        """The functions' calls of DynamoDB are answered here for the time of the block."""
+        with WIRE.tapped(self):
             yield self
 
     def put(self, items: Iterable[Item]) -> None:
@@ -63,18 +65,24 @@ class Memory:
         """The items whose partition keys begin like that."""
         return {key: item for key, item in self.items.items() if key[0].startswith(prefix)}
 
-    def _answer(self, model: Any, params: Mapping[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
-        request = json.loads(params["body"])
-        answer_to = getattr(self, f"_{model.name}", None)
+    def before(self, call: Call) -> Answer | None:
+        """The answer to a call of DynamoDB; None for a call of another service."""
+        if call.service != "dynamodb":
+            return None
+        answer_to = getattr(self, f"_{call.operation}", None)
         if answer_to is None:
-            raise Unknown(model.name)
+            raise Unknown(call.operation)
+        request = json.loads(json.dumps(call.parameters))  # what is kept here is not what the caller goes on to change
         try:
-            self.on_call(model.name, request)
+            self.on_call(call.operation, request)
             answer = answer_to(**request)
         except Refused as refused:
-            return SimpleNamespace(status_code=400), refused.answer
-        self.done(model.name)
-        return SimpleNamespace(status_code=200), answer
+            return Answer(refused.answer)
+        self.done(call.operation)
+        return Answer(answer)
+
+    def after(self, call: Call, answer: Answer) -> None:
+        """Other services answer for themselves."""
 
     def _GetItem(self, Key: Item, **_: Any) -> Item:  # noqa: N802, N803
         found = self.items.get(_key(Key))

@@ -1,6 +1,9 @@
 """Runs the rebuild's definition in-process and without waiting.
 
-It knows as much of the Amazon States Language as the rebuild uses, and refuses the rest.
+How it works: an interpreter of as much of the Amazon States Language as the rebuild uses; it refuses the rest, so it
+cannot drift from the definition unnoticed.
+
+Its limits: nothing is retried, no time passes, and the items of a map are processed one after the other.
 """
 
 import copy
@@ -11,7 +14,7 @@ from typing import Any
 from tests.engines.saga_machine import UnknownLanguage, definition
 
 Step = Callable[[dict[str, Any]], Any]
-"""Stands for the function: is called with a task's payload, and returns its result or raises its error."""
+"""Takes the place of the function: called with a task's payload, it returns the result or raises the error."""
 
 _FIELDS = {
     "Task": {"Comment", "Type", "Resource", "Parameters", "ResultPath", "TimeoutSeconds", "Retry", "Next"},

@@ -1,7 +1,9 @@
 """Runs the sagas in-process, one task attempt at a time and without waiting, so that tests can interleave executions.
 
-It knows as much of the Amazon States Language as the sagas use, and refuses the rest, so it cannot drift from the
-definition unnoticed. tests/statemachine runs the same cases through it and through the emulator.
+How it works: an interpreter of as much of the Amazon States Language as the sagas use; it refuses the rest, so it
+cannot drift from the definition unnoticed. tests/statemachine runs the same cases through it and through the emulator.
+
+Its limits: no time passes, so a backoff is a count of attempts and no task times out.
 """
 
 import copy
@@ -67,8 +69,8 @@ def order_saga() -> dict[str, Any]:
 class Execution:
     """One execution for an order.
 
-    `invoke` stands for Lambda: it is called with the key of a service's function and the task's payload. What it
-    returns is dropped. An exception is the task's error, known to the definition by the name of its class.
+    `invoke` takes the place of Lambda: it is called with the key of a service's function and the task's payload. Its
+    result is dropped. An exception is the task's error, known to the definition by the name of its class.
 
     `outcome` is None while it runs. `trace` has a line for each attempt at a task, and for each other state entered:
     the name of the state, with ": " and the error where the attempt failed.
@@ -180,7 +182,7 @@ def _check(definition: Definition) -> None:
 
 def _check_task(name: str, task: Mapping[str, Any]) -> None:
     if task["Resource"] not in SERVICES:
-        raise UnknownLanguage(f"{name} calls {task['Resource']}, which no function stands for")
+        raise UnknownLanguage(f"{name} calls {task['Resource']}, which is no function of ours")
     if task.get("ResultPath", "$") is not None:
         raise UnknownLanguage(f"{name} keeps its result")
     for parameter, value in task["Parameters"].items():

@@ -1,4 +1,11 @@
-"""The two ways to run a case: a Step Functions client with stub services in Lambda, and the in-process machine."""
+"""The two ways to run a case of the sagas: Step Functions with stub services in Lambda, and the in-process machine.
+
+How it works: the deployed definitions are created with services that are one stub function, which asks an HTTP server
+of this process for its answer, so a case scripts each attempt at each command. The same case runs in `saga_machine`.
+
+Its limits: waits are scaled down by the emulator, which ignores jitter, maximum delays and execution timeouts. Any
+other implementation of Step Functions that can call a Lambda may take the emulator's place (see tests/statemachine).
+"""
 
 import json
 import threading

@@ -3,7 +3,7 @@
 How it works: the class of each client that a botocore session makes gets a base class more, in front, which takes part
 in every call. A call is answered by the client itself (in unit tests, moto answers it), or, while the wire is connected
 to the emulator, by a client of the emulator. A :class:`Tap` on the wire sees each call before it is sent and each
-answer before the function does, and may take the place of either, or raise.
+answer before the function does, and may replace either, or raise.
 
 Its limits: it lies above botocore's retries, so what a tap puts in the way is what is left after them. One tap sees the
 calls of all threads.
@@ -34,8 +34,9 @@ Clients = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class Call:
-    """A call to AWS: the operation's name and its parameters."""
+    """A call to AWS: service and operation as botocore names them (``sqs``, ``SendMessage``), and parameters."""
 
+    service: str
     operation: str
     parameters: Mapping[str, Any]
 
@@ -77,13 +78,13 @@ class Answer:
 
 
 class Tap(Protocol):
-    """What happens on the wire. Either method may raise: in place of the call, or in place of its answer."""
+    """Sees what happens on the wire. Either method may raise: instead of the call, or instead of its answer."""
 
     def before(self, call: Call) -> Answer | None:
-        """Called before a call is sent; an answer given here takes the call's place."""
+        """Called before a call is sent, which it is not if an answer is returned."""
 
     def after(self, call: Call, answer: Answer) -> None:
-        """Called when AWS has answered, before the function knows."""
+        """Called when AWS has answered, before the function gets the answer."""
 
 
 class Wire:
@@ -115,11 +116,12 @@ class Wire:
         """Take part in every call of the clients that a botocore session makes from now on."""
 
         class Wired:
-            def _make_api_call(client, operation_name: str, api_params: dict[str, Any]) -> Any:  # noqa: N805
+            def _make_api_call(client: Any, operation_name: str, api_params: dict[str, Any]) -> Any:  # noqa: N805
                 def own() -> Any:
-                    return super(Wired, client)._make_api_call(operation_name, api_params)  # type: ignore[misc] # botocore's own
+                    # The classes of botocore that follow this one have the method.
+                    return super(Wired, client)._make_api_call(operation_name, api_params)  # type: ignore[misc]
 
-                return self._call(client, Call(operation_name, api_params), own)
+                return self._call(client, Call(client.meta.service_model.service_name, operation_name, api_params), own)
 
         session.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, Wired))
 
@@ -129,7 +131,7 @@ class Wire:
         answer = self._tap.before(call) if self._tap else None
         if answer is None:
             try:
-                answer = Answer(_sent(self._clients, client, call) if self._clients else own())
+                answer = Answer(_sent(self._clients(call.service), call) if self._clients else own())
             except ClientError as refused:
                 answer = Answer(refused.response)
             if self._tap:
@@ -139,14 +141,12 @@ class Wire:
         return answer.body
 
 
-def _sent(clients: Clients, client: Any, call: Call) -> Any:
-    """What the client of the same service answers, by these clients."""
-    other = clients(client.meta.service_model.service_name)
-    return getattr(other, xform_name(call.operation))(**call.parameters)
+def _sent(client: Any, call: Call) -> Any:
+    return getattr(client, xform_name(call.operation))(**call.parameters)
 
 
 class Killed(BaseException):
-    """The function dies here: no handler of exceptions of ours sees it."""
+    """The function dies here: `except Exception` does not catch it."""
 
 
 class Trouble(StrEnum):

@@ -1,4 +1,12 @@
-"""All that functions leave behind: the table, what is on the bus, what is in dead-letter queues, who got e-mails."""
+"""All that functions leave behind: the table, events on the bus, dead-letter messages, e-mails.
+
+How it works: the functions of this process are connected to the emulator, where a bus, a rule to a queue, a dead-letter
+queue and a sender of e-mails are set up. A message is delivered by calling its function, as often as its queue or its
+caller would. Before and after, everything is read back and compared as sets; only e-mails are counted.
+
+Its limits: one message is under way at a time, there is no waiting between attempts, and visibility timeouts and the
+retries of the state machine are imitated: see `World.deliver`.
+"""
 
 from __future__ import annotations
 
@@ -28,17 +36,18 @@ from tests.engines.wire import stable
 
 _WATCHER = "bus-watcher"
 _VISIBILITY_TIMEOUT = timedelta(seconds=60)
-TRIES = 3
+ATTEMPTS = 3
 DELIVERIES = MAX_RECEIVE_COUNT + 1
-"""How often a queue delivers a message here: once more, where its dead letter could not be sent the last time."""
+"""How often a queue delivers a message here: once more, since sending it to the dead-letter queue may have failed."""
 _MESSAGE_ID = re.compile(r'\\*"message_id\\*":\\*"[^"]*"')
 _FUNCTIONS = {function.key: function for function in FUNCTIONS}
-_TRIED_AGAIN = frozenset({"Throttled", "PaymentGatewayUnreachable", "CarrierUnreachable"})
+_OWN_TROUBLE = frozenset({"Throttled", "Contended", "Unreachable"})
+_RETRIED = _OWN_TROUBLE | {"PaymentGatewayUnreachable", "CarrierUnreachable"}
 
 
 @dataclass(frozen=True)
 class Left:
-    """What a message left behind. On the bus and in the queue, a thing said twice is said; e-mails are counted.
+    """What a message left behind. Duplicates on the bus and in the queue do not matter; e-mails are counted.
 
     ``table`` is without the streams of e-mails, for an e-mail may take several attempts: ``notified`` has those that
     were completed, and ``take_overs`` is the number of claims that were taken over.
@@ -73,12 +82,12 @@ class World:
         self.now = datetime.now(UTC)
 
     def deliver(self, key: str, event: dict[str, Any]) -> str:
-        """Deliver a message as its source would, again while it fails; returns what became of it in the end.
+        """Deliver a message as its source would, again while it fails; returns ``done``, or what it failed with.
 
         Each delivery is a visibility timeout after the one before, by the functions' clock.
         """
         self._there = None
-        tried = deliveries = 0
+        attempts = deliveries = 0
         while True:
             deliveries += 1
             self.now += _VISIBILITY_TIMEOUT
@@ -88,7 +97,7 @@ class World:
                 answer = self.functions.invoke(key, event)
             except Exception as refusal:
                 name = type(refusal).__name__
-                if name not in _TRIED_AGAIN and _FUNCTIONS[key].trigger == Tasks():
+                if name not in _RETRIED and _FUNCTIONS[key].trigger == Tasks():
                     return name
             else:
                 if not _FUNCTIONS[key].queued or not answer["batchItemFailures"]:
@@ -96,9 +105,9 @@ class World:
                 failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
                 event = {"Records": [record for record in event["Records"] if record["messageId"] in failed]}
                 name = f"{len(failed)} messages failed"
-            # Being throttled is retried on an account of its own.
-            tried += name != "Throttled"
-            if tried == (DELIVERIES if _FUNCTIONS[key].queued else TRIES):
+            # The state machines retry own trouble by a retrier of its own.
+            attempts += name not in _OWN_TROUBLE
+            if attempts == (DELIVERIES if _FUNCTIONS[key].queued else ATTEMPTS):
                 return name
 
     def begin(self, items: Items) -> None:
@@ -107,14 +116,14 @@ class World:
         self._there = items
 
     def left(self, key: str) -> Left:
-        """What a function left behind since the last look. Where it may send nothing, nobody looks."""
+        """What a function left behind since this was last called. A place it may not write to is not read."""
         function = _FUNCTIONS[key]
         events = (
             [json.loads(message["Body"]) for message in self._drain("bus")]
             if PublishEvents() in function.grants
             else []
         )
-        letters = self._drain("dead_letters") if function.has_dead_letter_queue else []
+        messages = self._drain("dead_letters") if function.has_dead_letter_queue else []
         sent, self._sent = self._sent, self._emails() if SendEmail() in function.grants else self._sent
         self._there = self.table.items()
         emails = _emails_in(self._there)
@@ -129,15 +138,15 @@ class World:
             ),
             take_overs=_take_overs(emails),
             bus=frozenset(f"{event['detail']['metadata']['event_id']} {stable(event['detail'])}" for event in events),
-            # What it failed with the last time may be what the test put in its way.
+            # The error of the last attempt may be the one that the test caused.
             dead_letters=frozenset(
-                stable([letter["Body"], letter["MessageAttributes"]["message_id"]]) for letter in letters
+                stable([message["Body"], message["MessageAttributes"]["message_id"]]) for message in messages
             ),
             emails=self._sent - sent,
         )
 
     def forget(self) -> None:
-        """What was left so far, whoever left it, counts as seen."""
+        """Ignore what was left so far, by whichever function."""
         for name in self._queues:
             self._drain(name)
         self._sent = self._emails()
@@ -173,13 +182,13 @@ class World:
 
     def _emails(self) -> Counter[str]:
         with urllib.request.urlopen(f"{self._emulator.endpoint}/_ministack/ses/messages?account={ACCOUNT}") as answer:
-            told = json.load(answer)["messages"].get(ACCOUNT, [])
-        return Counter(f"{message['To']} {message['Subject']}" for message in told)
+            emails = json.load(answer)["messages"].get(ACCOUNT, [])
+        return Counter(f"{message['To']} {message['Subject']}" for message in emails)
 
 
 @contextmanager
 def world(emulator: Emulator) -> Iterator[World]:
-    """A world of its own in the emulator, for the time of the block."""
+    """The functions on an empty table, with bus, queues and sender, for the time of the block."""
     queues = {
         name: emulator.client("sqs").create_queue(QueueName=queue)["QueueUrl"]
         for name, queue in {"bus": _WATCHER, "dead_letters": QUEUE}.items()

@@ -15,7 +15,7 @@ Event = tuple[str, dict[str, Any]]
 
 
 _UNDOING = {"PaymentVoided", "PaymentRefunded", "StockReleased", "ShipmentCancelled"}
-_LIVES = {
+_HISTORIES = {
     "order": {
         "OrderPlaced",
         "OrderPlaced OrderConfirmed",
@@ -44,7 +44,7 @@ _LIVES = {
     },
     "cancellation": {"CancellationRequested", "CancellationRequested OrderCancellationRefused"},
 }
-"""What streams may tell, by their kind."""
+"""The event types that a stream may have, in their order, by the kind of the stream."""
 
 
 def log(items: Items) -> dict[str, list[Event]]:
@@ -58,15 +58,15 @@ def log(items: Items) -> dict[str, list[Event]]:
     return streams
 
 
-def sound(items: Items) -> None:
-    """What holds at every moment: no gaps, at most one outcome, no story that makes no sense, stock adds up."""
+def check_always(items: Items) -> None:
+    """Checks what holds at every moment: no gaps, at most one outcome, no impossible history, stock adds up."""
     streams = log(items)
     for stream, events in streams.items():
-        lives = _LIVES.get(stream.partition("#")[0])
-        life = " ".join(event_type for event_type, _ in events)
-        assert lives is None or life in lives, f"{stream}: {life}"
+        allowed = _HISTORIES.get(stream.partition("#")[0])
+        history = " ".join(event_type for event_type, _ in events)
+        assert allowed is None or history in allowed, f"{stream}: {history}"
         if stream.startswith("order#"):
-            _obeyed(streams, stream.removeprefix("order#"), events)
+            _check_order(streams, stream.removeprefix("order#"), events)
     stock = _stock(streams)
     for sku, level in _levels(items).items():
         assert level >= 0, f"{level} of {sku}"
@@ -74,21 +74,21 @@ def sound(items: Items) -> None:
         assert stock.reserved[sku] >= 0, f"{stock.reserved[sku]} of {sku} are reserved"
 
 
-def _obeyed(streams: dict[str, list[Event]], order_id: str, order: list[Event]) -> None:
+def _check_order(streams: dict[str, list[Event]], order_id: str, order: list[Event]) -> None:
     """Nothing is undone of an order that is not being cancelled; a confirmed one is with its shipment or not at all."""
-    life = [event_type for event_type, _ in order]
-    told = [
-        event_type for kind in ("payment", "reservation", "shipment") for event_type in _told(streams, kind, order_id)
+    history = [event_type for event_type, _ in order]
+    others = [
+        event_type for kind in ("payment", "reservation", "shipment") for event_type in _types(streams, kind, order_id)
     ]
-    cancelling = "OrderCancellationStarted" in life
-    assert cancelling or not _UNDOING & set(told), f"{order_id} is {life}, but there are {told}"
-    if "OrderConfirmed" in life:
-        assert cancelling == ("ShipmentCancelled" in told), f"{order_id} is {life}, but there are {told}"
-    assert not cancelling or "ShipmentDispatched" not in told, f"{order_id} is {life}, but there are {told}"
-    assert "StockShipped" not in told or "ShipmentDispatched" in told, f"{order_id}: {told}"
+    cancelling = "OrderCancellationStarted" in history
+    assert cancelling or not _UNDOING & set(others), f"{order_id} is {history}, but there are {others}"
+    if "OrderConfirmed" in history:
+        assert cancelling == ("ShipmentCancelled" in others), f"{order_id} is {history}, but there are {others}"
+    assert not cancelling or "ShipmentDispatched" not in others, f"{order_id} is {history}, but there are {others}"
+    assert "StockShipped" not in others or "ShipmentDispatched" in others, f"{order_id}: {others}"
 
 
-def _told(streams: dict[str, list[Event]], kind: str, order_id: str) -> list[str]:
+def _types(streams: dict[str, list[Event]], kind: str, order_id: str) -> list[str]:
     return [event_type for event_type, _ in streams.get(f"{kind}#{order_id}", [])]
 
 
@@ -106,7 +106,7 @@ def settled(items: Items, order_id: str) -> End:
     (_, placed), *_, (outcome, data) = streams[f"order#{order_id}"]
     assert outcome in {"OrderConfirmed", "OrderCancelled"}, f"no outcome, but {outcome}"
     confirmed = outcome == "OrderConfirmed"
-    shipment = _told(streams, "shipment", order_id)
+    shipment = _types(streams, "shipment", order_id)
     dispatched = "ShipmentDispatched" in shipment
     _money(items, streams[f"payment#{order_id}"], order_id, placed["total"] if confirmed else 0)
 
@@ -121,9 +121,9 @@ def settled(items: Items, order_id: str) -> End:
     consignment = _book(items, "shipping", order_id)
     if confirmed:
         assert shipment[0] == "ShipmentArranged", shipment
-        # A carrier's report is believed, even of a parcel that it was told to leave, for then the parcel is gone.
+        # A carrier's report is believed, even of a recalled parcel: the parcel is then gone.
         assert dispatched or consignment["book_state"] == "arranged", consignment
-        asked = _told(streams, "cancellation", order_id)
+        asked = _types(streams, "cancellation", order_id)
         assert asked in ([], ["CancellationRequested", "OrderCancellationRefused"]), asked
     else:
         closed = {"ShipmentCancelled": "cancelled", "ShipmentRejected": "rejected"}
@@ -134,19 +134,19 @@ def settled(items: Items, order_id: str) -> End:
 
 
 def _money(items: Items, payment: Iterable[Event], order_id: str, kept: int) -> None:
-    told = Counter[str]()
+    sums = Counter[str]()
     for event_type, data in payment:
-        told[event_type] += data.get("amount", 0)
-    assert told["PaymentAuthorized"] == told["PaymentCaptured"] + told["PaymentVoided"], f"{order_id}: {told}"
-    assert told["PaymentCaptured"] - told["PaymentRefunded"] == kept, f"{order_id}: {told}, to keep are {kept}"
+        sums[event_type] += data.get("amount", 0)
+    assert sums["PaymentAuthorized"] == sums["PaymentCaptured"] + sums["PaymentVoided"], f"{order_id}: {sums}"
+    assert sums["PaymentCaptured"] - sums["PaymentRefunded"] == kept, f"{order_id}: {sums}, to keep are {kept}"
     book = _book(items, "payments", order_id)
     # The book of a captured or voided charge still says what was authorized at first.
-    assert told == Counter(
+    assert sums == Counter(
         {
             f"Payment{kind.capitalize()}": int(book.get(kind, 0))
             for kind in ("authorized", "captured", "voided", "refunded")
         }
-    ), f"{order_id}: the log has {told}, the gateway {book}"
+    ), f"{order_id}: the log has {sums}, the gateway {book}"
     declined = any(event_type == "PaymentDeclined" for event_type, _ in payment)
     assert declined == ("declined_because" in book), f"{order_id}: declined in the log: {declined}, the gateway {book}"
     if book:
@@ -157,7 +157,7 @@ def _money(items: Items, payment: Iterable[Event], order_id: str, kept: int) -> 
 
 @dataclass(frozen=True)
 class Stock:
-    """Quantities by SKU, as the log tells them."""
+    """Quantities by SKU, according to the log."""
 
     received: Counter[str]
     reserved: Counter[str]

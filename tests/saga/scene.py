@@ -1,4 +1,4 @@
-"""A scene: what is there before actors are explored, and what is held of every state in which they end."""
+"""A scene: the table before actors are explored, and what must hold of every state in which they end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.builders.messages import integration_event, sqs, submission
 from tests.engines.explorer import Actor, Content, Explorer, Saga, State, cancellation, cancellations, executions
 from tests.engines.in_process import Functions
 from tests.engines.table import Items, Table
-from tests.saga.balance import End, log, settled, sound
+from tests.saga.balance import End, check_always, log, settled
 
 ORDER = "o1"
 SHELF = {"apple": 10, "pear": 5, "plum": 3}
@@ -63,14 +63,14 @@ class Scene:
         self.table = table
         table.set({})
         lines = [{"sku": sku, "quantity": quantity} for sku, quantity in SHELF.items()]
-        self._tell("delivery_intake", "StockDelivered", {"delivery_id": "d1", "lines": lines})
+        self._deliver("delivery_intake", "StockDelivered", {"delivery_id": "d1", "lines": lines})
         for order_id in order_ids:
-            self._tell("order_intake", "OrderSubmitted", submission(order_id, **kind.order))
+            self._deliver("order_intake", "OrderSubmitted", submission(order_id, **kind.order))
         self.items = table.items()
         self._explorer = Explorer(loaded, table)
         self._settled: set[str] = set()
 
-    def _tell(self, function: str, detail_type: str, detail: dict[str, Any]) -> None:
+    def _deliver(self, function: str, detail_type: str, detail: dict[str, Any]) -> None:
         assert self.functions.invoke(function, sqs(integration_event(detail_type, detail))) == {"batchItemFailures": []}
 
     def executions(self, *names: str) -> dict[str, Actor]:
@@ -78,24 +78,24 @@ class Scene:
 
     @property
     def cancellation(self) -> dict[str, Actor]:
-        """A customer who asks, and the execution that begins if the order is confirmed by then."""
+        """A customer's request, and the execution that begins if the order is confirmed by then."""
         return {"the customer": Actor(cancellation(self.functions, ORDER))} | cancellations(self.functions, ORDER, "C")
 
     @property
     def ends_if_cancelled(self) -> set[End]:
-        """How the order may end once a customer asks, and no carrier is quicker."""
+        """How the order may end once cancellation is requested, and no carrier is quicker."""
         return {REQUESTED} if self.kind.end == CONFIRMED else {REQUESTED, self.kind.end}
 
     def ends(self, actors: Mapping[str, Actor], *, items: Items | None = None, kills: bool = False) -> list[State]:
         """Every way in which these actors end.
 
-        Every end is held to the books, and to a further execution changing nothing.
+        Checks of each that the books balance, and that a further execution changes nothing.
         """
         with patch.object(reservation, "CHUNK", self.kind.chunk):
-            states = self._explorer.explore(items or self.items, actors, sound, kills=kills)
+            states = self._explorer.explore(items or self.items, actors, check_always, kills=kills)
             for state in states:
                 try:
-                    hold(state)
+                    check_end(state)
                 except AssertionError as broken:
                     raise AssertionError(f"{broken}\nafter:\n{self._explorer.path(state)}") from broken
                 if state.content.key not in self._settled:
@@ -105,10 +105,10 @@ class Scene:
 
     def _changes_nothing(self, content: Content) -> None:
         self.table.set(content.items)
-        told = log(content.items)
-        for order_id in (stream.removeprefix("order#") for stream in told if stream.startswith("order#")):
+        streams = log(content.items)
+        for order_id in (stream.removeprefix("order#") for stream in streams if stream.startswith("order#")):
             late = [Saga(self.functions, order_id)]
-            if len(told[f"order#{order_id}"]) > 2 or len(told[f"shipment#{order_id}"]) > 1:
+            if len(streams[f"order#{order_id}"]) > 2 or len(streams[f"shipment#{order_id}"]) > 1:
                 late.append(Saga(self.functions, order_id, "order_cancellation"))
             assert [each.execution.run().status for each in late] == ["SUCCEEDED"] * len(late)
         assert self.table.items() == content.items
@@ -123,33 +123,33 @@ _ENDS = {
 """In which states executions end, by whether the order is confirmed in the end."""
 
 
-def hold(state: State) -> None:
+def check_end(state: State) -> None:
     """The books balance, and every execution ended as the order did."""
     for actor in state.actors:
-        life = actor.life
-        if not isinstance(life, Saga):
+        process = actor.process
+        if not isinstance(process, Saga):
             continue
-        outcome = life.execution.outcome
-        confirmed = settled(state.content.items, life.order_id) == CONFIRMED
+        outcome = process.execution.outcome
+        confirmed = settled(state.content.items, process.order_id) == CONFIRMED
         if outcome is None:
             assert actor.rests(state.content.items), "it began, and did not end"
             continue
         if outcome.error == "OrderNotConfirmed":
-            assert actor.after is None, "only who starts it by hand is too early"
+            assert actor.after is None, "only an execution that was started by hand is too early"
             continue
         assert outcome.status == "SUCCEEDED", outcome
-        assert outcome.state in _ENDS[life.machine, confirmed] | _passed(state, life), outcome
+        assert outcome.state in _ENDS[process.machine, confirmed] | _passed(state, process), outcome
 
 
-def _passed(state: State, life: Saga) -> set[str]:
+def _passed(state: State, process: Saga) -> set[str]:
     """Where an execution may have ended before a confirmed order was cancelled."""
-    events = [event_type for event_type, _ in log(state.content.items)[f"order#{life.order_id}"]]
-    return _ENDS[life.machine, True] if "OrderConfirmed" in events and life.machine == "order_saga" else set()
+    events = [event_type for event_type, _ in log(state.content.items)[f"order#{process.order_id}"]]
+    return _ENDS[process.machine, True] if "OrderConfirmed" in events and process.machine == "order_saga" else set()
 
 
 def sagas(state: State) -> list[Saga]:
     """The executions in a state."""
-    return [actor.life for actor in state.actors if isinstance(actor.life, Saga)]
+    return [actor.process for actor in state.actors if isinstance(actor.process, Saga)]
 
 
 def found(states: list[State]) -> set[End]:

@@ -58,7 +58,7 @@ def shipping(scene: Scene) -> dict[str, Actor]:
     return {"the warehouse": Actor(dispatched(scene.functions, ORDER), after=DISPATCHED)}
 
 
-def told(state: State, kind: str) -> list[str]:
+def types_in(state: State, kind: str) -> list[str]:
     return [event_type for event_type, _ in log(state.content.items)[f"{kind}#{ORDER}"]]
 
 
@@ -66,10 +66,10 @@ def agree(states: list[State]) -> None:
     """A parcel is with the customer who pays for it, and goods leave the warehouse with it or not at all."""
     for state in states:
         kept = settled(state.content.items, ORDER) == CONFIRMED
-        assert ("ShipmentDispatched" in told(state, "shipment")) == kept, told(state, "shipment")
-        assert ("StockShipped" in told(state, "reservation")) == kept, told(state, "reservation")
+        assert ("ShipmentDispatched" in types_in(state, "shipment")) == kept, types_in(state, "shipment")
+        assert ("StockShipped" in types_in(state, "reservation")) == kept, types_in(state, "reservation")
         refused = ["CancellationRequested", "OrderCancellationRefused"] if kept else ["CancellationRequested"]
-        assert told(state, "cancellation") in ([], refused)
+        assert types_in(state, "cancellation") in ([], refused)
 
 
 def test_a_request_that_comes_before_its_order_is_tried_again(loaded: Functions, table: Table) -> None:
@@ -82,12 +82,12 @@ def test_a_request_that_comes_before_its_order_is_tried_again(loaded: Functions,
 
     assert found(states) == {CONFIRMED, REQUESTED}
     for state in states:
-        message = state.actors[1].life
+        message = state.actors[1].process
         assert isinstance(message, Message)
         assert message.done
         if settled(state.content.items, ORDER) == CONFIRMED:
             assert message.receives == MAX_RECEIVE_COUNT, "it was not given up before"
-            assert told(state, "cancellation") == []
+            assert types_in(state, "cancellation") == []
 
 
 @pytest.mark.parametrize("sagas", ["C", "CD"])
@@ -103,7 +103,7 @@ def test_the_carrier_is_quicker_or_the_customer(scene: Scene, sagas: str) -> Non
 
 
 def test_reports_race_each_other_and_a_recall(scene: Scene) -> None:
-    """Though the carrier said that it leaves the parcel: what it reports is believed, for then the parcel is gone."""
+    """Though the carrier confirmed the recall: its report is believed, since the parcel is then gone."""
     actors = {"the customer": Actor(cancellation(scene.functions, ORDER))} | cancellations(scene.functions, ORDER, "C")
     actors |= reports(scene, "dispatched", "delivered") | shipping(scene)
 
@@ -111,7 +111,7 @@ def test_reports_race_each_other_and_a_recall(scene: Scene) -> None:
 
     assert found(states) == {CONFIRMED, REQUESTED}
     agree(states)
-    assert {len(told(state, "shipment")) for state in states} == {2, 3}
+    assert {len(types_in(state, "shipment")) for state in states} == {2, 3}
 
 
 def test_reports_at_every_moment_of_an_order_and_its_cancellation(scene: Scene) -> None:
@@ -132,7 +132,7 @@ def test_two_executions_of_the_order_saga_a_recall_and_a_collection(scene: Scene
 
 @pytest.mark.parametrize("cut_off", ["payments", "shipping"])
 def test_a_second_execution_without_answers_undoes_nothing_of_a_confirmed_order(scene: Scene, cut_off: str) -> None:
-    """It goes by the log alone, which tells of dispatch, recall and refund by then."""
+    """It goes by the log alone, which has dispatch, recall and refund by then."""
     scene.table.set(scene.items)
     first = Saga(scene.functions, ORDER)
     while first.task != "ConfirmOrder":
@@ -144,7 +144,7 @@ def test_a_second_execution_without_answers_undoes_nothing_of_a_confirmed_order(
     assert found(scene.ends(actors, items=captured)) == {CONFIRMED, REQUESTED}
 
 
-def test_a_carrier_that_has_collected_says_so(loaded: Functions, table: Table) -> None:
+def test_a_carrier_that_has_collected_reports_it(loaded: Functions, table: Table) -> None:
     scene = scene_of(loaded, table, postal_code="SBX-COLLECTED")
     actors = {"the customer": Actor(cancellation(loaded, ORDER))} | cancellations(loaded, ORDER, "C", "D")
 
@@ -162,7 +162,7 @@ def test_a_delivered_order_is_not_cancelled(scene: Scene) -> None:
     states = scene.ends(actors | shipping(scene), items=delivered, kills=True)
 
     assert found(states) == {CONFIRMED}
-    assert {tuple(told(state, "cancellation")) for state in states} == {
+    assert {tuple(types_in(state, "cancellation")) for state in states} == {
         ("CancellationRequested", "OrderCancellationRefused")
     }
 
@@ -175,6 +175,6 @@ def test_started_by_hand_it_cancels_what_is_confirmed_and_nothing_else(scene: Sc
         [_, cancelling] = sagas(state)
         assert cancelling.execution.outcome is not None
         ends.add((settled(state.content.items, ORDER), cancelling.execution.outcome.error or "none"))
-        assert told(state, "cancellation") == [], "nobody asked, so nobody is told"
+        assert types_in(state, "cancellation") == [], "no cancellation was requested"
 
     assert ends == {(CONFIRMED, "OrderNotConfirmed"), (REQUESTED, "none")}

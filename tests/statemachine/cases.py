@@ -42,6 +42,8 @@ aws-lambda-runtime-interface-emulator (`fatalerror.go`) for the environment arou
 """
 OWN_TROUBLE = [
     "Throttled",
+    "Contended",
+    "Unreachable",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",

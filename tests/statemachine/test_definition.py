@@ -11,7 +11,7 @@ from handlers.inventory import refusals as inventory_refusals
 from handlers.ordering import refusals as ordering_refusals
 from handlers.payments import refusals as payments_refusals
 from handlers.shipping import refusals as shipping_refusals
-from handlers.table.event_store import Throttled
+from handlers.table.retrying import Contended, Throttled, Unreachable
 from infra.functions import FUNCTIONS
 from tests.engines.saga_machine import MACHINES, SERVICES, definition, source
 from tests.statemachine.cases import COMPENSATIONS, FORWARD, OWN_TROUBLE, RECALL
@@ -82,7 +82,7 @@ def test_every_refusal_is_caught_somewhere_but_an_unknown_order_and_one_that_can
     defined = {name for each in contexts for name, _ in inspect.getmembers(each, inspect.isclass)}
     assert set(named("Catch")) == defined - {"OrderNotFound", "OrderNotConfirmed"}
     assert set(named("Retry")) - set(OWN_TROUBLE) < defined
-    assert Throttled.__name__ in OWN_TROUBLE
+    assert {error.__name__ for error in (Throttled, Contended, Unreachable)} < set(OWN_TROUBLE)
 
 
 def test_a_task_outlives_its_function() -> None:

@@ -1,4 +1,4 @@
-"""The rebuild's definition: as a text, and the paths through it with steps that answer as scripted."""
+"""The rebuild's definition: as a text, and the paths through it with steps whose answers are scripted."""
 
 import json
 from collections.abc import Mapping

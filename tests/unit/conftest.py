@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 from moto import mock_aws
+from moto.core.models import MockAWS
 
 from handlers.functions.resources import event_store
 from handlers.runtime.observability import logger
@@ -23,12 +24,21 @@ settings.register_profile(
 settings.load_profile("unit")
 
 
+@pytest.fixture(scope="package", autouse=True)
+def moto() -> Iterator[MockAWS]:
+    """moto, started once: to start it takes longer than most tests."""
+    with mock_aws() as moto:
+        yield moto
+
+
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of the functions."""
+def environment(monkeypatch: pytest.MonkeyPatch, moto: MockAWS) -> Iterator[None]:
+    """The environment of the functions, in an AWS that is empty."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
+    yield
+    moto.reset()
 
 
 @pytest.fixture
@@ -40,9 +50,8 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 
 @pytest.fixture
-def store(environment: None) -> Iterator[EventStore]:
+def store(environment: None) -> EventStore:
     """An empty event store; the functions work on the same table, and their dead-letter queue is empty."""
-    with mock_aws():
-        create_table(_store.client, TABLE)
-        queue().create_queue(QueueName=QUEUE)
-        yield _store
+    create_table(_store.client, TABLE)
+    queue().create_queue(QueueName=QUEUE)
+    return _store

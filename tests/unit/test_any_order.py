@@ -24,6 +24,10 @@ def deliver(arriving: Sequence[Recorded], rand: random.Random) -> None:
 def test_shuffled_doubled_and_with_gaps_in_200_orders_the_views_are_those_of_the_log() -> None:
     """Some events come twice, and some not at first: what comes after them in their streams is a gap until they do."""
     orders = folded(LOG)
+
+    def of_placed(views: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        return {order_id: views[order_id] for order_id in orders}
+
     sums = {name: summed(LOG, name) for name in COUNTING}
     last = {each.stream: each for each in LOG}
     views: set[str] = set()
@@ -36,10 +40,10 @@ def test_shuffled_doubled_and_with_gaps_in_200_orders_the_views_are_those_of_the
             rand.shuffle(arriving)
             deliver(arriving, rand)
             # An order's view fills gaps from the log; what counts awaits each event.
-            assert {order_id: shown(memory)[order_id] for order_id in orders} == orders
+            assert of_placed(shown(memory)) == orders
             rand.shuffle(late)
             deliver(late, rand)
-            assert {order_id: shown(memory)[order_id] for order_id in orders} == orders
+            assert of_placed(shown(memory)) == orders
             assert {name: counters(memory, name) for name in COUNTING} == sums
             views.add(repr(whole(memory)))
     assert len(views) == 1

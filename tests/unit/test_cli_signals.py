@@ -18,6 +18,9 @@ from infra.names import ARCHIVE_NAME, ORDERS_BUS_NAME
 SECONDS = 60
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
+HEED_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+"""What an interactive shell does for a process; these tests may run in the background, where SIGINT is ignored."""
+
 RUN = "from infra.cli.main import main; main()"
 """What the script `pipeline` does."""
 
@@ -52,7 +55,7 @@ atexit.register(left)
 @contextmanager
 def running(program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A process of the program, with these arguments; it does not outlive the block."""
-    command, pipe = [sys.executable, "-c", program, *arguments], subprocess.PIPE
+    command, pipe = [sys.executable, "-c", HEED_CTRL_C + program, *arguments], subprocess.PIPE
     with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe, stderr=pipe) as process:
         try:
             yield process

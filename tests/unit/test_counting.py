@@ -18,7 +18,7 @@ from events.envelope import Recorded
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderPlaced
 from handlers.projections.engine.projection import LogBehind
-from handlers.table.event_store import Throttled
+from handlers.table.retrying import Contended
 from tests.builders.generated_log import COUNTING, PROJECTIONS, STORE, counters, projecting, run, summed
 from tests.builders.samples import line, placed, record
 from tests.engines.memory_table import Memory, Refused
@@ -80,7 +80,7 @@ def test_in_any_packing_with_crashes_and_conflicts_the_counters_are_the_plain_su
     arriving = LOG + rand.sample(LOG, len(LOG) // 3)
     rand.shuffle(arriving)
     with pytest.MonkeyPatch.context() as patch, projecting(LOG) as memory:
-        patch.setattr("handlers.projections.engine.counting.time.sleep", lambda _: None)
+        patch.setattr("handlers.table.retrying.time.sleep", lambda _: None)
         Trouble(memory, rand)
         while arriving:
             batch, arriving = arriving[: (size := rand.randint(1, 30))], arriving[size:]
@@ -89,7 +89,7 @@ def test_in_any_packing_with_crashes_and_conflicts_the_counters_are_the_plain_su
             except Trouble.Died:
                 arriving += batch
             else:
-                assert all(isinstance(failure, Throttled) for failure in failures.values())
+                assert all(isinstance(failure, Contended) for failure in failures.values())
                 arriving += [each for each in batch if (each.stream, each.version) in failures]
         assert counters(memory, name) == summed(LOG, name)
 
@@ -177,7 +177,7 @@ def test_what_the_log_does_not_show_yet_is_to_be_delivered_again() -> None:
 
 
 def test_counters_that_others_always_write_are_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handlers.projections.engine.counting.time.sleep", lambda _: None)
+    monkeypatch.setattr("handlers.table.retrying.time.sleep", lambda _: None)
 
     def conflict(operation: str, request: Mapping[str, Any]) -> None:
         if operation == "TransactWriteItems":
@@ -188,12 +188,12 @@ def test_counters_that_others_always_write_are_a_retry(monkeypatch: pytest.Monke
     with projecting(history) as memory:
         memory.on_call = conflict
         [why] = SALES.apply("1", history).values()
-    assert isinstance(why, Throttled)
+    assert isinstance(why, Contended)
 
 
 def test_duplicates_are_left_out_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("handlers.projections.engine.counting.time.sleep", waits.append)
+    monkeypatch.setattr("handlers.table.retrying.time.sleep", waits.append)
     first, second = order("o1", ends=CONFIRMED), order("o2", ends=CONFIRMED)
     with projecting([*first, *second]) as memory:
         assert CUSTOMERS.apply("1", first) == {}

@@ -30,7 +30,8 @@ from handlers.functions.resources import dead_letter_queue
 from handlers.ordering import order_requests
 from handlers.runtime import aws
 from handlers.runtime.subscriber import subscriber
-from handlers.table.event_store import EventStore, Throttled
+from handlers.table.event_store import EventStore
+from handlers.table.retrying import Throttled
 from tests.builders.environment import DEAD_LETTER_BUCKET, ENVIRONMENT, QUEUE
 from tests.builders.samples import (
     CONTEXT,

@@ -21,9 +21,9 @@ from handlers.table.event_store import (
     EventStore,
     Existing,
     New,
-    Throttled,
     recorded,
 )
+from handlers.table.retrying import Contended, Retryable, Throttled, Unreachable
 from tests.builders.environment import TABLE
 from tests.builders.samples import calls, image, items, line, placed, told
 
@@ -34,12 +34,12 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CONFIRMED = OrderConfirmed(order_id="o1")
 STARTED = OrderCancellationStarted(order_id="o1", reason="PaymentDeclined")
 CANCELLED = OrderCancelled(order_id="o1", reason="PaymentDeclined")
-THROTTLES = [
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ThrottlingException",
-    "TransactionConflictException",
-    "InternalServerError",
+RETRYABLE = [
+    ("ProvisionedThroughputExceededException", Throttled),
+    ("RequestLimitExceeded", Throttled),
+    ("ThrottlingException", Throttled),
+    ("InternalServerError", Throttled),
+    ("TransactionConflictException", Contended),
 ]
 
 
@@ -77,7 +77,7 @@ def test_streams_are_apart(store: EventStore) -> None:
     assert store.last("order#o") is None
 
 
-def test_metadata_tells_where_the_event_stands_and_what_it_follows_from(store: EventStore) -> None:
+def test_metadata_has_the_place_of_the_event_and_what_it_follows_from(store: EventStore) -> None:
     at_noon = EventStore(store.client, store.table, clock=lambda: NOON)
     metadata = append(at_noon, 1, placed()).metadata
     assert metadata == store.read("order#o1")[0].metadata
@@ -105,7 +105,7 @@ def test_an_event_is_one_item_whose_json_goes_out_as_it_is(store: EventStore) ->
     assert json.loads(item["metadata"]["S"])["stream"] == "order#o1"
 
 
-def test_a_taken_version_hands_back_the_event_that_stands_there(store: EventStore) -> None:
+def test_a_taken_version_hands_back_the_existing_event(store: EventStore) -> None:
     first = append(store, 2, CONFIRMED)
     with pytest.raises(Conflict, match="order#o1 has OrderConfirmed at version 2") as conflict:
         append(store, 2, STARTED)
@@ -196,21 +196,23 @@ def cancelled(*codes: str, item: dict[str, Any] | None = None) -> dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    "codes",
+    ("codes", "error"),
     [
-        ("TransactionConflict", "None", "None"),
-        ("None", "None", "TransactionConflict"),
-        ("ConditionalCheckFailed", "TransactionConflict", "None"),
-        ("ThrottlingError", "None", "None"),
-        ("None", "ProvisionedThroughputExceeded", "None"),
-        ("ConditionalCheckFailed", "None", "TransactionConflict"),
+        (("TransactionConflict", "None", "None"), Contended),
+        (("None", "None", "TransactionConflict"), Contended),
+        (("ConditionalCheckFailed", "TransactionConflict", "None"), Contended),
+        (("ThrottlingError", "None", "None"), Throttled),
+        (("None", "ProvisionedThroughputExceeded", "None"), Throttled),
+        (("ConditionalCheckFailed", "None", "TransactionConflict"), Contended),
     ],
 )
-def test_another_transaction_on_the_same_items_means_try_again(store: EventStore, codes: tuple[str, ...]) -> None:
+def test_another_transaction_on_the_same_items_means_try_again(
+    store: EventStore, codes: tuple[str, ...], error: type[Retryable]
+) -> None:
     """Whether the conditions would have held cannot be known then: refusing for them would be wrong."""
     with Stubber(store.client) as stub:
         stub.add_client_error("transact_write_items", "TransactionCanceledException", modeled_fields=cancelled(*codes))
-        with pytest.raises(Throttled, match="the transaction met"):
+        with pytest.raises(error, match="the transaction met"):
             append_with(store, 1, CONFIRMED, [put("a"), put("b")])
 
 
@@ -235,9 +237,9 @@ def test_any_other_reason_of_a_cancelled_transaction_is_a_bug(store: EventStore)
             append_with(store, 1, CONFIRMED, [put("a"), put("b")])
 
 
-@pytest.mark.parametrize("code", THROTTLES)
+@pytest.mark.parametrize(("code", "error"), RETRYABLE)
 @pytest.mark.parametrize("operation", ["query", "put_item", "transact_write_items"])
-def test_throttling_means_try_again(store: EventStore, operation: str, code: str) -> None:
+def test_throttling_means_try_again(store: EventStore, operation: str, code: str, error: type[Retryable]) -> None:
     does: dict[str, Callable[[], object]] = {
         "query": lambda: store.read("order#o1"),
         "put_item": lambda: append(store, 1, CONFIRMED),
@@ -245,7 +247,7 @@ def test_throttling_means_try_again(store: EventStore, operation: str, code: str
     }
     with Stubber(store.client) as stub:
         stub.add_client_error(operation, code, "busy")
-        with pytest.raises(Throttled, match="busy"):
+        with pytest.raises(error, match="busy"):
             does[operation]()
 
 
@@ -265,7 +267,7 @@ def test_no_way_to_dynamodb_means_try_again(store: EventStore, trouble: Exceptio
 
     store.client.meta.events.register("before-call", broken)
     try:
-        with pytest.raises(Throttled):
+        with pytest.raises(Unreachable):
             store.read("order#o1")
     finally:
         store.client.meta.events.unregister("before-call", broken)
@@ -322,12 +324,12 @@ def test_a_command_reads_and_decides_again_where_another_was_quicker(store: Even
     assert told(store, "order#o1")[1:] == [STARTED, CANCELLED]
 
 
-def test_a_command_that_others_always_outrun_gives_way(store: EventStore) -> None:
+def test_a_command_that_loses_every_race_is_to_be_tried_again(store: EventStore) -> None:
     def decide(history: Sequence[Recorded]) -> Sequence[DomainEvent]:
         append(store, len(history) + 1, STARTED)
         return [CANCELLED]
 
-    with pytest.raises(Throttled, match="order#o1 is being written by too many others"):
+    with pytest.raises(Contended, match="order#o1 is being written by too many others"):
         store.execute("order#o1", decide, correlation_id="o1", causation_id="c1")
     assert CANCELLED not in told(store, "order#o1")
 

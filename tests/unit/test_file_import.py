@@ -22,7 +22,7 @@ from handlers.files.progress import Rejection
 from handlers.files.reader import BEGINNING, Reason
 from handlers.files.submitting import Markers, OrderQueue
 from handlers.functions.main import file_import as file_import_function
-from handlers.intake.messages import Envelope
+from handlers.intake.messages import IntakeMessage
 from handlers.ordering import order_requests as order_intake
 from handlers.runtime import aws
 from handlers.table import retrying
@@ -176,10 +176,10 @@ def test_what_is_sent_is_what_order_intake_takes(world: World, store: EventStore
     world.deliver(world.drop("day.ndjson", json.dumps(awkward)))
     [body] = world.received("ORDER_QUEUE_URL")
     assert not {"\ufffe", "\uffff", "\x00"} & set(body)
-    envelope = Envelope.model_validate_json(body)
+    envelope = IntakeMessage.model_validate_json(body)
     assert envelope.detail == awkward
     placed = order_intake.submit(store, envelope)
-    assert placed == order_intake.submit(store, Envelope.model_validate({"id": "1", **json.loads(body)}))
+    assert placed == order_intake.submit(store, IntakeMessage.model_validate({"id": "1", **json.loads(body)}))
 
 
 def test_a_large_file_takes_several_invocations_and_each_continues_where_the_last_one_stopped(world: World) -> None:

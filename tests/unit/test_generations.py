@@ -15,7 +15,8 @@ from handlers.projections.engine.generations import (
     NothingToRollBackTo,
     State,
 )
-from handlers.table.event_store import EventStore, Throttled
+from handlers.table.event_store import EventStore
+from handlers.table.retrying import Contended
 from tests.builders.samples import clear
 
 Change = Callable[[Generations], Generations]
@@ -163,7 +164,7 @@ def test_after_a_version_conflict_a_writer_decides_anew(
 
 def test_a_writer_that_loses_every_race_is_to_be_retried(store: EventStore) -> None:
     others: list[Change] = [CHANGES["restart"]] * 20
-    with pytest.raises(Throttled, match="too many others"):
+    with pytest.raises(Contended, match="too many others"):
         Racing(store, others).change("p", CHANGES["restart"])
 
 

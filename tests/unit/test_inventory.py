@@ -33,7 +33,8 @@ from handlers.inventory.stock import release_stock, reserve_stock
 from handlers.inventory.stock_levels import DEFAULT_THRESHOLD, put_back, take
 from handlers.ordering.outcome import start_cancellation
 from handlers.ordering.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling, OrderNotFound
-from handlers.table.event_store import EventStore, Throttled
+from handlers.table.event_store import EventStore
+from handlers.table.retrying import Contended, Throttled
 from tests.builders.samples import (
     CONTEXT,
     Raced,
@@ -258,7 +259,7 @@ def test_a_conflict_of_transactions_never_refuses_an_order(store: EventStore) ->
                 "CancellationReasons": [{"Code": "ConditionalCheckFailed"}, {"Code": "TransactionConflict"}]
             },
         )
-        with pytest.raises(Throttled):
+        with pytest.raises(Contended):
             reserve_stock(store, event.order_id)
     assert told(store, "reservation#o1") == []
 
@@ -371,7 +372,7 @@ def test_a_delivery_reported_twice_counts_once(store: EventStore) -> None:
 
 
 @pytest.mark.usefixtures("chunks_of_three")
-def test_other_goods_under_a_known_delivery_id_are_a_dead_letter(store: EventStore) -> None:
+def test_other_goods_under_a_known_delivery_id_are_a_dead_letter_message(store: EventStore) -> None:
     deliver(store, "d1", goods("A", 5))
     other = [goods(each["sku"], 1) for each in many(5)]
     with pytest.raises(Refused, match="delivery_id"):
@@ -409,10 +410,10 @@ def test_a_delivery_that_broke_off_goes_on_where_it_did(store: EventStore) -> No
         ([], ""),
     ],
 )
-def test_a_wrong_delivery_is_a_dead_letter_that_says_why(store: EventStore, wrong: Any, why: str) -> None:
+def test_a_wrong_delivery_is_a_dead_letter_message_that_says_why(store: EventStore, wrong: Any, why: str) -> None:
     assert failed(delivery_intake.handler(sqs(from_publisher(wrong, "StockDelivered")), CONTEXT)) == []
-    [letter] = dead_letters()
-    assert letter["MessageAttributes"]["reasons"]["StringValue"].startswith(why)
+    [message] = dead_letters()
+    assert message["MessageAttributes"]["reasons"]["StringValue"].startswith(why)
     assert items(store) == []
 
 

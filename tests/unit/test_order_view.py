@@ -38,7 +38,8 @@ from handlers.functions.main.order_view import handler
 from handlers.projections.engine.projection import LogBehind
 from handlers.projections.order_fold import fold
 from handlers.projections.order_view import OrderView
-from handlers.table.event_store import EventStore, Throttled
+from handlers.table.event_store import EventStore
+from handlers.table.retrying import MAX_CONFLICTS, Contended, Throttled
 from tests.builders.samples import (
     CONTEXT,
     EMAIL,
@@ -46,7 +47,6 @@ from tests.builders.samples import (
     STREET,
     TOKEN,
     calls,
-    clear,
     failed,
     from_bus,
     image,
@@ -192,12 +192,10 @@ def view(store: EventStore) -> dict[str, str]:
 
 def in_order(store: EventStore, history: Sequence[Recorded]) -> dict[str, str]:
     """The view of events that came one by one as they happened."""
-    for each in history:
-        OrderView(store).apply("1", [each])
-    found = view(store)
-    for item in items(store, "view#"):
-        store.client.delete_item(TableName=store.table, Key={"PK": item["PK"], "SK": item["SK"]})
-    return found
+    with projecting(history):
+        for each in history:
+            OrderView(store).apply("1", [each])
+        return view(store)
 
 
 @st.composite
@@ -218,48 +216,42 @@ def deliveries(draw: st.DrawFn, history: list[Recorded]) -> list[list[Recorded]]
 
 
 @pytest.mark.parametrize("name", COURSES)
-def test_the_same_view_in_every_order_of_arrival(store: EventStore, name: str) -> None:
+def test_the_same_view_in_every_order_of_arrival(name: str) -> None:
     """Any order, doubled, with gaps, in any batches; also while the log is longer than what has arrived."""
     history, shown = COURSES[name]
-    write(store, history)
-    expected = in_order(store, history)
+    expected = in_order(STORE, history)
     assert expected.items() >= shown.items()
-    folded = fold(each for stream in (ORDER, PAYMENT, STOCK, PARCEL) for each in store.read(stream))
+    folded = fold(each for each in history if each.stream in (ORDER, PAYMENT, STOCK, PARCEL))
     assert expected.items() >= {name: str(value) for name, value in folded.items()}.items()
 
     @given(deliveries(history))
     @settings(max_examples=12)
     def same(batches: list[list[Recorded]]) -> None:
-        for item in items(store, "view#"):
-            store.client.delete_item(TableName=store.table, Key={"PK": item["PK"], "SK": item["SK"]})
-        for batch in batches:
-            OrderView(store).apply("1", batch)
-        assert view(store) == expected
+        with projecting(history):
+            for batch in batches:
+                OrderView(STORE).apply("1", batch)
+            assert view(STORE) == expected
 
     same()
 
 
 @given(deliveries(COURSES["declined at capture"][0]), st.randoms(use_true_random=False))
 @settings(max_examples=8)
-def test_the_same_view_while_the_order_is_on_its_way(
-    store: EventStore, batches: list[list[Recorded]], randomly: random.Random
-) -> None:
+def test_the_same_view_while_the_order_is_on_its_way(batches: list[list[Recorded]], randomly: random.Random) -> None:
     """Events arrive as soon as they are in the log, whose other streams may not have got that far."""
     history, _ = COURSES["declined at capture"]
-    clear(store)
-    write(store, history)
-    expected = in_order(store, history)
-    clear(store)
     late: list[list[Recorded]] = []
-    for batch in batches:
-        for each in batch:
-            write(store, [other for other in history if other.stream == each.stream and other.version <= each.version])
-        OrderView(store).apply("1", batch)
-        if randomly.random() < 0.3:
-            late.append(batch)
-    for batch in late:
-        OrderView(store).apply("1", batch)
-    assert view(store) == expected
+    with projecting([]) as memory:
+        for batch in batches:
+            for each in batch:
+                begun = (other for other in history if other.stream == each.stream and other.version <= each.version)
+                memory.put(map(image, begun))
+            OrderView(STORE).apply("1", batch)
+            if randomly.random() < 0.3:
+                late.append(batch)
+        for batch in late:
+            OrderView(STORE).apply("1", batch)
+        assert view(STORE) == in_order(STORE, history)
 
 
 def test_what_a_view_shows(store: EventStore) -> None:
@@ -361,7 +353,7 @@ def test_a_gap_within_a_batch_is_filled_before_the_first_write(store: EventStore
     assert view(store)["status"] == "CANCELLED"
 
 
-# What comes again
+# What is delivered again
 
 
 def test_a_log_that_ends_below_what_was_delivered_is_a_retry(store: EventStore) -> None:
@@ -390,10 +382,10 @@ def test_messages_of_a_batch_fail_order_by_order(store: EventStore) -> None:
 def test_a_view_that_others_always_outrun_is_a_retry(store: EventStore) -> None:
     history, _ = COURSES["confirmed"]
     with Stubber(store.client) as stub:
-        for _ in range(5):
+        for _ in range(MAX_CONFLICTS):
             stub.add_client_error("update_item", "ConditionalCheckFailedException", modeled_fields={"Item": {}})
         [why] = OrderView(store).apply("1", history[:1]).values()
-        assert isinstance(why, Throttled)
+        assert isinstance(why, Contended)
         assert "too many others" in str(why)
 
 

@@ -1,4 +1,4 @@
-"""The outbox: whatever the bus does, every event reaches it, or becomes a dead letter that names it."""
+"""The outbox: whatever the bus does, every event reaches it, or becomes a dead-letter message that names it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from events.ordering import OrderCancelled, OrderConfirmed
 from events.publishing.entries import MAX_BYTES, MAX_ENTRIES
 from events.shipping import ShipmentRejected
 from handlers.functions.main import outbox as outbox_function
-from handlers.outbox import Outbox, Unpublished
+from handlers.outbox import EventsNotPublished, Outbox
 from handlers.runtime import aws
 from handlers.runtime.subscriber import domain_event
 from handlers.table.event_store import EventStore
+from handlers.table.retrying import MAX_ATTEMPTS, Unreachable
 from tests.builders.event_bus import TAKEN, Bus, Script, place_of, size, throttled
 from tests.builders.samples import CONTEXT, append, dead_letters, image, inserted, items, placed, queue, record
 
@@ -36,19 +37,19 @@ class DeadLetters:
 
     @property
     def places(self) -> list[tuple[str, int]]:
-        return [place_of(letter) for letter in self.sent]
+        return [place_of(message) for message in self.sent]
 
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the outbox would have slept."""
     waited: list[float] = []
-    monkeypatch.setattr("handlers.outbox.time.sleep", waited.append)
+    monkeypatch.setattr("handlers.table.retrying.time.sleep", waited.append)
     return waited
 
 
-def publish(bus: Bus, letters: DeadLetters, records: Iterable[dict[str, Any]]) -> None:
-    Outbox(cast("Any", bus), cast("Any", letters), "orders", "url").publish(list(records))
+def publish(bus: Bus, diverted: DeadLetters, records: Iterable[dict[str, Any]]) -> None:
+    Outbox(cast("Any", bus), cast("Any", diverted), "orders", "url").publish(list(records))
 
 
 def event(number: int, *, bytes_of_text: int = 4) -> Recorded:
@@ -59,12 +60,12 @@ def stream_of(events: Iterable[Recorded]) -> list[dict[str, Any]]:
     return [inserted(image(each)) for each in events]
 
 
-def until_done(bus: Bus, letters: DeadLetters, records: list[dict[str, Any]]) -> int:
+def until_done(bus: Bus, diverted: DeadLetters, records: list[dict[str, Any]]) -> int:
     """Deliver a batch as Lambda does, again and again until the function returns; returns how often."""
     for delivery in range(1, 100):
         try:
-            publish(bus, letters, records)
-        except (Unpublished, ClientError, EndpointConnectionError, RuntimeError):
+            publish(bus, diverted, records)
+        except (EventsNotPublished, ClientError, Unreachable, RuntimeError):
             continue
         return delivery
     raise AssertionError("never done")
@@ -150,14 +151,14 @@ def made(number: int, kind: str) -> dict[str, Any]:
 
 
 @given(st.lists(kinds, min_size=1, max_size=25), st.lists(calls, max_size=12))
-def test_every_event_reaches_the_bus_or_a_dead_letter_that_names_it(records: list[str], script: Script) -> None:
+def test_every_event_reaches_the_bus_or_a_dead_letter_message_that_names_it(records: list[str], script: Script) -> None:
     """Entries that fail inside accepted calls, throttling, crashes, and records that can never be sent."""
-    bus, letters = Bus(list(script)), DeadLetters()
-    until_done(bus, letters, [made(number, kind) for number, kind in enumerate(records)])
+    bus, diverted = Bus(list(script)), DeadLetters()
+    until_done(bus, diverted, [made(number, kind) for number, kind in enumerate(records)])
     everything = {(f"order#o{number}", 3): kind for number, kind in enumerate(records)}
     sendable = {place for place, kind in everything.items() if kind in {"small", "large"}}
     assert set(bus.places) == sendable
-    assert set(letters.places) == everything.keys() - sendable
+    assert set(diverted.places) == everything.keys() - sendable
 
 
 @given(st.lists(st.lists(st.integers(0, 9), unique=True, min_size=1), min_size=1, max_size=3))
@@ -177,11 +178,11 @@ def test_a_throttled_call_is_made_again_after_a_while(waits: list[float]) -> Non
 
 
 @pytest.mark.parametrize("failure", [[0], throttled()])
-def test_what_the_bus_does_not_take_after_several_tries_comes_again_with_the_batch(
+def test_what_the_bus_does_not_take_in_several_attempts_is_delivered_again_with_the_batch(
     failure: Any, waits: list[float]
 ) -> None:
-    bus = Bus([failure] * 4)
-    with pytest.raises(Unpublished, match="order#o"):
+    bus = Bus([failure] * MAX_ATTEMPTS)
+    with pytest.raises(EventsNotPublished, match="order#o"):
         publish(bus, DeadLetters(), stream_of(event(number) for number in range(10)))
     assert sum(waits) < 5
     assert until_done(bus, DeadLetters(), stream_of(event(number) for number in range(10))) == 1
@@ -190,9 +191,9 @@ def test_what_the_bus_does_not_take_after_several_tries_comes_again_with_the_bat
 
 def test_the_function_fails_where_events_are_left(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that Lambda delivers the batch again: the stream's mapping knows no partial failures."""
-    broken = Outbox(cast("Any", Bus([throttled()] * 4)), queue(), "orders", "url")
+    broken = Outbox(cast("Any", Bus([throttled()] * MAX_ATTEMPTS)), queue(), "orders", "url")
     monkeypatch.setattr(outbox_function, "outbox", broken)
-    with pytest.raises(Unpublished):
+    with pytest.raises(EventsNotPublished):
         outbox_function.handler({"Records": stream_of([event(1)])}, CONTEXT)
 
 
@@ -219,14 +220,14 @@ def test_an_event_of_exactly_the_limit_goes_out_and_one_byte_more_does_not() -> 
     def rejected(text: int) -> Recorded:
         return record(ShipmentRejected(order_id="o1", reason="x" * text), "shipment#o1", 1)
 
-    bus, letters = Bus(), DeadLetters()
-    publish(bus, letters, stream_of([rejected(1)]))
+    bus, diverted = Bus(), DeadLetters()
+    publish(bus, diverted, stream_of([rejected(1)]))
     room = MAX_BYTES - size(bus.taken[0]) + 1
-    publish(bus, letters, stream_of([rejected(room)]))
+    publish(bus, diverted, stream_of([rejected(room)]))
     assert size(bus.taken[1]) == MAX_BYTES
-    assert letters.sent == []
-    publish(bus, letters, stream_of([rejected(room + 1)]))
-    assert letters.sent == [
+    assert diverted.sent == []
+    publish(bus, diverted, stream_of([rejected(room + 1)]))
+    assert diverted.sent == [
         {
             **{"stream": "shipment#o1", "version": 1, "message_id": event_id("shipment#o1", 1)},
             **{
@@ -239,9 +240,9 @@ def test_an_event_of_exactly_the_limit_goes_out_and_one_byte_more_does_not() -> 
 
 
 def test_bytes_count_not_characters() -> None:
-    bus, letters = Bus(), DeadLetters()
-    publish(bus, letters, stream_of([record(ShipmentRejected(order_id="o1", reason="é" * 140_000), "shipment#o1", 1)]))
-    assert letters.places == [("shipment#o1", 1)]
+    bus, diverted = Bus(), DeadLetters()
+    publish(bus, diverted, stream_of([record(ShipmentRejected(order_id="o1", reason="é" * 140_000), "shipment#o1", 1)]))
+    assert diverted.places == [("shipment#o1", 1)]
     assert bus.sizes == []
 
 
@@ -266,9 +267,9 @@ def test_a_record_that_is_no_event_does_not_hold_up_the_others(store: EventStore
     events = aws.eventbridge()
     events.create_event_bus(Name="orders")
     outbox_function.handler({"Records": [inserted(item), *stream_of([event(2)])]}, CONTEXT)
-    [letter] = dead_letters()
-    body = json.loads(letter["Body"])
+    [message] = dead_letters()
+    body = json.loads(message["Body"])
     assert place_of(body) == ("order#o1", 3)
-    said = letter["MessageAttributes"]
+    said = message["MessageAttributes"]
     assert said["error"]["StringValue"] == "Unreadable"
     assert said["reasons"]["StringValue"].startswith("not readable as an event")

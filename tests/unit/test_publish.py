@@ -24,7 +24,7 @@ from handlers.runtime import aws
 from tests.builders.event_bus import TAKEN, Bus, size, throttled
 from tests.builders.samples import line, order
 
-TRIES = 4
+ATTEMPTS = 4
 
 
 def submitted(order_id: str = "o1", *lines: dict[str, Any], **changed: Any) -> OrderSubmitted:
@@ -47,7 +47,7 @@ def of_bytes(count: int) -> OrderSubmitted:
 
 def publisher(bus: Any, waits: list[float] | None = None) -> Publisher:
     waited = [] if waits is None else waits
-    return Publisher(bus, "intake", "shop", tries=TRIES, sleep=waited.append)
+    return Publisher(bus, "intake", "shop", attempts=ATTEMPTS, sleep=waited.append)
 
 
 def ids(bus: Bus) -> list[str]:
@@ -133,20 +133,20 @@ def test_entries_that_fail_inside_an_accepted_call_are_put_again_alone() -> None
 
 
 def test_an_entry_that_is_never_taken_is_named() -> None:
-    bus, waits = Bus([[1], *[[0]] * (TRIES - 1)]), list[float]()
+    bus, waits = Bus([[1], *[[0]] * (ATTEMPTS - 1)]), list[float]()
     with pytest.raises(Unpublished) as raised:
         publisher(bus, waits).publish(map(cancelled, range(12)))
     assert str(raised.value) == "not published: OrderCancellationRequested o1: InternalFailure: try again"
     [outcome] = raised.value.unsent
     assert (outcome.event, outcome.code) == (cancelled(1), "InternalFailure")
-    assert len(waits) == TRIES - 1
+    assert len(waits) == ATTEMPTS - 1
     assert len(bus.taken) == 11
 
 
 def test_waits_grow_and_differ() -> None:
     waits: list[float] = []
     with pytest.raises(Unpublished):
-        Publisher(Bus([throttled()] * 20), "intake", "shop", tries=12, sleep=waits.append).publish([cancelled(1)])
+        Publisher(Bus([throttled()] * 20), "intake", "shop", attempts=12, sleep=waits.append).publish([cancelled(1)])
     assert len(waits) == 11
     for tried, wait in enumerate(waits):
         assert 0.5 <= wait / min(5.0, 0.05 * 2**tried) <= 1.5

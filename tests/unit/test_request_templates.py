@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from events.model import Id
 from handlers.api.requests import KEY_PATTERN
 from handlers.intake.callers import OPERATE, READ, WRITE
-from handlers.intake.messages import Envelope
+from handlers.intake.messages import IntakeMessage
 from infra.constructs.api.request_templates import (
     FUNCTION_CLAIMS,
     POOL_CLAIMS,
@@ -39,7 +39,7 @@ def refused(templates: IntakeTemplates, params: Mapping[str, str]) -> bool:
 
 def order_id(key: str | None, caller: str = CALLER) -> str | None:
     message = sent(submission(FUNCTION_CLAIMS), "{}", {} if key is None else {KEY: key}, caller)
-    return Envelope.model_validate(json.loads(message) | {"id": MESSAGE_ID}).order_id
+    return IntakeMessage.model_validate(json.loads(message) | {"id": MESSAGE_ID}).order_id
 
 
 # Few characters, so that what may be confused meets.

@@ -21,7 +21,8 @@ from handlers.notification.claims import AlreadyClaimed
 from handlers.notification.sending import NotSent
 from handlers.notification.welcome_email import welcome
 from handlers.ordering.refusals import OrderNotFound
-from handlers.table.event_store import EventStore, Throttled
+from handlers.table.event_store import EventStore
+from handlers.table.retrying import Throttled
 from tests.builders.environment import SENDER
 from tests.builders.interleaving import interleaved
 from tests.builders.mail import sent, ses, verified_sender

@@ -6,7 +6,6 @@ written once. An event that adds too much for one transaction is applied in chun
 
 from __future__ import annotations
 
-import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,16 +21,12 @@ from handlers.projections.engine.projection import Count, Item, LogBehind, Posit
 from handlers.table import keys
 from handlers.table.batch_reading import items
 from handlers.table.codec import decode, encode, numbers
-from handlers.table.event_store import EventStore, Throttled, throttling
+from handlers.table.event_store import EventStore
 from handlers.table.keys import Key
+from handlers.table.retrying import MAX_CONFLICTS, PATIENCE_SECONDS, Contended, Retryable, classified, meaning, wait
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-_CONFLICTS_BEFORE_GIVING_WAY = 8
-_PATIENCE_SECONDS = 4.0  # of the ten that a function has
-_FIRST_WAIT_SECONDS = 0.02
-_BUSY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +106,7 @@ class CountingProjection:
                     parts += self._chunks(generation, record, self._history(record, stream))
                 except Exception as failure:
                     failures[record.stream, record.version] = failure
-        until = time.monotonic() + _PATIENCE_SECONDS
+        until = time.monotonic() + PATIENCE_SECONDS
         for together in transactions(parts):
             try:
                 self._add(generation, together, until)
@@ -156,16 +151,16 @@ class CountingProjection:
         """Add chunks to the counters, and leave out those that were added before; retry conflicts until that time.
 
         Raises:
-            Throttled: try again.
+            Retryable: try again; `Contended` after too many conflicts with other transactions.
         """
-        busy = False
-        for attempt in range(_CONFLICTS_BEFORE_GIVING_WAY):
+        busy: type[Retryable] | None = None
+        for attempt in range(MAX_CONFLICTS):
             if busy and time.monotonic() > until:
                 break
             if busy:
-                time.sleep(_FIRST_WAIT_SECONDS * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+                wait(attempt)
             try:
-                with throttling():
+                with classified():
                     self._client.transact_write_items(
                         TransactItems=[*map(self._mark, parts), *self._additions(generation, parts)]
                     )
@@ -174,14 +169,14 @@ class CountingProjection:
                 codes = [reason.get("Code") for reason in reasons[: len(parts)]]
                 before = [code == "ConditionalCheckFailed" for code in codes]
                 parts = [chunk for chunk, added in zip(parts, before, strict=True) if not added]
-                busy = _busy(reasons)
+                busy = meaning(reason.get("Code", "") for reason in reasons)
                 if not any(before) and not busy:
                     raise
                 if not parts:
                     return
                 continue
             return
-        raise Throttled(f"the counters of {self._counting.name} are being written by too many others")
+        raise (busy or Contended)(f"the counters of {self._counting.name} are being written by too many others")
 
     def _mark(self, chunk: Chunk) -> Any:
         stream, version = chunk.position
@@ -214,7 +209,3 @@ class CountingProjection:
 def _up_to(record: Recorded, history: Sequence[Recorded]) -> History:
     """The history of an event whose stream was read."""
     return lambda: history[: record.version]
-
-
-def _busy(reasons: Iterable[Mapping[str, Any]]) -> bool:
-    return any(reason.get("Code") in _BUSY for reason in reasons)

@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from handlers.table import keys
 from handlers.table.codec import decode, encode
-from handlers.table.event_store import Throttled, throttling
+from handlers.table.retrying import MAX_CONFLICTS, Contended, classified
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-_CONFLICTS_BEFORE_GIVING_WAY = 10
 
 
 class State(StrEnum):
@@ -144,30 +142,30 @@ class GenerationStore:
         """The generations of a projection, read consistently.
 
         Raises:
-            Throttled: try again.
+            Retryable: try again.
         """
-        with throttling():
+        with classified():
             answer = self._client.get_item(
                 TableName=self._table, Key=keys.generations(projection).attributes, ConsistentRead=True
             )
         return _generations(answer["Item"]) if "Item" in answer else Generations()
 
     def change(self, projection: str, change: Callable[[Generations], Generations]) -> Generations:
-        """Change the generations of a projection, by one conditional write; read again after a version conflict.
+        """Change the generations of a projection, by one conditional write; on a conflict, read and change again.
 
         Raises:
-            Throttled: it lost too many races, or DynamoDB is busy: try again.
+            Retryable: try again; `Contended` after too many conflicts.
         """
-        for _ in range(_CONFLICTS_BEFORE_GIVING_WAY):
+        for _ in range(MAX_CONFLICTS):
             before = self.read(projection)
             after = change(before)
             if after == before or self._write(projection, after):
                 return after
-        raise Throttled(f"the generations of {projection} are being changed by too many others")
+        raise Contended(f"the generations of {projection} are being changed by too many others")
 
     def _write(self, projection: str, changed: Generations) -> bool:
         try:
-            with throttling():
+            with classified():
                 self._client.put_item(
                     TableName=self._table,
                     Item=_item(projection, changed),

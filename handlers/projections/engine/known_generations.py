@@ -31,7 +31,7 @@ class KnownGenerations:
         """The generation of a projection that readers see.
 
         Raises:
-            Throttled: try again.
+            Retryable: try again.
         """
         return self._generations(projection).live
 
@@ -39,7 +39,7 @@ class KnownGenerations:
         """Whether a generation is there to be read, as far as is known; before it says no, it asks.
 
         Raises:
-            Throttled: try again.
+            Retryable: try again.
         """
         if generation not in self._generations(projection).updated:
             del self._known[projection]

@@ -9,8 +9,9 @@ from events.envelope import Recorded
 from handlers.projections.engine.projection import Item
 from handlers.table import keys
 from handlers.table.codec import encode
-from handlers.table.event_store import recorded, throttling
+from handlers.table.event_store import recorded
 from handlers.table.keys import Key
+from handlers.table.retrying import classified
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -39,7 +40,7 @@ def pages(
     """Scan a segment, read consistently. ``only``: a filter, and what to read of each item, as a scan takes them.
 
     Raises:
-        Throttled: try again.
+        Retryable: try again.
     """
     request: dict[str, Any] = {
         "TableName": table,
@@ -52,7 +53,7 @@ def pages(
     while True:
         if after:
             request["ExclusiveStartKey"] = after.attributes
-        with throttling():
+        with classified():
             answer = client.scan(**request)
         last = answer.get("LastEvaluatedKey")
         after = Key.of(last) if last else None

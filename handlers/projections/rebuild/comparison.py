@@ -79,7 +79,7 @@ class Comparison:
         """Compare a page of the table.
 
         Raises:
-            Throttled, NotTaken: try again.
+            Retryable: try again.
             Unreadable: an event cannot be read.
         """
         found = list(page)
@@ -92,7 +92,7 @@ class Comparison:
         """What it came to, once what differed has been checked again.
 
         Raises:
-            Throttled, NotTaken: try again.
+            Retryable: try again.
         """
         if self._last and _begins(self._last):
             self._compare([self._store.read(self._last[0].stream)])

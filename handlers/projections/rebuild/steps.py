@@ -17,8 +17,8 @@ from handlers.projections.rebuild.comparison import Comparison
 from handlers.projections.rebuild.evaluation import MOST_NAMED, evaluate
 from handlers.projections.registry import named
 from handlers.runtime.observability import logger
-from handlers.table.event_store import EventStore, throttling
-from handlers.table.retrying import until_taken
+from handlers.table.event_store import EventStore
+from handlers.table.retrying import classified, until_taken
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -108,7 +108,7 @@ class Rebuild:
         """Replay the archive into the generation, unless that was begun before. It may lack the newest; see `fill`."""
         now = datetime.now(UTC)
         try:
-            with throttling():
+            with classified():
                 self._events.start_replay(
                     ReplayName=replays.for_rebuild(message.projection, message.generation),
                     EventSourceArn=self._archive,
@@ -121,7 +121,7 @@ class Rebuild:
 
     def check_replay(self, message: messages.CheckReplay) -> messages.ReplayState:
         """Whether the replay has ended, in whatever state, or takes very long: what it lacks, the scan fills."""
-        with throttling():
+        with classified():
             replay = self._events.describe_replay(
                 ReplayName=replays.for_rebuild(message.projection, message.generation)
             )
@@ -235,7 +235,7 @@ class Rebuild:
 
         for start in range(0, len(keys), _MOST_DELETES):
             deletes = [{"DeleteRequest": {"Key": key}} for key in keys[start : start + _MOST_DELETES]]
-            with throttling():
+            with classified():
                 until_taken(write, {self._store.table: deletes})
 
 
