@@ -93,6 +93,16 @@ class Wire:
     def __init__(self) -> None:
         self._tap: Tap | None = None
         self._clients: Clients | None = None
+        self._before_each: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def preceded(self, by: Callable[[], None]) -> Iterator[None]:
+        """``by`` is called before each call, by the thread that makes it, for the time of the block."""
+        before, self._before_each = self._before_each, by
+        try:
+            yield
+        finally:
+            self._before_each = before
 
     @contextmanager
     def tapped(self, tap: Tap) -> Iterator[None]:
@@ -126,6 +136,7 @@ class Wire:
         session.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, Wired))
 
     def _call(self, client: Any, call: Call, own: Callable[[], Any]) -> Any:
+        self._before_each()
         if self._tap is None and self._clients is None:
             return own()
         answer = self._tap.before(call) if self._tap else None

@@ -235,7 +235,7 @@ def ruin(store: EventStore, *, events: int, orders: int) -> Iterator[None]:
         log.append(record(order.model_copy(update={"order_id": order_id}), streams.order(order_id), 1))
     memory = Memory()
     memory.put(map(image, log))
-    with patch.object(Connection, "store", store), memory.serving(store.client):
+    with patch.object(Connection, "store", store), memory.serving():
         yield
 
 

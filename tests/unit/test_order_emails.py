@@ -20,7 +20,6 @@ from handlers.notification.order_emails import email, money, notify
 from handlers.ordering.refusals import OrderNotFound
 from handlers.table.event_store import EventStore
 from tests.builders.environment import SENDER
-from tests.builders.interleaving import interleaved
 from tests.builders.mail import sent, ses, verified_sender
 from tests.builders.samples import (
     CONTEXT,
@@ -37,6 +36,7 @@ from tests.builders.samples import (
     sqs,
     told,
 )
+from tests.engines.interleaving import interleaved
 from tests.engines.memory_table import Memory
 
 NOTIFICATIONS = streams.notification("o1")
@@ -201,13 +201,13 @@ def test_copies_of_ten_events_worked_off_by_several_workers_send_each_e_mail_onc
 
         return work
 
-    with Memory().serving(store.client):
+    with Memory().serving():
         for order_id in orders:
             place(store, order_id)
         confirmed = [confirm(store, order_id) for order_id in orders]
         cancelled = [cancel(store, "CancellationRequested", order_id) for order_id in orders]
         workers = [worker(confirmed), worker(confirmed), worker(cancelled)]
-        interleaved([store.client, ses()], workers, itertools.chain(turns, itertools.repeat(1)))
+        interleaved(workers, itertools.chain(turns, itertools.repeat(1)))
         for failure in failures:
             notify(store, ses(), SENDER, failure)
         events = [event for order_id in orders for event in names(told(store, streams.notification(order_id)))]

@@ -40,6 +40,7 @@ from handlers.projections.order_fold import fold
 from handlers.projections.order_view import OrderView
 from handlers.table.event_store import EventStore
 from handlers.table.retrying import MAX_CONFLICTS, Contended, Throttled
+from tests.builders.generated_log import STORE, projecting
 from tests.builders.samples import (
     CONTEXT,
     EMAIL,

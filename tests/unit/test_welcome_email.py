@@ -24,7 +24,6 @@ from handlers.ordering.refusals import OrderNotFound
 from handlers.table.event_store import EventStore
 from handlers.table.retrying import Throttled
 from tests.builders.environment import SENDER
-from tests.builders.interleaving import interleaved
 from tests.builders.mail import sent, ses, verified_sender
 from tests.builders.samples import (
     CONTEXT,
@@ -41,6 +40,7 @@ from tests.builders.samples import (
     sqs,
     told,
 )
+from tests.engines.interleaving import interleaved
 from tests.engines.memory_table import Memory
 
 CUSTOMER = streams.customer("c1")
@@ -143,10 +143,10 @@ def test_copies_of_two_first_orders_worked_off_at_once_welcome_once(store: Event
 
         return work
 
-    with Memory().serving(store.client):
+    with Memory().serving():
         first, second = confirmed(store, "o1"), confirmed(store, "o2")
         workers = [worker(first), worker(first), worker(second), worker(second)]
-        interleaved([store.client, ses()], workers, itertools.chain(turns, itertools.repeat(1)))
+        interleaved(workers, itertools.chain(turns, itertools.repeat(1)))
         for failure in failures:
             welcome(store, ses(), SENDER, failure)
         events = names(told(store, CUSTOMER))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from queue import SimpleQueue
-from typing import Any
+
+from tests.engines.in_process import WIRE
 
 
-def interleaved(clients: Sequence[Any], workers: Sequence[Callable[[], object]], turns: Iterator[int]) -> None:
-    """Run the workers at once; before each call of these botocore clients, ``turns`` says who goes on.
+def interleaved(workers: Sequence[Callable[[], object]], turns: Iterator[int]) -> None:
+    """Run the workers at once; before each call of theirs to AWS, ``turns`` says who continues.
 
     A turn is any number: it is taken modulo the number of workers that are not done. Raises what a worker raises.
     """
@@ -19,7 +19,7 @@ def interleaved(clients: Sequence[Any], workers: Sequence[Callable[[], object]],
     current = threading.local()
     failures: list[BaseException] = []
 
-    def pause(**_: Any) -> None:
+    def pause() -> None:
         number: int = current.number
         reached.put((number, True))
         may_go_on[number].acquire()
@@ -33,10 +33,7 @@ def interleaved(clients: Sequence[Any], workers: Sequence[Callable[[], object]],
             failures.append(failure)
         reached.put((number, False))
 
-    with ExitStack() as after:
-        for client in clients:
-            client.meta.events.register_first("before-call", pause)
-            after.callback(client.meta.events.unregister, "before-call", pause)
+    with WIRE.preceded(by=pause):
         for number, work in enumerate(workers):
             threading.Thread(target=run, args=(number, work), daemon=True).start()
         waiting = sorted(number for number, _ in (reached.get() for _ in workers))
