@@ -13,8 +13,9 @@ from handlers.operations.audit.evidence import Evidence
 from handlers.operations.audit.expected_counts import EXPECTED
 from handlers.projections.engine.projection import Count
 from handlers.projections.registry import named
+from handlers.table import keys
 
-_SALES = "view#sales#"
+_SALES = keys.views("sales")
 _SHARDS = frozenset(map(str, range(8)))
 """A day's sales are kept in as many views, which a reader adds up."""
 

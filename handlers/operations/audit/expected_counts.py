@@ -23,6 +23,7 @@ from events.model import DomainEvent
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
 from handlers.operations.audit.table import ORDER_VIEW
 from handlers.projections.engine.projection import Count
+from handlers.table import keys
 
 Histories = Iterable[Sequence[Recorded]]
 """Streams, each given whole."""
@@ -47,7 +48,7 @@ def _daily_sales(histories: Histories) -> Iterator[Count]:
         if confirmed is None:
             continue
         times = 0 if is_cancelled else 1
-        view = f"view#sales#{confirmed.metadata.occurred_at.astimezone(UTC):%Y-%m-%d}"
+        view = f"{keys.views('sales')}{confirmed.metadata.occurred_at.astimezone(UTC):%Y-%m-%d}"
         yield Count(view, placed.currency, "orders", times)
         yield Count(view, placed.currency, "total", times * placed.total)
         for line in placed.lines:
@@ -70,14 +71,17 @@ def _stock_view(histories: Histories) -> Iterator[Count]:
             if isinstance(event, StockReceived | StockReserved | StockReleased | StockShipped):
                 for line in event.lines:
                     for name, sign in _STOCK[type(event)].items():
-                        yield Count(f"view#stock#{line.sku}", "", name, sign * line.quantity)
+                        yield Count(f"{keys.views('stock')}{line.sku}", "", name, sign * line.quantity)
 
 
 def _customer_history(histories: Histories) -> Iterator[Count]:
     for placed, confirmed, is_cancelled in _orders(histories):
         if placed.customer is None:
             continue
-        view, times = f"view#customer#{placed.customer.customer_id}", int(confirmed is not None and not is_cancelled)
+        view, times = (
+            f"{keys.views('customer')}{placed.customer.customer_id}",
+            int(confirmed is not None and not is_cancelled),
+        )
         yield Count(view, "", "placed", 1)
         yield Count(view, "", "confirmed", times)
         yield Count(view, "", "cancelled", int(is_cancelled))

@@ -36,6 +36,7 @@ from events.shipping import (
     ShipmentRejected,
 )
 from handlers.operations.audit.evidence import Evidence
+from handlers.table import keys
 
 _PROGRESS: Mapping[str, tuple[str, Mapping[type[DomainEvent], str]]] = {
     "order": (
@@ -89,7 +90,6 @@ _DETAILS: Mapping[type[DomainEvent], tuple[str, str]] = {
 }
 """What else an event gives: the attribute, and the event's field."""
 
-_KEYS = frozenset({"PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK"})
 _SHOWN_REASONS = 3
 
 
@@ -100,7 +100,9 @@ def differences(evidence: Evidence) -> Iterator[tuple[str, str]]:
         newest = max(rejections, key=_rejected_at)
         expected[order_id] = (expected.get(order_id) or _rejected(newest)) | _rejection(newest)
     for order_id in sorted(expected.keys() | evidence.table.views.keys()):
-        shown = {name: value for name, value in evidence.table.views.get(order_id, {}).items() if name not in _KEYS}
+        shown = {
+            name: value for name, value in evidence.table.views.get(order_id, {}).items() if name not in keys.ATTRIBUTES
+        }
         for wrong in _differences(shown, expected.get(order_id, {})):
             yield order_id, wrong
 

@@ -30,10 +30,21 @@ if __name__ == "__main__":
     if "--lifeline" in options:
         threading.Thread(target=end_with_parent, daemon=True).start()
     try:
-        import patches  # type: ignore[import-not-found]
         from ministack.app import main  # type: ignore[import-not-found]
+        from ministack.services import apigateway_v1  # type: ignore[import-not-found]
 
-        patches.apply()
+        # The emulator's interpreter finds this package next to the script that it runs.
+        from patches import (  # type: ignore[import-not-found]
+            firehose_delivery,
+            mapping_templates,
+            object_versions,
+            scan_pages,
+        )
+
+        apigateway_v1._render_request_template_v1 = mapping_templates.render
+        object_versions.patch()
+        scan_pages.patch()
+        firehose_delivery.patch()
         main()
     finally:
         shutil.rmtree(home, ignore_errors=True)
