@@ -14,7 +14,8 @@ from handlers.projections.order_view import OrderView
 from handlers.table.event_store import EventStore
 from infra.constructs.api.request_templates import FUNCTION_CLAIMS, IntakeTemplates, submission
 from infra.local.emulator.patches.mapping_templates import render
-from tests.builders.samples import CONTEXT, image
+from tests.builders.messages import CONTEXT
+from tests.builders.recorded_events import image
 
 CALLER = "0b7ac1f5-2f7e-4a44-9a65-5d2c1f0e9d3b"
 SCOPES = f"{READ} {WRITE}"

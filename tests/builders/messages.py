@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
+
+from events import streams
+from events.envelope import Recorded
+from handlers.intake.messages import IntakeMessage
 
 Item = Mapping[str, Any]
 """An item of the table, in DynamoDB's form."""
@@ -51,30 +56,33 @@ def stream(*items: Item) -> dict[str, Any]:
     }
 
 
-def submission(
-    order_id: str,
-    *,
-    token: str = "tok_approve",
-    postal_code: str = "N1 9GU",
-    lines: Mapping[str, int] | None = None,
-    unit_price: int = 250,
-    email: str | None = "buyer@example.com",
-) -> dict[str, Any]:
-    """What a publisher sends as ``OrderSubmitted``; ``lines`` are quantities by SKU."""
-    return {
-        "order_id": order_id,
-        "currency": "GBP",
-        "lines": [
-            {"sku": sku, "quantity": quantity, "unit_price": unit_price}
-            for sku, quantity in (lines or {"apple": 2, "pear": 1}).items()
-        ],
-        "shipping_address": {
-            "name": "A Buyer",
-            "street": "1 Road",
-            "city": "London",
-            "postal_code": postal_code,
-            "country": "GB",
-        },
-        "payment_token": token,
-        **({"customer": {"customer_id": "c1", "email": email}} if email else {}),
-    }
+CONTEXT = SimpleNamespace(
+    function_name="unit", memory_limit_in_mb=512, invoked_function_arn="arn:aws:lambda:unit", aws_request_id="request-1"
+)
+
+
+def envelope(detail: Any, event_id: str = "e1", detail_type: str = "OrderSubmitted") -> IntakeMessage:
+    return IntakeMessage.model_validate({"id": event_id, "detail-type": detail_type, "detail": detail})
+
+
+def from_publisher(detail: Any, detail_type: str = "OrderSubmitted") -> str:
+    """A message of an intake queue: an integration event."""
+    return json.dumps({"id": "e1", "detail-type": detail_type, "source": "shop.web", "detail": detail})
+
+
+def from_bus(event: Recorded) -> str:
+    """A message of a subscriber's queue: a domain event."""
+    detail = {"metadata": json.loads(event.metadata_json), "data": json.loads(event.event.model_dump_json())}
+    source = streams.source(event.stream)
+    return json.dumps({"id": "b1", "detail-type": type(event.event).__name__, "source": source, "detail": detail})
+
+
+def failed(answer: Any) -> list[str]:
+    """The messages that a function wants again."""
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def inserted(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The stream record of a new item."""
+    keys = {"PK": item["PK"], "SK": item["SK"]}
+    return {"eventName": "INSERT", "dynamodb": {"Keys": keys, "NewImage": dict(item)}}

@@ -12,8 +12,8 @@ from handlers.operations.audit.table import Table
 from handlers.runtime.aws import s3
 from handlers.table import keys
 from handlers.table.event_store import EventStore
-from tests.builders.samples import image
-from tests.builders.sound_run import TABLE
+from tests.builders.clean_run import TABLE
+from tests.builders.recorded_events import image
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef

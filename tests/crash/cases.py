@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.builders.messages import domain_event, integration_event, sqs, stream, submission
+from tests.builders.messages import domain_event, integration_event, sqs, stream
+from tests.builders.orders import submitted_order
 from tests.engines.table import Item
 from tests.engines.wire import Fault, Killed, Trouble
 from tests.engines.world import World
@@ -291,8 +292,8 @@ def oversized(world: World) -> Item:
 
 NO_EVENT: Item = {"PK": {"S": "order#broken"}, "SK": {"S": "event#0000000001"}}
 
-placed = submission(ORDER)
-conflicting = submission(ORDER, lines={"apple": 3})
+placed = submitted_order(ORDER)
+conflicting = submitted_order(ORDER, lines={"apple": 3})
 invalid = placed | {"currency": "???", "lines": []}
 cancel = ("OrderCancellationRequested", {"order_id": ORDER})
 captured = FORWARD[:4]
@@ -311,7 +312,7 @@ CASES: dict[str, Case] = {
     "a batch of everything": intake(
         ("OrderSubmitted", placed),
         ("OrderLiked", {}),
-        ("OrderSubmitted", submission("o2", lines={"apple": 0})),
+        ("OrderSubmitted", submitted_order("o2", lines={"apple": 0})),
         ("OrderSubmitted", conflicting | {"order_id": "o3"}),
         ("OrderCancellationRequested", {"order_id": "o3"}),
         ("OrderSubmitted", placed),

@@ -17,7 +17,8 @@ from handlers.files import importer
 from handlers.files.dropped_file import FileVersion
 from infra.local.emulator.process import Emulator
 from tests.builders.environment import ORDER_QUEUE, OWN_QUEUE, TABLE
-from tests.builders.messages import sqs, submission
+from tests.builders.messages import sqs
+from tests.builders.orders import submitted_order
 from tests.engines.in_process import Functions, functions
 from tests.engines.table import table
 from tests.engines.wire import Fault, Killed, Trouble
@@ -27,11 +28,11 @@ KEY = "incoming/day.ndjson"
 BATCH = 3
 VALID = ["a", "b", "c", "d", "e"]
 LINES = [
-    *(submission(order_id) for order_id in ("a", "b")),
-    submission("negative", lines={"apple": -1}),
-    *(submission(order_id) for order_id in ("c", "a", "d")),
-    submission("negative"),
-    submission("e"),
+    *(submitted_order(order_id) for order_id in ("a", "b")),
+    submitted_order("negative", lines={"apple": -1}),
+    *(submitted_order(order_id) for order_id in ("c", "a", "d")),
+    submitted_order("negative"),
+    submitted_order("e"),
 ]
 ENOUGH, SHORT = 60_000, 1_000
 

@@ -29,7 +29,8 @@ from infra.function_spec import PublishEvents, SendEmail, Tasks
 from infra.functions import FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, REGION, Emulator
 from tests.builders.environment import BUS, QUEUE, SENDER
-from tests.builders.messages import integration_event, sqs, submission
+from tests.builders.messages import integration_event, sqs
+from tests.builders.orders import submitted_order
 from tests.engines.in_process import Functions, functions
 from tests.engines.table import Item, Items, Table, table
 from tests.engines.wire import stable
@@ -160,7 +161,7 @@ class World:
 
     def placed(self, order_id: str, **order: Any) -> None:
         """Let an order be placed."""
-        self.deliver("order_intake", sqs(integration_event("OrderSubmitted", submission(order_id, **order))))
+        self.deliver("order_intake", sqs(integration_event("OrderSubmitted", submitted_order(order_id, **order))))
 
     def event(self, stream: str, version: int) -> Item:
         """An event's item."""

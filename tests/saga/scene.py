@@ -8,7 +8,8 @@ from typing import Any
 from unittest.mock import patch
 
 from handlers.inventory import reservation
-from tests.builders.messages import integration_event, sqs, submission
+from tests.builders.messages import integration_event, sqs
+from tests.builders.orders import submitted_order
 from tests.engines.explorer import Actor, Content, Explorer, Saga, State, cancellation, cancellations, executions
 from tests.engines.in_process import Functions
 from tests.engines.table import Items, Table
@@ -65,7 +66,7 @@ class Scene:
         lines = [{"sku": sku, "quantity": quantity} for sku, quantity in SHELF.items()]
         self._deliver("delivery_intake", "StockDelivered", {"delivery_id": "d1", "lines": lines})
         for order_id in order_ids:
-            self._deliver("order_intake", "OrderSubmitted", submission(order_id, **kind.order))
+            self._deliver("order_intake", "OrderSubmitted", submitted_order(order_id, **kind.order))
         self.items = table.items()
         self._explorer = Explorer(loaded, table)
         self._settled: set[str] = set()

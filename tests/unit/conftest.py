@@ -11,8 +11,8 @@ from moto.core.models import MockAWS
 from handlers.functions.resources import event_store
 from handlers.runtime.observability import logger
 from handlers.table.event_store import EventStore
+from tests.builders.dead_letter_queue import queue
 from tests.builders.environment import ENVIRONMENT, QUEUE, TABLE
-from tests.builders.samples import queue
 from tests.builders.tables import create_table
 
 _store = event_store()

@@ -4,8 +4,9 @@ import random
 from collections.abc import Sequence
 
 from events.envelope import Recorded
-from tests.builders.generated_log import COUNTING, PROJECTIONS, counters, folded, projecting, run, shown, summed
+from tests.builders.generated_log import run
 from tests.engines.memory_table import Memory
+from tests.engines.projecting import COUNTING, PROJECTIONS, counters, folded, projecting, shown, summed
 
 WAYS = 200
 LOG = run(12)

@@ -14,7 +14,10 @@ from handlers.intake.callers import OPERATE
 from handlers.projections.order_view import OrderView
 from handlers.table.event_store import EventStore
 from tests.builders.api import CALLER, ask, problem, submitted, told
-from tests.builders.samples import CONTEXT, EMAIL, dead_letters, failed, line, log, order, sqs
+from tests.builders.dead_letter_queue import dead_letters
+from tests.builders.messages import CONTEXT, failed, sqs
+from tests.builders.orders import EMAIL, line, order
+from tests.builders.stores import log
 
 OTHER = "5f0c0a52-9a3e-4d1c-8a5e-0d8a3a6f6b11"
 KEYED = f"{CALLER.replace('-', '')}_k"

@@ -18,7 +18,7 @@ from events.model import MAX_AMOUNT
 from handlers.api.requests import CancellationRequest, OrderRequest
 from infra.constructs.api.json_schema import draft4
 from tests.builders.json_schemas import allowed_by
-from tests.builders.samples import line, order
+from tests.builders.orders import line, order
 
 DRAFT_4 = {
     *("$schema", "$ref", "definitions", "type", "enum", "anyOf", "properties", "required", "additionalProperties"),

@@ -20,7 +20,8 @@ from handlers.projections.order_items import REJECTED
 from handlers.table.event_store import EventStore
 from tests.builders.api import CALLER, ask, happened
 from tests.builders.api_routes import OPEN, OPERATIONS
-from tests.builders.samples import placed, record
+from tests.builders.orders import placed
+from tests.builders.recorded_events import record
 
 PROBLEM = "#/components/schemas/Problem"
 

@@ -27,7 +27,9 @@ from handlers.projections.stock_view import STOCK_VIEW
 from handlers.queries.orders import OrderQueries, Position
 from handlers.table.event_store import EventStore
 from tests.builders.api import CALLER, ask, happened, problem, told
-from tests.builders.samples import EMAIL, START, TOKEN, append, calls, line, placed, record
+from tests.builders.orders import EMAIL, TOKEN, line, placed
+from tests.builders.recorded_events import START, record
+from tests.builders.stores import append, calls
 
 OTHER = "5f0c0a52-9a3e-4d1c-8a5e-0d8a3a6f6b11"
 O1 = {"order_id": "o1"}

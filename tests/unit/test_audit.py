@@ -22,15 +22,14 @@ from handlers.operations.audit import CHECKS, audit
 from handlers.operations.audit.run import DeadLetter, Run, SentEmail
 from handlers.operations.audit.submission import Submission
 from handlers.projections.engine.projection import Count
-from tests.builders.samples import order, placed, record
-from tests.builders.sound_run import (
+from tests.builders.clean_run import (
+    CLEAN,
     CONFIRMATION,
     DECLINED,
     DELIVERY,
     NAMELESS,
     REJECTED,
     SHELVED,
-    SOUND,
     STREAMS,
     TABLE,
     TAKEN,
@@ -47,6 +46,8 @@ from tests.builders.sound_run import (
     with_view,
     without,
 )
+from tests.builders.orders import order, placed
+from tests.builders.recorded_events import record
 
 AGAIN = CONFIRMATION._replace(message_id="mail-3")
 
@@ -65,7 +66,7 @@ def attempts(*, refused: bool = False) -> list[DomainEvent]:
 
 
 def test_a_sound_run_has_no_finding() -> None:
-    assert audit(SOUND) == []
+    assert audit(CLEAN) == []
 
 
 def refusing(run: Run, submission: Submission) -> Run:
@@ -78,7 +79,7 @@ def refusing(run: Run, submission: Submission) -> Run:
 
 @pytest.mark.parametrize("emails", [[], [AGAIN]], ids=["sent once", "sent twice"])
 def test_an_e_mail_may_be_sent_twice_where_its_claim_was_taken_over(emails: list[SentEmail]) -> None:
-    assert audit(replace(with_log("notification#well", *attempts()), emails=[*SOUND.emails, *emails])) == []
+    assert audit(replace(with_log("notification#well", *attempts()), emails=[*CLEAN.emails, *emails])) == []
 
 
 BROKEN: dict[str, tuple[Callable[[], Run], int, str]] = {
@@ -124,12 +125,12 @@ BROKEN: dict[str, tuple[Callable[[], Run], int, str]] = {
         "order#x event#0000000001: the event cannot be read",
     ),
     "a submission that is gone": (
-        lambda: replace(SOUND, submissions=[*SOUND.submissions, Submission(order("gone"))]),
+        lambda: replace(CLEAN, submissions=[*CLEAN.submissions, Submission(order("gone"))]),
         2,
         "order gone: no event says what became of ",
     ),
     "a second content under an id that is placed": (
-        lambda: replace(SOUND, submissions=[*SOUND.submissions, Submission({**WELL.detail, "payment_token": "tok_x"})]),
+        lambda: replace(CLEAN, submissions=[*CLEAN.submissions, Submission({**WELL.detail, "payment_token": "tok_x"})]),
         2,
         "order well: no event says what became of ",
     ),
@@ -149,37 +150,37 @@ BROKEN: dict[str, tuple[Callable[[], Run], int, str]] = {
         f"order well: {WELL.content_hash} was rejected, though it is valid and no other order has its id",
     ),
     "an order that nobody submitted": (
-        lambda: replace(SOUND, submissions=[DECLINED, WRONG, NAMELESS]),
+        lambda: replace(CLEAN, submissions=[DECLINED, WRONG, NAMELESS]),
         2,
         "order well: was placed, though nobody submitted it",
     ),
     "an input that is no dead letter": (
-        lambda: replace(SOUND, dead_letters=[]),
+        lambda: replace(CLEAN, dead_letters=[]),
         2,
         "submission 'no id': is neither an event nor a dead letter",
     ),
     "a dead letter of what was valid": (
-        lambda: replace(SOUND, dead_letters=[*SOUND.dead_letters, DeadLetter("intake", WELL.detail, "a bug")]),
+        lambda: replace(CLEAN, dead_letters=[*CLEAN.dead_letters, DeadLetter("intake", WELL.detail, "a bug")]),
         2,
         "a dead-letter message of intake: a bug: ",
     ),
     "a delivery that came in half": (
-        lambda: replace(SOUND, deliveries=[{"delivery_id": "d1", "lines": [*DELIVERY["lines"], TEN_OF_A]}]),
+        lambda: replace(CLEAN, deliveries=[{"delivery_id": "d1", "lines": [*DELIVERY["lines"], TEN_OF_A]}]),
         2,
         "delivery d1: 20 of A were delivered, 10 received",
     ),
     "an event that did not go out": (
-        lambda: replace(SOUND, bus=SOUND.bus - {event_id("payment#well", 2)}),
+        lambda: replace(CLEAN, bus=CLEAN.bus - {event_id("payment#well", 2)}),
         2,
         "payment#well version 2: PaymentCaptured did not reach the orders bus",
     ),
     "an event that somebody forged": (
-        lambda: replace(SOUND, bus=SOUND.bus | {"forged"}),
+        lambda: replace(CLEAN, bus=CLEAN.bus | {"forged"}),
         2,
         "event forged: came over the orders bus, but is not in the log",
     ),
     "a message that stays in a queue": (
-        lambda: replace(SOUND, waiting={"OrderViewQueue": 3}),
+        lambda: replace(CLEAN, waiting={"OrderViewQueue": 3}),
         2,
         "the queue OrderViewQueue: 3 messages are left in it",
     ),
@@ -219,32 +220,32 @@ BROKEN: dict[str, tuple[Callable[[], Run], int, str]] = {
         "stock#B: has StockLow (2) 2 times",
     ),
     "an e-mail sent twice": (
-        lambda: replace(SOUND, emails=[*SOUND.emails, AGAIN]),
+        lambda: replace(CLEAN, emails=[*CLEAN.emails, AGAIN]),
         3,
         "e-mail mail-3: was sent, but the log has neither it nor a take-over for it",
     ),
     "an e-mail sent twice, after the first attempt was refused": (
-        lambda: replace(with_log("notification#well", *attempts(refused=True)), emails=[*SOUND.emails, AGAIN]),
+        lambda: replace(with_log("notification#well", *attempts(refused=True)), emails=[*CLEAN.emails, AGAIN]),
         3,
         "e-mail mail-3: was sent, but the log has neither it nor a take-over for it",
     ),
     "an e-mail sent three times with one take-over": (
         lambda: replace(
             with_log("notification#well", *attempts()),
-            emails=[*SOUND.emails, AGAIN, AGAIN._replace(message_id="mail-4")],
+            emails=[*CLEAN.emails, AGAIN, AGAIN._replace(message_id="mail-4")],
         ),
         3,
         "e-mail mail-4: was sent, but the log has neither it nor a take-over for it",
     ),
     "an e-mail sent twice where another was taken over": (
         lambda: replace(
-            with_log("notification#well", *attempts()), emails=[*SOUND.emails, WELCOMING._replace(message_id="mail-3")]
+            with_log("notification#well", *attempts()), emails=[*CLEAN.emails, WELCOMING._replace(message_id="mail-3")]
         ),
         3,
         "e-mail mail-3: was sent, but the log has neither it nor a take-over for it",
     ),
     "one e-mail that SES sent twice": (
-        lambda: replace(SOUND, emails=[*SOUND.emails, CONFIRMATION]),
+        lambda: replace(CLEAN, emails=[*CLEAN.emails, CONFIRMATION]),
         3,
         "e-mail mail-1: was sent 2 times",
     ),
@@ -254,7 +255,7 @@ BROKEN: dict[str, tuple[Callable[[], Run], int, str]] = {
         "notification#well: has CustomerNotified (OrderConfirmed) 2 times",
     ),
     "an e-mail that was not sent": (
-        lambda: replace(SOUND, emails=[]),
+        lambda: replace(CLEAN, emails=[]),
         3,
         "notification#well: says that e-mail mail-1 was sent, but it was not",
     ),
@@ -279,7 +280,7 @@ BROKEN: dict[str, tuple[Callable[[], Run], int, str]] = {
         "customer c2: was welcomed for order declined; confirmed: none",
     ),
     "a welcome that was not sent": (
-        lambda: replace(SOUND, emails=[CONFIRMATION]),
+        lambda: replace(CLEAN, emails=[CONFIRMATION]),
         3,
         "customer#c1: says that e-mail mail-2 was sent, but it was not",
     ),

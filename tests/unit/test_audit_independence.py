@@ -26,9 +26,11 @@ from handlers.projections.engine.increments import CounterKey, History, Incremen
 from handlers.projections.engine.projection import Count
 from handlers.projections.registry import PROJECTIONS
 from infra.local.runner.generator import generate
-from tests.builders.generated_log import STORE, projecting, run
-from tests.builders.samples import line, order, record
-from tests.builders.sound_run import SOUND
+from tests.builders.clean_run import CLEAN
+from tests.builders.generated_log import run
+from tests.builders.orders import line, order
+from tests.builders.recorded_events import record
+from tests.engines.projecting import STORE, projecting
 
 ORDERS = run(30)
 REQUESTED, REFUSED = [each.stream.partition("#")[2] for each in ORDERS if isinstance(each.event, OrderConfirmed)][:2]
@@ -204,7 +206,7 @@ def assert_agreed(detail: Any) -> None:
 
 
 def test_audit_and_intake_agree_on_generated_submissions() -> None:
-    for each in (*generate(300, 4).submissions, *SOUND.submissions):
+    for each in (*generate(300, 4).submissions, *CLEAN.submissions):
         assert_agreed(each.detail)
 
 

@@ -19,7 +19,8 @@ from handlers.queries.counters import CounterQueries
 from handlers.table import keys
 from handlers.table.event_store import EventStore
 from tests.builders.commands import typed
-from tests.builders.samples import append, calls, line, placed
+from tests.builders.orders import line, placed
+from tests.builders.stores import append, calls
 
 SECOND = "2"
 

@@ -26,12 +26,15 @@ from handlers.projections.registry import PROJECTIONS
 from handlers.table import keys
 from handlers.table.event_store import EventStore, recorded
 from infra.cli.connection import Connection
+from tests.builders.clean_run import STREAMS, TABLE, published
 from tests.builders.commands import loader, typed
+from tests.builders.dead_letter_queue import queue
 from tests.builders.environment import QUEUE_URL
 from tests.builders.event_bus import Bus, throttled
-from tests.builders.samples import append, image, placed, queue, record
-from tests.builders.sound_run import STREAMS, TABLE, published
+from tests.builders.orders import placed
+from tests.builders.recorded_events import image, record
 from tests.builders.stored_run import BUCKET, DAY, buckets, copied, hold, level, level_key, set_level
+from tests.builders.stores import append
 from tests.engines.memory_table import Memory
 
 if TYPE_CHECKING:

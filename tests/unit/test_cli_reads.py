@@ -29,7 +29,8 @@ from infra.cli.output import print_table
 from infra.cli.signals import Ended
 from infra.cli.text import clean
 from tests.builders.commands import typed
-from tests.builders.samples import EMAIL, STREET, TOKEN, append, line, order, placed
+from tests.builders.orders import EMAIL, STREET, TOKEN, line, order, placed
+from tests.builders.stores import append
 
 ENDPOINT = "http://127.0.0.1:1"
 

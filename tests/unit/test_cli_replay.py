@@ -25,7 +25,8 @@ from handlers.runtime import aws
 from infra.cli.connection import Connection
 from infra.names import ARCHIVE_NAME, ORDERS_BUS_NAME
 from tests.builders.commands import typed
-from tests.builders.samples import image, placed, record
+from tests.builders.orders import placed
+from tests.builders.recorded_events import image, record
 
 HOUR = timedelta(hours=1)
 EVENTS = [

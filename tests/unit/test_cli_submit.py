@@ -16,7 +16,7 @@ from handlers.runtime import aws
 from infra.cli.submit_command import SOURCE
 from infra.names import INTAKE_BUS_NAME
 from tests.builders.commands import typed
-from tests.builders.samples import line, order
+from tests.builders.orders import line, order
 
 CSV = """\
 InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country

@@ -23,7 +23,8 @@ from infra.cli.signals import Ended
 from infra.cli.tail_command import PREFIX, pattern
 from infra.names import ORDERS_BUS_NAME
 from tests.builders.commands import typed
-from tests.builders.samples import image, placed, record
+from tests.builders.orders import placed
+from tests.builders.recorded_events import image, record
 
 CTRL_C = Ended(signal.SIGINT)
 EVENTS = [

@@ -10,9 +10,10 @@ from handlers.projections.engine.projection import by_stream
 from handlers.projections.engine.scan import Segment
 from handlers.projections.rebuild.comparison import Comparison, Tally
 from handlers.projections.registry import named
-from tests.builders.generated_log import PROJECTIONS, STORE, projecting, run
-from tests.builders.samples import START, image, record
+from tests.builders.generated_log import run
+from tests.builders.recorded_events import START, image, record
 from tests.engines.memory_table import Memory
+from tests.engines.projecting import PROJECTIONS, STORE, projecting
 
 LOG = run(6, seed=2)
 NAMES = sorted(PROJECTIONS)

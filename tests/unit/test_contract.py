@@ -15,7 +15,7 @@ from events.model import Currency, DomainEvent, Id
 from events.ordering import OrderCancelled, OrderConfirmed
 from events.upcasting import UPCASTERS
 from tests.builders.json_schemas import allowed_by
-from tests.builders.samples import line, order
+from tests.builders.orders import line, order
 
 ID: TypeAdapter[str] = TypeAdapter(Id)
 CURRENCY: TypeAdapter[str] = TypeAdapter(Currency)

@@ -19,9 +19,11 @@ from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderPlaced
 from handlers.projections.engine.projection import LogBehind
 from handlers.table.retrying import Contended
-from tests.builders.generated_log import COUNTING, PROJECTIONS, STORE, counters, projecting, run, summed
-from tests.builders.samples import line, placed, record
+from tests.builders.generated_log import run
+from tests.builders.orders import line, placed
+from tests.builders.recorded_events import record
 from tests.engines.memory_table import Memory, Refused
+from tests.engines.projecting import COUNTING, PROJECTIONS, STORE, counters, projecting, summed
 
 EXTENDING = Path(__file__).parents[2] / "docs" / "extending.md"
 LOG = run(8, seed=2)

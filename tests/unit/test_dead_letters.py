@@ -32,25 +32,13 @@ from handlers.runtime import aws
 from handlers.runtime.subscriber import subscriber
 from handlers.table.event_store import EventStore
 from handlers.table.retrying import Throttled
+from tests.builders.dead_letter_queue import dead_letters as sent_messages
+from tests.builders.dead_letter_queue import queue
 from tests.builders.environment import DEAD_LETTER_BUCKET, ENVIRONMENT, QUEUE
-from tests.builders.samples import (
-    CONTEXT,
-    EMAIL,
-    START,
-    STREET,
-    TOKEN,
-    failed,
-    from_bus,
-    from_publisher,
-    log,
-    order,
-    placed,
-    queue,
-    record,
-    sqs,
-    told,
-)
-from tests.builders.samples import dead_letters as sent_messages
+from tests.builders.messages import CONTEXT, failed, from_bus, from_publisher, sqs
+from tests.builders.orders import EMAIL, STREET, TOKEN, order, placed
+from tests.builders.recorded_events import START, record
+from tests.builders.stores import events_of, log
 
 SENT = START + timedelta(days=30)
 BODY = from_publisher(order("o1"))
@@ -217,7 +205,7 @@ def test_a_message_is_stored_whole_recorded_and_counted(
     assert message.sent_at == SENT.replace(microsecond=678_000)
     assert message.earlier_failures == ()
     expected = DeadLetterStored(message_id="m0", source="order_intake", error="Throttled", attempts=5, key=KEY)
-    assert told(store, streams.dead_letter("m0")) == [expected]
+    assert events_of(store, streams.dead_letter("m0")) == [expected]
     [counted, *_] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "DeadLetterStored" in line]
     assert counted["source"] == "order_intake"
     # The alarms go by these.
@@ -255,7 +243,7 @@ def test_no_event_records_what_could_not_be_copied(store: EventStore, bucket: De
     """It would have to be copied too: while that fails, each message would make the next."""
     store_all(dead(why(message_id="c1"), source="copy-dead-letters"))
     assert len(bucket.open_keys(source="audit_copy")) == 1
-    assert told(store, streams.dead_letter("c1")) == []
+    assert events_of(store, streams.dead_letter("c1")) == []
 
 
 @pytest.mark.parametrize("marked", [True, False])
@@ -270,7 +258,7 @@ def test_a_message_that_fails_again_has_its_earlier_failures(
     third = stored(bucket, "open/2026/02/03/order_intake/Error2/m0.3.json")
     assert [failure.error for failure in third.failures] == ["Throttled", "Error1", "Error2"]
     assert [failure.redriven_at is not None for failure in third.failures] == [marked, True, False]
-    events = told(store, streams.dead_letter("m0"))
+    events = events_of(store, streams.dead_letter("m0"))
     assert [(event.error, event.key) for event in events if isinstance(event, DeadLetterStored)] == [
         ("Throttled", KEY),
         ("Error1", second),
@@ -291,7 +279,7 @@ def test_a_message_whose_earlier_failure_expired_is_stored_all_the_same(
     store_all(dead(why(error="Other", redriven_from="open/2020/01/01/order_intake/Gone/m0.7.json")))
     other = KEY.replace("Throttled", "Other")
     assert stored(bucket, other).earlier_failures == ()
-    events = told(store, streams.dead_letter("m0"))
+    events = events_of(store, streams.dead_letter("m0"))
     assert [event.key for event in events if isinstance(event, DeadLetterStored)] == [KEY, other]
 
 
@@ -306,9 +294,9 @@ def test_killed_before_the_event_a_message_is_recorded_on_redelivery(
         # Nothing but its queue holds the message: it is delivered again, however often it was.
         assert failed(dead_letters_function.handler(dead(why()), CONTEXT)) == ["m0"]
     assert bucket.open_keys() == [KEY]
-    assert told(store, streams.dead_letter("m0")) == []
+    assert events_of(store, streams.dead_letter("m0")) == []
     store_all(dead(why()))
-    assert len(told(store, streams.dead_letter("m0"))) == 1
+    assert len(events_of(store, streams.dead_letter("m0"))) == 1
 
 
 def test_what_a_message_holds_is_in_no_log_and_no_event(

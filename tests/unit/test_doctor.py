@@ -23,13 +23,13 @@ from handlers.operations.doctor.diagnosis import problems
 from handlers.operations.doctor.problem import Kind, Problem, Repair
 from handlers.operations.doctor.report import arguments, grouped
 from handlers.operations.doctor.snapshot import Snapshot
-from tests.builders.samples import START, record
-from tests.builders.sound_run import SOUND, STREAMS, TABLE, VIEWS, published, with_log, with_table, with_view, without
+from tests.builders.clean_run import CLEAN, STREAMS, TABLE, VIEWS, published, with_log, with_table, with_view, without
+from tests.builders.recorded_events import START, record
 
 LATER = START + timedelta(hours=1)
 
 
-def snapshot(evidence: Evidence = SOUND, **changes: Any) -> Snapshot:
+def snapshot(evidence: Evidence = CLEAN, **changes: Any) -> Snapshot:
     """What was read long after all that happened, with everything published and no saga running."""
     made = Snapshot(
         evidence.table,

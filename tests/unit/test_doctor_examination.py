@@ -11,8 +11,9 @@ from handlers.operations.audit.copy import AuditCopy, UnreadableCopy
 from handlers.operations.doctor.examination import PAUSE_SECONDS, Doctor, Examination
 from handlers.operations.doctor.problem import Kind
 from handlers.table.event_store import EventStore
-from tests.builders.samples import START, image, placed, record
-from tests.builders.sound_run import TABLE, published
+from tests.builders.clean_run import TABLE, published
+from tests.builders.orders import placed
+from tests.builders.recorded_events import START, image, record
 from tests.builders.stored_run import BUCKET, DAY, buckets, copied, hold, set_level
 
 NO_TIME = timedelta()

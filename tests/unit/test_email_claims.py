@@ -28,7 +28,9 @@ from infra.function_spec import SendEmail
 from infra.functions import FUNCTIONS
 from tests.builders.environment import SENDER
 from tests.builders.mail import sent, ses, verified_sender
-from tests.builders.samples import START, Raced, append, place, record, told
+from tests.builders.races import Raced
+from tests.builders.recorded_events import START, record
+from tests.builders.stores import append, events_of, place
 
 ABOUT = "OrderConfirmed"
 Notifier = Callable[[EventStore, Any, str, Recorded], None]
@@ -153,7 +155,7 @@ class Scene:
     @property
     def log(self) -> list[str]:
         """What happened to the e-mail, with the number of the attempt."""
-        events = told(self.store, self.stream)
+        events = events_of(self.store, self.stream)
         assert all(isinstance(event, EmailEvent) for event in events)
         return [f"{type(event).__name__} {event.attempt}" for event in events if isinstance(event, EmailEvent)]
 
@@ -224,7 +226,7 @@ def test_what_ses_refuses_the_next_delivery_sends_at_once(scene: Scene, code: st
         stub.add_client_error("send_email", code, "not now", http_status_code=429)
         with pytest.raises(NotSent, match=f"^{code}$"):
             scene.deliver()
-    assert told(scene.store, scene.stream)[-1].error == code  # type: ignore[attr-defined]
+    assert events_of(scene.store, scene.stream)[-1].error == code  # type: ignore[attr-defined]
     scene.deliver()
     assert len(sent()) == 1
     assert scene.log == ["EmailClaimed 1", "EmailRefused 1", "EmailClaimed 2", "CustomerNotified 2"]

@@ -25,7 +25,9 @@ from handlers.table.event_store import (
 )
 from handlers.table.retrying import Contended, Retryable, Throttled, Unreachable
 from tests.builders.environment import TABLE
-from tests.builders.samples import calls, image, items, line, placed, told
+from tests.builders.orders import line, placed
+from tests.builders.recorded_events import image
+from tests.builders.stores import calls, events_of, items
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -110,7 +112,7 @@ def test_a_taken_version_hands_back_the_existing_event(store: EventStore) -> Non
     with pytest.raises(Conflict, match="order#o1 has OrderConfirmed at version 2") as conflict:
         append(store, 2, STARTED)
     assert conflict.value.existing == first
-    assert told(store, "order#o1") == [CONFIRMED]
+    assert events_of(store, "order#o1") == [CONFIRMED]
 
 
 def test_an_event_of_hundreds_of_lines_is_one_item(store: EventStore) -> None:
@@ -118,7 +120,7 @@ def test_an_event_of_hundreds_of_lines_is_one_item(store: EventStore) -> None:
     large = placed("o1", *[line(f"SKU-{number:05}", 12, 1295, description="D" * 61) for number in range(592)])
     assert len(large.model_dump_json()) > 77_000
     append(store, 1, large)
-    assert told(store, "order#o1") == [large]
+    assert events_of(store, "order#o1") == [large]
 
 
 def test_reads_are_consistent(store: EventStore) -> None:
@@ -165,7 +167,7 @@ def test_failed_conditions_are_told_by_their_place(store: EventStore) -> None:
     with pytest.raises(ConditionsFailed) as failed:
         append_with(store, 2, STARTED, [put(key, unless_there=True) for key in "abcd"])
     assert failed.value.failed == [1, 3]
-    assert told(store, "order#o1") == [CONFIRMED]
+    assert events_of(store, "order#o1") == [CONFIRMED]
 
 
 def test_events_of_two_streams_are_appended_together_or_not_at_all(store: EventStore) -> None:
@@ -310,7 +312,7 @@ def execute(store: EventStore, *seen: int, first: Sequence[DomainEvent] = (), de
 def test_a_command_appends_what_it_decides_after_what_is_there(store: EventStore) -> None:
     append(store, 1, placed())
     execute(store, 1, decided=[STARTED, CANCELLED])
-    assert told(store, "order#o1")[1:] == [STARTED, CANCELLED]
+    assert events_of(store, "order#o1")[1:] == [STARTED, CANCELLED]
 
 
 def test_a_command_may_decide_nothing(store: EventStore) -> None:
@@ -321,7 +323,7 @@ def test_a_command_may_decide_nothing(store: EventStore) -> None:
 def test_a_command_reads_and_decides_again_where_another_was_quicker(store: EventStore) -> None:
     append(store, 1, placed())
     execute(store, 1, 2, first=[STARTED], decided=[CANCELLED])
-    assert told(store, "order#o1")[1:] == [STARTED, CANCELLED]
+    assert events_of(store, "order#o1")[1:] == [STARTED, CANCELLED]
 
 
 def test_a_command_that_loses_every_race_is_to_be_tried_again(store: EventStore) -> None:
@@ -331,7 +333,7 @@ def test_a_command_that_loses_every_race_is_to_be_tried_again(store: EventStore)
 
     with pytest.raises(Contended, match="order#o1 is being written by too many others"):
         store.execute("order#o1", decide, correlation_id="o1", causation_id="c1")
-    assert CANCELLED not in told(store, "order#o1")
+    assert CANCELLED not in events_of(store, "order#o1")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,8 @@ from handlers.table import retrying
 from handlers.table.event_store import EventStore
 from tests.builders.csv_rows import HEADER, row
 from tests.builders.environment import ENVIRONMENT, TABLE
-from tests.builders.samples import CONTEXT, order
+from tests.builders.messages import CONTEXT
+from tests.builders.orders import order
 
 BUCKET = "files"
 WRONG = (Reason("wrong", 1),)

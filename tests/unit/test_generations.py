@@ -17,7 +17,7 @@ from handlers.projections.engine.generations import (
 )
 from handlers.table.event_store import EventStore
 from handlers.table.retrying import Contended
-from tests.builders.samples import clear
+from tests.builders.stores import clear
 
 Change = Callable[[Generations], Generations]
 

@@ -35,28 +35,12 @@ from handlers.ordering.outcome import start_cancellation
 from handlers.ordering.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling, OrderNotFound
 from handlers.table.event_store import EventStore
 from handlers.table.retrying import Contended, Throttled
-from tests.builders.samples import (
-    CONTEXT,
-    Raced,
-    append,
-    calls,
-    cancelled_meanwhile,
-    clear,
-    dead_letters,
-    envelope,
-    failed,
-    from_bus,
-    from_publisher,
-    inserted,
-    items,
-    line,
-    log,
-    names,
-    place,
-    record,
-    sqs,
-    told,
-)
+from tests.builders.dead_letter_queue import dead_letters
+from tests.builders.messages import CONTEXT, envelope, failed, from_bus, from_publisher, inserted, sqs
+from tests.builders.orders import line
+from tests.builders.races import Raced, cancelled_meanwhile
+from tests.builders.recorded_events import names, record
+from tests.builders.stores import append, calls, clear, events_of, items, log, place
 
 SKUS = st.sampled_from(["A", "B", "C", "a", "SKU-1", "SKU-10", "SKU-2"])
 
@@ -118,7 +102,7 @@ def test_what_is_reserved_is_taken_from_the_levels_once(store: EventStore) -> No
     for _ in range(3):
         reserve_stock(store, "o1")
     assert levels(store) == balance(store) == {"A": 7, "B": 0}
-    assert names(told(store, "reservation#o1")) == ["StockReserved"]
+    assert names(events_of(store, "reservation#o1")) == ["StockReserved"]
 
 
 def test_what_is_not_there_is_refused_by_name_and_takes_nothing(store: EventStore) -> None:
@@ -127,10 +111,10 @@ def test_what_is_not_there_is_refused_by_name_and_takes_nothing(store: EventStor
     for _ in range(2):
         with pytest.raises(OutOfStock, match="not enough of B, NEVER-SEEN"):
             reserve_stock(store, "o1")
-    assert told(store, "reservation#o1") == [ReservationRefused(order_id="o1", skus=("B", "NEVER-SEEN"))]
+    assert events_of(store, "reservation#o1") == [ReservationRefused(order_id="o1", skus=("B", "NEVER-SEEN"))]
     assert levels(store) == {"A": 10, "B": 5}
     release_stock(store, "o1")
-    assert len(told(store, "reservation#o1")) == 1
+    assert len(events_of(store, "reservation#o1")) == 1
 
 
 def test_a_refusal_stays_also_when_goods_are_delivered_later(store: EventStore) -> None:
@@ -151,7 +135,7 @@ def test_what_is_released_goes_back_once(store: EventStore) -> None:
     for _ in range(3):
         release_stock(store, "o1")
     assert levels(store) == balance(store) == {"A": 10, "B": 5}
-    assert names(told(store, "reservation#o1")) == ["StockReserved", "StockReleased"]
+    assert names(events_of(store, "reservation#o1")) == ["StockReserved", "StockReleased"]
 
 
 def test_a_release_over_nothing_closes_the_reservation(store: EventStore) -> None:
@@ -164,7 +148,7 @@ def test_a_release_over_nothing_closes_the_reservation(store: EventStore) -> Non
     with pytest.raises(OrderCancelling):
         reserve_stock(cancelled_meanwhile(store), "o1")
     assert levels(store) == {"A": 10}
-    assert told(store, "reservation#o1") == [StockReleased(order_id="o1", chunk=0)]
+    assert events_of(store, "reservation#o1") == [StockReleased(order_id="o1", chunk=0)]
 
 
 def many(count: int, quantity: int = 1) -> list[dict[str, Any]]:
@@ -181,18 +165,18 @@ def chunks_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("chunks_of_three")
 def test_an_order_of_many_skus_is_taken_in_chunks_and_put_back_in_chunks(store: EventStore) -> None:
     deliver(store, "d1", *[goods(each["sku"], 2) for each in many(8)])
-    received = [event for event in told(store, "delivery#d1") if isinstance(event, StockReceived)]
+    received = [event for event in events_of(store, "delivery#d1") if isinstance(event, StockReceived)]
     assert [(event.chunk, event.chunks, len(event.lines)) for event in received] == [(1, 3, 3), (2, 3, 3), (3, 3, 2)]
     place(store, "o1", *many(8))
     for _ in range(2):
         reserve_stock(store, "o1")
-    reserved = [event for event in told(store, "reservation#o1") if isinstance(event, StockReserved)]
+    reserved = [event for event in events_of(store, "reservation#o1") if isinstance(event, StockReserved)]
     assert [(event.chunk, event.chunks, len(event.lines)) for event in reserved] == [(1, 3, 3), (2, 3, 3), (3, 3, 2)]
     assert set(levels(store).values()) == {1}
     for _ in range(2):
         release_stock(store, "o1")
     assert set(levels(store).values()) == {2}
-    assert names(told(store, "reservation#o1")) == ["StockReserved"] * 3 + ["StockReleased"] * 3
+    assert names(events_of(store, "reservation#o1")) == ["StockReserved"] * 3 + ["StockReleased"] * 3
 
 
 @pytest.mark.usefixtures("chunks_of_three")
@@ -207,7 +191,7 @@ def test_chunks_already_taken_go_back_when_the_last_one_is_short(store: EventSto
     for _ in range(2):
         release_stock(store, "o1")
     assert levels(store) == balance(store) == before
-    history = names(told(store, "reservation#o1"))
+    history = names(events_of(store, "reservation#o1"))
     assert history == ["StockReserved", "StockReserved", "ReservationRefused", "StockReleased", "StockReleased"]
     with pytest.raises(OutOfStock):
         reserve_stock(store, "o1")
@@ -224,7 +208,7 @@ def test_an_order_of_250_skus_is_three_transactions(store: EventStore) -> None:
     with calls(store.client) as made, pytest.raises(OutOfStock, match=r"not enough of SKU-0249$"):
         reserve_stock(store, "o1")
     assert made.count("TransactWriteItems") == 3
-    reserved = [event for event in told(store, "reservation#o1") if isinstance(event, StockReserved)]
+    reserved = [event for event in events_of(store, "reservation#o1") if isinstance(event, StockReserved)]
     assert [len(event.lines) for event in reserved] == [99, 99]
     assert list(levels(store).values()) == [0] * 198 + [2] * 51 + [1]
 
@@ -243,7 +227,7 @@ def test_a_release_in_the_middle_of_a_reservation_stops_it(store: EventStore) ->
     with pytest.raises(OrderCancelling):
         reserve_stock(Raced(store, before_append=quicker), "o1")
     assert set(levels(store).values()) == {2}
-    assert names(told(store, "reservation#o1")) == ["StockReserved", "StockReleased"]
+    assert names(events_of(store, "reservation#o1")) == ["StockReserved", "StockReleased"]
 
 
 def test_a_conflict_of_transactions_never_refuses_an_order(store: EventStore) -> None:
@@ -261,7 +245,7 @@ def test_a_conflict_of_transactions_never_refuses_an_order(store: EventStore) ->
         )
         with pytest.raises(Contended):
             reserve_stock(store, event.order_id)
-    assert told(store, "reservation#o1") == []
+    assert events_of(store, "reservation#o1") == []
 
 
 @pytest.mark.parametrize(
@@ -342,7 +326,7 @@ def test_what_is_dispatched_is_shipped_once_and_never_released(store: EventStore
     dispatched(store, times=2)
     dispatched(store)
     release_stock(store, "o1")
-    events = told(store, "reservation#o1")
+    events = events_of(store, "reservation#o1")
     reserved = [(event.chunk, event.lines) for event in events if isinstance(event, StockReserved)]
     assert [(event.chunk, event.lines) for event in events if isinstance(event, StockShipped)] == reserved
     assert names(events) == ["StockReserved"] * 2 + ["StockShipped"] * 2
@@ -357,7 +341,7 @@ def test_shipping_goes_on_where_it_stopped(store: EventStore) -> None:
     first = shipped(fold(store.read("reservation#o1")), "o1")[0]
     append(store, "reservation#o1", first)
     dispatched(store)
-    assert [event.chunk for event in told(store, "reservation#o1") if isinstance(event, StockShipped)] == [1, 2]
+    assert [event.chunk for event in events_of(store, "reservation#o1") if isinstance(event, StockShipped)] == [1, 2]
 
 
 # Deliveries
@@ -474,7 +458,7 @@ def test_a_delivery_makes_a_level_low_by_raising_its_threshold(
 
 def test_low_stock_is_recorded_with_what_is_left(store: EventStore) -> None:
     watch([level(7, 12, 9)])
-    assert told(store, "stock#A") == [StockLow(sku="A", available=9, threshold=10, level_version=7)]
+    assert events_of(store, "stock#A") == [StockLow(sku="A", available=9, threshold=10, level_version=7)]
 
 
 @given(
@@ -495,7 +479,7 @@ def test_each_crossing_is_recorded_once_however_it_is_delivered(
         batch = [each for each in changes[start : start + batches] for _ in range(seed.choice([1, 1, 2]))]
         watch(batch[: seed.randrange(len(batch) + 1)])
         watch(batch)
-    low = [event for event in told(store, "stock#A") if isinstance(event, StockLow)]
+    low = [event for event in events_of(store, "stock#A") if isinstance(event, StockLow)]
     assert [event.level_version for event in low] == crossings
 
 
@@ -508,7 +492,7 @@ def test_a_crossing_is_recorded_though_another_one_is_quicker(store: EventStore)
             low_stock.record_crossing(store, earlier)
 
     low_stock.record_crossing(Raced(store, before_append=quicker), later)
-    assert told(store, "stock#A") == [earlier, later]
+    assert events_of(store, "stock#A") == [earlier, later]
 
 
 def test_real_changes_of_a_level_show_each_crossing(store: EventStore) -> None:
@@ -528,7 +512,7 @@ def test_real_changes_of_a_level_show_each_crossing(store: EventStore) -> None:
     place(store, "o9", line("A", 3))
     reserve_stock(store, "o9")
     watched()
-    assert [event.available for event in told(store, "stock#A") if isinstance(event, StockLow)] == [8, 7]
+    assert [event.available for event in events_of(store, "stock#A") if isinstance(event, StockLow)] == [8, 7]
 
 
 STEPS = st.lists(
@@ -563,7 +547,7 @@ def test_real_changes_of_levels_and_thresholds_show_each_crossing(
         if available < threshold and not was_low:
             expected.append((available, threshold))
         was_low = available < threshold
-    low = [event for event in told(store, "stock#A") if isinstance(event, StockLow)]
+    low = [event for event in events_of(store, "stock#A") if isinstance(event, StockLow)]
     assert [(event.available, event.threshold) for event in low] == expected
 
 
@@ -575,4 +559,4 @@ def test_a_level_written_before_thresholds_were_kept_goes_on(store: EventStore) 
         watch(items(store, "level#"))
     deliver(store, "d1", goods("A", 1, threshold=30))
     watch(items(store, "level#"))
-    assert told(store, "stock#A") == [StockLow(sku="A", available=9, threshold=10, level_version=4)]
+    assert events_of(store, "stock#A") == [StockLow(sku="A", available=9, threshold=10, level_version=4)]

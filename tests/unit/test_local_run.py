@@ -18,7 +18,9 @@ from handlers.ordering.submission import decide
 from infra.local.runner.display import summary
 from infra.local.runner.order_run import Report, percentile
 from infra.local.runner.run_progress import Progress, Result
-from tests.builders.samples import START, from_bus, line, order, placed, record
+from tests.builders.messages import from_bus
+from tests.builders.orders import line, order, placed
+from tests.builders.recorded_events import START, record
 
 GOOD, BAD, NAMELESS = Submission(order("good")), Submission(order("bad", line("A", 0))), Submission(order("no id"))
 

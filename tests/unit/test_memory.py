@@ -4,8 +4,10 @@ import random
 
 from handlers.table.event_store import EventStore
 from tests.builders.environment import TABLE
-from tests.builders.generated_log import PROJECTIONS, STORE, projecting, run
-from tests.builders.samples import image, items
+from tests.builders.generated_log import run
+from tests.builders.recorded_events import image
+from tests.builders.stores import items
+from tests.engines.projecting import PROJECTIONS, STORE, projecting
 
 
 def test_projections_leave_the_same_in_memory_as_in_moto(store: EventStore) -> None:

@@ -33,24 +33,10 @@ from handlers.runtime.observability import logger
 from handlers.runtime.subscriber import subscriber
 from handlers.table.event_store import EventStore
 from tests.builders.environment import ENVIRONMENT, SENDER
-from tests.builders.samples import (
-    CONTEXT,
-    EMAIL,
-    STREET,
-    TOKEN,
-    append,
-    from_bus,
-    from_publisher,
-    inserted,
-    items,
-    line,
-    log,
-    order,
-    place,
-    record,
-    sqs,
-    to,
-)
+from tests.builders.messages import CONTEXT, from_bus, from_publisher, inserted, sqs
+from tests.builders.orders import EMAIL, STREET, TOKEN, line, order, to
+from tests.builders.recorded_events import record
+from tests.builders.stores import append, items, log, place
 
 ROOT = Path(__file__).parents[2]
 CUSTOMER_DATA = (EMAIL, STREET, TOKEN, "Ada Lovelace")
@@ -269,7 +255,8 @@ with mock_aws():
     from handlers.runtime import aws
     create_table(aws.dynamodb(), os.environ["TABLE_NAME"])
     from handlers.functions.main import order_intake
-    from tests.builders.samples import CONTEXT, from_publisher, order, sqs
+    from tests.builders.messages import CONTEXT, from_publisher, sqs
+    from tests.builders.orders import order
 
     sent = []
     if "Sampled=1" in os.environ["_X_AMZN_TRACE_ID"]:

@@ -21,21 +21,11 @@ from handlers.ordering.refusals import OrderNotFound
 from handlers.table.event_store import EventStore
 from tests.builders.environment import SENDER
 from tests.builders.mail import sent, ses, verified_sender
-from tests.builders.samples import (
-    CONTEXT,
-    EMAIL,
-    Raced,
-    append,
-    failed,
-    from_bus,
-    line,
-    names,
-    place,
-    placed,
-    record,
-    sqs,
-    told,
-)
+from tests.builders.messages import CONTEXT, failed, from_bus, sqs
+from tests.builders.orders import EMAIL, line, placed
+from tests.builders.races import Raced
+from tests.builders.recorded_events import names, record
+from tests.builders.stores import append, events_of, place
 from tests.engines.interleaving import interleaved
 from tests.engines.memory_table import Memory
 
@@ -67,7 +57,7 @@ def test_an_order_cancelled_after_it_was_confirmed_brings_both_e_mails_once(stor
     for _ in range(2):
         assert failed(handler(sqs(cancelled, confirmed, cancelled), CONTEXT)) == []
     assert subjects() == ["Your order o1 is cancelled", "Your order o1 is confirmed"]
-    assert len(told(store, NOTIFICATIONS)) == 4
+    assert len(events_of(store, NOTIFICATIONS)) == 4
 
 
 def test_an_outcome_is_notified_once(store: EventStore) -> None:
@@ -87,7 +77,7 @@ def test_the_log_has_the_claim_and_the_e_mail(store: EventStore) -> None:
     confirmed = confirm(store)
     handler(sqs(from_bus(confirmed)), CONTEXT)
     [message] = sent()
-    assert told(store, NOTIFICATIONS) == [
+    assert events_of(store, NOTIFICATIONS) == [
         EmailClaimed(order_id="o1", about="OrderConfirmed", attempt=1),
         CustomerNotified(order_id="o1", about="OrderConfirmed", attempt=1, message_id=message.id),
     ]
@@ -119,7 +109,7 @@ def test_who_left_no_address_gets_no_e_mail(store: EventStore, customer: dict[st
     place(store, customer=customer)
     assert failed(handler(sqs(from_bus(confirm(store))), CONTEXT)) == []
     assert sent() == []
-    assert told(store, NOTIFICATIONS) == []
+    assert events_of(store, NOTIFICATIONS) == []
 
 
 @pytest.mark.parametrize(
@@ -157,14 +147,14 @@ def test_two_e_mails_about_one_order_at_once_are_both_sent_and_recorded(store: E
     confirmed, cancelled = confirm(store), cancel(store, "CancellationRequested")
 
     def meanwhile(stream: str) -> None:
-        if stream == NOTIFICATIONS and not told(store, NOTIFICATIONS):
+        if stream == NOTIFICATIONS and not events_of(store, NOTIFICATIONS):
             notify(store, ses(), SENDER, cancelled)
 
     notify(Raced(store, after_read=meanwhile), ses(), SENDER, confirmed)
     for event in (confirmed, cancelled):
         notify(store, ses(), SENDER, event)
     assert subjects() == ["Your order o1 is cancelled", "Your order o1 is confirmed"]
-    assert names(told(store, NOTIFICATIONS)) == ["EmailClaimed", "CustomerNotified"] * 2
+    assert names(events_of(store, NOTIFICATIONS)) == ["EmailClaimed", "CustomerNotified"] * 2
 
 
 def test_an_e_mail_sent_while_another_is_claimed_is_recorded(store: EventStore) -> None:
@@ -172,11 +162,16 @@ def test_an_e_mail_sent_while_another_is_claimed_is_recorded(store: EventStore) 
     confirmed, cancelled = confirm(store), cancel(store, "CancellationRequested")
 
     def meanwhile(stream: str, version: int) -> None:
-        if version == 2 and len(told(store, NOTIFICATIONS)) == 1:
+        if version == 2 and len(events_of(store, NOTIFICATIONS)) == 1:
             notify(store, ses(), SENDER, cancelled)
 
     notify(Raced(store, before_append=meanwhile), ses(), SENDER, confirmed)
-    assert names(told(store, NOTIFICATIONS)) == ["EmailClaimed", "EmailClaimed", "CustomerNotified", "CustomerNotified"]
+    assert names(events_of(store, NOTIFICATIONS)) == [
+        "EmailClaimed",
+        "EmailClaimed",
+        "CustomerNotified",
+        "CustomerNotified",
+    ]
     notify(store, ses(), SENDER, confirmed)
     assert subjects() == ["Your order o1 is cancelled", "Your order o1 is confirmed"]
 
@@ -210,7 +205,7 @@ def test_copies_of_ten_events_worked_off_by_several_workers_send_each_e_mail_onc
         interleaved(workers, itertools.chain(turns, itertools.repeat(1)))
         for failure in failures:
             notify(store, ses(), SENDER, failure)
-        events = [event for order_id in orders for event in names(told(store, streams.notification(order_id)))]
+        events = [event for order_id in orders for event in names(events_of(store, streams.notification(order_id)))]
     assert subjects() == sorted(
         f"Your order {order_id} is {outcome}" for order_id in orders for outcome in ("cancelled", "confirmed")
     )

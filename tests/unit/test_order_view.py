@@ -40,23 +40,11 @@ from handlers.projections.order_fold import fold
 from handlers.projections.order_view import OrderView
 from handlers.table.event_store import EventStore
 from handlers.table.retrying import MAX_CONFLICTS, Contended, Throttled
-from tests.builders.generated_log import STORE, projecting
-from tests.builders.samples import (
-    CONTEXT,
-    EMAIL,
-    START,
-    STREET,
-    TOKEN,
-    calls,
-    failed,
-    from_bus,
-    image,
-    items,
-    line,
-    placed,
-    record,
-    sqs,
-)
+from tests.builders.messages import CONTEXT, failed, from_bus, sqs
+from tests.builders.orders import EMAIL, STREET, TOKEN, line, placed
+from tests.builders.recorded_events import START, image, record
+from tests.builders.stores import calls, items
+from tests.engines.projecting import STORE, projecting
 
 ORDER, PAYMENT, STOCK, PARCEL, ASKED = (
     f"{kind}#o1" for kind in ("order", "payment", "reservation", "shipment", "cancellation")

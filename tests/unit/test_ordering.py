@@ -39,27 +39,13 @@ from handlers.ordering.refusals import (
     OrderNotFound,
 )
 from handlers.table.event_store import EventStore
+from tests.builders.dead_letter_queue import dead_letters
 from tests.builders.json_schemas import allowed_by
-from tests.builders.samples import (
-    CONTEXT,
-    START,
-    Raced,
-    append,
-    dead_letters,
-    envelope,
-    failed,
-    from_publisher,
-    items,
-    line,
-    log,
-    names,
-    order,
-    place,
-    placed,
-    record,
-    sqs,
-    told,
-)
+from tests.builders.messages import CONTEXT, envelope, failed, from_publisher, sqs
+from tests.builders.orders import line, order, placed
+from tests.builders.races import Raced
+from tests.builders.recorded_events import START, names, record
+from tests.builders.stores import append, events_of, items, log, place
 
 CONFIRMED = OrderConfirmed(order_id="o1")
 STARTED = OrderCancellationStarted(order_id="o1", reason="OutOfStock")
@@ -233,8 +219,8 @@ def test_other_content_under_the_same_id_is_rejected_and_the_first_order_stays(s
     assert other[0] == other[1]
     assert isinstance(other[0], OrderRejected)
     assert [reason.field for reason in other[0].reasons] == ["order_id"]
-    assert told(store, "order#o1") == [first]
-    assert told(store, streams.rejection("o1", other[0].content_hash)) == [other[0]]
+    assert events_of(store, "order#o1") == [first]
+    assert events_of(store, streams.rejection("o1", other[0].content_hash)) == [other[0]]
     assert len(log(store)) == 2
 
 
@@ -242,7 +228,7 @@ def test_a_corrected_submission_after_a_rejection_goes_through(store: EventStore
     wrong = order("o1", line(quantity=0))
     assert take(from_publisher(wrong), from_publisher(order()), from_publisher(wrong)) == []
     assert names(record.event for record in log(store)) == ["OrderPlaced", "OrderRejected"]
-    assert names(told(store, "order#o1")) == ["OrderPlaced"]
+    assert names(events_of(store, "order#o1")) == ["OrderPlaced"]
 
 
 def test_each_rejected_content_is_rejected_once(store: EventStore) -> None:
@@ -300,7 +286,7 @@ def test_the_reasons_of_a_dead_letter_fit_into_a_message(store: EventStore) -> N
 def test_a_bad_message_does_not_hold_up_the_others(store: EventStore) -> None:
     asked = from_publisher({"order_id": "unknown"}, "OrderCancellationRequested")
     assert take("not JSON", asked, from_publisher(order())) == ["m1"]
-    assert names(told(store, "order#o1")) == ["OrderPlaced"]
+    assert names(events_of(store, "order#o1")) == ["OrderPlaced"]
     assert len(dead_letters()) == 1
 
 
@@ -315,7 +301,7 @@ def test_a_cancellation_that_comes_first_starts_cancelling(store: EventStore) ->
     place(store)
     for _ in range(2):
         request_cancellation(store, request())
-    assert told(store, "order#o1")[1:] == [OrderCancellationStarted(order_id="o1", reason="CancellationRequested")]
+    assert events_of(store, "order#o1")[1:] == [OrderCancellationStarted(order_id="o1", reason="CancellationRequested")]
     assert len(log(store)) == 2
 
 
@@ -324,10 +310,10 @@ def test_a_cancellation_of_a_confirmed_order_is_asked_for_once(store: EventStore
     outcome.confirm_order(store, "o1")
     for reason in ("too late", "too late", "again"):
         request_cancellation(store, request(reason=reason))
-    [requested] = told(store, "cancellation#o1")
+    [requested] = events_of(store, "cancellation#o1")
     assert isinstance(requested, CancellationRequested)
     assert (requested.order_id, requested.reason) == ("o1", "too late")
-    assert names(told(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
+    assert names(events_of(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
 
 
 def test_who_asked_is_told_once_that_it_is_too_late(store: EventStore) -> None:
@@ -337,7 +323,7 @@ def test_who_asked_is_told_once_that_it_is_too_late(store: EventStore) -> None:
     for _ in range(2):
         outcome.refuse_cancellation(store, "o1")
     request_cancellation(store, request())
-    requested, refused = told(store, "cancellation#o1")
+    requested, refused = events_of(store, "cancellation#o1")
     assert isinstance(requested, CancellationRequested)
     assert refused == OrderCancellationRefused(
         order_id="o1", content_hash=requested.content_hash, reason="the order is dispatched"
@@ -348,7 +334,7 @@ def test_where_nobody_asked_nobody_is_told(store: EventStore) -> None:
     place(store)
     outcome.confirm_order(store, "o1")
     outcome.refuse_cancellation(store, "o1")
-    assert told(store, "cancellation#o1") == []
+    assert events_of(store, "cancellation#o1") == []
 
 
 def from_caller(customer_id: str, scopes: str = "orders/write", **detail: Any) -> str:
@@ -364,8 +350,8 @@ def test_a_caller_cancels_their_own_order_and_an_operator_any(store: EventStore,
     place(store)
     place(store, "o2", customer={"customer_id": "c2"})
     assert take(from_caller(*caller, order_id="o2")) == []
-    assert names(told(store, "order#o1")) == ["OrderPlaced", "OrderCancellationStarted"]
-    assert names(told(store, "order#o2")) == ["OrderPlaced"], "what is sent does not say which order it is"
+    assert names(events_of(store, "order#o1")) == ["OrderPlaced", "OrderCancellationStarted"]
+    assert names(events_of(store, "order#o2")) == ["OrderPlaced"], "what is sent does not say which order it is"
 
 
 @pytest.mark.parametrize("customer", [{"customer_id": "c1"}, None])
@@ -389,7 +375,7 @@ def test_a_caller_who_names_no_order_is_refused(store: EventStore) -> None:
     del message["order_id"]
     assert take(json.dumps(message)) == []
     assert len(dead_letters()) == 1
-    assert names(told(store, "order#o1")) == ["OrderPlaced"]
+    assert names(events_of(store, "order#o1")) == ["OrderPlaced"]
 
 
 @pytest.mark.parametrize("history", [[STARTED], [STARTED, CANCELLED]])
@@ -399,7 +385,7 @@ def test_a_cancellation_of_what_is_being_cancelled_changes_nothing(
     place(store)
     append(store, "order#o1", *history)
     request_cancellation(store, request())
-    assert told(store, "order#o1")[1:] == history
+    assert events_of(store, "order#o1")[1:] == history
     assert len(log(store)) == 1 + len(history)
 
 
@@ -407,7 +393,7 @@ def test_a_cancellation_that_comes_before_its_order_is_delivered_again(store: Ev
     asked = from_publisher({"order_id": "o1"}, "OrderCancellationRequested")
     assert take(asked) == ["m0"]
     assert take(from_publisher(order()), asked) == []
-    assert names(told(store, "order#o1")) == ["OrderPlaced", "OrderCancellationStarted"]
+    assert names(events_of(store, "order#o1")) == ["OrderPlaced", "OrderCancellationStarted"]
 
 
 def test_a_cancellation_whose_order_never_comes_is_a_dead_letter_in_the_end(store: EventStore) -> None:
@@ -425,8 +411,8 @@ def test_a_confirmation_in_the_middle_of_a_cancellation_request_wins(store: Even
     place(store)
     raced = Raced(store, after_read=lambda _: outcome.confirm_order(store, "o1"))
     request_cancellation(raced, request())
-    assert names(told(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
-    assert names(told(store, "cancellation#o1")) == ["CancellationRequested"]
+    assert names(events_of(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
+    assert names(events_of(store, "cancellation#o1")) == ["CancellationRequested"]
 
 
 # The outcome
@@ -457,7 +443,7 @@ def test_confirmed_first(store: EventStore) -> None:
         outcome.start_cancellation(store, "o1", "OutOfStock")
     with pytest.raises(RuntimeError, match="not being cancelled"):
         outcome.cancel_order(store, "o1")
-    assert told(store, "order#o1")[1:] == [CONFIRMED]
+    assert events_of(store, "order#o1")[1:] == [CONFIRMED]
 
 
 def test_cancelled_first(store: EventStore) -> None:
@@ -472,7 +458,7 @@ def test_cancelled_first(store: EventStore) -> None:
         outcome.start_cancellation(store, "o1", "PaymentDeclined")
     with pytest.raises(OrderCancelling):
         outcome.confirm_order(store, "o1")
-    assert told(store, "order#o1")[1:] == [STARTED, CANCELLED]
+    assert events_of(store, "order#o1")[1:] == [STARTED, CANCELLED]
 
 
 @pytest.mark.parametrize("first", [CONFIRMED, STARTED])
@@ -489,7 +475,7 @@ def test_who_starts_to_cancel_obeys_who_was_quicker(store: EventStore, first: Do
             outcome.start_cancellation(race, "o1", "PaymentDeclined")
     else:
         outcome.start_cancellation(race, "o1", "PaymentDeclined")
-    assert told(store, "order#o1")[1:] == [first]
+    assert events_of(store, "order#o1")[1:] == [first]
 
 
 def test_a_captured_payment_goes_forward_only(store: EventStore) -> None:
@@ -499,7 +485,7 @@ def test_a_captured_payment_goes_forward_only(store: EventStore) -> None:
     with pytest.raises(AlreadyCaptured):
         outcome.start_cancellation(store, "o1", "PaymentGatewayUnreachable")
     outcome.confirm_order(store, "o1")
-    assert told(store, "order#o1")[1:] == [CONFIRMED]
+    assert events_of(store, "order#o1")[1:] == [CONFIRMED]
 
 
 def test_a_declined_capture_does_not(store: EventStore) -> None:
@@ -507,7 +493,7 @@ def test_a_declined_capture_does_not(store: EventStore) -> None:
     authorized = PaymentAuthorized(order_id="o1", amount=100, currency="GBP", authorization_id="a1")
     append(store, "payment#o1", authorized, PaymentDeclined(order_id="o1", reason="the account was closed"))
     outcome.start_cancellation(store, "o1", "OutOfStock")
-    assert told(store, "order#o1")[1:] == [STARTED]
+    assert events_of(store, "order#o1")[1:] == [STARTED]
 
 
 def test_an_order_nobody_knows_is_not_cancelled(store: EventStore) -> None:

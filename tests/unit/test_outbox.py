@@ -23,8 +23,12 @@ from handlers.runtime import aws
 from handlers.runtime.subscriber import domain_event
 from handlers.table.event_store import EventStore
 from handlers.table.retrying import MAX_ATTEMPTS, Unreachable
+from tests.builders.dead_letter_queue import dead_letters, queue
 from tests.builders.event_bus import TAKEN, Bus, Script, place_of, size, throttled
-from tests.builders.samples import CONTEXT, append, dead_letters, image, inserted, items, placed, queue, record
+from tests.builders.messages import CONTEXT, inserted
+from tests.builders.orders import placed
+from tests.builders.recorded_events import image, record
+from tests.builders.stores import append, items
 
 
 @dataclass

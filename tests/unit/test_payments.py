@@ -20,17 +20,10 @@ from handlers.payments.refusals import PaymentGatewayUnreachable
 from handlers.payments.sandbox_gateway import SandboxGateway
 from handlers.sandbox.books import Books
 from handlers.table.event_store import EventStore
-from tests.builders.samples import (
-    append,
-    calls,
-    cancelled_meanwhile,
-    confirmed_meanwhile,
-    items,
-    line,
-    names,
-    place,
-    told,
-)
+from tests.builders.orders import line
+from tests.builders.races import cancelled_meanwhile, confirmed_meanwhile
+from tests.builders.recorded_events import names
+from tests.builders.stores import append, calls, events_of, items, place
 
 TOKENS = ["tok_approve", "tok_anything", "tok_timeout_once", "tok_lost_answer"]
 
@@ -77,7 +70,7 @@ def sums(store: EventStore, order_id: str = "o1") -> dict[str, int]:
         PaymentRefunded: "refunded",
     }
     total = dict.fromkeys(of.values(), 0)
-    for event in told(store, f"payment#{order_id}"):
+    for event in events_of(store, f"payment#{order_id}"):
         if isinstance(event, PaymentAuthorized | PaymentCaptured | PaymentVoided | PaymentRefunded):
             total[of[type(event)]] += event.amount
     return total
@@ -136,7 +129,7 @@ def run(store: EventStore, gateway: Unsteady, *, tries: int = 1, cancel_before: 
 def test_what_is_approved_in_the_end_is_captured(store: EventStore, token: str) -> None:
     place(store, "o1", line(quantity=3, unit_price=100), payment_token=token)
     run(store, Unsteady(store), tries=3)
-    assert names(told(store, "payment#o1")) == ["PaymentAuthorized", "PaymentCaptured"]
+    assert names(events_of(store, "payment#o1")) == ["PaymentAuthorized", "PaymentCaptured"]
     assert book(store) == {"authorized": 300, "captured": 300, "voided": 0, "refunded": 0}
     balances(store)
 
@@ -155,7 +148,7 @@ def test_what_is_refused_at_the_first_try_is_undone(store: EventStore, token: st
     place(store, "o1", payment_token=token)
     run(store, Unsteady(store))
     assert load(store, "o1").status is Status.CANCELLED
-    assert names(told(store, "payment#o1")) == history
+    assert names(events_of(store, "payment#o1")) == history
     balances(store)
 
 
@@ -206,7 +199,7 @@ def test_the_compensation_tells_what_a_lost_answer_said(
 ) -> None:
     place(store, "o1", payment_token=token)
     run(store, Unsteady(store, {broken: True}))
-    assert names(told(store, "payment#o1")) == history
+    assert names(events_of(store, "payment#o1")) == history
     balances(store)
 
 
@@ -223,7 +216,7 @@ def test_the_money_balances_where_undoing_gets_lost(store: EventStore, broken: i
         refund_payment(store, gateway, "o1")
     until_answered(lambda: refund_payment(store, gateway, "o1"))
     outcome.cancel_order(store, "o1")
-    assert names(told(store, "payment#o1")) == ["PaymentAuthorized", "PaymentCaptured", "PaymentRefunded"]
+    assert names(events_of(store, "payment#o1")) == ["PaymentAuthorized", "PaymentCaptured", "PaymentRefunded"]
     balances(store)
 
 
@@ -231,11 +224,11 @@ def test_the_money_balances_where_undoing_gets_lost(store: EventStore, broken: i
 def test_a_late_authorization_finds_the_payment_closed(store: EventStore, token: str) -> None:
     place(store, "o1", payment_token=token)
     refund_payment(store, Unsteady(store), "o1")
-    before = told(store, "payment#o1")
+    before = events_of(store, "payment#o1")
     for _ in range(2):
         with pytest.raises((OrderCancelling, PaymentGatewayUnreachable)):
             until_answered(lambda: authorize_payment(cancelled_meanwhile(store), Unsteady(store), "o1"))
-    assert told(store, "payment#o1") == before
+    assert events_of(store, "payment#o1") == before
     assert sums(store) == book(store) == dict.fromkeys(("authorized", "captured", "voided", "refunded"), 0)
 
 
@@ -269,9 +262,9 @@ def test_a_late_step_of_a_confirmed_order_has_nothing_to_do(store: EventStore, s
     for forward in (authorize_payment, capture_payment):
         forward(store, Unsteady(store), "o1")
     refund_payment(store, Unsteady(store), "o1")
-    before = told(store, "payment#o1")
+    before = events_of(store, "payment#o1")
     step(confirmed_meanwhile(store), Unsteady(store), "o1")
-    assert told(store, "payment#o1") == before
+    assert events_of(store, "payment#o1") == before
 
 
 def test_an_order_over_nothing_asks_nobody_and_tells_all(store: EventStore) -> None:
@@ -279,7 +272,7 @@ def test_an_order_over_nothing_asks_nobody_and_tells_all(store: EventStore) -> N
     gateway = Unsteady(store)
     run(store, gateway)
     assert gateway.asked == []
-    history = told(store, "payment#o1")
+    history = events_of(store, "payment#o1")
     assert names(history) == ["PaymentAuthorized", "PaymentCaptured"]
     assert [event.amount for event in history if isinstance(event, PaymentAuthorized | PaymentCaptured)] == [0, 0]
     balances(store)
@@ -293,7 +286,7 @@ def test_an_order_over_nothing_is_undone_like_any_other(store: EventStore, cance
     refund_payment(store, gateway, "o1")
     assert gateway.asked == []
     closing = "PaymentRefunded" if cancel_before == "confirm" else "PaymentVoided"
-    assert names(told(store, "payment#o1")).count(closing) == 1
+    assert names(events_of(store, "payment#o1")).count(closing) == 1
     balances(store)
 
 
@@ -302,7 +295,7 @@ def test_a_step_that_is_repeated_answers_from_the_log(store: EventStore) -> None
     for step in (authorize_payment, capture_payment):
         for _ in range(3):
             step(store, Unsteady(store), "o1")
-    assert names(told(store, "payment#o1")) == ["PaymentAuthorized", "PaymentCaptured"]
+    assert names(events_of(store, "payment#o1")) == ["PaymentAuthorized", "PaymentCaptured"]
     broken = Unsteady(store, {1: False, 2: True})
     authorize_payment(store, broken, "o1")
     capture_payment(store, broken, "o1")
@@ -316,7 +309,7 @@ def test_a_decline_is_final(store: EventStore) -> None:
             authorize_payment(store, Unsteady(store), "o1")
     for _ in range(2):
         refund_payment(store, Unsteady(store), "o1")
-    assert told(store, "payment#o1") == [PaymentDeclined(order_id="o1", reason="insufficient funds")]
+    assert events_of(store, "payment#o1") == [PaymentDeclined(order_id="o1", reason="insufficient funds")]
 
 
 def test_a_confirmed_order_has_nothing_left_to_pay(store: EventStore) -> None:

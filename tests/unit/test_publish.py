@@ -22,7 +22,7 @@ from events.publishing.publisher import TOO_LARGE, Entry, Outcome, Publisher, Un
 from handlers.intake.validation import canonical
 from handlers.runtime import aws
 from tests.builders.event_bus import TAKEN, Bus, size, throttled
-from tests.builders.samples import line, order
+from tests.builders.orders import line, order
 
 ATTEMPTS = 4
 

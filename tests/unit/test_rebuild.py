@@ -12,10 +12,11 @@ from handlers.projections.engine.projection import by_stream
 from handlers.projections.rebuild import steps
 from handlers.projections.rebuild.evaluation import GenerationDiffers
 from handlers.projections.registry import UnknownProjection, named
-from tests.builders.generated_log import PROJECTIONS, STORE, projecting, run
-from tests.builders.rebuilding import ARCHIVE, BUS, Rebuilder, generations, of_generation
-from tests.builders.samples import image
+from tests.builders.generated_log import run
+from tests.builders.recorded_events import image
 from tests.engines.memory_table import Memory
+from tests.engines.projecting import PROJECTIONS, STORE, projecting
+from tests.engines.rebuilding import ARCHIVE, BUS, Rebuilder, generations, of_generation
 
 LOG = run(8, seed=2)
 NAMES = sorted(PROJECTIONS)

@@ -24,7 +24,9 @@ from events.model import DomainEvent
 from handlers.functions.main.replenishment import handler
 from handlers.inventory.replenishment import purchase_order, replenish
 from handlers.table.event_store import EventStore
-from tests.builders.samples import CONTEXT, Raced, append, clear, failed, from_bus, items, log, sqs, told
+from tests.builders.messages import CONTEXT, failed, from_bus, sqs
+from tests.builders.races import Raced
+from tests.builders.stores import append, clear, events_of, items, log
 
 SKUS = st.from_regex(r"\A[A-Za-z0-9_-]{1,64}\Z") | st.sampled_from(["A", "A-1", "1", "x" * 64, "-", "_"])
 VERSIONS = st.integers(1, 10**9)
@@ -97,15 +99,15 @@ def test_a_purchase_order_is_fulfilled_by_the_delivery_with_its_id(store: EventS
     [delivery] = received(store)
     take(delivery, delivery)
     take(delivery)
-    assert told(store, PURCHASE) == [ORDER, FULFILLED]
+    assert events_of(store, PURCHASE) == [ORDER, FULFILLED]
     assert store.read(PURCHASE)[1].metadata.causation_id == delivery.event_id
 
 
 def test_each_crossing_is_an_order_of_its_own(store: EventStore) -> None:
     again = LOW.model_copy(update={"available": 9, "level_version": 12})
     take(*append(store, streams.stock("A"), LOW, again))
-    assert told(store, PURCHASE) == [ORDER]
-    [second] = told(store, streams.purchase("po-A-12"))
+    assert events_of(store, PURCHASE) == [ORDER]
+    [second] = events_of(store, streams.purchase("po-A-12"))
     assert isinstance(second, PurchaseOrderPlaced)
     assert second.quantity == 21
 
@@ -114,17 +116,17 @@ def test_a_delivery_in_chunks_fulfils_when_the_last_one_is_here(store: EventStor
     take(fell_low(store))
     first, last = received(store, chunks=2)
     take(first)
-    assert told(store, PURCHASE) == [ORDER]
+    assert events_of(store, PURCHASE) == [ORDER]
     take(last)
     take(first)
-    assert told(store, PURCHASE) == [ORDER, FULFILLED]
+    assert events_of(store, PURCHASE) == [ORDER, FULFILLED]
 
 
 def test_an_order_does_not_take_half_a_delivery_for_all_of_it(store: EventStore) -> None:
     half = StockReceived(delivery_id="po-A-7", chunk=1, chunks=2, lines=())
     append(store, streams.delivery("po-A-7"), half)
     take(fell_low(store))
-    assert told(store, PURCHASE) == [ORDER]
+    assert events_of(store, PURCHASE) == [ORDER]
 
 
 def test_a_delivery_that_nobody_ordered_changes_nothing(store: EventStore) -> None:
@@ -150,13 +152,13 @@ def test_the_second_of_two_messages_at_once_fulfils_the_order(store: EventStore,
     if quicker == "order":
         assert delivery is not None
         take(delivery)
-    assert told(store, PURCHASE) == [ORDER, FULFILLED]
+    assert events_of(store, PURCHASE) == [ORDER, FULFILLED]
 
 
 def test_only_the_message_that_is_no_event_is_delivered_again(store: EventStore) -> None:
     low = from_bus(fell_low(store))
     assert failed(handler(sqs("not JSON", low), CONTEXT)) == ["m0"]
-    assert told(store, PURCHASE) == [ORDER]
+    assert events_of(store, PURCHASE) == [ORDER]
 
 
 @given(

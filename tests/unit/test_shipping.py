@@ -27,23 +27,12 @@ from handlers.shipping.sandbox_carrier import SandboxCarrier
 from handlers.shipping.shipment_reports import report
 from handlers.shipping.shipment_steps import arrange_shipment, cancel_shipment, recall_shipment
 from handlers.table.event_store import EventStore
-from tests.builders.samples import (
-    CONTEXT,
-    Raced,
-    append,
-    cancelled_meanwhile,
-    confirmed_meanwhile,
-    dead_letters,
-    envelope,
-    failed,
-    from_publisher,
-    items,
-    names,
-    place,
-    sqs,
-    to,
-    told,
-)
+from tests.builders.dead_letter_queue import dead_letters
+from tests.builders.messages import CONTEXT, envelope, failed, from_publisher, sqs
+from tests.builders.orders import to
+from tests.builders.races import Raced, cancelled_meanwhile, confirmed_meanwhile
+from tests.builders.recorded_events import names
+from tests.builders.stores import append, events_of, items, place
 
 ARRANGED = ShipmentArranged(order_id="o1", tracking_number="trk_o1")
 CANCELLED = ShipmentCancelled(order_id="o1", tracking_number="trk_o1")
@@ -94,7 +83,7 @@ def test_what_is_arranged_in_the_end_is_arranged_once(store: EventStore, postal_
     place(store, shipping_address=to(postal_code))
     for _ in range(2):
         until_answered(lambda: arrange_shipment(store, Unsteady(store), "o1"))
-    assert told(store, "shipment#o1") == [ARRANGED]
+    assert events_of(store, "shipment#o1") == [ARRANGED]
     assert state(store) == "arranged"
 
 
@@ -105,7 +94,7 @@ def test_a_carrier_that_rejects_is_believed(store: EventStore) -> None:
             arrange_shipment(store, Unsteady(store), "o1")
     for _ in range(2):
         cancel_shipment(store, Unsteady(store), "o1")
-    assert told(store, "shipment#o1") == [ShipmentRejected(order_id="o1", reason="no service to this address")]
+    assert events_of(store, "shipment#o1") == [ShipmentRejected(order_id="o1", reason="no service to this address")]
 
 
 def test_a_rejection_whose_answer_got_lost_is_told_by_the_compensation(store: EventStore) -> None:
@@ -113,7 +102,7 @@ def test_a_rejection_whose_answer_got_lost_is_told_by_the_compensation(store: Ev
     with pytest.raises(CarrierUnreachable):
         arrange_shipment(store, Unsteady(store, {1: True}), "o1")
     cancel_shipment(store, Unsteady(store), "o1")
-    assert names(told(store, "shipment#o1")) == ["ShipmentRejected"]
+    assert names(events_of(store, "shipment#o1")) == ["ShipmentRejected"]
 
 
 @pytest.mark.parametrize("postal_code", ["SBX-UNREACHABLE", "SBX-TIMEOUT-ONCE"])
@@ -121,10 +110,10 @@ def test_where_nothing_was_arranged_the_shipment_is_closed(store: EventStore, po
     place(store, shipping_address=to(postal_code))
     with pytest.raises(CarrierUnreachable):
         arrange_shipment(store, Unsteady(store), "o1")
-    assert told(store, "shipment#o1") == []
+    assert events_of(store, "shipment#o1") == []
     for _ in range(2):
         cancel_shipment(store, Unsteady(store), "o1")
-    assert told(store, "shipment#o1") == [NOTHING]
+    assert events_of(store, "shipment#o1") == [NOTHING]
     with pytest.raises(OrderCancelling):
         until_answered(lambda: arrange_shipment(cancelled_meanwhile(store), Unsteady(store), "o1"))
     assert state(store) == "cancelled"
@@ -141,7 +130,7 @@ def test_what_was_arranged_is_called_off_whatever_gets_lost(store: EventStore, b
     for _ in range(2):
         until_answered(lambda: cancel_shipment(store, carrier, "o1"))
     never_arranged = broken.get(1) is False
-    assert told(store, "shipment#o1") == ([NOTHING] if never_arranged else [ARRANGED, CANCELLED])
+    assert events_of(store, "shipment#o1") == ([NOTHING] if never_arranged else [ARRANGED, CANCELLED])
     assert state(store) == "cancelled"
     with pytest.raises(OrderCancelling):
         arrange_shipment(cancelled_meanwhile(store), carrier, "o1")
@@ -151,7 +140,7 @@ def test_no_answer_is_no_matter_where_another_execution_had_one(store: EventStor
     place(store)
     arrange_shipment(store, Unsteady(store), "o1")
     arrange_shipment(store, Unsteady(store, {1: False}), "o1")
-    assert told(store, "shipment#o1") == [ARRANGED]
+    assert events_of(store, "shipment#o1") == [ARRANGED]
 
 
 def test_an_order_that_is_being_cancelled_is_not_arranged(store: EventStore) -> None:
@@ -173,7 +162,7 @@ def test_a_cancellation_while_the_carrier_is_asked_is_obeyed(store: EventStore) 
             return consignment
 
     arrange_shipment(store, Meanwhile(store), "o1")
-    assert told(store, "shipment#o1") == [ARRANGED, CANCELLED]
+    assert events_of(store, "shipment#o1") == [ARRANGED, CANCELLED]
     assert state(store) == "cancelled"
 
 
@@ -192,7 +181,7 @@ def test_a_late_arrangement_finds_a_confirmed_order_recalled_and_does_nothing(st
     arrange_shipment(store, Unsteady(store), "o1")
     SandboxCarrier(Books(store.client, store.table, "shipping")).cancel("o1")
     arrange_shipment(confirmed_meanwhile(store), Unsteady(store), "o1")
-    assert told(store, "shipment#o1") == [ARRANGED]
+    assert events_of(store, "shipment#o1") == [ARRANGED]
 
 
 def test_a_shipment_closed_by_nobody_is_no_reason_to_cancel(store: EventStore) -> None:
@@ -222,8 +211,8 @@ def test_a_recall_calls_off_the_shipment_and_starts_to_cancel(store: EventStore,
     carrier = Unsteady(store, broken)
     for _ in range(2):
         until_answered(lambda: recall_shipment(store, carrier, "o1"))
-    assert told(store, "shipment#o1") == [ARRANGED, CANCELLED]
-    assert told(store, "order#o1")[2:] == [STARTED]
+    assert events_of(store, "shipment#o1") == [ARRANGED, CANCELLED]
+    assert events_of(store, "order#o1")[2:] == [STARTED]
     assert state(store) == "cancelled"
 
 
@@ -232,8 +221,8 @@ def test_a_dispatch_in_the_middle_of_a_recall_wins(store: EventStore) -> None:
     raced = Raced(store, before_append=lambda stream, version: report_status(store, "dispatched"))
     with pytest.raises(refusals.ShipmentDispatched):
         recall_shipment(raced, Unsteady(store), "o1")
-    assert told(store, "shipment#o1") == [ARRANGED, DISPATCHED]
-    assert names(told(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
+    assert events_of(store, "shipment#o1") == [ARRANGED, DISPATCHED]
+    assert names(events_of(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
 
 
 def test_another_recall_in_the_middle_of_one_is_obeyed(store: EventStore) -> None:
@@ -245,8 +234,8 @@ def test_another_recall_in_the_middle_of_one_is_obeyed(store: EventStore) -> Non
             recall_shipment(store, Unsteady(store), "o1")
 
     recall_shipment(Raced(store, before_append=quicker), Unsteady(store), "o1")
-    assert told(store, "shipment#o1") == [ARRANGED, CANCELLED]
-    assert told(store, "order#o1")[2:] == [STARTED]
+    assert events_of(store, "shipment#o1") == [ARRANGED, CANCELLED]
+    assert events_of(store, "order#o1")[2:] == [STARTED]
 
 
 def test_a_carrier_that_has_the_parcel_says_so_and_the_log_learns_it(store: EventStore) -> None:
@@ -255,8 +244,8 @@ def test_a_carrier_that_has_the_parcel_says_so_and_the_log_learns_it(store: Even
     for _ in range(2):
         with pytest.raises(refusals.ShipmentDispatched):
             recall_shipment(store, carrier, "o1")
-    assert told(store, "shipment#o1") == [ARRANGED, DISPATCHED]
-    assert names(told(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
+    assert events_of(store, "shipment#o1") == [ARRANGED, DISPATCHED]
+    assert names(events_of(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
     assert state(store) == "dispatched"
     assert carrier.asked == 1
 
@@ -267,7 +256,7 @@ def test_a_parcel_collected_before_the_order_is_confirmed_is_a_breach(store: Eve
     append(store, "order#o1", STARTED)
     with pytest.raises(BreachOfContract, match="never confirmed"):
         cancel_shipment(store, Unsteady(store), "o1")
-    assert told(store, "shipment#o1") == [ARRANGED]
+    assert events_of(store, "shipment#o1") == [ARRANGED]
 
 
 @pytest.mark.parametrize(
@@ -293,8 +282,8 @@ def test_a_recall_cancels_the_shipment_of_an_order_that_its_own_saga_cancels(sto
     arrange_shipment(store, Unsteady(store), "o1")
     append(store, "order#o1", STARTED)
     recall_shipment(store, Unsteady(store), "o1")
-    assert told(store, "shipment#o1") == [ARRANGED, CANCELLED]
-    assert told(store, "order#o1")[1:] == [STARTED]
+    assert events_of(store, "shipment#o1") == [ARRANGED, CANCELLED]
+    assert events_of(store, "order#o1")[1:] == [STARTED]
 
 
 # What carriers report
@@ -318,7 +307,7 @@ def test_reports_are_told_once_and_delivered_implies_dispatched(
     confirm(store)
     for status in reports:
         report_status(store, status)
-    assert told(store, "shipment#o1") == [ARRANGED, *expected]
+    assert events_of(store, "shipment#o1") == [ARRANGED, *expected]
 
 
 def reported(status: str = "dispatched", *, receives: int = 1) -> list[str]:
@@ -355,7 +344,7 @@ def test_a_report_of_a_cancelled_shipment_is_a_dead_letter(store: EventStore) ->
     assert reported("delivered") == []
     [letter] = dead_letters()
     assert "ShipmentCancelled" in letter["MessageAttributes"]["reasons"]["StringValue"]
-    assert told(store, "shipment#o1") == [ARRANGED, CANCELLED]
+    assert events_of(store, "shipment#o1") == [ARRANGED, CANCELLED]
 
 
 def test_a_report_that_is_none_is_a_dead_letter(store: EventStore) -> None:

@@ -23,7 +23,7 @@ from events.model import Id
 from handlers.api import authorization
 from handlers.api.tokens import LEEWAY_SECONDS, InvalidToken, Verifier, customer_id, issuer_keys, scopes
 from handlers.intake.callers import OPERATE, READ, WRITE
-from tests.builders.samples import CONTEXT
+from tests.builders.messages import CONTEXT
 from tests.builders.tokens import (
     ALGORITHMS,
     AUDIENCE,

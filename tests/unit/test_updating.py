@@ -10,9 +10,10 @@ from events.inventory import DeliveredLine, StockReceived
 from handlers.functions.main import stock_view as stock_view_function
 from handlers.projections import replays
 from handlers.projections.engine.generations import GenerationStore
-from tests.builders.generated_log import PROJECTIONS, STORE, counters, projecting, summed
-from tests.builders.samples import CONTEXT, failed, from_bus, record, sqs
+from tests.builders.messages import CONTEXT, failed, from_bus, sqs
+from tests.builders.recorded_events import record
 from tests.engines.memory_table import Memory
+from tests.engines.projecting import PROJECTIONS, STORE, counters, projecting, summed
 
 NAMES = st.sampled_from(sorted(PROJECTIONS))
 LOG = [

@@ -25,21 +25,11 @@ from handlers.table.event_store import EventStore
 from handlers.table.retrying import Throttled
 from tests.builders.environment import SENDER
 from tests.builders.mail import sent, ses, verified_sender
-from tests.builders.samples import (
-    CONTEXT,
-    EMAIL,
-    Raced,
-    append,
-    clear,
-    failed,
-    from_bus,
-    items,
-    names,
-    place,
-    record,
-    sqs,
-    told,
-)
+from tests.builders.messages import CONTEXT, failed, from_bus, sqs
+from tests.builders.orders import EMAIL
+from tests.builders.races import Raced
+from tests.builders.recorded_events import names, record
+from tests.builders.stores import append, clear, events_of, items, place
 from tests.engines.interleaving import interleaved
 from tests.engines.memory_table import Memory
 
@@ -66,7 +56,7 @@ def test_a_first_order_brings_a_welcome_that_is_recorded(store: EventStore) -> N
     assert (message.source, message.destinations["ToAddresses"]) == (SENDER, [EMAIL])
     assert message.subject == "Welcome"
     assert "thank you for your order o1" in message.body
-    assert told(store, CUSTOMER) == [
+    assert events_of(store, CUSTOMER) == [
         EmailClaimed(order_id="o1", about=WELCOME, attempt=1),
         CustomerNotified(order_id="o1", about=WELCOME, attempt=1, message_id=message.id),
     ]
@@ -105,13 +95,13 @@ def test_of_two_orders_confirmed_at_once_one_brings_the_welcome(store: EventStor
     first, second = confirmed(store, "o1"), confirmed(store, "o2")
 
     def quicker(stream: str, version: int) -> None:
-        if (stream, version) == (CUSTOMER, 1) and not told(store, CUSTOMER):
+        if (stream, version) == (CUSTOMER, 1) and not events_of(store, CUSTOMER):
             welcome(store, ses(), SENDER, second)
 
     welcome(Raced(store, before_append=quicker), ses(), SENDER, first)
     [message] = sent()
     assert "o2" in message.body
-    assert [event.order_id for event in told(store, CUSTOMER)] == ["o2", "o2"]  # type: ignore[attr-defined]
+    assert [event.order_id for event in events_of(store, CUSTOMER)] == ["o2", "o2"]  # type: ignore[attr-defined]
 
 
 def test_an_order_that_claimed_the_welcome_keeps_it(store: EventStore) -> None:
@@ -149,7 +139,7 @@ def test_copies_of_two_first_orders_worked_off_at_once_welcome_once(store: Event
         interleaved(workers, itertools.chain(turns, itertools.repeat(1)))
         for failure in failures:
             welcome(store, ses(), SENDER, failure)
-        events = names(told(store, CUSTOMER))
+        events = names(events_of(store, CUSTOMER))
     assert len(sent()) == 1
     assert events == ["EmailClaimed", "CustomerNotified"]
 

@@ -30,7 +30,8 @@ from handlers.operations.audit.submission import Submission
 from handlers.operations.audit.table import Place, Table
 from handlers.ordering import submission
 from handlers.projections.engine.projection import Count
-from tests.builders.samples import EMAIL, line, order, placed, record
+from tests.builders.orders import EMAIL, line, order, placed
+from tests.builders.recorded_events import record
 
 # One order is confirmed, one cancelled after its capture was declined, one rejected, and one is a dead letter.
 WELL = Submission(order("well", line("A", 2, 100), line("B", 1, 50), line("A", 1, 100)))
@@ -174,7 +175,7 @@ def published(log: Iterable[Place]) -> frozenset[str]:
 CONFIRMATION = SentEmail("mail-1", EMAIL, "Your order well is confirmed")
 WELCOMING = SentEmail("mail-2", EMAIL, "Welcome")
 
-SOUND = Run(
+CLEAN = Run(
     table=TABLE,
     submissions=[WELL, DECLINED, WELL, WRONG, NAMELESS],
     deliveries=[DELIVERY],
@@ -185,7 +186,7 @@ SOUND = Run(
 
 
 def with_table(**changes: Any) -> Run:
-    return replace(SOUND, table=replace(TABLE, **changes))
+    return replace(CLEAN, table=replace(TABLE, **changes))
 
 
 def with_log(stream: str, *events: DomainEvent) -> Run:

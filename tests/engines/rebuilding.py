@@ -9,8 +9,8 @@ from handlers.projections.engine.generations import Generations, GenerationStore
 from handlers.projections.rebuild.messages import STEP
 from handlers.projections.rebuild.steps import Rebuild
 from handlers.projections.registry import named
-from tests.builders.generated_log import STORE
 from tests.engines.memory_table import Memory
+from tests.engines.projecting import STORE
 from tests.engines.rebuild_machine import Machine
 
 ARCHIVE = "arn:aws:events:us-east-1:123456789012:archive/orders"

@@ -1,0 +1,65 @@
+"""Event stores: what tests put in, and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from events import streams
+from events.envelope import Recorded
+from events.model import DomainEvent
+from events.ordering import OrderPlaced
+from handlers.table.event_store import EventStore, recorded
+from tests.builders.orders import placed
+
+
+def place(store: EventStore, order_id: str = "o1", *lines: Mapping[str, Any], **changed: Any) -> OrderPlaced:
+    """Put an order at the beginning of its stream."""
+    event = placed(order_id, *lines, **changed)
+    append(store, streams.order(order_id), event)
+    return event
+
+
+def append(store: EventStore, stream: str, *events: DomainEvent) -> list[Recorded]:
+    """Append events at the end of a stream."""
+    return store.execute(stream, lambda _: events, correlation_id="test", causation_id="test")
+
+
+def events_of(store: EventStore, stream: str) -> list[DomainEvent]:
+    """The events of a stream."""
+    return [record.event for record in store.read(stream)]
+
+
+def items(store: EventStore, prefix: str = "") -> list[dict[str, Any]]:
+    """All items whose partition key begins like that, sorted by key."""
+    found: list[dict[str, Any]] = []
+    for page in store.client.get_paginator("scan").paginate(TableName=store.table):
+        found += [dict(item) for item in page["Items"] if str(item["PK"]["S"]).startswith(prefix)]
+    return sorted(found, key=lambda item: (item["PK"]["S"], item["SK"]["S"]))
+
+
+def clear(store: EventStore) -> None:
+    """Empty the table: the examples of a property begin alike."""
+    for item in items(store):
+        store.client.delete_item(TableName=store.table, Key={"PK": item["PK"], "SK": item["SK"]})
+
+
+def log(store: EventStore) -> list[Recorded]:
+    """Every event there is, stream by stream."""
+    return [recorded(item) for item in items(store) if item["SK"]["S"].startswith("event#")]
+
+
+@contextmanager
+def calls(client: Any) -> Iterator[list[str]]:
+    """The operations that a client is asked for inside the block."""
+    made: list[str] = []
+
+    def note(model: Any, **_: Any) -> None:
+        made.append(model.name)
+
+    client.meta.events.register("before-call", note)
+    try:
+        yield made
+    finally:
+        client.meta.events.unregister("before-call", note)
