@@ -59,7 +59,7 @@ def ask(
     **parameters: Any,
 ) -> dict[str, Any]:
     """The answer to a question, as the gateway gets it; with `pool` it checked the token itself."""
-    told = {"claims": {"sub": caller, "scope": scopes}} if pool else {"customer_id": caller, "scopes": scopes}
+    content_of = {"claims": {"sub": caller, "scope": scopes}} if pool else {"customer_id": caller, "scopes": scopes}
     said = {name: str(value) for name, value in parameters.items()}
     event = {
         "resource": "/",
@@ -70,7 +70,7 @@ def ask(
         "queryStringParameters": said or None,
         "multiValueQueryStringParameters": {name: [value] for name, value in said.items()} or None,
         "pathParameters": None,
-        "requestContext": {"authorizer": told, "stage": "v1", "path": f"/v1{path}"},
+        "requestContext": {"authorizer": content_of, "stage": "v1", "path": f"/v1{path}"},
         "body": None,
         "isBase64Encoded": False,
     }
@@ -78,7 +78,7 @@ def ask(
     return answer
 
 
-def told(answer: Mapping[str, Any], status: int = 200) -> Any:
+def content_of(answer: Mapping[str, Any], status: int = 200) -> Any:
     """The content of an answer with that status, without what is null."""
     assert answer["statusCode"] == status, answer
     content = json.loads(answer["body"])
@@ -87,7 +87,7 @@ def told(answer: Mapping[str, Any], status: int = 200) -> Any:
 
 def problem(answer: Mapping[str, Any], status: int) -> str:
     """The detail of the problem that was answered."""
-    content = told(answer, status)
+    content = content_of(answer, status)
     assert answer["multiValueHeaders"]["Content-Type"] == ["application/problem+json"]
     assert content.keys() == {"type", "title", "status", "detail"}
     assert content["status"] == status

@@ -1,4 +1,4 @@
-"""The command line, typed inside this process."""
+"""The command line, run inside this process."""
 
 from functools import cache
 from unittest.mock import patch
@@ -15,6 +15,6 @@ def loader(search_path: str | None) -> Loader:
     return create_loader(search_path)
 
 
-def typed(*arguments: str, stdin: str | None = None) -> Result:
+def run_command(*arguments: str, stdin: str | None = None) -> Result:
     with patch("botocore.session.create_loader", loader):
         return CliRunner().invoke(app, arguments, input=stdin)

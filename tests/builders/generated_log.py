@@ -79,7 +79,7 @@ def _order(placed: OrderPlaced, way: str, at: int, rand: random.Random) -> list[
     confirmed = [placed, OrderConfirmed(**of)]
     called_off = ShipmentCancelled(**of, tracking_number="t")
     shipped = [StockShipped(**of, chunk=number, lines=chunk) for number, chunk in enumerate(chunks, start=1)]
-    told: dict[str, Sequence[Sequence[DomainEvent]]] = {
+    events_by_outcome: dict[str, Sequence[Sequence[DomainEvent]]] = {
         "placed": ([placed], reserved[:1], [], []),
         "confirmed": (confirmed, reserved, captured, [arranged]),
         "delivered": (
@@ -110,7 +110,9 @@ def _order(placed: OrderPlaced, way: str, at: int, rand: random.Random) -> list[
     kinds = (streams.order, streams.reservation, streams.payment, streams.shipment)
     day = at + rand.randrange(3600)
     return [
-        each for kind, events in zip(kinds, told[way], strict=True) for each in _stream(kind(order_id), *events, at=day)
+        each
+        for kind, events in zip(kinds, events_by_outcome[way], strict=True)
+        for each in _stream(kind(order_id), *events, at=day)
     ]
 
 

@@ -1,1 +1,1 @@
-"""End to end: the pipeline as it is deployed, by the commands that people type."""
+"""End to end: the pipeline as it is deployed, by the commands that people use."""

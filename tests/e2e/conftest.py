@@ -1,4 +1,4 @@
-"""The pipeline that end-to-end tests of its doors share, with goods on the shelf. Each test has orders of its own."""
+"""The pipeline that end-to-end tests share, with goods in stock. Each test has orders of its own."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +7,8 @@ from typing import TypeVar
 import pytest
 
 from infra.local import aws_cli_examples
-from infra.local.pipeline import Pipeline, pipeline
+from infra.local.pipeline import Pipeline
+from infra.local.pipeline import pipeline as run_pipeline
 from tests.builders.shops import Shop
 
 SECONDS = 60.0
@@ -16,27 +17,27 @@ Found = TypeVar("Found")
 
 
 @pytest.fixture(scope="session")
-def doors() -> Iterator[Pipeline]:
-    with pipeline() as running:
+def pipeline() -> Iterator[Pipeline]:
+    with run_pipeline() as running:
         running.emulator.scale_waits(WAIT_SCALE)
         aws_cli_examples.stock_warehouse(running)
         yield running
 
 
 @pytest.fixture(scope="session")
-def shop(doors: Pipeline) -> Shop:
-    return Shop.of(doors, "Shop")
+def shop(pipeline: Pipeline) -> Shop:
+    return Shop.of(pipeline, "Shop")
 
 
 @pytest.fixture(scope="session")
-def stranger(doors: Pipeline) -> Shop:
+def stranger(pipeline: Pipeline) -> Shop:
     """Another customer, who may read and write no more than the shop may."""
-    return Shop.of(doors, "Operations", "orders/read", "orders/write")
+    return Shop.of(pipeline, "Operations", "orders/read", "orders/write")
 
 
 @pytest.fixture(scope="session")
-def operator(doors: Pipeline) -> Shop:
-    return Shop.of(doors, "Operations")
+def operator(pipeline: Pipeline) -> Shop:
+    return Shop.of(pipeline, "Operations")
 
 
 def eventually(look: Callable[[], Found | None]) -> Found:

@@ -53,9 +53,9 @@ def test_an_order_is_placed_and_followed_to_its_end(shop: Shop) -> None:
     assert shop.ask("GET", "/stock/TEA-1").json["available"] < 1000
 
 
-def dead_letters(doors: Pipeline) -> list[str]:
+def dead_letters(pipeline: Pipeline) -> list[str]:
     """The reasons of order intake's dead letters so far."""
-    return [letter.reasons for letter in read_dead_letters(doors).values() if letter.source == "order_intake"]
+    return [letter.reasons for letter in read_dead_letters(pipeline).values() if letter.source == "order_intake"]
 
 
 def test_an_order_sent_twice_with_one_key_is_one_order(shop: Shop, stranger: Shop) -> None:
@@ -93,12 +93,12 @@ def test_an_order_is_its_customers_own(shop: Shop, stranger: Shop, operator: Sho
     refused(stranger.ask("GET", f"/orders?limit=1&cursor={page['cursor']}"), 400)
 
 
-def test_an_order_is_cancelled_by_its_customer_alone(doors: Pipeline, shop: Shop, stranger: Shop) -> None:
+def test_an_order_is_cancelled_by_its_customer_alone(pipeline: Pipeline, shop: Shop, stranger: Shop) -> None:
     path = placed(shop)
     followed(shop, path)
-    letters = Counter(dead_letters(doors))
+    letters = Counter(dead_letters(pipeline))
     assert stranger.ask("POST", f"{path}/cancellation", {}).status == 202
-    [refusal] = eventually(lambda: Counter(dead_letters(doors)) - letters)
+    [refusal] = eventually(lambda: Counter(dead_letters(pipeline)) - letters)
     assert "not the caller's order" in refusal
     assert shop.ask("GET", path).json["status"] == "CONFIRMED"
 
@@ -108,13 +108,13 @@ def test_an_order_is_cancelled_by_its_customer_alone(doors: Pipeline, shop: Shop
 
 
 def test_an_operator_cancels_anybodys_order_and_a_dispatched_one_is_not_cancelled(
-    doors: Pipeline, shop: Shop, operator: Shop
+    pipeline: Pipeline, shop: Shop, operator: Shop
 ) -> None:
     path, dispatched = placed(shop), placed(shop)
     followed(shop, path)
     followed(shop, dispatched)
     report = ShipmentStatusReported(order_id=dispatched.rpartition("/")[2], status="dispatched")
-    Publisher(doors.client("events"), doors.intake_bus, "carrier").publish([report])
+    Publisher(pipeline.client("events"), pipeline.intake_bus, "carrier").publish([report])
     eventually(lambda: shop.ask("GET", dispatched).json["shipment"] == "dispatched")
 
     for each in (path, dispatched):
@@ -149,9 +149,9 @@ def test_other_media_are_refused(shop: Shop) -> None:
     refused(shop.ask("POST", "/orders", ORDER, Content_Type="application/xml"), 415)
 
 
-def test_a_token_must_be_genuine_and_meant_for_us(doors: Pipeline, shop: Shop) -> None:
-    client = doors.client("cognito-idp").create_user_pool_client(
-        UserPoolId=doors.outputs["UserPoolId"],
+def test_a_token_must_be_genuine_and_meant_for_us(pipeline: Pipeline, shop: Shop) -> None:
+    client = pipeline.client("cognito-idp").create_user_pool_client(
+        UserPoolId=pipeline.outputs["UserPoolId"],
         ClientName="of-another-service",
         GenerateSecret=True,
         AllowedOAuthFlows=["client_credentials"],
@@ -166,22 +166,22 @@ def test_a_token_must_be_genuine_and_meant_for_us(doors: Pipeline, shop: Shop) -
         "no-token",
         f"{header}.{forged}.{signature}",
         f"{none}.{claims}.",
-        token(doors, client["ClientId"]),
+        token(pipeline, client["ClientId"]),
     ):
         refused(shop.ask("GET", "/orders", Authorization=bad and f"Bearer {bad}"), 401)
 
 
-def test_a_token_without_the_scope_is_not_enough(doors: Pipeline, shop: Shop) -> None:
-    reader = Shop.of(doors, "Shop", "orders/read")
-    writer = Shop.of(doors, "Shop", "orders/write")
+def test_a_token_without_the_scope_is_not_enough(pipeline: Pipeline, shop: Shop) -> None:
+    reader = Shop.of(pipeline, "Shop", "orders/read")
+    writer = Shop.of(pipeline, "Shop", "orders/write")
     assert reader.ask("GET", "/orders").status == 200
     refused(reader.ask("POST", "/orders", ORDER), 403)
     refused(writer.ask("GET", "/orders"), 403)
     refused(shop.ask("POST", "/orders", ORDER, x_api_key="none"), 403)
 
 
-def test_more_than_the_plan_allows_is_refused(doors: Pipeline, shop: Shop) -> None:
-    gateway = doors.client("apigateway")
+def test_more_than_the_plan_allows_is_refused(pipeline: Pipeline, shop: Shop) -> None:
+    gateway = pipeline.client("apigateway")
     [plan] = gateway.get_usage_plans()["items"]
 
     def limit(burst: float, rate: float) -> None:

@@ -19,63 +19,65 @@ from tests.builders.shops import ORDER
 from tests.e2e.conftest import eventually
 
 
-def publish(doors: Pipeline, event: Model) -> None:
-    Publisher(doors.client("events"), doors.intake_bus, "e2e").publish([event])
+def publish(pipeline: Pipeline, event: Model) -> None:
+    Publisher(pipeline.client("events"), pipeline.intake_bus, "e2e").publish([event])
 
 
-def told(doors: Pipeline, stream: str) -> list[DomainEvent]:
-    return [record.event for record in EventStore(doors.client("dynamodb"), doors.table_name).read(stream)]
+def events_of(pipeline: Pipeline, stream: str) -> list[DomainEvent]:
+    return [record.event for record in EventStore(pipeline.client("dynamodb"), pipeline.table_name).read(stream)]
 
 
-def deliver(doors: Pipeline, delivery_id: str, sku: str, quantity: int) -> None:
+def deliver(pipeline: Pipeline, delivery_id: str, sku: str, quantity: int) -> None:
     line = DeliveredLine(sku=sku, quantity=quantity)
-    publish(doors, StockDelivered(delivery_id=delivery_id, lines=(line,)))
+    publish(pipeline, StockDelivered(delivery_id=delivery_id, lines=(line,)))
 
 
-def purchase_orders(doors: Pipeline, sku: str) -> list[PurchaseOrderPlaced]:
-    events = [record.event for record in read_table(doors).log.values()]
+def purchase_orders(pipeline: Pipeline, sku: str) -> list[PurchaseOrderPlaced]:
+    events = [record.event for record in read_table(pipeline).log.values()]
     return [event for event in events if isinstance(event, PurchaseOrderPlaced) and event.sku == sku]
 
 
-def subjects(doors: Pipeline, to: str) -> list[str]:
+def subjects(pipeline: Pipeline, to: str) -> list[str]:
     """The subjects of the e-mails to an address, sorted."""
-    with urllib.request.urlopen(f"{doors.endpoint}/_ministack/ses/messages") as answer:
+    with urllib.request.urlopen(f"{pipeline.endpoint}/_ministack/ses/messages") as answer:
         accounts: dict[str, Sequence[Any]] = json.load(answer)["messages"]
     emails = [email for sent in accounts.values() for email in sent]
     return sorted(email["Subject"] for email in emails if to in email["To"])
 
 
-def is_empty(doors: Pipeline, key: str) -> bool:
+def is_empty(pipeline: Pipeline, key: str) -> bool:
     """Whether a function has done all that was on its queue."""
     depth = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    counts = doors.client("sqs").get_queue_attributes(QueueUrl=doors.queue_url(key), AttributeNames=depth)["Attributes"]
+    counts = pipeline.client("sqs").get_queue_attributes(QueueUrl=pipeline.queue_url(key), AttributeNames=depth)[
+        "Attributes"
+    ]
     return not any(int(counts[name]) for name in depth)
 
 
-def test_goods_that_run_low_are_ordered_and_come_in(doors: Pipeline) -> None:
+def test_goods_that_run_low_are_ordered_and_come_in(pipeline: Pipeline) -> None:
     sku = f"low-{uuid4().hex}"
-    deliver(doors, f"first-{uuid4().hex}", sku, 4)
-    [order] = eventually(lambda: purchase_orders(doors, sku))
-    deliver(doors, order.purchase_order_id, sku, order.quantity)
+    deliver(pipeline, f"first-{uuid4().hex}", sku, 4)
+    [order] = eventually(lambda: purchase_orders(pipeline, sku))
+    deliver(pipeline, order.purchase_order_id, sku, order.quantity)
 
     fulfilled = PurchaseOrderFulfilled(purchase_order_id=order.purchase_order_id)
-    eventually(lambda: told(doors, streams.purchase(order.purchase_order_id)) == [order, fulfilled])
-    assert read_table(doors).levels[sku]["available"] == 4 + order.quantity == 30
-    assert purchase_orders(doors, sku) == [order]
+    eventually(lambda: events_of(pipeline, streams.purchase(order.purchase_order_id)) == [order, fulfilled])
+    assert read_table(pipeline).levels[sku]["available"] == 4 + order.quantity == 30
+    assert purchase_orders(pipeline, sku) == [order]
 
 
-def test_a_customer_of_two_orders_is_welcomed_once(doors: Pipeline) -> None:
+def test_a_customer_of_two_orders_is_welcomed_once(pipeline: Pipeline) -> None:
     orders, customer = [f"e2e-{uuid4().hex}" for _ in range(2)], f"e2e-{uuid4().hex}"
     to = f"{customer}@example.com"
     for order_id in orders:
         submitted = {**ORDER, "order_id": order_id, "customer": {"customer_id": customer, "email": to}}
-        publish(doors, OrderSubmitted.model_validate_json(json.dumps(submitted)))
+        publish(pipeline, OrderSubmitted.model_validate_json(json.dumps(submitted)))
     confirmed = {f"Your order {order_id} is confirmed" for order_id in orders}
-    eventually(lambda: {"Welcome", *confirmed} == set(subjects(doors, to)))
-    eventually(lambda: is_empty(doors, "welcome_email"))
+    eventually(lambda: {"Welcome", *confirmed} == set(subjects(pipeline, to)))
+    eventually(lambda: is_empty(pipeline, "welcome_email"))
 
-    assert subjects(doors, to) == sorted(["Welcome", *confirmed])
-    claim, welcomed = told(doors, streams.customer(customer))
+    assert subjects(pipeline, to) == sorted(["Welcome", *confirmed])
+    claim, welcomed = events_of(pipeline, streams.customer(customer))
     assert isinstance(claim, EmailClaimed)
     assert isinstance(welcomed, CustomerNotified)
     assert claim.order_id == welcomed.order_id

@@ -1,4 +1,4 @@
-"""The command line as it is typed, against the pipeline as it is deployed."""
+"""The command line against the pipeline as it is deployed."""
 
 import json
 import signal
@@ -20,16 +20,16 @@ COMMAND = str(Path(sys.executable).with_name("pipeline"))
 SECONDS = 60
 
 
-def printed(doors: Pipeline, *arguments: str) -> list[list[str]]:
+def printed(pipeline: Pipeline, *arguments: str) -> list[list[str]]:
     """The rows that a command prints, which succeeds."""
-    done = CliRunner().invoke(app, ["--endpoint", doors.endpoint, *arguments])
+    done = CliRunner().invoke(app, ["--endpoint", pipeline.endpoint, *arguments])
     assert done.exit_code == 0, done.stderr
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
-def tailing(doors: Pipeline, order_id: str) -> subprocess.Popen[str]:
+def tailing(pipeline: Pipeline, order_id: str) -> subprocess.Popen[str]:
     """A tail of what confirms that order, once it listens."""
-    command = [COMMAND, "--endpoint", doors.endpoint, "tail", "--order", order_id, "--type", "OrderConfirmed"]
+    command = [COMMAND, "--endpoint", pipeline.endpoint, "tail", "--order", order_id, "--type", "OrderConfirmed"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     assert "listening" in process.stderr.readline()
@@ -44,23 +44,23 @@ def heeds_ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def left(doors: Pipeline) -> list[str]:
-    rules = doors.client("events").list_rules(EventBusName=doors.orders_bus, NamePrefix=PREFIX)["Rules"]
-    queues: list[str] = doors.client("sqs").list_queues(QueueNamePrefix=PREFIX).get("QueueUrls", [])
+def left(pipeline: Pipeline) -> list[str]:
+    rules = pipeline.client("events").list_rules(EventBusName=pipeline.orders_bus, NamePrefix=PREFIX)["Rules"]
+    queues: list[str] = pipeline.client("sqs").list_queues(QueueNamePrefix=PREFIX).get("QueueUrls", [])
     return queues + [rule["Name"] for rule in rules]
 
 
-def test_an_order_is_submitted_followed_and_found(doors: Pipeline, tmp_path: Path) -> None:
+def test_an_order_is_submitted_followed_and_found(pipeline: Pipeline, tmp_path: Path) -> None:
     order_id = f"cli-{uuid4().hex}"
     file = tmp_path / "order.json"
     file.write_text(json.dumps({**ORDER, "order_id": order_id}, indent=2))
-    tails = {signal.SIGINT: tailing(doors, order_id), signal.SIGTERM: tailing(doors, order_id)}
+    tails = {signal.SIGINT: tailing(pipeline, order_id), signal.SIGTERM: tailing(pipeline, order_id)}
 
     submitted = subprocess.run(
-        [COMMAND, "--endpoint", doors.endpoint, "submit", str(file)], capture_output=True, text=True, check=True
+        [COMMAND, "--endpoint", pipeline.endpoint, "submit", str(file)], capture_output=True, text=True, check=True
     )
     assert submitted.stdout == f"{order_id}\n"
-    assert printed(doors, "status", order_id, "--watch")[-1][0].startswith("CONFIRMED")
+    assert printed(pipeline, "status", order_id, "--watch")[-1][0].startswith("CONFIRMED")
 
     for number, tail in tails.items():
         assert tail.stdout
@@ -69,11 +69,11 @@ def test_an_order_is_submitted_followed_and_found(doors: Pipeline, tmp_path: Pat
     for number, tail in tails.items():
         assert tail.communicate(timeout=SECONDS) == ("", "")
         assert tail.returncode == 128 + number
-    assert left(doors) == []
+    assert left(pipeline) == []
 
-    history = printed(doors, "history", order_id)
+    history = printed(pipeline, "history", order_id)
     assert [row[2] for row in history if row[1].startswith("order")] == ["OrderPlaced", "OrderConfirmed"]
     assert {"StockReserved", "PaymentCaptured", "ShipmentArranged"} <= {row[2] for row in history}
-    assert order_id in {row[0] for row in printed(doors, "orders", "--status", "CONFIRMED", "--limit", "1000")}
-    [[sku, available, _, _]] = printed(doors, "stock", "TEA-1")
+    assert order_id in {row[0] for row in printed(pipeline, "orders", "--status", "CONFIRMED", "--limit", "1000")}
+    [[sku, available, _, _]] = printed(pipeline, "stock", "TEA-1")
     assert (sku, int(available) > 0) == ("TEA-1", True)

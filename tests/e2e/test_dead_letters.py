@@ -26,10 +26,10 @@ ONLY_THOSE = ["--source", "order_intake", "--error", "ClientError"]
 
 
 @contextmanager
-def broken_intake(doors: Pipeline) -> Iterator[None]:
+def broken_intake(pipeline: Pipeline) -> Iterator[None]:
     """For the time of the block order intake may not use the table, and what failed is delivered again at once."""
-    iam, sqs, queue = doors.client("iam"), doors.client("sqs"), doors.queue_url("order_intake")
-    function = doors.client("lambda").get_function_configuration(FunctionName=doors.function_name("order_intake"))
+    iam, sqs, queue = pipeline.client("iam"), pipeline.client("sqs"), pipeline.queue_url("order_intake")
+    function = pipeline.client("lambda").get_function_configuration(FunctionName=pipeline.function_name("order_intake"))
     role = function["Role"].rpartition("/")[2]
     name = "VisibilityTimeout"
     before = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[name])["Attributes"][name]
@@ -43,12 +43,12 @@ def broken_intake(doors: Pipeline) -> Iterator[None]:
 
 
 @pytest.fixture
-def bucket(doors: Pipeline) -> DeadLetterBucket:
-    return DeadLetterBucket(doors.client("s3"), doors.outputs["DeadLetterBucketName"])
+def bucket(pipeline: Pipeline) -> DeadLetterBucket:
+    return DeadLetterBucket(pipeline.client("s3"), pipeline.outputs["DeadLetterBucketName"])
 
 
 def test_messages_of_a_broken_consumer_are_stored_and_redriven_after_the_repair(
-    doors: Pipeline, bucket: DeadLetterBucket
+    pipeline: Pipeline, bucket: DeadLetterBucket
 ) -> None:
     def two() -> list[DeadLetterMessage] | None:
         keys = bucket.open_keys(source="order_intake", error="ClientError")
@@ -57,21 +57,21 @@ def test_messages_of_a_broken_consumer_are_stored_and_redriven_after_the_repair(
 
     order_ids = [f"redriven-{uuid4().hex}" for _ in range(2)]
     orders = [OrderSubmitted.model_validate_json(json.dumps({**ORDER, "order_id": each})) for each in order_ids]
-    with broken_intake(doors):
-        Publisher(doors.client("events"), doors.intake_bus, "e2e").publish(orders)
+    with broken_intake(pipeline):
+        Publisher(pipeline.client("events"), pipeline.intake_bus, "e2e").publish(orders)
         stored = eventually(two)
     assert {(each.reasons, each.attempts) for each in stored} == {("AWS refused PutItem: AccessDeniedException", 5)}
     assert sorted(json.loads(each.body)["detail"]["order_id"] for each in stored) == sorted(order_ids)
-    assert {row[-1] for row in printed(doors, "dead-letters", *ONLY_THOSE)} == {each.message_id for each in stored}
+    assert {row[-1] for row in printed(pipeline, "dead-letters", *ONLY_THOSE)} == {each.message_id for each in stored}
 
-    assert printed(doors, "redrive", *ONLY_THOSE) == [["2 of 2 redriven"]]
+    assert printed(pipeline, "redrive", *ONLY_THOSE) == [["2 of 2 redriven"]]
     for order_id in order_ids:
-        assert printed(doors, "status", order_id, "--watch")[-1][0].startswith("CONFIRMED")
+        assert printed(pipeline, "status", order_id, "--watch")[-1][0].startswith("CONFIRMED")
     assert bucket.open_keys(source="order_intake", error="ClientError") == []
 
 
-def test_a_message_that_fails_again_has_its_earlier_failures(doors: Pipeline, bucket: DeadLetterBucket) -> None:
-    sent = doors.client("sqs").send_message(QueueUrl=doors.queue_url("order_intake"), MessageBody="not JSON")
+def test_a_message_that_fails_again_has_its_earlier_failures(pipeline: Pipeline, bucket: DeadLetterBucket) -> None:
+    sent = pipeline.client("sqs").send_message(QueueUrl=pipeline.queue_url("order_intake"), MessageBody="not JSON")
     message_id = sent["MessageId"]
 
     def failure(number: int) -> str | None:
@@ -81,14 +81,14 @@ def test_a_message_that_fails_again_has_its_earlier_failures(doors: Pipeline, bu
     first = eventually(lambda: failure(1))
     [(_, message)] = bucket.read_all([first])
     before = message.failures[0]
-    assert printed(doors, "redrive", message_id) == [["1 of 1 redriven"]]
+    assert printed(pipeline, "redrive", message_id) == [["1 of 1 redriven"]]
     second = eventually(lambda: failure(2))
     [(_, message)] = bucket.read_all([second])
     # It may have failed again before it was marked.
     assert [each.model_copy(update={"redriven_at": None}) for each in message.earlier_failures] == [before]
     assert bucket.keys_of(message_id) == [second, redriven(first)]
 
-    store = EventStore(doors.client("dynamodb"), doors.table_name)
+    store = EventStore(pipeline.client("dynamodb"), pipeline.table_name)
     eventually(lambda: store.read(streams.dead_letter(message_id), after=1))
     events = [record.event for record in store.read(streams.dead_letter(message_id))]
     assert [event.key for event in events if isinstance(event, DeadLetterStored)] == [first, second]

@@ -23,34 +23,36 @@ from tests.e2e.conftest import eventually
 NOW = ("--grace", "0s", "--stalled-after", "0s")
 
 
-def typed(doors: Pipeline, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ["--endpoint", doors.endpoint, *arguments])
+def run_command(pipeline: Pipeline, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["--endpoint", pipeline.endpoint, *arguments])
 
 
-def place(doors: Pipeline, *order_ids: str, until: str = "CONFIRMED") -> None:
+def place(pipeline: Pipeline, *order_ids: str, until: str = "CONFIRMED") -> None:
     """Submit orders, and wait until their views show a status."""
     orders = [OrderSubmitted.model_validate_json(json.dumps({**ORDER, "order_id": each})) for each in order_ids]
-    Publisher(doors.client("events"), doors.intake_bus, "e2e").publish(orders)
-    eventually(lambda: all(view(doors, each).get("status", {}).get("S") == until for each in order_ids))
+    Publisher(pipeline.client("events"), pipeline.intake_bus, "e2e").publish(orders)
+    eventually(lambda: all(view(pipeline, each).get("status", {}).get("S") == until for each in order_ids))
 
 
-def live_key(doors: Pipeline, order_id: str) -> Any:
+def live_key(pipeline: Pipeline, order_id: str) -> Any:
     """The key of an order's view, in the generation that readers see."""
-    generations = GenerationStore(doors.client("dynamodb"), doors.table_name)
+    generations = GenerationStore(pipeline.client("dynamodb"), pipeline.table_name)
     return keys.order_view(order_id, generations.read(PROJECTION).live).attributes
 
 
-def view(doors: Pipeline, order_id: str) -> Mapping[str, Any]:
-    key = live_key(doors, order_id)
-    found: Mapping[str, Any] = doors.client("dynamodb").get_item(TableName=doors.table_name, Key=key).get("Item", {})
+def view(pipeline: Pipeline, order_id: str) -> Mapping[str, Any]:
+    key = live_key(pipeline, order_id)
+    found: Mapping[str, Any] = (
+        pipeline.client("dynamodb").get_item(TableName=pipeline.table_name, Key=key).get("Item", {})
+    )
     return found
 
 
 @contextmanager
-def payments_left_out(doors: Pipeline) -> Iterator[None]:
+def payments_left_out(pipeline: Pipeline) -> Iterator[None]:
     """The outbox is not fed the events of payments: somebody got its filter wrong."""
-    client = doors.client("lambda")
-    [mapping] = client.list_event_source_mappings(FunctionName=doors.function_name("outbox"))["EventSourceMappings"]
+    client = pipeline.client("lambda")
+    [mapping] = client.list_event_source_mappings(FunctionName=pipeline.function_name("outbox"))["EventSourceMappings"]
     before = mapping["FilterCriteria"]
     pattern = json.loads(before["Filters"][0]["Pattern"])
     keys = pattern["dynamodb"]["Keys"]
@@ -64,41 +66,41 @@ def payments_left_out(doors: Pipeline) -> Iterator[None]:
 
 
 @contextmanager
-def no_saga_starts(doors: Pipeline) -> Iterator[None]:
+def no_saga_starts(pipeline: Pipeline) -> Iterator[None]:
     """The rule that starts order sagas is off."""
-    client = doors.client("events")
-    [rule] = client.list_rule_names_by_target(TargetArn=doors.state_machine_arn, EventBusName=doors.orders_bus)[
+    client = pipeline.client("events")
+    [rule] = client.list_rule_names_by_target(TargetArn=pipeline.state_machine_arn, EventBusName=pipeline.orders_bus)[
         "RuleNames"
     ]
-    client.disable_rule(Name=rule, EventBusName=doors.orders_bus)
+    client.disable_rule(Name=rule, EventBusName=pipeline.orders_bus)
     try:
         yield
     finally:
-        client.enable_rule(Name=rule, EventBusName=doors.orders_bus)
+        client.enable_rule(Name=rule, EventBusName=pipeline.orders_bus)
 
 
 def test_what_is_broken_is_found_and_repaired_by_the_commands_that_the_doctor_names(
-    doors: Pipeline, monkeypatch: pytest.MonkeyPatch
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("handlers.operations.doctor.examination.PAUSE_SECONDS", 2.0)
     deleted, tampered, unpublished, unstarted = (f"{what}-{uuid4().hex}" for what in ("del", "tam", "pub", "sta"))
-    place(doors, deleted, tampered)
-    with payments_left_out(doors):
-        place(doors, unpublished)
-    with no_saga_starts(doors):
-        place(doors, unstarted, until="PLACED")
-    eventually(lambda: "payment" in view(doors, tampered) and "shipment" in view(doors, tampered))
-    table: Any = {"TableName": doors.table_name}
-    doors.client("dynamodb").delete_item(**table, Key=live_key(doors, deleted))
-    doors.client("dynamodb").update_item(
+    place(pipeline, deleted, tampered)
+    with payments_left_out(pipeline):
+        place(pipeline, unpublished)
+    with no_saga_starts(pipeline):
+        place(pipeline, unstarted, until="PLACED")
+    eventually(lambda: "payment" in view(pipeline, tampered) and "shipment" in view(pipeline, tampered))
+    table: Any = {"TableName": pipeline.table_name}
+    pipeline.client("dynamodb").delete_item(**table, Key=live_key(pipeline, deleted))
+    pipeline.client("dynamodb").update_item(
         **table,
-        Key=live_key(doors, tampered),
+        Key=live_key(pipeline, tampered),
         UpdateExpression="SET #total = :other",
         ExpressionAttributeNames={"#total": "total"},
         ExpressionAttributeValues={":other": {"N": "1"}},
     )
 
-    broken = typed(doors, "doctor", *NOW)
+    broken = run_command(pipeline, "doctor", *NOW)
     assert broken.exit_code == 1, broken.output
     found = dict(line.split("\t") for line in broken.stdout.splitlines() if "\t" in line)
     assert found == {
@@ -112,7 +114,7 @@ def test_what_is_broken_is_found_and_repaired_by_the_commands_that_the_doctor_na
     }
 
     named = [shlex.split(line)[1:] for line in broken.stdout.splitlines() if "\t" not in line]
-    at = ["--endpoint", doors.endpoint]
+    at = ["--endpoint", pipeline.endpoint]
     assert named == [
         [*at, "republish", f"payment#{unpublished}"],
         [*at, "resume", unstarted],
@@ -122,7 +124,7 @@ def test_what_is_broken_is_found_and_repaired_by_the_commands_that_the_doctor_na
         repaired = CliRunner().invoke(app, command)
         assert repaired.exit_code == 0, repaired.output
 
-    repaired = eventually(lambda: done if (done := typed(doors, "doctor", *NOW)).exit_code == 0 else None)
+    repaired = eventually(lambda: done if (done := run_command(pipeline, "doctor", *NOW)).exit_code == 0 else None)
     assert repaired.stdout.startswith("no problems: ")
-    assert view(doors, unstarted)["status"] == {"S": "CONFIRMED"}
-    assert "has ended" in typed(doors, "resume", unstarted).stderr
+    assert view(pipeline, unstarted)["status"] == {"S": "CONFIRMED"}
+    assert "has ended" in run_command(pipeline, "resume", unstarted).stderr

@@ -26,36 +26,36 @@ TODAY = f"{datetime.now(UTC):%Y-%m-%d}"
 YEAR = ("--from", f"{datetime.now(UTC).year}-01-01", "--window", "400d")
 
 
-def typed(doors: Pipeline, *arguments: str) -> Result:
-    done = commands.typed("--endpoint", doors.endpoint, *arguments)
+def run_command(pipeline: Pipeline, *arguments: str) -> Result:
+    done = commands.run_command("--endpoint", pipeline.endpoint, *arguments)
     assert done.exit_code == 0, done.stderr
     return done
 
 
-def printed(doors: Pipeline, *arguments: str) -> list[list[str]]:
-    return [line.split("\t") for line in typed(doors, *arguments).stdout.splitlines()]
+def printed(pipeline: Pipeline, *arguments: str) -> list[list[str]]:
+    return [line.split("\t") for line in run_command(pipeline, *arguments).stdout.splitlines()]
 
 
-def ordered(doors: Pipeline, customer_id: str, *order_ids: str) -> None:
+def ordered(pipeline: Pipeline, customer_id: str, *order_ids: str) -> None:
     """Hand in orders of a customer."""
     customer = {"customer_id": customer_id, "email": f"{customer_id}@example.com"}
     orders = [
         OrderSubmitted.model_validate({**ORDER, "order_id": each, "customer": customer}, strict=False)
         for each in order_ids
     ]
-    Publisher(doors.client("events"), doors.intake_bus, "e2e").publish(orders)
+    Publisher(pipeline.client("events"), pipeline.intake_bus, "e2e").publish(orders)
 
 
-def confirmed(doors: Pipeline, customer_id: str, orders: int) -> bool:
+def confirmed(pipeline: Pipeline, customer_id: str, orders: int) -> bool:
     """Whether, and as the customer's view has it, so many orders are confirmed."""
-    store = EventStore(doors.client("dynamodb"), doors.table_name)
+    store = EventStore(pipeline.client("dynamodb"), pipeline.table_name)
     counters = CounterQueries(store, KnownGenerations(GenerationStore(store.client, store.table)))
     return counters.customer(customer_id).get("confirmed") == orders
 
 
-def sold(doors: Pipeline) -> list[list[str]]:
+def sold(pipeline: Pipeline) -> list[list[str]]:
     """Today's sales, folded from the log."""
-    log = read_table(doors).log
+    log = read_table(pipeline).log
     placed = {stream: each.event for (stream, _), each in log.items() if isinstance(each.event, OrderPlaced)}
     cancelled = {stream for (stream, _), each in log.items() if isinstance(each.event, OrderCancelled)}
     orders, totals = Counter[str](), Counter[str]()
@@ -66,23 +66,23 @@ def sold(doors: Pipeline) -> list[list[str]]:
     return [[str(orders[currency]), formatted(totals[currency], currency)] for currency in sorted(orders)]
 
 
-def at_rest(doors: Pipeline) -> bool:
+def at_rest(pipeline: Pipeline) -> bool:
     """Whether all that was delivered to projections, and to who sends e-mails, has been dealt with."""
     counts = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-    sqs = doors.client("sqs")
+    sqs = pipeline.client("sqs")
     return not any(
         int(number)
         for name in (*PROJECTIONS, "order_emails")
-        for number in sqs.get_queue_attributes(QueueUrl=doors.queue_url(name), AttributeNames=counts)[
+        for number in sqs.get_queue_attributes(QueueUrl=pipeline.queue_url(name), AttributeNames=counts)[
             "Attributes"
         ].values()
     )
 
 
-def sagas(doors: Pipeline) -> Counter[str]:
+def sagas(pipeline: Pipeline) -> Counter[str]:
     """How often a saga was started for each order."""
-    client = doors.client("stepfunctions")
-    pages = client.get_paginator("list_executions").paginate(stateMachineArn=doors.state_machine_arn)
+    client = pipeline.client("stepfunctions")
+    pages = client.get_paginator("list_executions").paginate(stateMachineArn=pipeline.state_machine_arn)
     inputs = [
         json.loads(client.describe_execution(executionArn=each["executionArn"])["input"])
         for page in pages
@@ -91,42 +91,42 @@ def sagas(doors: Pipeline) -> Counter[str]:
     return Counter(each["order_id"] for each in inputs)
 
 
-def test_replays_over_live_orders_leave_views_as_they_were(doors: Pipeline) -> None:
+def test_replays_over_live_orders_leave_views_as_they_were(pipeline: Pipeline) -> None:
     customer = f"c-{uuid4().hex}"
     past, live = ([f"{when}-{number}-{customer}" for number in range(2)] for when in ("past", "live"))
-    ordered(doors, customer, *past)
-    eventually(lambda: confirmed(doors, customer, 2) and at_rest(doors))
-    emails = len(read_emails(doors))
+    ordered(pipeline, customer, *past)
+    eventually(lambda: confirmed(pipeline, customer, 2) and at_rest(pipeline))
+    emails = len(read_emails(pipeline))
 
-    ordered(doors, customer, *live)
-    everything = int(typed(doors, "replay", *YEAR).stdout.split()[0])
-    of_sales = int(typed(doors, "replay", *YEAR, "--only", "daily_sales").stdout.split()[0])
+    ordered(pipeline, customer, *live)
+    everything = int(run_command(pipeline, "replay", *YEAR).stdout.split()[0])
+    of_sales = int(run_command(pipeline, "replay", *YEAR, "--only", "daily_sales").stdout.split()[0])
     assert 2 <= of_sales < everything / 3
 
-    eventually(lambda: confirmed(doors, customer, 4) and at_rest(doors))
-    eventually(lambda: printed(doors, "sales", TODAY) == sold(doors))
-    counts, orders = printed(doors, "customer", customer)[:4], printed(doors, "customer", customer)[4:]
+    eventually(lambda: confirmed(pipeline, customer, 4) and at_rest(pipeline))
+    eventually(lambda: printed(pipeline, "sales", TODAY) == sold(pipeline))
+    counts, orders = printed(pipeline, "customer", customer)[:4], printed(pipeline, "customer", customer)[4:]
     assert counts == [["placed", "4"], ["confirmed", "4"], ["cancelled", "0"], ["spent", "GBP 36.00"]]
     assert sorted((row[0], row[2]) for row in orders) == sorted((each, "CONFIRMED") for each in (*past, *live))
-    started = sagas(doors)
+    started = sagas(pipeline)
     assert {each: started[each] for each in (*past, *live)} == dict.fromkeys((*past, *live), 1)
-    assert len(read_emails(doors)) == emails + len(live), "one for each live order, none for what was replayed"
+    assert len(read_emails(pipeline)) == emails + len(live), "one for each live order, none for what was replayed"
 
 
-def test_a_projection_is_rebuilt_and_readers_go_back(doors: Pipeline) -> None:
+def test_a_projection_is_rebuilt_and_readers_go_back(pipeline: Pipeline) -> None:
     customer = f"c-{uuid4().hex}"
-    ordered(doors, customer, f"rebuilt-{uuid4().hex}")
-    eventually(lambda: confirmed(doors, customer, 1))
-    eventually(lambda: printed(doors, "sales", TODAY) == sold(doors))
-    before = printed(doors, "sales", TODAY)
+    ordered(pipeline, customer, f"rebuilt-{uuid4().hex}")
+    eventually(lambda: confirmed(pipeline, customer, 1))
+    eventually(lambda: printed(pipeline, "sales", TODAY) == sold(pipeline))
+    before = printed(pipeline, "sales", TODAY)
 
-    built = typed(doors, "rebuild", "daily_sales")
+    built = run_command(pipeline, "rebuild", "daily_sales")
     found = dict(line.split("\t") for line in built.stdout.splitlines())
     assert found["compared with the log"] == found["streams"]
     assert "pipeline --endpoint" in built.stderr.splitlines()[-1]
-    assert ["daily_sales", found["generation"], "live"] in printed(doors, "generations", "daily_sales")
-    assert printed(doors, "sales", TODAY) == before
+    assert ["daily_sales", found["generation"], "live"] in printed(pipeline, "generations", "daily_sales")
+    assert printed(pipeline, "sales", TODAY) == before
 
-    typed(doors, "rollback", "daily_sales")
-    assert [row[2] for row in printed(doors, "generations", "daily_sales")] == ["live", "retiring"]
-    assert printed(doors, "sales", TODAY) == before
+    run_command(pipeline, "rollback", "daily_sales")
+    assert [row[2] for row in printed(pipeline, "generations", "daily_sales")] == ["live", "retiring"]
+    assert printed(pipeline, "sales", TODAY) == before

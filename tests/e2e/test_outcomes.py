@@ -51,7 +51,7 @@ def test_what_must_hold_does(report: Report) -> None:
     assert len(report.latencies) == sum(each.order_id is not None for each in report.progress.submissions)
 
 
-def tell(on: Pipeline, event: OrderCancellationRequested | ShipmentStatusReported) -> None:
+def publish(on: Pipeline, event: OrderCancellationRequested | ShipmentStatusReported) -> None:
     """Publish an integration event."""
     Publisher(on.client("events"), on.intake_bus, "e2e").publish([event])
 
@@ -80,11 +80,11 @@ def test_a_confirmed_order_is_cancelled_until_it_is_dispatched(deployed: Pipelin
     paid = [order_id for order_id in confirmed if before.orders[order_id].total]
     cancelled, dispatched, delivered = paid[:3]
     for order_id, status in ((dispatched, "dispatched"), (delivered, "delivered")):
-        tell(deployed, ShipmentStatusReported.model_validate({"order_id": order_id, "status": status}))
+        publish(deployed, ShipmentStatusReported.model_validate({"order_id": order_id, "status": status}))
     until(deployed, {dispatched: {"stock": "shipped"}, delivered: {"stock": "shipped"}})
 
     for order_id in (cancelled, dispatched, delivered, cancelled):
-        tell(deployed, OrderCancellationRequested(order_id=order_id, reason="changed my mind"))
+        publish(deployed, OrderCancellationRequested(order_id=order_id, reason="changed my mind"))
     left = until(
         deployed,
         {

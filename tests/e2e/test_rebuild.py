@@ -51,22 +51,24 @@ def code(change: Callable[[str], str] = lambda text: text) -> bytes:
     return changed.getvalue()
 
 
-def deploy(doors: Pipeline, package_of_functions: bytes) -> None:
+def deploy(pipeline: Pipeline, package_of_functions: bytes) -> None:
     for key in ("order_view", "rebuild"):
-        doors.client("lambda").update_function_code(FunctionName=doors.function_name(key), ZipFile=package_of_functions)
+        pipeline.client("lambda").update_function_code(
+            FunctionName=pipeline.function_name(key), ZipFile=package_of_functions
+        )
 
 
-def rebuild(doors: Pipeline, **wanted: Any) -> str:
+def rebuild(pipeline: Pipeline, **wanted: Any) -> str:
     """Start to rebuild the order view; returns the execution."""
-    arn: str = doors.client("stepfunctions").start_execution(
-        stateMachineArn=doors.outputs["RebuildStateMachineArn"],
+    arn: str = pipeline.client("stepfunctions").start_execution(
+        stateMachineArn=pipeline.outputs["RebuildStateMachineArn"],
         input=json.dumps({"projection": "order_view", **wanted}),
     )["executionArn"]
     return arn
 
 
-def ended(doors: Pipeline, execution: str) -> Mapping[str, Any]:
-    sagas = doors.client("stepfunctions")
+def ended(pipeline: Pipeline, execution: str) -> Mapping[str, Any]:
+    sagas = pipeline.client("stepfunctions")
 
     def look() -> Mapping[str, Any] | None:
         found: Mapping[str, Any] = sagas.describe_execution(executionArn=execution)
@@ -75,8 +77,8 @@ def ended(doors: Pipeline, execution: str) -> Mapping[str, Any]:
     return eventually(look)
 
 
-def generations(doors: Pipeline) -> Generations:
-    return GenerationStore(doors.client("dynamodb"), doors.table_name).read("order_view")
+def generations(pipeline: Pipeline) -> Generations:
+    return GenerationStore(pipeline.client("dynamodb"), pipeline.table_name).read("order_view")
 
 
 def place(shop: Shop) -> str:
@@ -122,25 +124,27 @@ def meanwhile(work: Callable[[], object]) -> Iterator[None]:
     assert problems == []
 
 
-def items(doors: Pipeline) -> list[Mapping[str, Any]]:
-    pages = doors.client("dynamodb").get_paginator("scan").paginate(TableName=doors.table_name, ConsistentRead=True)
+def items(pipeline: Pipeline) -> list[Mapping[str, Any]]:
+    pages = (
+        pipeline.client("dynamodb").get_paginator("scan").paginate(TableName=pipeline.table_name, ConsistentRead=True)
+    )
     return [item for page in pages for item in page["Items"]]
 
 
-def shown(doors: Pipeline, generation: str, orders: list[str]) -> dict[str, tuple[str, int]]:
+def shown(pipeline: Pipeline, generation: str, orders: list[str]) -> dict[str, tuple[str, int]]:
     """Status and total of orders in a generation."""
     views = {
         item["PK"]["S"].removeprefix("view#order#"): item
-        for item in items(doors)
+        for item in items(pipeline)
         if item["PK"]["S"].startswith("view#order#") and item["SK"]["S"] == generation
     }
     return {each: (views[each]["status"]["S"], int(views[each]["total"]["N"])) for each in orders if each in views}
 
 
-def logged(doors: Pipeline, orders: list[str]) -> dict[str, tuple[str, int]]:
+def logged(pipeline: Pipeline, orders: list[str]) -> dict[str, tuple[str, int]]:
     """The same, folded from the log."""
     streams: dict[str, list[Any]] = {f"order#{each}": [] for each in orders}
-    for item in items(doors):
+    for item in items(pipeline):
         if item["PK"]["S"] in streams and item["SK"]["S"].startswith("event#"):
             streams[item["PK"]["S"]].append(recorded(item))
     folded = {stream: fold(sorted(history, key=lambda each: each.version)) for stream, history in streams.items()}
@@ -148,26 +152,26 @@ def logged(doors: Pipeline, orders: list[str]) -> dict[str, tuple[str, int]]:
 
 
 @pytest.fixture
-def changed(doors: Pipeline) -> Iterator[bytes]:
+def changed(pipeline: Pipeline) -> Iterator[bytes]:
     """The package with the changed fold. Afterwards the code is as it was, and so are the views."""
     yield code(lambda text: text.replace(BEFORE, AFTER))
-    deploy(doors, code())
-    assert ended(doors, rebuild(doors, keep_seconds=0, restart=True))["status"] == "SUCCEEDED"
+    deploy(pipeline, code())
+    assert ended(pipeline, rebuild(pipeline, keep_seconds=0, restart=True))["status"] == "SUCCEEDED"
 
 
-def test_a_projection_is_changed_and_rebuilt_under_live_traffic(doors: Pipeline, shop: Shop, changed: bytes) -> None:
+def test_a_projection_is_changed_and_rebuilt_under_live_traffic(pipeline: Pipeline, shop: Shop, changed: bytes) -> None:
     began = datetime.now(UTC)
     first = [place(shop) for _ in range(ORDERS)]
     placed = list(first)
     eventually(lambda: set(first) <= walk(shop).keys())
-    before = generations(doors).live
-    deploy(doors, changed)
+    before = generations(pipeline).live
+    deploy(pipeline, changed)
     walks: list[Walk] = []
     with meanwhile(lambda: placed.append(place(shop))), meanwhile(lambda: walks.append(walk(shop))):
-        execution = rebuild(doors, keep_seconds=100_000)
-        live = eventually(lambda: generations(doors).live != before and generations(doors).live)
+        execution = rebuild(pipeline, keep_seconds=100_000)
+        live = eventually(lambda: generations(pipeline).live != before and generations(pipeline).live)
         eventually(lambda: walks[-1][first[0]] == 2 * TOTAL)
-    assert {before, live} <= set(generations(doors).updated)
+    assert {before, live} <= set(generations(pipeline).updated)
 
     # No reader has seen a mix: a list was all of the old generation, or all of the new.
     seen = Counter(frozenset(each[order] for order in first) for each in walks)
@@ -175,23 +179,23 @@ def test_a_projection_is_changed_and_rebuilt_under_live_traffic(doors: Pipeline,
 
     # The new generation is what the changed code folds the log to.
     expected = dict.fromkeys(placed, ("CONFIRMED", TOTAL))
-    eventually(lambda: logged(doors, placed) == expected)
+    eventually(lambda: logged(pipeline, placed) == expected)
     eventually(
         lambda: (
-            shown(doors, str(live), placed)
+            shown(pipeline, str(live), placed)
             == {order: (status, 2 * total) for order, (status, total) in expected.items()}
         )
     )
 
     # One saga, and one e-mail, for each order.
-    sagas = doors.client("stepfunctions")
-    executions = sagas.list_executions(stateMachineArn=doors.state_machine_arn, maxResults=1000)["executions"]
+    sagas = pipeline.client("stepfunctions")
+    executions = sagas.list_executions(stateMachineArn=pipeline.state_machine_arn, maxResults=1000)["executions"]
     inputs = [
         sagas.describe_execution(executionArn=each["executionArn"])["input"]
         for each in executions
         if each["startDate"] >= began
     ]
     assert Counter(json.loads(each)["order_id"] for each in inputs) == dict.fromkeys(placed, 1)
-    notified = [item for item in items(doors) if item.get("type", {}).get("S") == "CustomerNotified"]
-    assert len(read_emails(doors)) == len(notified)
+    notified = [item for item in items(pipeline) if item.get("type", {}).get("S") == "CustomerNotified"]
+    assert len(read_emails(pipeline)) == len(notified)
     sagas.stop_execution(executionArn=execution)

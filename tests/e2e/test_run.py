@@ -1,4 +1,4 @@
-"""The commands, as they are typed: what they print, how they end, and that they leave nothing behind."""
+"""The commands, as users run them: what they print, how they end, and that they leave nothing behind."""
 
 import contextlib
 import os
@@ -29,7 +29,7 @@ C536379,D,Discount,-1,2010-12-01 09:41:00,27.5,14527.0,United Kingdom
 """
 
 
-def typed(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end; what it puts into a temporary folder goes into ``folder``."""
     return subprocess.run(
         [*COMMAND, *arguments],
@@ -80,7 +80,7 @@ def free_port() -> int:
 def test_real_orders_end_and_nothing_is_left(tmp_path: Path) -> None:
     orders = tmp_path / "orders.csv"
     orders.write_text(REAL_ORDERS)
-    done = typed(tmp_path, "run", "--orders", str(orders))
+    done = run_command(tmp_path, "run", "--orders", str(orders))
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     for line in (
         "5 submissions",
@@ -101,9 +101,9 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
         assert any("publishing" in line for line in running.stdout)
         assert left_behind(tmp_path) != []
         running.send_signal(signal.SIGINT)
-        _, told = running.communicate(timeout=SECONDS)
+        _, message = running.communicate(timeout=SECONDS)
     assert running.returncode == 130
-    assert "Traceback" not in told
+    assert "Traceback" not in message
     assert left_behind(tmp_path) == []
 
 
@@ -131,20 +131,20 @@ def test_a_command_interrupted_while_its_modules_are_imported_prints_nothing(tmp
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--orders", "nowhere.csv"], "nowhere.csv: No such file or directory"),
         (["--orders", "short.csv"], "short.csv: no column UnitPrice, CustomerID, Country; it has InvoiceNo, "),
         (["--orders", "orders.csv", "--profile", "acme"], "there is no profile 'acme'; there is: uci"),
     ],
 )
-def test_input_that_cannot_be_used_is_told_in_a_line(tmp_path: Path, arguments: list[str], told: str) -> None:
+def test_input_that_cannot_be_used_is_refused_in_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
     (tmp_path / "orders.csv").write_text(REAL_ORDERS)
     (tmp_path / "short.csv").write_text("InvoiceNo,StockCode,Description,Quantity,InvoiceDate\n")
     arguments = [str(tmp_path / each) if each.endswith(".csv") else each for each in arguments]
-    done = typed(tmp_path, "run", *arguments)
+    done = run_command(tmp_path, "run", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -152,15 +152,15 @@ def test_up_stays_up_until_down(tmp_path: Path) -> None:
     if find() is not None:
         pytest.skip("a pipeline is up, and is not for a test to end")
     try:
-        up = typed(tmp_path, "up", "--port", str(free_port()))
+        up = run_command(tmp_path, "up", "--port", str(free_port()))
         assert up.returncode == 0, up.stderr
-        assert typed(tmp_path, "up").stdout == up.stdout
+        assert run_command(tmp_path, "up").stdout == up.stdout
         if shutil.which("aws"):
             _paste(up.stdout)
     finally:
-        down = typed(tmp_path, "down")
+        down = run_command(tmp_path, "down")
     assert (down.returncode, down.stdout) == (0, "ended\n")
-    assert typed(tmp_path, "down").stdout == "nothing was up\n"
+    assert run_command(tmp_path, "down").stdout == "nothing was up\n"
     assert left_behind(tmp_path) == []
 
 
@@ -173,5 +173,5 @@ def _paste(lines: str) -> None:
     script = "\n".join(["set -e", pasted, waiting, "# read its view" + rest])
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=SECONDS)
     assert (done.returncode, done.stderr) == (0, "")
-    for told in ("OrderPlaced", "OrderConfirmed", "CapturePayment", "ExecutionSucceeded"):
-        assert told in done.stdout
+    for message in ("OrderPlaced", "OrderConfirmed", "CapturePayment", "ExecutionSucceeded"):
+        assert message in done.stdout

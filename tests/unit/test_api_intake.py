@@ -13,7 +13,7 @@ from handlers.functions.main.order_intake import handler
 from handlers.intake.callers import OPERATE
 from handlers.projections.order_view import OrderView
 from handlers.table.event_store import EventStore
-from tests.builders.api import CALLER, ask, problem, submitted, told
+from tests.builders.api import CALLER, ask, content_of, problem, submitted
 from tests.builders.dead_letter_queue import dead_letters
 from tests.builders.messages import CONTEXT, failed, sqs
 from tests.builders.orders import EMAIL, line, order
@@ -103,13 +103,13 @@ def test_a_refused_order_is_shown_to_its_caller_alone(store: EventStore, wrong: 
     assert [reason.field for reason in rejected.reasons] == [field]
 
     shown(store)
-    seen = told(ask(f"/orders/{KEYED}"))
+    seen = content_of(ask(f"/orders/{KEYED}"))
     assert (seen["status"], seen["rejection_count"]) == ("REJECTED", 1)
     assert field in seen["rejection"]
-    assert [each["order_id"] for each in told(ask("/orders", status="REJECTED"))["orders"]] == [KEYED]
+    assert [each["order_id"] for each in content_of(ask("/orders", status="REJECTED"))["orders"]] == [KEYED]
     assert problem(ask(f"/orders/{KEYED}", OTHER), 404)
-    assert told(ask("/orders", OTHER))["orders"] == []
-    assert told(ask(f"/orders/{KEYED}", OTHER, scopes=OPERATE))["status"] == "REJECTED"
+    assert content_of(ask("/orders", OTHER))["orders"] == []
+    assert content_of(ask(f"/orders/{KEYED}", OTHER, scopes=OPERATE))["status"] == "REJECTED"
 
 
 def test_another_order_under_the_same_key_is_refused_and_the_first_stands(store: EventStore) -> None:
@@ -117,7 +117,7 @@ def test_another_order_under_the_same_key_is_refused_and_the_first_stands(store:
     [placed], [rejected] = of(store, OrderPlaced), of(store, OrderRejected)
     assert (placed.currency, rejected.customer_id) == ("GBP", CALLER)
     shown(store)
-    seen = told(ask(f"/orders/{KEYED}"))
+    seen = content_of(ask(f"/orders/{KEYED}"))
     assert (seen["status"], seen["currency"]) == ("PLACED", "GBP")
     assert "other content" in seen["rejection"]
 

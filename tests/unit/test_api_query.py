@@ -26,7 +26,7 @@ from handlers.intake.callers import OPERATE, READ, WRITE, Caller, authorized
 from handlers.projections.stock_view import STOCK_VIEW
 from handlers.queries.orders import OrderQueries, Position
 from handlers.table.event_store import EventStore
-from tests.builders.api import CALLER, ask, happened, problem, told
+from tests.builders.api import CALLER, ask, content_of, happened, problem
 from tests.builders.orders import EMAIL, TOKEN, line, placed
 from tests.builders.recorded_events import START, record
 from tests.builders.stores import append, calls
@@ -84,7 +84,7 @@ def put_order(
 
 @pytest.mark.parametrize("pool", [False, True])
 def test_an_order_is_shown_as_it_stands(lived: EventStore, pool: bool) -> None:
-    seen = told(ask("/orders/o1", pool=pool))
+    seen = content_of(ask("/orders/o1", pool=pool))
     said = {name: value for _, _, changed in COURSE for name, value in changed.items()}
     assert seen == {"order_id": "o1", "currency": "GBP", "placed_at": seen["placed_at"], **said}
     assert datetime.fromisoformat(seen["placed_at"]) == at(0)
@@ -99,15 +99,15 @@ def test_somebody_elses_order_is_as_good_as_none(lived: EventStore, path: str) -
         elses = ask(path, OTHER, scopes=scopes, **parameters)
         assert problem(elses, 404) == problem(unknown, 404).replace("o2", "o1")
     for pool in (False, True):
-        assert told(ask(path, OTHER, scopes=f"{READ} {OPERATE}", pool=pool, **parameters))
-        assert told(ask(path, pool=pool, **parameters))
+        assert content_of(ask(path, OTHER, scopes=f"{READ} {OPERATE}", pool=pool, **parameters))
+        assert content_of(ask(path, pool=pool, **parameters))
 
 
 def test_a_guests_order_is_for_operators(store: EventStore) -> None:
     put_order(store, "o1", customer_id=None)
     for path in ("/orders/o1", "/orders/o1/events"):
         assert problem(ask(path), 404)
-        assert told(ask(path, scopes=OPERATE))
+        assert content_of(ask(path, scopes=OPERATE))
 
 
 def test_a_view_that_does_not_know_its_order_yet_is_not_shown(store: EventStore) -> None:
@@ -118,7 +118,7 @@ def test_a_view_that_does_not_know_its_order_yet_is_not_shown(store: EventStore)
 
 def test_the_history_is_all_that_happened_in_its_order_without_the_payment_token(lived: EventStore) -> None:
     answer = ask("/orders/o1/events")
-    history = told(answer)["events"]
+    history = content_of(answer)["events"]
     assert [(each["stream"], each["type"]) for each in history] == [
         (f"{kind}#o1", type(event).__name__) for kind, event, _ in COURSE
     ]
@@ -133,9 +133,9 @@ def test_an_order_is_shown_as_it_stood_at_every_moment(lived: EventStore) -> Non
     for minute, (_, _, changed) in enumerate(COURSE):
         expected |= changed
         for moment in (at(minute), at(minute) + timedelta(seconds=59)):
-            seen = told(ask("/orders/o1", as_of=moment.isoformat()))
+            seen = content_of(ask("/orders/o1", as_of=moment.isoformat()))
             assert {name: seen.get(name) for name in seen if name != "placed_at"} == expected
-    assert seen == told(ask("/orders/o1"))
+    assert seen == content_of(ask("/orders/o1"))
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_an_order_is_shown_as_it_stood_at_every_moment(lived: EventStore) -> Non
 )
 def test_a_moment_is_the_same_in_every_time_zone(lived: EventStore, moment: datetime, status: str | None) -> None:
     answer = ask("/orders/o1", as_of=moment.isoformat())
-    assert (told(answer)["status"] if status else problem(answer, 404) and None) == status
+    assert (content_of(answer)["status"] if status else problem(answer, 404) and None) == status
 
 
 # Lists
@@ -180,7 +180,7 @@ def paged(limit: int, **parameters: Any) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     cursor: Any = {}
     for _ in range(99):
-        page = told(ask("/orders", limit=limit, **cursor, **parameters))
+        page = content_of(ask("/orders", limit=limit, **cursor, **parameters))
         assert len(page["orders"]) <= limit
         found += [(each["order_id"], each["status"]) for each in page["orders"]]
         if "cursor" not in page:
@@ -200,26 +200,26 @@ def test_pages_of_any_size_show_each_order_once_newest_first(
 
 def test_a_list_is_the_callers_own_for_operators_too(orders: list[tuple[str, str]]) -> None:
     for scopes in (READ, OPERATE):
-        listed = told(ask("/orders", scopes=scopes, limit=100))
+        listed = content_of(ask("/orders", scopes=scopes, limit=100))
         assert [each["order_id"] for each in listed["orders"]] == [order_id for order_id, _ in orders]
     assert listed["orders"][0].keys() == {"order_id", "status", "currency", "total", "placed_at"}
-    assert len(told(ask("/orders", OTHER))["orders"]) == 2
-    assert told(ask("/orders", "stranger")) == {"orders": []}
+    assert len(content_of(ask("/orders", OTHER))["orders"]) == 2
+    assert content_of(ask("/orders", "stranger")) == {"orders": []}
 
 
 def test_a_list_goes_on_where_it_was_whatever_was_placed_meanwhile(
     orders: list[tuple[str, str]], store: EventStore
 ) -> None:
-    first = told(ask("/orders", limit=3))
+    first = content_of(ask("/orders", limit=3))
     put_order(store, "new", minute=99)
-    second = told(ask("/orders", limit=3, cursor=first["cursor"]))
+    second = content_of(ask("/orders", limit=3, cursor=first["cursor"]))
     seen = [each["order_id"] for page in (first, second) for each in page["orders"]]
     assert seen == [order_id for order_id, _ in orders[:6]]
 
 
 def test_a_cursor_is_good_for_its_own_list_alone(orders: list[tuple[str, str]]) -> None:
-    cursor = told(ask("/orders", limit=2))["cursor"]
-    of_placed = told(ask("/orders", limit=2, status="PLACED"))["cursor"]
+    cursor = content_of(ask("/orders", limit=2))["cursor"]
+    of_placed = content_of(ask("/orders", limit=2, status="PLACED"))["cursor"]
     assert "cursor" in problem(ask("/orders", OTHER, cursor=cursor), 400)
     assert "cursor" in problem(ask("/orders", cursor=cursor, status="PLACED"), 400)
     assert "cursor" in problem(ask("/orders", cursor=of_placed), 400)
@@ -227,7 +227,7 @@ def test_a_cursor_is_good_for_its_own_list_alone(orders: list[tuple[str, str]]) 
 
 
 def test_a_damaged_cursor_is_refused(orders: list[tuple[str, str]]) -> None:
-    cursor = told(ask("/orders", limit=2))["cursor"]
+    cursor = content_of(ask("/orders", limit=2))["cursor"]
     raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     changed = [raw[:n] + bytes([raw[n] ^ 1]) + raw[n + 1 :] for n in range(0, len(raw), 5)]
     damaged = [
@@ -266,7 +266,7 @@ def test_a_made_up_cursor_leads_to_the_callers_own_orders_at_most(orders: list[t
     between = cursors.encode(
         Position(generation="1", order_id="x02", sort_key=f"{at(2).isoformat()}#x02"), f"{CALLER} None"
     )
-    listed = [each["order_id"] for each in told(ask("/orders", limit=100, cursor=between))["orders"]]
+    listed = [each["order_id"] for each in content_of(ask("/orders", limit=100, cursor=between))["orders"]]
     assert listed
     assert set(listed) <= {order_id for order_id, _ in orders}
 
@@ -284,17 +284,17 @@ def test_stock_is_what_is_available_now_and_what_was_counted(store: EventStore) 
         STOCK_VIEW.on(store).apply("1", append(store, streams.reservation(order_id), reserved))
     shipped = StockShipped(order_id="o1", chunk=1, lines=lines)
     STOCK_VIEW.on(store).apply("1", append(store, streams.reservation("o1"), shipped))
-    assert told(ask("/stock/A", OTHER)) == {"sku": "A", "available": 7, "reserved": 2, "shipped": 2}
-    assert told(ask("/stock/B", OTHER)) == {"sku": "B", "available": 0, "reserved": 0, "shipped": 0}
+    assert content_of(ask("/stock/A", OTHER)) == {"sku": "A", "available": 7, "reserved": 2, "shipped": 2}
+    assert content_of(ask("/stock/B", OTHER)) == {"sku": "B", "available": 0, "reserved": 0, "shipped": 0}
     assert "C" in problem(ask("/stock/C"), 404)
 
 
 def test_a_question_about_stock_costs_two_reads(store: EventStore) -> None:
     level = {"PK": {"S": "level#A"}, "SK": {"S": "level"}, "available": {"N": "7"}}
     store.client.put_item(TableName=store.table, Item=level)
-    told(ask("/stock/A"))
+    content_of(ask("/stock/A"))
     with calls(store.client) as made:
-        told(ask("/stock/A"))
+        content_of(ask("/stock/A"))
     assert made == ["GetItem", "GetItem"]
 
 
@@ -324,7 +324,7 @@ def test_what_changed_is_sent_with_another_tag(store: EventStore) -> None:
     happened(store, [record(OrderConfirmed(**O1), streams.order("o1"), 2)])
     for known in (tag_of(before), '"x"', tag_of(before).strip('"'), ""):
         after = ask("/orders/o1", headers={"If-None-Match": known})
-        assert told(after)["status"] == "CONFIRMED"
+        assert content_of(after)["status"] == "CONFIRMED"
         assert tag_of(after) != tag_of(before)
 
 
@@ -396,7 +396,7 @@ def test_our_own_trouble_is_logged_and_not_shown(
     monkeypatch.setattr(OrderQueries, "order", broken)
     answer = ask("/orders/o1")
     assert problem(answer, 500) == "this is our fault; try again"
-    assert not any(told in json.dumps(answer) for told in ("secret", "Traceback", "ZeroDivision", ".py"))
+    assert not any(detail in json.dumps(answer) for detail in ("secret", "Traceback", "ZeroDivision", ".py"))
     assert "ETag" not in answer["multiValueHeaders"]
     assert "ZeroDivisionError: a secret" in logged.getvalue()
 

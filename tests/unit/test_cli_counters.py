@@ -18,7 +18,7 @@ from handlers.projections.registry import PROJECTIONS
 from handlers.queries.counters import CounterQueries
 from handlers.table import keys
 from handlers.table.event_store import EventStore
-from tests.builders.commands import typed
+from tests.builders.commands import run_command
 from tests.builders.orders import line, placed
 from tests.builders.stores import append, calls
 
@@ -53,8 +53,8 @@ def test_a_days_sales_by_currency_and_by_product(store: EventStore) -> None:
     happened(store, "gone", placed("gone", line("C", 1, 1), currency="EUR"), OrderConfirmed(order_id="gone"))
     happened(store, "gone", OrderCancelled(order_id="gone", reason="CancellationRequested"))
     happened(store, "open", placed("open", line("D", 1, 1)))
-    assert lines(typed("sales", day)) == [["6", "GBP 3,012.00"], ["1", "JPY 21"]]
-    assert lines(typed("sales", day, "--products")) == [
+    assert lines(run_command("sales", day)) == [["6", "GBP 3,012.00"], ["1", "JPY 21"]]
+    assert lines(run_command("sales", day, "--products")) == [
         ["A", "12", "GBP 12.00"],
         ["B", "6", "GBP 3,000.00"],
         ["A", "3", "JPY 21"],
@@ -62,17 +62,17 @@ def test_a_days_sales_by_currency_and_by_product(store: EventStore) -> None:
 
 
 def test_a_day_without_sales_and_a_day_that_is_none(store: EventStore) -> None:
-    result = typed("sales", "2026-01-02")
+    result = run_command("sales", "2026-01-02")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "nothing was sold on 2026-01-02\n")
-    result = typed("sales", "2026-02-30")
+    result = run_command("sales", "2026-02-30")
     assert (result.exit_code, result.stderr) == (2, "'2026-02-30' is no day: 2026-11-21\n")
 
 
 def test_sales_are_of_the_generation_that_is_live(store: EventStore) -> None:
     day = happened(store, "o1", placed("o1"), OrderConfirmed(order_id="o1"), generation=SECOND)
-    assert lines(typed("sales", day)) == []
+    assert lines(run_command("sales", day)) == []
     second_goes_live(store, "daily_sales")
-    assert lines(typed("sales", day)) == [["1", "GBP 1.00"]]
+    assert lines(run_command("sales", day)) == [["1", "GBP 1.00"]]
 
 
 def test_sales_by_currency_do_not_read_the_products(store: EventStore) -> None:
@@ -109,7 +109,7 @@ def test_what_a_customer_ordered_and_the_latest_orders(store: EventStore) -> Non
     happened(store, "o2", OrderCancelled(order_id="o2", reason="CancellationRequested"))
     happened(store, "yen", placed("yen", line(unit_price=5), currency="JPY"), OrderConfirmed(order_id="yen"))
     happened(store, "other", placed("other", customer={"customer_id": "c2"}))
-    printed = lines(typed("customer", "c1", "--limit", "2"))
+    printed = lines(run_command("customer", "c1", "--limit", "2"))
     assert printed[:5] == [
         ["placed", "4"],
         ["confirmed", "3"],
@@ -124,9 +124,9 @@ def test_what_a_customer_ordered_and_the_latest_orders(store: EventStore) -> Non
 
 
 def test_a_customer_of_whom_nothing_is_known(store: EventStore) -> None:
-    result = typed("customer", "c1")
+    result = run_command("customer", "c1")
     assert (result.exit_code, result.stderr) == (1, "there are no orders of a customer c1, or not yet\n")
-    assert typed("customer", "two words").exit_code == 2
+    assert run_command("customer", "two words").exit_code == 2
 
 
 def test_a_reader_asks_for_generations_once_for_many_questions(store: EventStore) -> None:

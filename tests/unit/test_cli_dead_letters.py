@@ -17,7 +17,7 @@ from handlers.dead_letters.message import DeadLetterMessage, Failure, redriven
 from handlers.runtime import aws
 from infra.cli.connection import Connection
 from infra.cli.signals import Ended
-from tests.builders.commands import typed
+from tests.builders.commands import run_command
 
 BUCKET = "dead-letter-bucket"
 FAILURE = Failure(error="Throttled", reasons="busy", attempts=5, sent_at=datetime(2026, 1, 31, 9, tzinfo=UTC))
@@ -91,7 +91,7 @@ def rows(result: Result) -> list[list[str]]:
 
 def test_open_messages_are_listed_day_by_day() -> None:
     store(NEW, VIEW, OLD)
-    assert rows(typed("dead-letters")) == [
+    assert rows(run_command("dead-letters")) == [
         ["2026-02-01 12:30:15Z", "order_intake", "Throttled", "5", "old"],
         ["2026-02-02 12:30:15Z", "order_view", "Throttled", "5", "view"],
         ["2026-02-03 12:30:15Z", "order_intake", "ClientError", "5", "new"],
@@ -109,12 +109,12 @@ def test_open_messages_are_listed_day_by_day() -> None:
 )
 def test_messages_are_listed_by_source_error_and_day(arguments: list[str], found: list[str]) -> None:
     store(OLD, NEW, VIEW)
-    assert [row[-1] for row in rows(typed("dead-letters", *arguments))] == found
+    assert [row[-1] for row in rows(run_command("dead-letters", *arguments))] == found
 
 
 def test_where_there_is_no_message_that_is_printed() -> None:
     for command in (["dead-letters"], ["redrive", "--all"]):
-        result = typed(*command)
+        result = run_command(*command)
         assert (result.exit_code, result.stdout, result.stderr) == (0, "", "there are no dead-letter messages\n")
 
 
@@ -129,13 +129,13 @@ def test_where_there_is_no_message_that_is_printed() -> None:
 )
 def test_where_there_are_others_it_is_not_denied(command: list[str]) -> None:
     store(OLD)
-    result = typed(*command)
+    result = run_command(*command)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "there are no such dead-letter messages\n")
 
 
 def test_a_message_is_shown_whole_with_its_earlier_failures() -> None:
     store(VIEW)
-    assert rows(typed("dead-letters", "view")) == [
+    assert rows(run_command("dead-letters", "view")) == [
         ["message", "view"],
         ["source", "order_view"],
         ["failure 1", "2026-01-31 09:00:00Z, Throttled after 5 attempts"],
@@ -150,9 +150,9 @@ def test_a_message_is_shown_whole_with_its_earlier_failures() -> None:
 def test_a_redriven_message_is_no_longer_listed_but_shown() -> None:
     store(OLD)
     DeadLetterBucket(aws.s3(), BUCKET).mark_redriven(OLD.key, OLD, datetime(2026, 3, 1, tzinfo=UTC))
-    assert typed("dead-letters").stdout == ""
-    assert ["failure 1", "redriven 2026-03-01 00:00:00Z"] in rows(typed("dead-letters", "old"))
-    assert typed("redrive", "old").stderr == "message old was redriven, and has not failed again\n"
+    assert run_command("dead-letters").stdout == ""
+    assert ["failure 1", "redriven 2026-03-01 00:00:00Z"] in rows(run_command("dead-letters", "old"))
+    assert run_command("redrive", "old").stderr == "message old was redriven, and has not failed again\n"
 
 
 # Redriving
@@ -169,7 +169,7 @@ def test_a_redriven_message_is_no_longer_listed_but_shown() -> None:
 )
 def test_messages_are_sent_back_to_their_queues_and_marked(arguments: list[str], sent: set[str]) -> None:
     store(OLD, NEW, VIEW)
-    done = typed("redrive", *arguments)
+    done = run_command("redrive", *arguments)
     assert (done.exit_code, done.stdout, done.stderr) == (0, f"{len(sent)} of {len(sent)} redriven\n", "")
     assert (ids("redriven/"), ids("open/")) == (sent, {"old", "new", "view"} - sent)
     back = {"intake": messages("intake"), "view": messages("view")}
@@ -182,7 +182,7 @@ def test_messages_are_sent_back_to_their_queues_and_marked(arguments: list[str],
 
 def test_messages_are_sent_at_a_bounded_rate_and_their_number_is_printed(slept: list[float]) -> None:
     store(*(message(f"l{number}") for number in range(9)))
-    done = typed("redrive", "--all", "--rate", "0.8")
+    done = run_command("redrive", "--all", "--rate", "0.8")
     assert (done.stdout, done.stderr) == ("9 of 9 redriven\n", "6 of 9\n")
     assert sum(slept) == pytest.approx(8 / 0.8)
 
@@ -191,9 +191,9 @@ def test_killed_before_a_message_is_marked_it_is_sent_again(monkeypatch: pytest.
     store(OLD)
     with monkeypatch.context() as killed:
         killed.setattr(DeadLetterBucket, "mark_redriven", interrupted)
-        assert typed("redrive", "--all").exit_code == 130
+        assert run_command("redrive", "--all").exit_code == 130
     assert ids("open/") == {"old"}
-    assert typed("redrive", "--all").exit_code == 0
+    assert run_command("redrive", "--all").exit_code == 0
     assert [carried["message_id"] for _, carried in messages("intake")] == ["old", "old"]
     assert ids("open/") == set()
 
@@ -205,7 +205,7 @@ def interrupted(*_: object) -> None:
 def test_a_message_that_cannot_be_redriven_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     store(OLD, VIEW)
     aws.sqs().delete_queue(QueueUrl=aws.sqs().get_queue_url(QueueName="intake")["QueueUrl"])
-    done = typed("redrive", "--all")
+    done = run_command("redrive", "--all")
     assert (done.exit_code, done.stdout) == (1, "1 of 2 redriven\n")
     assert done.stderr.startswith("old could not be redriven: AWS refused SendMessage: ")
     assert ids("open/") == {"old"}
@@ -214,12 +214,12 @@ def test_a_message_that_cannot_be_redriven_does_not_stop_the_others(monkeypatch:
 def test_a_bug_is_not_explained_as_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     store(OLD)
     monkeypatch.setattr(DeadLetterBucket, "mark_redriven", lambda *_: dict[str, str]()["bug"])
-    assert isinstance(typed("redrive", "--all").exception, KeyError)
+    assert isinstance(run_command("redrive", "--all").exception, KeyError)
 
 
 def test_resolved_messages_are_marked_and_not_sent() -> None:
     store(OLD, LARGE)
-    done = typed("redrive", "--all", "--resolved")
+    done = run_command("redrive", "--all", "--resolved")
     assert (done.exit_code, done.stdout, done.stderr) == (0, "2 of 2 marked as resolved\n", "")
     assert (ids("redriven/"), ids("open/")) == ({"old", "large"}, set())
     assert messages("intake") == []
@@ -236,7 +236,7 @@ def test_resolved_messages_are_marked_and_not_sent() -> None:
 )
 def test_where_there_is_no_queue_the_command_is_named(stored: DeadLetterMessage, instead: str) -> None:
     store(stored)
-    done = typed("redrive", stored.message_id)
+    done = run_command("redrive", stored.message_id)
     assert (done.exit_code, done.stdout) == (1, "0 of 1 redriven\n")
     assert done.stderr == f"{stored.message_id} came from no queue: {instead}\n"
     assert ids("open/") == {stored.message_id}
@@ -256,7 +256,7 @@ def test_where_there_is_no_queue_the_command_is_named(stored: DeadLetterMessage,
 )
 def test_what_cannot_be_done_is_explained_in_a_line(arguments: list[str], status: int, wrong: str) -> None:
     store(OLD)
-    result = typed(*arguments)
+    result = run_command(*arguments)
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (status, "", 1)
     assert result.stderr.startswith(wrong)
     assert ids("open/") == {"old"}
@@ -269,5 +269,5 @@ def test_other_trouble_with_the_bucket_is_explained(monkeypatch: pytest.MonkeyPa
         raise denied
 
     monkeypatch.setattr(DeadLetterBucket, "open_keys", refuse)
-    result = typed("dead-letters")
+    result = run_command("dead-letters")
     assert (result.exit_code, result.stderr) == (1, "AWS refused ListObjectsV2: AccessDenied: no\n")

@@ -27,7 +27,7 @@ from handlers.table import keys
 from handlers.table.event_store import EventStore, recorded
 from infra.cli.connection import Connection
 from tests.builders.clean_run import STREAMS, TABLE, published
-from tests.builders.commands import loader, typed
+from tests.builders.commands import loader, run_command
 from tests.builders.dead_letter_queue import queue
 from tests.builders.environment import QUEUE_URL
 from tests.builders.event_bus import Bus, throttled
@@ -122,7 +122,7 @@ def rows(result: Result) -> list[list[str]]:
 def test_a_sound_pipeline_has_no_problem(store: EventStore, sagas: SFNClient) -> None:
     hold(store)
     copied(published(TABLE.log))
-    result = typed("doctor")
+    result = run_command("doctor")
     assert (result.exit_code, result.stderr) == (0, "")
     counts = (
         f"{len(TABLE.log)} events, {len(published(TABLE.log))} published and copied, 2 orders, 3 views, 2 stock levels"
@@ -137,7 +137,7 @@ def test_a_terminal_shows_what_is_being_read(
     copied(published(TABLE.log))
     shown = Console(file=io.StringIO(), force_terminal=True, width=120)
     monkeypatch.setattr("infra.cli.doctor.err", lambda: shown)
-    assert typed("doctor").exit_code == 0
+    assert run_command("doctor").exit_code == 0
     assert isinstance(shown.file, io.StringIO)
     for what in ("items of the table", f"{len(published(TABLE.log))} events of the audit copy"):
         assert what in shown.file.getvalue()
@@ -151,7 +151,7 @@ def test_problems_are_shown_with_the_commands_that_repair_them(store: EventStore
     store.client.delete_item(TableName=store.table, Key=keys.order_view("wrong", "1").attributes)
     store.client.delete_item(TableName=store.table, Key=keys.event("order#declined", 3).attributes)
     set_level(store, "A", available=9)
-    result = typed("--region", "us-east-1", "doctor")
+    result = run_command("--region", "us-east-1", "doctor")
     assert result.exit_code == 1, result.output
     assert rows(result) == [
         ["order#declined version 1", "OrderPlaced was appended, and never published"],
@@ -180,7 +180,7 @@ def test_what_was_compared_with_a_teams_own_definition_is_said(
     monkeypatch.setitem(PROJECTIONS, "our_stock", PROJECTIONS["stock_view"])
     hold(store)
     copied(published(TABLE.log))
-    result = typed("doctor")
+    result = run_command("doctor")
     assert result.exit_code == 0, result.output
     assert result.stderr == "our_stock: its counters were compared with the projection's own definition\n"
 
@@ -189,7 +189,7 @@ def test_what_no_command_repairs_is_for_a_person(store: EventStore, sagas: SFNCl
     hold(store)
     copied(published(TABLE.log))
     store.client.delete_item(TableName=store.table, Key=keys.event("payment#well", 2).attributes)
-    result = typed("doctor")
+    result = run_command("doctor")
     assert ["order well", "captured less refunded is GBP 0.00, it owes GBP 3.50"] in rows(result)
     assert ["pipeline history well"] in rows(result)
     assert "for a person to check:" in result.stderr
@@ -200,7 +200,7 @@ def test_an_order_that_was_just_placed_is_given_time(
     store: EventStore, sagas: SFNClient, stalled_after: str, found: bool
 ) -> None:
     append(store, streams.order("o1"), placed("o1"))
-    result = typed("doctor", "--grace", "15m", "--stalled-after", stalled_after)
+    result = run_command("doctor", "--grace", "15m", "--stalled-after", stalled_after)
     assert (result.exit_code == 1) is found
     assert (["order o1", STALLED] in rows(result)) is found
 
@@ -213,7 +213,7 @@ def test_an_order_whose_saga_runs_is_not_stalled(store: EventStore, sagas: SFNCl
     append(store, streams.order("o2"), placed("o2"))
     for machine in sagas.list_state_machines()["stateMachines"]:
         sagas.start_execution(stateMachineArn=machine["stateMachineArn"], input='{"order_id": "o1"}')
-    result = typed("doctor", *NOW)
+    result = run_command("doctor", *NOW)
     assert ["order o1", STALLED] not in rows(result)
     assert ["order o2", STALLED] in rows(result)
 
@@ -222,10 +222,10 @@ def test_a_copy_that_is_not_readable_and_a_time_that_is_none_are_errors_of_one_l
     store: EventStore, sagas: SFNClient
 ) -> None:
     buckets().put_object(Bucket=BUCKET, Key=f"{DAY}broken", Body=b'{"detail": 1}')
-    result = typed("doctor")
+    result = run_command("doctor")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(f"s3://{BUCKET}/{DAY}broken is not readable as events")
-    result = typed("doctor", "--grace", "soon")
+    result = run_command("doctor", "--grace", "soon")
     assert (result.exit_code, result.stderr) == (2, "'soon' is no duration of up to 3650d: 0s, 90m, 24h, 7d\n")
 
 
@@ -244,7 +244,7 @@ def ruin(store: EventStore, *, events: int, orders: int) -> Iterator[None]:
 
 def test_of_31_000_problems_the_first_of_each_kind_are_shown(store: EventStore, sagas: SFNClient) -> None:
     with ruin(store, events=31_000, orders=400):
-        result = typed("doctor", *NOW)
+        result = run_command("doctor", *NOW)
     assert result.exit_code == 1
     shown = [line for line in result.stdout.splitlines() if "\t" in line]
     commands = [line for line in result.stdout.splitlines() if "\t" not in line]
@@ -272,7 +272,7 @@ def test_of_31_000_problems_the_first_of_each_kind_are_shown(store: EventStore, 
 
 def test_every_problem_is_shown_on_request(store: EventStore, sagas: SFNClient) -> None:
     with ruin(store, events=1_000, orders=100):
-        result = typed("doctor", "--all", *NOW)
+        result = run_command("doctor", "--all", *NOW)
     assert result.exit_code == 1
     assert "more like these" not in result.stderr
     assert sum("\t" in line for line in result.stdout.splitlines()) == 1_000 + 100 + 1 + 100
@@ -286,7 +286,7 @@ def test_every_problem_is_shown_on_request(store: EventStore, sagas: SFNClient) 
 
 def test_streams_are_published_from_the_log(store: EventStore, sagas: SFNClient, bus: Bus) -> None:
     hold(store)
-    result = typed("republish", "payment#well", "order#well")
+    result = run_command("republish", "payment#well", "order#well")
     assert rows(result) == [["published 2 of payment#well"], ["published 2 of order#well"]]
     assert bus.places == [("payment#well", 1), ("payment#well", 2), ("order#well", 1), ("order#well", 2)]
     assert [entry["DetailType"] for entry in bus.taken][:2] == ["PaymentAuthorized", "PaymentCaptured"]
@@ -294,14 +294,14 @@ def test_streams_are_published_from_the_log(store: EventStore, sagas: SFNClient,
 
 def test_one_version_is_published_alone(store: EventStore, sagas: SFNClient, bus: Bus) -> None:
     hold(store)
-    assert typed("republish", "payment#well", "--version", "2").exit_code == 0
+    assert run_command("republish", "payment#well", "--version", "2").exit_code == 0
     assert bus.places == [("payment#well", 2)]
 
 
 def test_a_long_stream_goes_in_several_calls(store: EventStore, sagas: SFNClient, bus: Bus, invoked: list[int]) -> None:
     log = [record(STREAMS["stock#B"][0], "stock#B", version) for version in range(1, 206)]
     hold(store, Table({(each.stream, each.version): each for each in log}))
-    assert rows(typed("republish", "stock#B")) == [["published 205 of stock#B"]]
+    assert rows(run_command("republish", "stock#B")) == [["published 205 of stock#B"]]
     assert bus.places == [("stock#B", version) for version in range(1, 206)]
     assert invoked == [100, 100, 5]
 
@@ -317,7 +317,7 @@ def test_what_cannot_be_published_is_refused(store: EventStore, sagas: SFNClient
         ("order#well", "order#declined", "--version", "1"): (2, "--version is of one stream"),
     }
     for arguments, (status, why) in refusals.items():
-        result = typed("republish", *arguments)
+        result = run_command("republish", *arguments)
         assert (result.exit_code, result.stdout) == (status, "")
         assert why in result.stderr
     assert bus.taken == []
@@ -328,7 +328,7 @@ def test_an_outbox_that_fails_is_an_error_of_one_line(store: EventStore, sagas: 
     failure = throttled()
     failure.response["Error"]["Code"] = "AccessDenied"
     bus.script.append(failure)
-    result = typed("republish", "order#well")
+    result = run_command("republish", "order#well")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("the outbox failed at order#well: ClientError")
 
@@ -351,7 +351,7 @@ def test_the_saga_that_an_order_needs_is_started(store: EventStore, sagas: SFNCl
     append(store, streams.order("placed"), placed("placed"))
     append(store, streams.order("unheard"), placed("unheard"), OrderConfirmed(order_id="unheard"))
     append(store, streams.cancellation("unheard"), CancellationRequested(order_id="unheard", content_hash="h"))
-    result = typed("resume", "placed", "unheard", "placed")
+    result = run_command("resume", "placed", "unheard", "placed")
     assert (result.exit_code, result.stderr) == (0, "")
     assert rows(result) == [
         ["started the order saga of order placed"],
@@ -366,8 +366,8 @@ def test_what_has_ended_or_runs_or_is_unknown_is_left_alone_and_the_others_start
     hold(store)
     for order_id in ("runs", "stalled"):
         append(store, streams.order(order_id), placed(order_id))
-    assert typed("resume", "runs").exit_code == 0
-    result = typed("resume", "runs", "well", "gone", "stalled")
+    assert run_command("resume", "runs").exit_code == 0
+    result = run_command("resume", "runs", "well", "gone", "stalled")
     assert (result.exit_code, result.stdout) == (1, "started the order saga of order stalled\n")
     assert result.stderr.splitlines() == [
         "order runs has a saga running",
@@ -383,7 +383,7 @@ def test_what_has_ended_or_runs_or_is_unknown_is_left_alone_and_the_others_start
 def test_a_level_is_set_to_what_the_log_says(store: EventStore) -> None:
     hold(store)
     set_level(store, "A", available=12, version=9, threshold=10)
-    assert rows(typed("recount", "A", "B")) == [
+    assert rows(run_command("recount", "A", "B")) == [
         ["A: was 12 after 9 changes, is 7 after 4"],
         ["B: 0 are available, as the log says"],
     ]
@@ -394,13 +394,13 @@ def test_a_level_is_set_to_what_the_log_says(store: EventStore) -> None:
     low = crossing(level(store, "A"))
     assert low is not None
     assert (low.available, low.level_version) == (7, 4)
-    assert rows(typed("recount", "A")) == [["A: 7 are available, as the log says"]]
+    assert rows(run_command("recount", "A")) == [["A: 7 are available, as the log says"]]
 
 
 def test_a_level_that_is_gone_is_made_anew(store: EventStore) -> None:
     hold(store)
     store.client.delete_item(TableName=store.table, Key=level_key("A"))
-    assert rows(typed("recount", "A")) == [["A: was no level, is 7 after 4"]]
+    assert rows(run_command("recount", "A")) == [["A: was no level, is 7 after 4"]]
     assert crossing(level(store, "A")) is None
 
 
@@ -418,7 +418,7 @@ def test_a_level_that_changes_while_the_log_is_read_is_left_alone(
         return recorded(item)
 
     monkeypatch.setattr("handlers.operations.recount.recorded", recorded_and_changed)
-    result = typed("recount", "A")
+    result = run_command("recount", "A")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "changed while the log was read" in result.stderr
     assert level(store, "A")["available"]["N"] == "3"
@@ -426,9 +426,9 @@ def test_a_level_that_changes_while_the_log_is_read_is_left_alone(
 
 def test_what_the_log_does_not_know_or_cannot_show_is_refused(store: EventStore) -> None:
     hold(store)
-    assert typed("recount", "GONE").stderr == "the log has no event about GONE\n"
+    assert run_command("recount", "GONE").stderr == "the log has no event about GONE\n"
     key = keys.event("delivery#d1", 1).attributes
     store.client.put_item(TableName=store.table, Item={**key, "type": {"S": "StockVanished"}})
-    result = typed("recount", "A")
+    result = run_command("recount", "A")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "delivery#d1 event#0000000001: the event cannot be read\n"

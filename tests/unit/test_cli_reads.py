@@ -28,7 +28,7 @@ from infra.cli.event_summary import event_summary
 from infra.cli.output import print_table
 from infra.cli.signals import Ended
 from infra.cli.text import clean
-from tests.builders.commands import typed
+from tests.builders.commands import run_command
 from tests.builders.orders import EMAIL, STREET, TOKEN, line, order, placed
 from tests.builders.stores import append
 
@@ -60,7 +60,7 @@ def test_status_shows_the_state_of_an_order(store: EventStore) -> None:
     happened(store, streams.order("o1"), placed("o1", line(quantity=3, unit_price=45_000)))
     happened(store, streams.payment("o1"), PaymentDeclined(order_id="o1", reason="expired card"))
     happened(store, streams.order("o1"), OrderCancellationStarted(order_id="o1", reason="PaymentDeclined"))
-    shown = dict(lines(typed("status", "o1")))
+    shown = dict(lines(run_command("status", "o1")))
     assert shown.pop("placed at").endswith("Z")
     assert shown == {
         "order": "o1",
@@ -86,7 +86,7 @@ def test_watching_shows_every_change_until_the_order_has_ended(
         lambda: happened(store, streams.order("o1"), OrderConfirmed(order_id="o1")),
     ]
     monkeypatch.setattr("infra.cli.order_commands.time.sleep", lambda _: steps.pop(0)())
-    watched = typed("status", "o1", "--watch")
+    watched = run_command("status", "o1", "--watch")
     assert [*map("".join, lines(watched))] == ["PLACED", "PLACED, stock reserved", "CONFIRMED, stock reserved"]
     assert steps == []
 
@@ -95,7 +95,7 @@ def test_watching_an_order_that_never_appears_ends(store: EventStore, monkeypatc
     now = [0.0]
     monkeypatch.setattr("infra.cli.order_commands.time.monotonic", lambda: now[0])
     monkeypatch.setattr("infra.cli.order_commands.time.sleep", lambda _: now.append(now.pop() + 10))
-    assert refused(typed("status", "o1", "--watch")) == "there is no order o1, or not yet"
+    assert refused(run_command("status", "o1", "--watch")) == "there is no order o1, or not yet"
 
 
 def test_ctrl_c_ends_watching_without_a_word(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ def test_ctrl_c_ends_watching_without_a_word(store: EventStore, monkeypatch: pyt
         raise Ended(signal.SIGINT)
 
     monkeypatch.setattr("infra.cli.order_commands.time.sleep", interrupted)
-    result = typed("status", "o1", "--watch")
+    result = run_command("status", "o1", "--watch")
     assert (result.exit_code, result.output) == (130, "")
 
 
@@ -115,7 +115,7 @@ def test_history_is_of_all_streams(store: EventStore) -> None:
     rejected = submission.decide(order("o1", line("A", 0)))
     assert isinstance(rejected, OrderRejected)
     happened(store, streams.rejection("o1", rejected.content_hash), rejected)
-    assert [row[1:] for row in lines(typed("history", "o1"))] == [
+    assert [row[1:] for row in lines(run_command("history", "o1"))] == [
         ["order 1", "OrderPlaced", "GBP 2.00, 2 lines"],
         ["reservation 1", "StockReserved", "chunk 1 of 2"],
         ["payment 1", "PaymentAuthorized", "GBP 2.00"],
@@ -127,7 +127,7 @@ def test_history_is_of_all_streams(store: EventStore) -> None:
 @pytest.mark.parametrize("question", ["status", "history"])
 def test_customers_addresses_and_tokens_are_not_shown(store: EventStore, question: str) -> None:
     happened(store, streams.order("o1"), placed("o1"))
-    shown = typed(question, "o1").output
+    shown = run_command(question, "o1").output
     assert "GBP 1.00" in shown
     for secret in (EMAIL, STREET, TOKEN, "Ada"):
         assert secret not in shown
@@ -135,8 +135,8 @@ def test_customers_addresses_and_tokens_are_not_shown(store: EventStore, questio
 
 @pytest.mark.parametrize("question", ["status", "history"])
 def test_an_unknown_order_and_an_id_that_is_none(store: EventStore, question: str) -> None:
-    assert refused(typed(question, "o1")) == "there is no order o1, or not yet"
-    assert refused(typed(question, "two words"), 2).startswith("'two words' is no order id: ")
+    assert refused(run_command(question, "o1")) == "there is no order o1, or not yet"
+    assert refused(run_command(question, "two words"), 2).startswith("'two words' is no order id: ")
 
 
 # Lists
@@ -147,9 +147,9 @@ def test_orders_of_a_status_are_merged_from_all_shards_newest_first(store: Event
     for order_id in ids:
         happened(store, streams.order(order_id), placed(order_id))
     happened(store, streams.order("o11"), OrderConfirmed(order_id="o11"))
-    assert [row[0] for row in lines(typed("orders", "--status", "placed"))] == ids[-2::-1]
-    assert [row[0] for row in lines(typed("orders", "--status", "PLACED", "--limit", "3"))] == ["o10", "o9", "o8"]
-    [[_, _, total]] = lines(typed("orders", "--status", "CONFIRMED"))
+    assert [row[0] for row in lines(run_command("orders", "--status", "placed"))] == ids[-2::-1]
+    assert [row[0] for row in lines(run_command("orders", "--status", "PLACED", "--limit", "3"))] == ["o10", "o9", "o8"]
+    [[_, _, total]] = lines(run_command("orders", "--status", "CONFIRMED"))
     assert total == "GBP 1.00"
 
 
@@ -157,14 +157,14 @@ def test_rejected_orders_are_listed_too(store: EventStore) -> None:
     rejected = submission.decide(order("o1", line("A", 0)))
     assert isinstance(rejected, OrderRejected)
     happened(store, streams.rejection("o1", rejected.content_hash), rejected)
-    [[order_id, when, total]] = lines(typed("orders", "--status", "REJECTED"))
+    [[order_id, when, total]] = lines(run_command("orders", "--status", "REJECTED"))
     assert (order_id, when[-1], total) == ("o1", "Z", "")
 
 
 def test_no_such_order_and_no_such_status(store: EventStore) -> None:
-    result = typed("orders", "--status", "CANCELLED")
+    result = run_command("orders", "--status", "CANCELLED")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no order is CANCELLED\n")
-    assert "there is: PLACED, CONFIRMED" in refused(typed("orders", "--status", "GONE"), 2)
+    assert "there is: PLACED, CONFIRMED" in refused(run_command("orders", "--status", "GONE"), 2)
 
 
 def test_stock_shows_levels_and_names_what_was_never_delivered(store: EventStore) -> None:
@@ -173,8 +173,8 @@ def test_stock_shows_levels_and_names_what_was_never_delivered(store: EventStore
         store.client.put_item(TableName=store.table, Item=item)
     counted: dict[str, Any] = {"PK": {"S": "view#stock#A"}, "SK": {"S": "1"}, "received": {"N": "6"}}
     store.client.put_item(TableName=store.table, Item={**counted, "reserved": {"N": "2"}, "shipped": {"N": "1"}})
-    assert lines(typed("stock", "A", "B")) == [["A", "3", "2", "1"], ["B", "0", "0", "0"]]
-    result = typed("stock", "A", "C")
+    assert lines(run_command("stock", "A", "B")) == [["A", "3", "2", "1"], ["B", "0", "0", "0"]]
+    result = run_command("stock", "A", "C")
     assert (result.exit_code, result.stdout, result.stderr) == (1, "A\t3\t2\t1\n", "never delivered: C\n")
 
 
@@ -183,13 +183,13 @@ def test_stock_shows_levels_and_names_what_was_never_delivered(store: EventStore
 
 def test_a_pipeline_out_of_reach_is_explained_in_a_line() -> None:
     for question in (["status", "o1"], ["history", "o1"], ["orders", "--status", "PLACED"], ["stock", "A"]):
-        assert ENDPOINT in refused(typed("--endpoint", ENDPOINT, *question))
+        assert ENDPOINT in refused(run_command("--endpoint", ENDPOINT, *question))
 
 
 def test_a_table_that_is_not_there_is_explained_in_a_line(store: EventStore) -> None:
     store.client.delete_table(TableName=store.table)
-    assert refused(typed("status", "o1")).startswith("there is no table 'orders'")
-    assert refused(typed("history", "o1")).startswith("there is no table 'orders'")
+    assert refused(run_command("status", "o1")).startswith("there is no table 'orders'")
+    assert refused(run_command("history", "o1")).startswith("there is no table 'orders'")
 
 
 def test_no_credentials_and_no_such_profile_are_explained_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,15 +198,15 @@ def test_no_credentials_and_no_such_profile_are_explained_in_a_line(monkeypatch:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    assert refused(typed("status", "o1")).startswith("there are no AWS credentials")
-    assert refused(typed("--profile", "acme", "status", "o1")) == "The config profile (acme) could not be found"
+    assert refused(run_command("status", "o1")).startswith("there are no AWS credentials")
+    assert refused(run_command("--profile", "acme", "status", "o1")) == "The config profile (acme) could not be found"
 
 
 # Help
 
 
 def test_help_lists_every_command_with_its_summary() -> None:
-    help_text = " ".join(typed("--help").stdout.split())
+    help_text = " ".join(run_command("--help").stdout.split())
     assert all(f" {command.name} {command.summary}" in help_text for command in COMMANDS)
 
 
@@ -216,11 +216,11 @@ def test_the_summary_of_a_command_is_the_first_line_of_its_help(command: Command
     documented = inspect.getdoc(getattr(importlib.import_module(module), function))
     assert documented
     assert documented.splitlines()[0] == command.summary
-    assert command.summary in typed(command.name, "--help").stdout
+    assert command.summary in run_command(command.name, "--help").stdout
 
 
 def test_a_misspelled_command_is_answered_with_the_nearest_one() -> None:
-    result = typed("statos")
+    result = run_command("statos")
     assert result.exit_code == 2
     assert "No such command 'statos'. Did you mean 'status'?" in result.stderr
 

@@ -20,7 +20,7 @@ from handlers.table.event_store import EventStore
 from infra.cli.connection import Connection
 from infra.cli.rebuild_command import KEPT, WORDS
 from infra.cli.signals import Ended
-from tests.builders.commands import typed
+from tests.builders.commands import run_command
 from tests.engines.saga_machine import definition
 
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:RebuildProjection"
@@ -89,7 +89,7 @@ def rebuilt(monkeypatch: pytest.MonkeyPatch, batches: Sequence[list[Event]], *ar
     monkeypatch.setattr(Connection, "client", lambda self, service: {"stepfunctions": machine}[service])
     monkeypatch.setattr(Connection, "outputs", {"RebuildStateMachineArn": MACHINE})
     monkeypatch.setattr(Connection, "poll_seconds", 0)
-    return typed("rebuild", *arguments), machine
+    return run_command("rebuild", *arguments), machine
 
 
 def test_it_is_followed_until_readers_are_switched(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +201,7 @@ def test_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch, arguments: Sequenc
 
 def test_a_deployment_without_rebuild_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Connection, "outputs", {})
-    result = typed("rebuild", "order_view")
+    result = run_command("rebuild", "order_view")
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert "deploy this version first" in result.stderr
 
@@ -217,33 +217,33 @@ def test_there_are_words_for_every_state() -> None:
 def test_readers_go_back_to_the_generation_before_and_forth(store: EventStore) -> None:
     kept = GenerationStore(store.client, store.table)
     kept.change("daily_sales", lambda known: known.opened(restart=False).switched("2"))
-    result = typed("rollback", "daily_sales")
+    result = run_command("rollback", "daily_sales")
     assert (result.exit_code, result.stdout.split(";")[0]) == (0, "readers see generation 1 of daily_sales again")
     assert kept.read("daily_sales").live == "1"
-    assert typed("rollback", "daily_sales").exit_code == 0
+    assert run_command("rollback", "daily_sales").exit_code == 0
     assert kept.read("daily_sales").live == "2"
 
 
 def test_where_nothing_is_left_to_go_back_to_it_says_so(store: EventStore) -> None:
-    result = typed("rollback", "order_view")
+    result = run_command("rollback", "order_view")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "order_view: no generation that was live before is left; rebuild it\n"
-    assert typed("rollback", "views").exit_code == 2
+    assert run_command("rollback", "views").exit_code == 2
 
 
 def test_generations_are_listed_with_what_they_are_there_for(store: EventStore) -> None:
     kept = GenerationStore(store.client, store.table)
     kept.change("daily_sales", lambda known: known.opened(restart=False).switched("2").opened(restart=False))
-    listed = [line.split("\t") for line in typed("generations").stdout.splitlines()]
+    listed = [line.split("\t") for line in run_command("generations").stdout.splitlines()]
     of_sales = [["daily_sales", "1", "retiring"], ["daily_sales", "2", "live"], ["daily_sales", "3", "building"]]
     assert [row for row in listed if row[0] == "daily_sales"] == of_sales
     assert {row[0] for row in listed} == set(PROJECTIONS)
-    assert [line.split("\t") for line in typed("generations", "daily_sales").stdout.splitlines()] == of_sales
+    assert [line.split("\t") for line in run_command("generations", "daily_sales").stdout.splitlines()] == of_sales
     kept.change("daily_sales", lambda known: known.closed("2"))
     assert ["daily_sales", "1", "dropping"] in [
-        line.split("\t") for line in typed("generations", "daily_sales").stdout.splitlines()
+        line.split("\t") for line in run_command("generations", "daily_sales").stdout.splitlines()
     ]
-    assert typed("generations", "views").exit_code == 2
+    assert run_command("generations", "views").exit_code == 2
 
 
 def test_projections_are_known_without_what_only_developers_have() -> None:

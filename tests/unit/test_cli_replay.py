@@ -24,7 +24,7 @@ from handlers.projections.replays import EVERYBODY, ReplayTarget, for_replay, ta
 from handlers.runtime import aws
 from infra.cli.connection import Connection
 from infra.names import ARCHIVE_NAME, ORDERS_BUS_NAME
-from tests.builders.commands import typed
+from tests.builders.commands import run_command
 from tests.builders.orders import placed
 from tests.builders.recorded_events import image, record
 
@@ -101,7 +101,7 @@ def left() -> list[str]:
 
 
 def replayed(start: datetime, *more: str) -> Result:
-    result = typed("replay", "--from", start.isoformat(), *more)
+    result = run_command("replay", "--from", start.isoformat(), *more)
     assert left() == []
     return result
 
@@ -175,7 +175,7 @@ def test_ctrl_c_stops_after_the_window_in_progress(started: Started) -> None:
     assert "stopped; to continue" in result.stderr
 
     started.meanwhile = lambda _: None
-    assert typed(*named(result)).exit_code == 0
+    assert run_command(*named(result)).exit_code == 0
     assert started.windows[1].start == start + HOUR
     assert started.windows[-1].end == end
     assert {target_of(name) for name in started.names} == {ReplayTarget("order_view")}
@@ -247,7 +247,7 @@ def test_the_queues_of_killed_replays_are_removed() -> None:
     ],
 )
 def test_nonsense_is_refused(started: Started, arguments: tuple[str, ...], message: str) -> None:
-    result = typed("replay", *arguments)
+    result = run_command("replay", *arguments)
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert message in result.stderr
     assert (started.names, left()) == ([], [])

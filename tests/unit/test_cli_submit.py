@@ -15,7 +15,7 @@ from events.integration import OrderSubmitted
 from handlers.runtime import aws
 from infra.cli.submit_command import SOURCE
 from infra.names import INTAKE_BUS_NAME
-from tests.builders.commands import typed
+from tests.builders.commands import run_command
 from tests.builders.orders import line, order
 
 CSV = """\
@@ -57,7 +57,7 @@ class Intake:
 
 
 def submit(*arguments: str | Path, stdin: str | None = None) -> Result:
-    return typed("submit", *map(str, arguments), stdin=stdin)
+    return run_command("submit", *map(str, arguments), stdin=stdin)
 
 
 def written(folder: Path, name: str, *orders: Any) -> Path:
@@ -161,7 +161,7 @@ def test_a_file_that_cannot_be_used_is_explained_in_a_line(
 def test_a_bus_that_is_not_there_stops_at_the_first_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.cli.submit_command.ATTEMPTS", 1)
     file = written(tmp_path, "orders.ndjson", *[order(f"o{number}") for number in range(30)])
-    result = typed("--endpoint", "http://127.0.0.1:1", "submit", str(file))
+    result = run_command("--endpoint", "http://127.0.0.1:1", "submit", str(file))
     assert (result.exit_code, result.stdout) == (1, "")
     failure, stopped = result.stderr.splitlines()
     assert failure.startswith("not sent: OrderSubmitted o0: EndpointConnectionError: ")

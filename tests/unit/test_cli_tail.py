@@ -22,7 +22,7 @@ from infra.cli.output import print_row
 from infra.cli.signals import Ended
 from infra.cli.tail_command import PREFIX, pattern
 from infra.names import ORDERS_BUS_NAME
-from tests.builders.commands import typed
+from tests.builders.commands import run_command
 from tests.builders.orders import placed
 from tests.builders.recorded_events import image, record
 
@@ -67,7 +67,7 @@ def tailed(monkeypatch: pytest.MonkeyPatch, *arguments: str, until: int, ends: B
 
     monkeypatch.setattr(temporary_queue_module, "open_queue", opened)
     monkeypatch.setattr(tail_command, "print_row", printed)
-    return typed("tail", *arguments)
+    return run_command("tail", *arguments)
 
 
 def rows(events: list[Recorded]) -> list[tuple[str, str]]:
@@ -137,7 +137,7 @@ def test_a_tail_keeps_its_queue_tagged_as_alive(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_what_can_never_happen_is_refused(arguments: tuple[str, ...], message: str) -> None:
-    result = typed("tail", *arguments)
+    result = run_command("tail", *arguments)
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert message in result.stderr
     assert left() == []

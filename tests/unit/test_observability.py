@@ -175,8 +175,8 @@ def test_no_line_holds_customer_data(
     logged = json.dumps(lines(), ensure_ascii=False)
     for expected in ("MessageRejected", "not an ISO 4217", "order rejected", "sent to the dead-letter queue"):
         assert expected in logged
-    told = logged + capsys.readouterr().out
-    assert [secret for secret in CUSTOMER_DATA if secret in told] == []
+    printed = logged + capsys.readouterr().out
+    assert [secret for secret in CUSTOMER_DATA if secret in printed] == []
 
 
 # Metrics
@@ -296,10 +296,10 @@ def test_an_invocation_that_is_sampled_is_traced_by_order(*, sampled: bool) -> N
         capture_output=True,
         text=True,
     )
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["loaded"] is sampled
-    assert told["orders"] == (["o1", "o2"] if sampled else [])
-    assert [secret for secret in CUSTOMER_DATA if secret in told["traced"]] == []
+    printed = json.loads(done.stdout.splitlines()[-1])
+    assert printed["loaded"] is sampled
+    assert printed["orders"] == (["o1", "o2"] if sampled else [])
+    assert [secret for secret in CUSTOMER_DATA if secret in printed["traced"]] == []
 
 
 def test_what_went_wrong_names_the_order_in_a_line_of_its_own(store: EventStore, lines: Lines) -> None:

@@ -270,17 +270,17 @@ def test_the_event_follows_from_the_message_it_came_in(store: EventStore) -> Non
 )
 def test_what_can_never_become_an_event_is_a_dead_letter_that_says_why(store: EventStore, body: str, why: str) -> None:
     assert take(body) == []
-    [letter] = dead_letters()
-    assert letter["Body"] == body
-    assert why in letter["MessageAttributes"]["reasons"]["StringValue"]
-    assert letter["MessageAttributes"]["message_id"]["StringValue"] == "m0"
+    [message] = dead_letters()
+    assert message["Body"] == body
+    assert why in message["MessageAttributes"]["reasons"]["StringValue"]
+    assert message["MessageAttributes"]["message_id"]["StringValue"] == "m0"
     assert log(store) == []
 
 
 def test_the_reasons_of_a_dead_letter_fit_into_a_message(store: EventStore) -> None:
     assert take(from_publisher({"order_id": "", **{f"field{number}é" * 20: 1 for number in range(500)}})) == []
-    [letter] = dead_letters()
-    assert len(letter["MessageAttributes"]["reasons"]["StringValue"].encode()) <= 8 * 1024
+    [message] = dead_letters()
+    assert len(message["MessageAttributes"]["reasons"]["StringValue"].encode()) <= 8 * 1024
 
 
 def test_a_bad_message_does_not_hold_up_the_others(store: EventStore) -> None:
@@ -364,8 +364,8 @@ def test_nobody_cancels_another_customers_order(
         outcome.confirm_order(store, "o1")
     before = items(store)
     assert take(from_caller("c2")) == []
-    [letter] = dead_letters()
-    assert letter["MessageAttributes"]["reasons"]["StringValue"] == "order_id: not the caller's order"
+    [message] = dead_letters()
+    assert message["MessageAttributes"]["reasons"]["StringValue"] == "order_id: not the caller's order"
     assert items(store) == before
 
 
@@ -402,8 +402,8 @@ def test_a_cancellation_whose_order_never_comes_is_a_dead_letter_in_the_end(stor
         assert failed(handler(sqs(asked, receives=receives), CONTEXT)) == ["m0"]
         assert dead_letters() == []
     assert failed(handler(sqs(asked, receives=MAX_RECEIVE_COUNT), CONTEXT)) == []
-    [letter] = dead_letters()
-    assert letter["MessageAttributes"]["reasons"]["StringValue"] == "order_id: there is no order 'o1' to cancel"
+    [message] = dead_letters()
+    assert message["MessageAttributes"]["reasons"]["StringValue"] == "order_id: there is no order 'o1' to cancel"
     assert items(store) == []
 
 

@@ -327,8 +327,8 @@ def test_a_report_of_an_order_that_is_not_confirmed_is_delivered_again(store: Ev
     assert reported(receives=MAX_RECEIVE_COUNT - 1) == ([] if confirmed else ["m0"])
     assert dead_letters() == []
     assert reported(receives=MAX_RECEIVE_COUNT) == []
-    letters = [letter["MessageAttributes"]["reasons"]["StringValue"] for letter in dead_letters()]
-    assert letters == ([] if confirmed else ["order_id: order 'o1' is PLACED"])
+    reasons = [message["MessageAttributes"]["reasons"]["StringValue"] for message in dead_letters()]
+    assert reasons == ([] if confirmed else ["order_id: order 'o1' is PLACED"])
 
 
 def test_a_report_of_a_confirmed_order_without_a_shipment_is_delivered_again(store: EventStore) -> None:
@@ -342,8 +342,8 @@ def test_a_report_of_a_cancelled_shipment_is_a_dead_letter(store: EventStore) ->
     confirm(store)
     recall_shipment(store, Unsteady(store), "o1")
     assert reported("delivered") == []
-    [letter] = dead_letters()
-    assert "ShipmentCancelled" in letter["MessageAttributes"]["reasons"]["StringValue"]
+    [message] = dead_letters()
+    assert "ShipmentCancelled" in message["MessageAttributes"]["reasons"]["StringValue"]
     assert events_of(store, "shipment#o1") == [ARRANGED, CANCELLED]
 
 

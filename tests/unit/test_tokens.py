@@ -1,4 +1,4 @@
-"""Tokens: only a genuine, current one that is meant for us says who somebody is; of a refused one nothing is told."""
+"""Tokens: only a genuine, current one that is meant for us says who somebody is; a refused one is not described."""
 
 from __future__ import annotations
 
@@ -299,7 +299,7 @@ def authorize(verifier: Verifier) -> Callable[[str], Any]:
 
 
 @pytest.mark.parametrize(
-    ("scope", "effect", "resources", "told"),
+    ("scope", "effect", "resources", "answered"),
     [
         ("orders/read", "Allow", ["GET/*"], READ),
         ("orders/write", "Allow", ["POST/*"], WRITE),
@@ -310,14 +310,14 @@ def authorize(verifier: Verifier) -> Callable[[str], Any]:
     ],
 )
 def test_a_scope_allows_its_methods_of_this_stage_and_no_others(
-    authorize: Callable[[str], Any], scope: str | None, effect: str, resources: list[str], told: str
+    authorize: Callable[[str], Any], scope: str | None, effect: str, resources: list[str], answered: str
 ) -> None:
     answer = authorize(f"Bearer {token(scope=scope)}")
     [statement] = answer["policyDocument"]["Statement"]
     assert (statement["Action"], statement["Effect"]) == ("execute-api:Invoke", effect)
     assert statement["Resource"] == [f"{STAGE}/{resource}" for resource in resources]
     assert answer["principalId"] == SUBJECT
-    assert answer["context"] == {"customer_id": SUBJECT, "scopes": told}
+    assert answer["context"] == {"customer_id": SUBJECT, "scopes": answered}
 
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER  "])
