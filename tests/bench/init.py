@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.package import Built, build_zips
-from tests.builders.function_environment import FUNCTION_ENVIRONMENT
+from tests.builders.environment import ENVIRONMENT
 
 _ROUNDS = 10
 _PROGRAM = """
@@ -99,7 +99,7 @@ def _import_ms(option: str, module: str, *paths: str) -> float:
     """One import by an interpreter that sees these paths and the standard library alone."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", option, "-c", _PROGRAM, module, *paths],
-        env={"PATH": os.environ["PATH"], **FUNCTION_ENVIRONMENT},
+        env={"PATH": os.environ["PATH"], **ENVIRONMENT},
         check=True,
         capture_output=True,
         text=True,

@@ -20,6 +20,7 @@ DEAD_LETTER_BUCKET = "dead-letter-bucket"
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "nobody",
     "AWS_SECRET_ACCESS_KEY": "nothing",
+    "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
     "TABLE_NAME": TABLE,
     "ORDERS_BUS_NAME": BUS,

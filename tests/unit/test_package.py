@@ -30,7 +30,7 @@ from infra.package.libraries import write_layer
 from infra.package.own_code import own_files, write_code
 from infra.package.runtime import SETTING, SUPPORTED, building_python, functions_python
 from infra.package.service_models import trimmed
-from tests.builders.function_environment import FUNCTION_ENVIRONMENT
+from tests.builders.environment import ENVIRONMENT
 
 TARGETS: tuple[Target, ...] = ("aws", "local")
 INSTALLED = Path(sysconfig.get_path("purelib"))
@@ -216,7 +216,7 @@ print(json.dumps([failed, len(sys.modules)]))
 """
     paths = [str(local[package].code), str(local[package].layer / "python")]
     command = [sys.executable, "-I", "-S", "-B", "-c", program, *paths]
-    done = subprocess.run(command, env=FUNCTION_ENVIRONMENT, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True)
     failed, imported = json.loads(done.stdout)
     assert failed == {}
     assert imported > 100

@@ -19,7 +19,7 @@ from events.shipping import ShipmentCancelled, ShipmentDispatched
 from handlers.operations.audit.evidence import Finding
 from handlers.operations.audit.run import Run
 
-_LIVES: tuple[list[type[DomainEvent]], ...] = (
+_HISTORIES: tuple[list[type[DomainEvent]], ...] = (
     [OrderPlaced, OrderConfirmed],
     [OrderPlaced, OrderCancellationStarted, OrderCancelled],
     [OrderPlaced, OrderConfirmed, OrderCancellationStarted, OrderCancelled],
@@ -37,20 +37,20 @@ def check(run: Run) -> Iterator[Finding]:
     for stream, records in run.streams.items():
         yield from _order_of(stream, records)
     for stream in (stream for stream in run.streams if stream.startswith("order#")):
-        life: list[type[DomainEvent]] = [type(record.event) for record in run.streams[stream]]
+        history: list[type[DomainEvent]] = [type(record.event) for record in run.streams[stream]]
         shipment = [type(event) for event in run.events("shipment", stream.partition("#")[2])]
-        if ShipmentDispatched in shipment and life != [OrderPlaced, OrderConfirmed]:
-            yield Finding(6, stream, f"is dispatched, but not confirmed: {_names(life)}")
-        if ShipmentCancelled in shipment and life == [OrderPlaced, OrderConfirmed]:
+        if ShipmentDispatched in shipment and history != [OrderPlaced, OrderConfirmed]:
+            yield Finding(6, stream, f"is dispatched, but not confirmed: {_names(history)}")
+        if ShipmentCancelled in shipment and history == [OrderPlaced, OrderConfirmed]:
             yield Finding(6, stream, "is confirmed, but its shipment is cancelled")
         asked = [type(event) for event in run.events("cancellation", stream.partition("#")[2])]
-        if asked == [CancellationRequested] and life == [OrderPlaced, OrderConfirmed]:
+        if asked == [CancellationRequested] and history == [OrderPlaced, OrderConfirmed]:
             yield Finding(6, stream, "a request to cancel it has no answer")
-        if life in _UNFINISHED:
+        if history in _UNFINISHED:
             where = run.unfinished_sagas.get(stream.partition("#")[2], "not to be found")
-            yield Finding(6, stream, f"has no outcome: {_names(life)}; its saga: {where}")
-        elif life not in _LIVES:
-            yield Finding(6, stream, f"its events are in no possible order: {_names(life)}")
+            yield Finding(6, stream, f"has no outcome: {_names(history)}; its saga: {where}")
+        elif history not in _HISTORIES:
+            yield Finding(6, stream, f"its events are in no possible order: {_names(history)}")
 
 
 def _order_of(stream: str, records: Sequence[Recorded]) -> Iterator[Finding]:
@@ -66,5 +66,5 @@ def _order_of(stream: str, records: Sequence[Recorded]) -> Iterator[Finding]:
             yield Finding(6, stream, f"version {after.version} occurred before version {before.version}")
 
 
-def _names(life: Sequence[type]) -> str:
-    return ", ".join(event.__name__ for event in life)
+def _names(history: Sequence[type]) -> str:
+    return ", ".join(event.__name__ for event in history)

@@ -11,13 +11,13 @@ from handlers.operations.sagas import Saga
 
 def due(evidence: Evidence, order_id: str) -> Saga | None:
     """The saga that has to take an order further; None for one that has ended, and whose requests are answered."""
-    life = [type(event) for event in evidence.events("order", order_id)]
-    if life[-1:] == [OrderPlaced]:
+    history = [type(event) for event in evidence.events("order", order_id)]
+    if history[-1:] == [OrderPlaced]:
         return Saga.ORDER
-    if life[-1:] == [OrderCancellationStarted]:
-        return Saga.CANCELLATION if OrderConfirmed in life else Saga.ORDER
+    if history[-1:] == [OrderCancellationStarted]:
+        return Saga.CANCELLATION if OrderConfirmed in history else Saga.ORDER
     requested = [type(event) for event in evidence.events("cancellation", order_id)]
-    if life[-1:] == [OrderConfirmed] and requested == [CancellationRequested]:
+    if history[-1:] == [OrderConfirmed] and requested == [CancellationRequested]:
         return Saga.CANCELLATION
     return None
 
