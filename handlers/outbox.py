@@ -13,10 +13,10 @@ from events.envelope import event_id
 from events.publishing.entries import MAX_BYTES, batches, size_of
 from handlers.dead_letters import sending
 from handlers.dead_letters.attributes import ATTEMPTS, ERROR, MESSAGE_ID, REASONS
+from handlers.retry_policy import NotTaken, until_taken
 from handlers.runtime.observability import lag, logger
 from handlers.table.codec import decode
 from handlers.table.keys import Key
-from handlers.table.retrying import NotTaken, until_taken
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

@@ -10,10 +10,10 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from handlers.retry_policy import until_taken
 from handlers.table import keys
 from handlers.table.codec import decode, encode
 from handlers.table.keys import Key
-from handlers.table.retrying import until_taken
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -8,8 +8,8 @@ from handlers.inventory.refusals import OutOfStock
 from handlers.inventory.reservation import chunks, fold, next_release
 from handlers.ordering.order import Order, Status, load, refuse_if_cancelling
 from handlers.ordering.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling
+from handlers.retry_policy import MAX_CONFLICTS, Contended
 from handlers.table.event_store import ConditionsFailed, Conflict, EventStore
-from handlers.table.retrying import MAX_CONFLICTS, Contended
 
 
 def reserve_stock(store: EventStore, order_id: str) -> None:

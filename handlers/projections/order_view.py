@@ -17,12 +17,12 @@ from events.ordering import OrderRejected
 from handlers.projections.engine.projection import Count, Item, LogBehind, Position, by_stream
 from handlers.projections.order_fold import SHOWN, Attributes, fold, known
 from handlers.projections.order_items import PROJECTION, REJECTED, with_index_keys
+from handlers.retry_policy import MAX_CONFLICTS, Contended, classified
 from handlers.runtime.observability import about
 from handlers.table import keys
 from handlers.table.batch_reading import items
 from handlers.table.codec import decode, encode
 from handlers.table.event_store import EventStore
-from handlers.table.retrying import MAX_CONFLICTS, Contended, classified
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import botocore.session
 from botocore.config import Config
 
-from handlers.table.retrying import CLIENT_RETRIES
+from handlers.retry_policy import CLIENT_RETRIES
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -24,7 +24,7 @@ def service(commands: Commands, compensations: Commands | None = None) -> Handle
     """The entry point of a service: runs the command named by the task. Compensations are counted.
 
     Raises what the command raises: its refusals, which the state machine catches by name, and
-    :class:`handlers.table.retrying.Retryable` errors, which it retries. Anything else is a bug and fails the execution.
+    :class:`handlers.retry_policy.Retryable` errors, which it retries. Anything else is a bug and fails the execution.
     """
 
     undoing = compensations or {}

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from handlers.retry_policy import classified
 from handlers.table import keys
 from handlers.table.codec import decode, encode
-from handlers.table.retrying import classified
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

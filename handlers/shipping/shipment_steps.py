@@ -9,10 +9,10 @@ from events.ordering import CancellationRequested, OrderCancellationStarted
 from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDispatched, ShipmentRejected
 from handlers.ordering.order import Order, Status, load, load_going_forward, refuse_if_cancelling
 from handlers.ordering.refusals import AlreadyCancelled, OrderNotConfirmed
+from handlers.retry_policy import MAX_CONFLICTS, Contended
 from handlers.shipping import refusals, shipment
 from handlers.shipping.carrier import Carrier, Consignment, ConsignmentState
 from handlers.table.event_store import Conflict, EventStore, New
-from handlers.table.retrying import MAX_CONFLICTS, Contended
 
 
 def arrange_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:

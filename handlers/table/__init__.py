@@ -1,1 +1,1 @@
-"""The one DynamoDB table: its keys, the event store, reading many items, and retrying."""
+"""The one DynamoDB table: its keys, the event store, and reading many items."""

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from events import catalog
 from events.envelope import Metadata, Recorded, event_id
 from events.model import DomainEvent
+from handlers.retry_policy import MAX_CONFLICTS, Contended, classified, meaning
 from handlers.table import keys
 from handlers.table.codec import encode
 from handlers.table.keys import version_of
-from handlers.table.retrying import MAX_CONFLICTS, Contended, classified, meaning
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.operations.errors import InvalidRequest, OperationFailed
-from handlers.table.retrying import Retryable
+from handlers.retry_policy import Retryable
 from infra.cli.command_error import CommandError
 from infra.names import TABLE_NAME
 

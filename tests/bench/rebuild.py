@@ -16,8 +16,8 @@ from events.ordering import Address, Customer, OrderConfirmed, OrderLine, OrderP
 from events.payments import PaymentAuthorized, PaymentCaptured
 from events.shipping import ShipmentArranged, ShipmentDelivered, ShipmentDispatched
 from handlers.projections import replays
+from handlers.retry_policy import until_taken
 from handlers.table import keys
-from handlers.table.retrying import until_taken
 from infra.function_spec import Subscription
 from infra.functions import FUNCTIONS
 from infra.local.pipeline import Pipeline

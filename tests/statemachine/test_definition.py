@@ -10,8 +10,8 @@ import pytest
 from handlers.inventory import refusals as inventory_refusals
 from handlers.ordering import refusals as ordering_refusals
 from handlers.payments import refusals as payments_refusals
+from handlers.retry_policy import Contended, Throttled, Unreachable
 from handlers.shipping import refusals as shipping_refusals
-from handlers.table.retrying import Contended, Throttled, Unreachable
 from infra.functions import FUNCTIONS
 from tests.engines.saga_machine import MACHINES, SERVICES, definition, source
 from tests.statemachine.cases import COMPENSATIONS, FORWARD, OWN_TROUBLE, RECALL

@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from handlers.table.retrying import Contended, classified
+from handlers.retry_policy import Contended, classified
 from infra.cli.explaining import explained
 
 BUSY = ClientError({"Error": {"Code": "ThrottlingException", "Message": "too\nmuch"}}, "PutItem")

@@ -18,7 +18,7 @@ from events.envelope import Recorded
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderPlaced
 from handlers.projections.engine.projection import LogBehind
-from handlers.table.retrying import Contended
+from handlers.retry_policy import Contended
 from tests.builders.generated_log import run
 from tests.builders.orders import line, placed
 from tests.builders.recorded_events import record
@@ -82,7 +82,7 @@ def test_in_any_packing_with_crashes_and_conflicts_the_counters_are_the_plain_su
     arriving = LOG + rand.sample(LOG, len(LOG) // 3)
     rand.shuffle(arriving)
     with pytest.MonkeyPatch.context() as patch, projecting(LOG) as memory:
-        patch.setattr("handlers.table.retrying.time.sleep", lambda _: None)
+        patch.setattr("handlers.retry_policy.time.sleep", lambda _: None)
         Trouble(memory, rand)
         while arriving:
             batch, arriving = arriving[: (size := rand.randint(1, 30))], arriving[size:]
@@ -179,7 +179,7 @@ def test_what_the_log_does_not_show_yet_is_to_be_delivered_again() -> None:
 
 
 def test_counters_that_others_always_write_are_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handlers.table.retrying.time.sleep", lambda _: None)
+    monkeypatch.setattr("handlers.retry_policy.time.sleep", lambda _: None)
 
     def conflict(operation: str, request: Mapping[str, Any]) -> None:
         if operation == "TransactWriteItems":
@@ -195,7 +195,7 @@ def test_counters_that_others_always_write_are_a_retry(monkeypatch: pytest.Monke
 
 def test_duplicates_are_left_out_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("handlers.table.retrying.time.sleep", waits.append)
+    monkeypatch.setattr("handlers.retry_policy.time.sleep", waits.append)
     first, second = order("o1", ends=CONFIRMED), order("o2", ends=CONFIRMED)
     with projecting([*first, *second]) as memory:
         assert CUSTOMERS.apply("1", first) == {}

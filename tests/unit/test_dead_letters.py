@@ -28,10 +28,10 @@ from handlers.functions.main import order_intake
 from handlers.functions.main import order_view as order_view_function
 from handlers.functions.resources import dead_letter_queue
 from handlers.ordering import order_requests
+from handlers.retry_policy import Throttled
 from handlers.runtime import aws
 from handlers.runtime.subscriber import subscriber
 from handlers.table.event_store import EventStore
-from handlers.table.retrying import Throttled
 from tests.builders.dead_letter_queue import dead_letters as sent_messages
 from tests.builders.dead_letter_queue import queue
 from tests.builders.environment import DEAD_LETTER_BUCKET, ENVIRONMENT, QUEUE

@@ -22,8 +22,8 @@ from events.ordering import OrderConfirmed
 from handlers.notification import order_emails, welcome_email
 from handlers.notification.claims import LIFETIME, AlreadyClaimed, next_claim
 from handlers.notification.sending import MaybeSent, NotSent
+from handlers.retry_policy import Throttled
 from handlers.table.event_store import EventStore
-from handlers.table.retrying import Throttled
 from infra.function_spec import SendEmail
 from infra.functions import FUNCTIONS
 from tests.builders.environment import SENDER

@@ -14,6 +14,7 @@ from botocore.stub import Stubber
 from events.envelope import Recorded, event_id
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
+from handlers.retry_policy import Contended, Retryable, Throttled, Unreachable
 from handlers.table.event_store import (
     Appended,
     ConditionsFailed,
@@ -23,7 +24,6 @@ from handlers.table.event_store import (
     New,
     recorded,
 )
-from handlers.table.retrying import Contended, Retryable, Throttled, Unreachable
 from tests.builders.environment import TABLE
 from tests.builders.orders import line, placed
 from tests.builders.recorded_events import image

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from handlers import retry_policy
 from handlers.files import importer, progress
 from handlers.files.batch import BatchDecision, Candidate, decide_batch
 from handlers.files.dropped_file import FileVersion, Gone, ObjectStream
@@ -25,7 +26,6 @@ from handlers.functions.main import file_import as file_import_function
 from handlers.intake.messages import IntakeMessage
 from handlers.ordering import order_requests as order_intake
 from handlers.runtime import aws
-from handlers.table import retrying
 from handlers.table.event_store import EventStore
 from tests.builders.csv_rows import HEADER, row
 from tests.builders.environment import ENVIRONMENT, TABLE
@@ -316,8 +316,8 @@ def test_messages_go_in_batches_that_the_queue_accepts_and_the_failed_ones_again
 
 
 def test_what_is_never_accepted_fails_the_invocation() -> None:
-    with patch("time.sleep"), pytest.raises(retrying.NotTaken, match="1 items"):
-        retrying.until_taken(lambda items: items[:1], [1, 2, 3])
+    with patch("time.sleep"), pytest.raises(retry_policy.NotTaken, match="1 items"):
+        retry_policy.until_taken(lambda items: items[:1], [1, 2, 3])
 
 
 class Breaking:

@@ -15,8 +15,8 @@ from handlers.projections.engine.generations import (
     NothingToRollBackTo,
     State,
 )
+from handlers.retry_policy import Contended
 from handlers.table.event_store import EventStore
-from handlers.table.retrying import Contended
 from tests.builders.stores import clear
 
 Change = Callable[[Generations], Generations]

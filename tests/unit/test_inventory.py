@@ -33,8 +33,8 @@ from handlers.inventory.stock import release_stock, reserve_stock
 from handlers.inventory.stock_levels import DEFAULT_THRESHOLD, put_back, take
 from handlers.ordering.outcome import start_cancellation
 from handlers.ordering.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling, OrderNotFound
+from handlers.retry_policy import Contended, Throttled
 from handlers.table.event_store import EventStore
-from handlers.table.retrying import Contended, Throttled
 from tests.builders.dead_letter_queue import dead_letters
 from tests.builders.messages import CONTEXT, envelope, failed, from_bus, from_publisher, inserted, sqs
 from tests.builders.orders import line

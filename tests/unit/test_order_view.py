@@ -38,8 +38,8 @@ from handlers.functions.main.order_view import handler
 from handlers.projections.engine.projection import LogBehind
 from handlers.projections.order_fold import fold
 from handlers.projections.order_view import OrderView
+from handlers.retry_policy import MAX_CONFLICTS, Contended, Throttled
 from handlers.table.event_store import EventStore
-from handlers.table.retrying import MAX_CONFLICTS, Contended, Throttled
 from tests.builders.messages import CONTEXT, failed, from_bus, sqs
 from tests.builders.orders import EMAIL, STREET, TOKEN, line, placed
 from tests.builders.recorded_events import START, image, record

@@ -19,10 +19,10 @@ from events.publishing.entries import MAX_BYTES, MAX_ENTRIES
 from events.shipping import ShipmentRejected
 from handlers.functions.main import outbox as outbox_function
 from handlers.outbox import EventsNotPublished, Outbox
+from handlers.retry_policy import MAX_ATTEMPTS, Unreachable
 from handlers.runtime import aws
 from handlers.runtime.subscriber import domain_event
 from handlers.table.event_store import EventStore
-from handlers.table.retrying import MAX_ATTEMPTS, Unreachable
 from tests.builders.dead_letter_queue import dead_letters, queue
 from tests.builders.event_bus import TAKEN, Bus, Script, place_of, size, throttled
 from tests.builders.messages import CONTEXT, inserted
@@ -48,7 +48,7 @@ class DeadLetters:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the outbox would have slept."""
     waited: list[float] = []
-    monkeypatch.setattr("handlers.table.retrying.time.sleep", waited.append)
+    monkeypatch.setattr("handlers.retry_policy.time.sleep", waited.append)
     return waited
 
 

@@ -21,8 +21,8 @@ from handlers.notification.claims import AlreadyClaimed
 from handlers.notification.sending import NotSent
 from handlers.notification.welcome_email import welcome
 from handlers.ordering.refusals import OrderNotFound
+from handlers.retry_policy import Throttled
 from handlers.table.event_store import EventStore
-from handlers.table.retrying import Throttled
 from tests.builders.environment import SENDER
 from tests.builders.mail import sent, ses, verified_sender
 from tests.builders.messages import CONTEXT, failed, from_bus, sqs

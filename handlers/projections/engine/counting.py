@@ -18,12 +18,12 @@ from events.model import DomainEvent
 from handlers.projections.counter_views import CounterViews
 from handlers.projections.engine.increments import Chunk, CounterKey, History, Increments, chunks, transactions
 from handlers.projections.engine.projection import Count, Item, LogBehind, Position, by_stream
+from handlers.retry_policy import MAX_CONFLICTS, PATIENCE_SECONDS, Contended, Retryable, classified, meaning, wait
 from handlers.table import keys
 from handlers.table.batch_reading import items
 from handlers.table.codec import decode, encode, numbers
 from handlers.table.event_store import EventStore
 from handlers.table.keys import Key
-from handlers.table.retrying import MAX_CONFLICTS, PATIENCE_SECONDS, Contended, Retryable, classified, meaning, wait
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

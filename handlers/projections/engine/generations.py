@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from handlers.retry_policy import MAX_CONFLICTS, Contended, classified
 from handlers.table import keys
 from handlers.table.codec import decode, encode
-from handlers.table.retrying import MAX_CONFLICTS, Contended, classified
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

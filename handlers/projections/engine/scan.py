@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from events.envelope import Recorded
 from handlers.projections.engine.projection import Item
+from handlers.retry_policy import classified
 from handlers.table import keys
 from handlers.table.codec import encode
 from handlers.table.event_store import recorded
 from handlers.table.keys import Key
-from handlers.table.retrying import classified
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

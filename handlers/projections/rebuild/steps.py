@@ -16,9 +16,9 @@ from handlers.projections.rebuild import messages
 from handlers.projections.rebuild.comparison import Comparison
 from handlers.projections.rebuild.evaluation import MOST_NAMED, evaluate
 from handlers.projections.registry import named
+from handlers.retry_policy import classified, until_taken
 from handlers.runtime.observability import logger
 from handlers.table.event_store import EventStore
-from handlers.table.retrying import classified, until_taken
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

@@ -10,7 +10,7 @@ from botocore import exceptions as boto
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.table.retrying import (
+from handlers.retry_policy import (
     FIRST_WAIT_SECONDS,
     LONGEST_WAIT_SECONDS,
     MAX_ATTEMPTS,
@@ -26,7 +26,7 @@ from handlers.table.retrying import (
 )
 
 ROOT = Path(__file__).parents[2]
-POLICY = ROOT / "handlers" / "table" / "retrying.py"
+POLICY = ROOT / "handlers" / "retry_policy.py"
 REFUSALS = ["ValidationException", "AccessDeniedException", "ResourceNotFoundException", "ConditionalCheckFailed"]
 THROTTLES = [
     *("ThrottlingException", "ThrottlingError", "RequestThrottled", "RequestLimitExceeded"),
@@ -51,7 +51,7 @@ def waits() -> Iterator[list[float]]:
     """How long was waited."""
     waited: list[float] = []
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("handlers.table.retrying.time.sleep", waited.append)
+        patched.setattr("handlers.retry_policy.time.sleep", waited.append)
         yield waited
 
 
@@ -99,7 +99,7 @@ def test_among_several_reasons_one_that_may_pass_decides(codes: set[str]) -> Non
 def test_waits_double_up_to_a_limit_and_are_never_the_same_for_all(failed: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
         waited: list[float] = []
-        patched.setattr("handlers.table.retrying.time.sleep", waited.append)
+        patched.setattr("handlers.retry_policy.time.sleep", waited.append)
         wait(failed)
     planned = min(FIRST_WAIT_SECONDS * 2 ** (failed - 1), LONGEST_WAIT_SECONDS)
     assert planned / 2 <= waited[0] <= planned * 1.5
