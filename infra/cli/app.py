@@ -10,8 +10,8 @@ from typer.core import TyperGroup
 
 from infra.cli.command_error import CommandError
 from infra.cli.commands import COMMANDS
-from infra.cli.loading import load
 from infra.cli.text import clean
+from infra.loading import load
 
 _FUNCTIONS = {command.name: command.function for command in COMMANDS}
 

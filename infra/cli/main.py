@@ -1,7 +1,7 @@
 """The entry point. It imports next to nothing, so that from its first moment on a signal ends the command cleanly."""
 
-from infra.cli import signals
-from infra.cli.loading import load
+from infra import signals
+from infra.loading import load
 
 
 def main() -> None:

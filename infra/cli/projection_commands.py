@@ -18,7 +18,8 @@ from handlers.operations.replay import Replaying, Window, archived_until, replay
 from handlers.operations.rollback import rollback as roll_back
 from handlers.projections.registry import PROJECTIONS
 from handlers.projections.replays import ARCHIVE_LAG
-from infra.cli import connection, signals
+from infra import signals
+from infra.cli import connection
 from infra.cli.arguments import duration, moment_of
 from infra.cli.command_error import CommandError
 from infra.cli.output import ProgressBar, err, out, print_line, print_table, progress_bar

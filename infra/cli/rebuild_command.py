@@ -17,7 +17,7 @@ from infra.cli.arguments import duration
 from infra.cli.command_error import CommandError
 from infra.cli.output import err, out, print_line, print_table
 from infra.cli.projection_argument import ProjectionName, projection
-from infra.cli.signals import Ended
+from infra.signals import Ended
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

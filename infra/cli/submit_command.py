@@ -22,8 +22,8 @@ from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
 from infra.cli.order_input import STDIN, opened, read
 from infra.cli.output import ProgressBar, err, out, print_line, progress_bar
-from infra.cli.signals import Ended
 from infra.names import INTAKE_BUS_NAME
+from infra.signals import Ended
 
 SOURCE = "pipeline.cli"
 """The publisher of what is submitted here."""

@@ -14,9 +14,9 @@ from infra.cli.arguments import checked
 from infra.cli.command_error import CommandError
 from infra.cli.event_summary import event_summary
 from infra.cli.output import err, out, print_line, print_row
-from infra.cli.signals import leaving_undisturbed
 from infra.cli.text import moment
 from infra.names import ORDERS_BUS_NAME
+from infra.signals import leaving_undisturbed
 
 PREFIX = "pipeline-tail-"
 """What the names of the queues and rules begin with that a tail makes for itself."""

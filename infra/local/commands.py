@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -20,7 +19,7 @@ from infra.local.runner.generator import generate
 from infra.local.runner.order_files import InputError, read_orders, read_profile
 from infra.local.runner.order_run import NotStocked, run
 from infra.local.runner.stock_deliveries import needed, stock_deliveries
-from infra.local.signals import cleaning_up_once
+from infra.signals import leaving_undisturbed
 
 WAIT_SCALE = 0.05
 """What the waits between retries take of their time in a run, so that an unreachable service costs seconds."""
@@ -44,7 +43,7 @@ def run_orders(
         _fail(str(unusable), status=2)
     with progress_display(_out) as listener:
         listener.stage_started("synthesizing, starting the emulator and deploying")
-        with pipeline.pipeline() as deployed:
+        with leaving_undisturbed(pipeline.pipeline()) as deployed:
             deployed.emulator.scale_waits(WAIT_SCALE)
             report = run(deployed, submissions, stock, listener)
     for line in summary(report):
@@ -99,10 +98,7 @@ def _fail(message: str, *, status: int = 1) -> NoReturn:
 def main() -> None:
     """Run the command line. What goes wrong with the pipeline is printed in a line, without a traceback."""
     try:
-        with cleaning_up_once():
-            app()
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+        app()
     except (EmulatorError, DeploymentError, NotStocked, Unpublished) as problem:
         print_line(_err, str(problem))
         sys.exit(1)

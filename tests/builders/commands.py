@@ -1,4 +1,4 @@
-"""The command line, run inside this process."""
+"""The command line, run inside this process; and what a process of its own begins with."""
 
 from functools import cache
 from unittest.mock import patch
@@ -7,6 +7,9 @@ from botocore.loaders import Loader, create_loader
 from typer.testing import CliRunner, Result
 
 from infra.cli.app import app
+
+HEED_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+"""What an interactive shell does for a process; these tests may run in the background, where SIGINT is ignored."""
 
 
 @cache

@@ -16,7 +16,7 @@ from handlers.dead_letters.bucket import DeadLetterBucket
 from handlers.dead_letters.message import DeadLetterMessage, Failure, redriven
 from handlers.runtime import aws
 from infra.cli.connection import Connection
-from infra.cli.signals import Ended
+from infra.signals import Ended
 from tests.builders.commands import run_command
 
 BUCKET = "dead-letter-bucket"

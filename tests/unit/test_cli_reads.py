@@ -26,8 +26,8 @@ from handlers.table.event_store import EventStore
 from infra.cli.commands import COMMANDS, Command
 from infra.cli.event_summary import event_summary
 from infra.cli.output import print_table
-from infra.cli.signals import Ended
 from infra.cli.text import clean
+from infra.signals import Ended
 from tests.builders.commands import run_command
 from tests.builders.orders import EMAIL, STREET, TOKEN, line, order, placed
 from tests.builders.stores import append

@@ -19,7 +19,7 @@ from handlers.projections.registry import PROJECTIONS
 from handlers.table.event_store import EventStore
 from infra.cli.connection import Connection
 from infra.cli.rebuild_command import KEPT, WORDS
-from infra.cli.signals import Ended
+from infra.signals import Ended
 from tests.builders.commands import run_command
 from tests.engines.saga_machine import definition
 

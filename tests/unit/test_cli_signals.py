@@ -14,12 +14,10 @@ import pytest
 
 from handlers.operations.replay import QUEUE_PREFIX
 from infra.names import ARCHIVE_NAME, ORDERS_BUS_NAME
+from tests.builders.commands import HEED_CTRL_C
 
 SECONDS = 60
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
-
-HEED_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-"""What an interactive shell does for a process; these tests may run in the background, where SIGINT is ignored."""
 
 RUN = "from infra.cli.main import main; main()"
 """What the script `pipeline` does."""
@@ -89,7 +87,8 @@ def test_a_replay_that_is_terminated_says_how_to_continue() -> None:
     assert last.startswith("to continue: pipeline replay ")
     arguments = shlex.split(last)
     since = datetime.fromisoformat(arguments[arguments.index("--from") + 1])
-    assert since == start + len(replayed) * timedelta(minutes=1)
+    # The signal may come after a window was replayed and before its line was printed.
+    assert (since - start) / timedelta(minutes=1) in {len(replayed), len(replayed) + 1}
 
 
 def test_a_command_in_the_background_ignores_ctrl_c() -> None:

@@ -19,9 +19,9 @@ from handlers.outbox import entry
 from handlers.runtime import aws
 from infra.cli import tail_command
 from infra.cli.output import print_row
-from infra.cli.signals import Ended
 from infra.cli.tail_command import PREFIX, pattern
 from infra.names import ORDERS_BUS_NAME
+from infra.signals import Ended
 from tests.builders.commands import run_command
 from tests.builders.orders import placed
 from tests.builders.recorded_events import image, record

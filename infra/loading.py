@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from infra.cli import signals
+from infra import signals
 
 
 def load(name: str) -> Any:
