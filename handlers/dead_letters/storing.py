@@ -29,7 +29,7 @@ def store_message(store: EventStore, bucket: DeadLetterBucket, record: SQSRecord
     dead-letter message would make the next one.
 
     Raises:
-        Throttled, ClientError: try again; what was done is not done twice.
+        Retryable, ClientError: try again; what was done is not done twice.
     """
     redriven_from = record.message_attributes[REDRIVEN_FROM]
     earlier = bucket.redriven_from(redriven_from.string_value or "") if redriven_from else None

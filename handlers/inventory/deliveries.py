@@ -37,7 +37,7 @@ def receive(store: EventStore, envelope: IntakeMessage) -> None:
 
     Raises:
         Refused: the delivery is invalid, or its id is taken by another one.
-        Throttled: try again.
+        Retryable: try again.
     """
     try:
         delivery = StockDelivered.model_validate_json(canonical(envelope.detail))

@@ -32,7 +32,7 @@ def watch(store: EventStore, records: Iterable[Mapping[str, Any]]) -> None:
     """Record each crossing among the changes of levels, given as records of the table's stream.
 
     Raises:
-        Throttled: try again.
+        Retryable: try again.
     """
     for record in records:
         low = crossing(record["dynamodb"]["NewImage"])
@@ -46,7 +46,7 @@ def record_crossing(store: EventStore, low: StockLow) -> None:
     Where another invocation was quicker with its event, it reads and decides again: that may be another crossing.
 
     Raises:
-        Throttled: try again.
+        Retryable: try again.
     """
     stream = streams.stock(low.sku)
     causation_id = f"{keys.level(low.sku).pk}/{low.level_version}"

@@ -37,7 +37,7 @@ def replenish(store: EventStore, record: Recorded) -> None:
     """Order what has fallen low, or record that its delivery has arrived. Doing it again changes nothing.
 
     Raises:
-        Throttled: try again.
+        Retryable: try again.
     """
     event = record.event
     if isinstance(event, StockLow):

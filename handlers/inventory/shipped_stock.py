@@ -18,7 +18,7 @@ def ship_stock(store: EventStore, record: Recorded) -> None:
     """Record that each chunk reserved for the order is shipped. Doing it again changes nothing.
 
     Raises:
-        Throttled: try again.
+        Retryable: try again.
     """
     event = record.event
     assert isinstance(event, ShipmentDispatched)

@@ -84,7 +84,7 @@ def send_once(
     Raises:
         AlreadyClaimed: another delivery may be sending it.
         NotSent: SES refused it; the claim is released.
-        Throttled: try again.
+        Retryable: try again.
     """
 
     def decide(history: Sequence[Recorded]) -> list[EmailClaimed]:

@@ -36,7 +36,7 @@ def welcome(store: EventStore, mail: SESV2Client, sender: str, record: Recorded)
         AlreadyClaimed: another delivery may be sending it: try again.
         NotSent: SES refused it: try again.
         MaybeSent: SES did not say whether it was sent: try again.
-        Throttled: try again.
+        Retryable: try again.
     """
     event = record.event
     assert isinstance(event, OrderConfirmed)

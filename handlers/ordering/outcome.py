@@ -96,7 +96,7 @@ def refuse_cancellation(store: EventStore, order_id: str) -> None:
     """Answer who asked to cancel that it is too late; do nothing where nobody asked. Doing it again changes nothing.
 
     Raises:
-        Throttled: try again.
+        Retryable: try again.
     """
 
     def decide(history: Sequence[Recorded]) -> list[DomainEvent]:

@@ -21,7 +21,7 @@ def authorize_payment(store: EventStore, gateway: PaymentGateway, order_id: str)
         OrderCancelling: a cancellation came first.
         PaymentDeclined: the gateway refused.
         PaymentGatewayUnreachable: no answer came, and the log has none either.
-        Throttled: try again.
+        Retryable: try again.
     """
     order = load_going_forward(store, order_id)
     if order.status is Status.CONFIRMED:
@@ -45,7 +45,7 @@ def capture_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -
         OrderCancelling: a cancellation came first.
         PaymentDeclined: the gateway refused.
         PaymentGatewayUnreachable: no answer came, and the log has none either.
-        Throttled: try again.
+        Retryable: try again.
     """
     order = load_going_forward(store, order_id)
     if order.status is Status.CONFIRMED:
@@ -88,7 +88,7 @@ def refund_payment(store: EventStore, gateway: PaymentGateway, order_id: str) ->
     Raises:
         OrderNotFound: there is no such order.
         PaymentGatewayUnreachable: no answer came.
-        Throttled: try again.
+        Retryable: try again.
     """
     order = load(store, order_id)
     charge: Charge | None = None

@@ -22,7 +22,7 @@ def report(store: EventStore, envelope: IntakeMessage) -> None:
     Raises:
         Refused: the report is invalid, or about a shipment that is rejected or cancelled.
         NotYet: the order is not confirmed, or no shipment is arranged for it.
-        Throttled: try again.
+        Retryable: try again.
     """
     try:
         reported = ShipmentStatusReported.model_validate_json(canonical(envelope.detail))

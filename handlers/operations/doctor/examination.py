@@ -72,7 +72,7 @@ class Doctor:
 
         Raises:
             UnreadableCopy: an object of the audit copy is not what it should be.
-            Throttled: the table is busy: try again.
+            Retryable: try again, as where the table is busy.
             ClientError: AWS refuses.
         """
         snapshot = self._snapshot(grace, stalled_after, on_read)
