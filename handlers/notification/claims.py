@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 
 from events.envelope import Recorded
 from events.notification import CustomerNotified, EmailClaimed, EmailEvent, EmailRefused
-from handlers.notification.sending import NotSent
+from handlers.notification.email_sending import NotSent
 from handlers.runtime.observability import logger
 from handlers.table.event_store import EventStore
 

@@ -10,7 +10,7 @@ from events.currencies import MINOR_UNITS
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
 from handlers.notification.claims import send_once
-from handlers.notification.sending import Email, send
+from handlers.notification.email_sending import Email, send
 from handlers.ordering.order import load
 from handlers.runtime.observability import about
 from handlers.table.event_store import EventStore

@@ -14,7 +14,7 @@ from events.envelope import Recorded
 from events.notification import WELCOME
 from events.ordering import OrderConfirmed
 from handlers.notification.claims import send_once
-from handlers.notification.sending import Email, send
+from handlers.notification.email_sending import Email, send
 from handlers.ordering.order import load
 from handlers.runtime.observability import about
 from handlers.table.event_store import EventStore

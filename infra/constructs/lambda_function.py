@@ -13,7 +13,7 @@ from infra.constructs.queues import DeadLetterQueue, WorkQueue
 from infra.constructs.template import created_after_policy, name_in_template
 from infra.function_spec import FunctionSpec
 from infra.names import METRICS_NAMESPACE, in_template
-from infra.package.runtime import functions_python
+from infra.package.python_version import functions_python
 
 _ARCHITECTURE = lambda_.Architecture.ARM_64
 

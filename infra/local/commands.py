@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from events.publishing.publisher import Unpublished
-from handlers.operations.audit.submission import Submission
+from handlers.operations.audit.published_submission import Submission
 from infra.local import aws_cli_examples, pipeline
 from infra.local.deploy import DeploymentError
 from infra.local.emulator.process import DEFAULT_PORT, EmulatorError

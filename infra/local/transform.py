@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-RUNTIME = Path(__file__).with_name("runtime.py")
+RUNTIME = Path(__file__).with_name("lambda_runtime.py")
 # A template that has one of these is refused.
 REFUSED_TYPES = {"AWS::Events::Archive", "AWS::Events::EventBusPolicy"}
 # Grants of these on a single resource are refused.

@@ -23,7 +23,7 @@ from infra.package.errors import PackageError
 from infra.package.files import ROOT, digest, write_zip
 from infra.package.libraries import write_layer
 from infra.package.own_code import own_files, write_code
-from infra.package.runtime import building_python, functions_python
+from infra.package.python_version import building_python, functions_python
 
 __all__ = ["PACKAGES", "Built", "Package", "PackageError", "Target", "build", "build_zips"]
 

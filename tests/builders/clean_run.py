@@ -25,8 +25,8 @@ from events.ordering import (
 )
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentVoided
 from events.shipping import ShipmentArranged, ShipmentCancelled
+from handlers.operations.audit.published_submission import Submission
 from handlers.operations.audit.run import DeadLetter, Run, SentEmail
-from handlers.operations.audit.submission import Submission
 from handlers.operations.audit.table import Place, Table
 from handlers.ordering import submission
 from handlers.projections.engine.projection import Count

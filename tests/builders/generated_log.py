@@ -23,7 +23,7 @@ from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderPlaced, OrderRejected
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
 from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDelivered, ShipmentDispatched
-from handlers.operations.audit.submission import distinct
+from handlers.operations.audit.published_submission import distinct
 from handlers.ordering.submission import decide
 from infra.local.runner.generator import generate
 from tests.builders.recorded_events import START, record

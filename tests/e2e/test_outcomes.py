@@ -8,8 +8,8 @@ import pytest
 from events.integration import OrderCancellationRequested, ShipmentStatusReported
 from events.publishing.publisher import Publisher
 from handlers.operations.audit import CHECKS
+from handlers.operations.audit.published_submission import distinct
 from handlers.operations.audit.run import Run
-from handlers.operations.audit.submission import distinct
 from infra.local.pipeline import Pipeline, pipeline
 from infra.local.runner.audit_input import read_emails, read_table
 from infra.local.runner.generator import generate

@@ -15,7 +15,7 @@ from infra.function_spec import DeadLetterQueues, DroppedFiles, PublishEvents, R
 from infra.functions import FUNCTIONS
 from infra.names import in_template
 from infra.package import PACKAGES, Built, Package
-from infra.package.runtime import building_python
+from infra.package.python_version import building_python
 from tests.infra.template import Template, listed, synthesized, target_of
 
 NO_REPLAY = [{"exists": False}]

@@ -19,8 +19,8 @@ from events.ordering import (
 )
 from events.shipping import ShipmentCancelled, ShipmentDispatched
 from handlers.operations.audit import CHECKS, audit
+from handlers.operations.audit.published_submission import Submission
 from handlers.operations.audit.run import DeadLetter, Run, SentEmail
-from handlers.operations.audit.submission import Submission
 from handlers.projections.engine.projection import Count
 from tests.builders.clean_run import (
     CLEAN,

@@ -16,7 +16,7 @@ from handlers.intake.validation import Refused
 from handlers.operations import audit
 from handlers.operations.audit import counters, notes, order_views, views
 from handlers.operations.audit.evidence import Evidence
-from handlers.operations.audit.submission import Submission
+from handlers.operations.audit.published_submission import Submission
 from handlers.operations.audit.table import read_table
 from handlers.ordering.submission import decide
 from handlers.projections import customer_history, daily_sales, order_fold, stock_view

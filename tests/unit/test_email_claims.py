@@ -21,7 +21,7 @@ from events.notification import CustomerNotified, EmailClaimed, EmailEvent, Emai
 from events.ordering import OrderConfirmed
 from handlers.notification import order_emails, welcome_email
 from handlers.notification.claims import LIFETIME, AlreadyClaimed, next_claim
-from handlers.notification.sending import MaybeSent, NotSent
+from handlers.notification.email_sending import MaybeSent, NotSent
 from handlers.retry_policy import Throttled
 from handlers.table.event_store import EventStore
 from infra.function_spec import SendEmail

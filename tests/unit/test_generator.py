@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from handlers.operations.audit.submission import distinct
+from handlers.operations.audit.published_submission import distinct
 from infra.local.runner.generator import generate
 
 NO_ORDER = {"REJECTED", "DEAD_LETTER"}

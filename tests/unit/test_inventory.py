@@ -29,8 +29,8 @@ from handlers.intake.validation import Refused
 from handlers.inventory import deliveries, low_stock, reservation
 from handlers.inventory.refusals import OutOfStock
 from handlers.inventory.reservation import CHUNK, chunks, fold, shipped
-from handlers.inventory.stock import release_stock, reserve_stock
 from handlers.inventory.stock_levels import DEFAULT_THRESHOLD, put_back, take
+from handlers.inventory.stock_steps import release_stock, reserve_stock
 from handlers.ordering.outcome import start_cancellation
 from handlers.ordering.refusals import AlreadyCancelled, AlreadyConfirmed, OrderCancelling, OrderNotFound
 from handlers.retry_policy import Contended, Throttled

@@ -11,8 +11,8 @@ from events.envelope import Recorded
 from events.model import DomainEvent
 from events.ordering import OrderCancelled, OrderConfirmed
 from handlers.operations.audit.evidence import Finding
+from handlers.operations.audit.published_submission import Submission
 from handlers.operations.audit.run import DeadLetter, Run
-from handlers.operations.audit.submission import Submission
 from handlers.operations.audit.table import Table
 from handlers.ordering.submission import decide
 from infra.local.runner.display import summary

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from events.ordering import OrderRejected
 from handlers.files.csv_profile import Profile, usable_id
-from handlers.operations.audit.submission import Submission, distinct
+from handlers.operations.audit.published_submission import Submission, distinct
 from handlers.ordering.submission import decide
 from infra.local.runner.order_files import InputError, read_orders, read_profile
 from infra.local.runner.stock_deliveries import needed, stock_deliveries

@@ -28,7 +28,7 @@ from infra.package.files import ROOT, write_zip
 from infra.package.imports import imports
 from infra.package.libraries import write_layer
 from infra.package.own_code import own_files, write_code
-from infra.package.runtime import SETTING, SUPPORTED, building_python, functions_python
+from infra.package.python_version import SETTING, SUPPORTED, building_python, functions_python
 from infra.package.service_models import trimmed
 from tests.builders.environment import ENVIRONMENT
 

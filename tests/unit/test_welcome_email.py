@@ -18,7 +18,7 @@ from events.notification import WELCOME, CustomerNotified, EmailClaimed
 from events.ordering import OrderConfirmed
 from handlers.functions.main.welcome_email import handler
 from handlers.notification.claims import AlreadyClaimed
-from handlers.notification.sending import NotSent
+from handlers.notification.email_sending import NotSent
 from handlers.notification.welcome_email import welcome
 from handlers.ordering.refusals import OrderNotFound
 from handlers.retry_policy import Throttled

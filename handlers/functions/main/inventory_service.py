@@ -1,7 +1,7 @@
 """The sagas' inventory service."""
 
 from handlers.functions.resources import event_store
-from handlers.inventory.stock import release_stock, reserve_stock
+from handlers.inventory.stock_steps import release_stock, reserve_stock
 from handlers.runtime.saga_service import service
 
 store = event_store()

@@ -9,8 +9,8 @@ from events.integration import OrderSubmitted
 from events.inventory import StockReceived
 from events.ordering import OrderPlaced, OrderRejected
 from handlers.operations.audit.evidence import Finding
+from handlers.operations.audit.published_submission import Submission, canonical, distinct
 from handlers.operations.audit.run import Run
-from handlers.operations.audit.submission import Submission, canonical, distinct
 
 
 def check(run: Run) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from handlers.operations.audit.evidence import Evidence
-from handlers.operations.audit.submission import Submission
+from handlers.operations.audit.published_submission import Submission
 from handlers.operations.audit.table import Item
 
 

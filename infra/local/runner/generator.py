@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from handlers.operations.audit.submission import Submission, distinct
+from handlers.operations.audit.published_submission import Submission, distinct
 from handlers.payments import sandbox_gateway as payments
 from handlers.shipping import sandbox_carrier as shipping
 from infra.local.runner.stock_deliveries import needed

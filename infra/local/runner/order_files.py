@@ -7,7 +7,7 @@ from events.publishing.publisher import Entry
 from handlers.files import csv_profile
 from handlers.files.csv_profile import Profile, UnknownProfile
 from handlers.files.reader import BrokenFile, FileOrder, read_csv
-from handlers.operations.audit.submission import Submission
+from handlers.operations.audit.published_submission import Submission
 from infra.local.runner.stock_deliveries import ORDER_SUBMITTED, SOURCE
 
 

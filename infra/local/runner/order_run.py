@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from events.publishing.publisher import Entry, Publisher, Unpublished
 from handlers.operations.audit import audit
 from handlers.operations.audit.evidence import Finding
+from handlers.operations.audit.published_submission import Key, Submission
 from handlers.operations.audit.run import DeadLetter, Run
-from handlers.operations.audit.submission import Key, Submission
 from handlers.operations.audit.table import Item
 from infra.local.runner.audit_input import read_dead_letters, read_emails, read_table
 from infra.local.runner.bus_capture import BusCapture

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from handlers.operations.audit.published_submission import Key, Submission, distinct
 from handlers.operations.audit.run import DeadLetter
-from handlers.operations.audit.submission import Key, Submission, distinct
 from handlers.operations.audit.table import Item
 
 CONFIRMED = "CONFIRMED"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from events.integration import MAX_LINES
-from handlers.operations.audit.submission import Submission
+from handlers.operations.audit.published_submission import Submission
 
 ORDER_SUBMITTED = "OrderSubmitted"
 STOCK_DELIVERED = "StockDelivered"
