@@ -78,11 +78,14 @@ def test_a_replay_that_is_terminated_says_how_to_continue() -> None:
     start = (datetime.now(UTC) - timedelta(days=100)).replace(second=0, microsecond=0)
     with running(ON_AWS + RUN, "replay", "--from", start.isoformat(), "--window", "1m") as process:
         assert process.stderr
+        assert process.stdout
         first = process.stderr.readline()
         assert first.startswith("replayed ")
         process.send_signal(signal.SIGTERM)
-        printed, errors = process.communicate(timeout=SECONDS)
-    assert (process.returncode, printed) == (128 + signal.SIGTERM, "left: []\n")
+        # `communicate` would lose the lines that came together with the first one.
+        errors, printed = process.stderr.read(), process.stdout.read()
+        assert process.wait(SECONDS) == 128 + signal.SIGTERM
+    assert printed == "left: []\n"
     *replayed, last = [first, *errors.splitlines()]
     assert last.startswith("to continue: pipeline replay ")
     arguments = shlex.split(last)
