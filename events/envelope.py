@@ -1,12 +1,12 @@
 """The envelope: metadata around a domain event, in the log and on the bus."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, Field
 from pydantic_core import from_json
 
-from events.model import DomainEvent, Model
+from events.model import DomainEvent, Model, Text
 
 _EVENT_IDS = UUID("6f9c2f0e-6d0b-4d0c-9a53-0a5a3e6a0f10")
 
@@ -16,8 +16,30 @@ def event_id(stream: str, version: int) -> str:
     return str(uuid5(_EVENT_IDS, f"{stream}/{version}"))
 
 
+Door = Literal["bus", "http", "file", "command line", "saga", "subscriber"]
+
+
+class Actor(Model):
+    """Who caused an event, not who delivered it: it stays the same through redelivery, redrive and replay.
+
+    ``principal`` is who it was at that door:
+
+    - bus: the publisher's name and its source, ``demo/com.example.web``
+    - http: the shop and its client, ``demo/1example23``; of an operator, the token's subject
+    - file: the shop and its folder, ``demo/demo``
+    - command line: the operator's ARN
+    - saga, subscriber: the function, ``payments_service``
+    """
+
+    door: Door
+    principal: Annotated[str, Field(min_length=1, max_length=512)]
+
+
 class Metadata(Model):
-    """The place of an event in the log, when it happened (UTC), and what it belongs to and follows from."""
+    """The place of an event in the log, when it happened (UTC), what it belongs to and follows from, and who caused it.
+
+    ``redriven_by`` is the operator who redrove the message that the event comes from, if one did.
+    """
 
     event_id: str
     stream: str
@@ -26,6 +48,8 @@ class Metadata(Model):
     occurred_at: AwareDatetime
     correlation_id: str
     causation_id: str
+    actor: Actor
+    redriven_by: Text | None = None
 
 
 class Recorded(NamedTuple):

@@ -9,33 +9,40 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from events.inventory import DeliveredLine
-from events.model import Currency, Id, Model, Text
-from events.ordering import Address, Customer, OrderLine
+from events.model import Currency, Id, Model, OrderId, OwnOrderId, Text
+from events.ordering import Address, Email, OrderLine
 
 MAX_LINES = 1_000
 MAX_CANONICAL_BYTES = 200 * 1024
 
 
+class Customer(Model):
+    """Who ordered, by the shop's own numbering. A guest has no ``customer_id``, but may have an e-mail address."""
+
+    customer_id: Id | None = None
+    email: Email | None = None
+
+
 class OrderContent(Model):
-    """What is ordered, where it goes and how it is paid."""
+    """What is ordered by whom, where it goes and how it is paid."""
 
     currency: Currency
     lines: Annotated[tuple[OrderLine, ...], Field(min_length=1, max_length=MAX_LINES)]
     shipping_address: Address
     payment_token: Text
-
-
-class OrderSubmitted(OrderContent):
-    """A customer wants to order. Submitting the same order twice is harmless."""
-
-    order_id: Id
     customer: Customer | None = None
 
 
-class OrderCancellationRequested(Model):
-    """A customer does not want the order any more."""
+class OrderSubmitted(OrderContent):
+    """A shop has an order, under the shop's own id. Submitting the same order twice is harmless."""
 
-    order_id: Id
+    order_id: OwnOrderId
+
+
+class OrderCancellationRequested(Model):
+    """A shop does not want its order any more."""
+
+    order_id: OwnOrderId
     reason: Text | None = None
 
 
@@ -47,14 +54,24 @@ class StockDelivered(Model):
 
 
 class ShipmentStatusReported(Model):
-    """A carrier has collected an order's parcel, or handed it over to the customer. Delivered implies dispatched."""
+    """A carrier has collected an order's parcel, or handed it over to the customer. Delivered implies dispatched.
 
-    order_id: Id
+    ``order_id`` is the order's id as the carrier was told it: ``demo.by-hand-2``.
+    """
+
+    order_id: OrderId
     status: Literal["dispatched", "delivered"]
 
 
-INTEGRATION_EVENTS: dict[str, type[Model]] = {
-    event.__name__: event
-    for event in (OrderSubmitted, OrderCancellationRequested, StockDelivered, ShipmentStatusReported)
+Role = Literal["shop", "warehouse", "carrier"]
+
+PUBLISHED_BY: dict[type[Model], Role] = {
+    OrderSubmitted: "shop",
+    OrderCancellationRequested: "shop",
+    StockDelivered: "warehouse",
+    ShipmentStatusReported: "carrier",
 }
+"""Every integration event, and the role of those who may publish it."""
+
+INTEGRATION_EVENTS: dict[str, type[Model]] = {event.__name__: event for event in PUBLISHED_BY}
 """Integration events by type."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from events.model import DomainEvent, Id, Model
+from events.model import DomainEvent, Id, Model, OrderId
 
 MAX_PIECES = 10**9
 
@@ -28,7 +28,7 @@ class DeliveredLine(StockLine):
 class StockReserved(DomainEvent):
     """Chunk ``chunk`` of ``chunks`` of an order's stock was reserved, all lines of it or none."""
 
-    order_id: Id
+    order_id: OrderId
     chunk: int
     chunks: int
     lines: tuple[StockLine, ...]
@@ -37,14 +37,14 @@ class StockReserved(DomainEvent):
 class ReservationRefused(DomainEvent):
     """There was not enough of these SKUs. Closes the reservation."""
 
-    order_id: Id
+    order_id: OrderId
     skus: tuple[Id, ...]
 
 
 class StockReleased(DomainEvent):
     """Reserved chunk ``chunk`` went back on the shelf, or, over nothing (chunk 0), the reservation was closed."""
 
-    order_id: Id
+    order_id: OrderId
     chunk: int
     lines: tuple[StockLine, ...] = ()
 
@@ -52,7 +52,7 @@ class StockReleased(DomainEvent):
 class StockShipped(DomainEvent):
     """Reserved chunk ``chunk`` left the warehouse. Closes the reservation: nothing of it goes back on the shelf."""
 
-    order_id: Id
+    order_id: OrderId
     chunk: int
     lines: tuple[StockLine, ...]
 

@@ -32,6 +32,18 @@ def _known_currency(code: str) -> str:
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """An identifier: 1 to 64 of A-Z, a-z, 0-9, underscore and hyphen."""
 
+Shop = Annotated[str, Field(pattern=r"^[a-z0-9]{1,16}$")]
+"""The slug of a shop, the tenant of the pipeline."""
+
+OwnOrderId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,47}$")]
+"""An order's id as its shop knows it, at the shop's own doors."""
+
+OrderId = Annotated[str, Field(pattern=r"^[a-z0-9]{1,16}\.[A-Za-z0-9_-]{1,47}$")]
+"""An order's id everywhere else: :func:`events.shops.of_shop`."""
+
+CustomerId = Annotated[str, Field(pattern=r"^[a-z0-9]{1,16}\.[A-Za-z0-9_-]{1,64}$")]
+"""A shop's end customer, by the shop's own numbering: :func:`events.shops.of_shop`."""
+
 Currency = Annotated[
     str,
     Field(min_length=3, max_length=3),

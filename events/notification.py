@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from events.model import DomainEvent, Id
+from events.model import DomainEvent, OrderId
 
 WELCOME = "Welcome"
 
@@ -16,7 +16,7 @@ class EmailEvent(DomainEvent):
     counts the claims on that e-mail from 1.
     """
 
-    order_id: Id
+    order_id: OrderId
     about: str
     attempt: Annotated[int, Field(ge=1)]
 

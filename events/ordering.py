@@ -4,16 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from events.model import Amount, Currency, DomainEvent, Id, Model, Quantity, Text
+from events.model import Amount, Currency, CustomerId, DomainEvent, Id, Model, OrderId, Quantity, Text
 
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
-
-
-class Customer(Model):
-    """Who ordered. Guests have no customer."""
-
-    customer_id: Id
-    email: Email | None = None
 
 
 class Address(Model):
@@ -43,14 +36,15 @@ class RejectionReason(Model):
 
 
 class OrderPlaced(DomainEvent):
-    """An order was accepted. Its lines live here and nowhere else."""
+    """An order was accepted. Its lines live here and nowhere else. A guest's has no ``customer_id``."""
 
-    order_id: Id
+    order_id: OrderId
     content_hash: str
     currency: Currency
     total: Amount
     lines: tuple[OrderLine, ...]
-    customer: Customer | None = None
+    customer_id: CustomerId | None = None
+    email: Email | None = None
     shipping_address: Address
     payment_token: Text
 
@@ -58,34 +52,30 @@ class OrderPlaced(DomainEvent):
 class OrderConfirmed(DomainEvent):
     """Every step of the saga succeeded: the order will be dispatched, unless a cancellation is quicker."""
 
-    order_id: Id
+    order_id: OrderId
 
 
 class OrderCancellationStarted(DomainEvent):
     """The order can only be cancelled from here on, confirmed or not; what was done for it is being undone."""
 
-    order_id: Id
+    order_id: OrderId
     reason: str
 
 
 class OrderCancelled(DomainEvent):
     """Everything done for the order is undone."""
 
-    order_id: Id
+    order_id: OrderId
     reason: str
 
 
 class OrderRejected(DomainEvent):
-    """A submission was refused. ``reasons`` holds the first 50 of ``reason_count``.
+    """A submission was refused. ``reasons`` holds the first 50 of ``reason_count``."""
 
-    ``customer_id`` is there where the submission came with a caller's identity, not where its content only claims one.
-    """
-
-    order_id: Id
+    order_id: OrderId
     content_hash: str
     reasons: Annotated[tuple[RejectionReason, ...], Field(max_length=50)]
     reason_count: int
-    customer_id: Id | None = None
 
 
 class CancellationRequested(DomainEvent):
@@ -94,7 +84,7 @@ class CancellationRequested(DomainEvent):
     Whether it is cancelled, its shipment decides: unless that is dispatched, the order's own stream tells the rest.
     """
 
-    order_id: Id
+    order_id: OrderId
     content_hash: str
     reason: Text | None = None
 
@@ -102,6 +92,6 @@ class CancellationRequested(DomainEvent):
 class OrderCancellationRefused(DomainEvent):
     """A cancellation request came too late."""
 
-    order_id: Id
+    order_id: OrderId
     content_hash: str
     reason: str

@@ -1,12 +1,12 @@
 """Payments: what the payment gateway holds for an order. Amounts are in the currency's minor unit."""
 
-from events.model import Amount, Currency, DomainEvent, Id
+from events.model import Amount, Currency, DomainEvent, OrderId
 
 
 class PaymentAuthorized(DomainEvent):
     """The amount is held on the customer's account. An order over 0 needs no gateway and has no authorization id."""
 
-    order_id: Id
+    order_id: OrderId
     amount: Amount
     currency: Currency
     authorization_id: str | None = None
@@ -15,14 +15,14 @@ class PaymentAuthorized(DomainEvent):
 class PaymentDeclined(DomainEvent):
     """The gateway refused, at authorization or at capture."""
 
-    order_id: Id
+    order_id: OrderId
     reason: str
 
 
 class PaymentCaptured(DomainEvent):
     """The authorized amount was taken."""
 
-    order_id: Id
+    order_id: OrderId
     amount: Amount
     currency: Currency
 
@@ -30,7 +30,7 @@ class PaymentCaptured(DomainEvent):
 class PaymentVoided(DomainEvent):
     """The authorized amount is free again; over 0 where nothing had been authorized. Closes the payment."""
 
-    order_id: Id
+    order_id: OrderId
     amount: Amount
     currency: Currency
 
@@ -38,6 +38,6 @@ class PaymentVoided(DomainEvent):
 class PaymentRefunded(DomainEvent):
     """The captured amount was given back. Closes the payment."""
 
-    order_id: Id
+    order_id: OrderId
     amount: Amount
     currency: Currency

@@ -82,7 +82,7 @@ def notification(order_id: str) -> str:
 
 
 def customer(customer_id: str) -> str:
-    """The e-mails to a customer that are not about one order: the welcome."""
+    """The e-mails to a shop's customer that are not about one order: the welcome."""
     return f"customer#{customer_id}"
 
 

@@ -12,18 +12,22 @@ from constructs import Node
 from infra.constructs.api.identity import TokenIssuer
 from infra.names import STACK_NAME
 from infra.package import Built, Package, PackageError, build_zips
+from infra.settings.environment import InvalidSettings, Settings, file_of, read_settings
 from infra.stack import OrderPipeline
 
 # Where an order e-mail comes from unless CDK's context says otherwise: `cdk deploy -c email_sender=...`
 EMAIL_SENDER = "orders@example.com"
 
 
-def synthesize(packages: Mapping[Package, Built], outdir: Path, *, checks_tokens: bool = False) -> cx_api.CloudAssembly:
+def synthesize(
+    packages: Mapping[Package, Built], settings: Settings, outdir: Path, *, checks_tokens: bool = False
+) -> cx_api.CloudAssembly:
     """Synthesize the stack into the folder `outdir`.
 
-    `packages` are what the functions run from, folders or zip files. With `checks_tokens` an authorizer function of
-    ours checks the user pool's tokens; CDK's context names another issuer: `cdk deploy -c jwt_issuer=...
-    -c jwt_jwks_url=... -c jwt_audience=...`, where several audiences are separated by spaces.
+    `packages` are what the functions run from, folders or zip files; `settings` are those of the environment. With
+    `checks_tokens` an authorizer function of ours checks the user pool's tokens; CDK's context names another issuer:
+    `cdk deploy -c jwt_issuer=... -c jwt_jwks_url=... -c jwt_audience=...`, where several audiences are separated by
+    spaces.
     """
     app = cdk.App(
         analytics_reporting=False,
@@ -34,6 +38,7 @@ def synthesize(packages: Mapping[Package, Built], outdir: Path, *, checks_tokens
         app,
         STACK_NAME,
         packages=packages,
+        settings=settings,
         email_sender=app.node.try_get_context("email_sender") or EMAIL_SENDER,
         checks_tokens=checks_tokens,
         issuer=token_issuer(app.node),
@@ -57,10 +62,11 @@ def token_issuer(node: Node) -> TokenIssuer | None:
 def main() -> None:
     """Package the functions for AWS and synthesize, to where the CDK command line wants it or else into `cdk.out`."""
     try:
+        settings = read_settings(file_of(os.environ.get("ENV", "dev")))
         packages = build_zips("aws")
-    except PackageError as problem:
+    except (InvalidSettings, PackageError) as problem:
         sys.exit(str(problem))
-    synthesize(packages, Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
+    synthesize(packages, settings, Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
 
 
 if __name__ == "__main__":

@@ -158,6 +158,14 @@ class FunctionSpec:
         return f"{self.name}Arn"
 
     @property
+    def at_door(self) -> bool:
+        """Whether it takes what comes from outside, so that it has to know who is let in."""
+        match self.trigger:
+            case Subscription(bus="intake") | DroppedFiles() | None:
+                return True
+        return False
+
+    @property
     def queued(self) -> bool:
         """Whether its trigger goes through a queue of its own."""
         return isinstance(self.trigger, Subscription | DroppedFiles)

@@ -8,6 +8,9 @@ METRICS_NAMESPACE = "OrderPipeline"
 ARCHIVE_NAME = "orders"
 API_STAGE = "v1"
 
+DEMO_SHOP = "demo"
+"""The shop in the settings that ship."""
+
 EMULATOR_REGION = "us-east-1"
 EMULATOR_ACCOUNT = "000000000000"
 """The account on one machine. To the emulator, an access key of 12 digits is the root of the account of that number."""

@@ -10,6 +10,7 @@ from infra.constructs.api.gateway import HttpApi
 from infra.constructs.api.identity import Identity, TokenIssuer
 from infra.constructs.granting import grant
 from infra.constructs.lambda_function import LibrariesLayer, PipelineFunction
+from infra.constructs.parties_layer import PartiesLayer
 from infra.constructs.projection_rebuild import ProjectionRebuild
 from infra.constructs.queue_triggers import import_files, store_dead_letters, subscribe
 from infra.constructs.queues import DeadLetterQueue
@@ -20,14 +21,15 @@ from infra.function_spec import DeadLetterQueues, DroppedFiles, FunctionSpec, Su
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.names import in_template
 from infra.package import Built, Package
+from infra.settings.environment import Settings
 
 
 class OrderPipeline(Stack):
     """The order pipeline.
 
-    `packages` are what the functions run from, `email_sender` is the address that order e-mails come from. An
-    authorizer function checks the tokens of `issuer` if there is one, and with `checks_tokens` those of the pool; else
-    the gateway does.
+    `packages` are what the functions run from, `settings` are those of the environment, `email_sender` is the address
+    that order e-mails come from. An authorizer function checks the tokens of `issuer` if there is one, and with
+    `checks_tokens` those of the pool; else the gateway does.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class OrderPipeline(Stack):
         construct_id: str,
         *,
         packages: Mapping[Package, Built],
+        settings: Settings,
         email_sender: str,
         checks_tokens: bool,
         issuer: TokenIssuer | None,
@@ -45,6 +48,8 @@ class OrderPipeline(Stack):
         )
         self._packages = packages
         self._layers = {package: LibrariesLayer(self, package, built.layer) for package, built in packages.items()}
+        self._parties = PartiesLayer(self, settings.parties)
+        self._output("Shops", " ".join(settings.shops))
         self._shared = SharedResources(self, email_sender)
         self._output_shared()
         # Every function is there before any is connected, so that their order does not matter.
@@ -64,6 +69,8 @@ class OrderPipeline(Stack):
     def _function(self, spec: FunctionSpec) -> PipelineFunction:
         code, layer = self._packages[spec.package].code, self._layers[spec.package]
         function = PipelineFunction(self, spec, code, layer, self._shared.table)
+        if spec.at_door:
+            self._parties.give_to(function)
         self._output(f"{spec.name}FunctionName", function.function_name)
         if spec.queued:
             self._output(f"{spec.name}QueueUrl", function.queue.queue_url)

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from events.envelope import Door
+
 Status = Literal["PLACED", "CONFIRMED", "CANCELLING", "CANCELLED", "REJECTED"]
 
 
@@ -48,13 +50,25 @@ class OrderPage(BaseModel):
     cursor: str | None = None
 
 
+class EventActor(BaseModel):
+    """Who caused an event: by which door, and who there. A shop sees who it was where it was one of its own clients.
+
+    ``redriven_by`` is the operator who redrove the message that it comes from, which operators see.
+    """
+
+    door: Door
+    principal: str | None = None
+    redriven_by: str | None = None
+
+
 class HistoryEvent(BaseModel):
-    """A fact about an order, and its place in the log."""
+    """A fact about an order, who caused it, and its place in the log."""
 
     type: str
     stream: str
     version: int
     occurred_at: str
+    actor: EventActor
     data: dict[str, Any]
 
 

@@ -3,10 +3,10 @@
 Source of `conditional`: RFC 9110, sections 8.8.3 (ETag) and 13.1.2 (If-None-Match).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from aws_lambda_powertools.event_handler.api_gateway import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -15,21 +15,43 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import AwareDatetime
 
 from events.envelope import Recorded
-from events.ordering import OrderPlaced, OrderRejected
+from events.shops import of_shop, own_id
 from handlers.api import cursors
-from handlers.api.answers import HistoryEvent, OrderHistory, OrderPage, OrderStatus, OrderSummary, Status, Stock
+from handlers.api.answers import (
+    EventActor,
+    HistoryEvent,
+    OrderHistory,
+    OrderPage,
+    OrderStatus,
+    OrderSummary,
+    Status,
+    Stock,
+)
 from handlers.api.problems import CONTENT_TYPE, Problem, Refusal, problem
 from handlers.intake.callers import Caller, authorized
+from handlers.intake.parties import Parties
+from handlers.projections.order_fold import Attributes
 from handlers.queries.orders import OrderQueries
 from handlers.queries.stock import StockQueries
 from handlers.runtime.observability import logger
 
 ID = r"^[A-Za-z0-9_-]{1,64}$"
+ORDER_ID = r"^([a-z0-9]{1,16}\.)?[A-Za-z0-9_-]{1,47}$"
+ORDER_CUSTOMER = r"^([a-z0-9]{1,16}\.)?[A-Za-z0-9_-]{1,64}$"
 MAX_LIMIT = 100
+_IDS = ("order_id", "customer_id")
 
-OrderId = Annotated[str, Path(pattern=ID, description="The order.")]
+OrderId = Annotated[
+    str, Path(pattern=ORDER_ID, description="The order, by the shop's own id; an operator puts `<shop>.` before it.")
+]
 Sku = Annotated[str, Path(pattern=ID, description="The SKU.")]
 AsOf = Annotated[AwareDatetime | None, Query(description="Show the order as it stood at that moment (RFC 3339).")]
+CustomerId = Annotated[
+    str | None,
+    Query(
+        pattern=ORDER_CUSTOMER, description="Only orders of that customer; an operator puts `<shop>.` before the id."
+    ),
+]
 OfStatus = Annotated[Status | None, Query(description="Only orders of that status.")]
 Cursor = Annotated[str | None, Query(max_length=1024, description="The cursor of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many orders at most.")]
@@ -41,14 +63,16 @@ class Api:
     Args:
         orders: reads orders.
         stock: reads stock.
+        parties: whose clients are whose.
     """
 
-    def __init__(self, orders: OrderQueries, stock: StockQueries) -> None:
+    def __init__(self, orders: OrderQueries, stock: StockQueries, parties: Parties) -> None:
+        self._parties = parties
         self._orders = orders
         self._stock = stock
         self.app = APIGatewayRestResolver(enable_validation=True, strip_prefixes=["/v1"])
         self.app.get("/orders/<order_id>", summary="The status of an order.")(self.order)
-        self.app.get("/orders", summary="The caller's orders, newest first.")(self.orders)
+        self.app.get("/orders", summary="The orders of the caller's shop, newest first.")(self.orders)
         self.app.get("/orders/<order_id>/events", summary="All that happened to an order.")(self.history)
         self.app.get("/stock/<sku>", summary="How much of a SKU is available, reserved and shipped.")(self.stock)
         self.app.get("/openapi.json", include_in_schema=False)(self.document)
@@ -63,28 +87,37 @@ class Api:
         return conditional(event, self.app.resolve(event, context))
 
     def order(self, order_id: OrderId, as_of: AsOf = None) -> OrderStatus:
-        attributes = self._orders.order(order_id) if as_of is None else self._orders.order_as_of(order_id, as_of)
-        if attributes is None or "status" not in attributes or not self._may_see(attributes.get("customer_id")):
+        caller = self._caller()
+        wanted = _of_shop(caller, order_id)
+        attributes = self._orders.order(wanted) if as_of is None else self._orders.order_as_of(wanted, as_of)
+        if attributes is None or "status" not in attributes:
             raise _unknown_order(order_id)
-        return OrderStatus(**attributes)
+        return OrderStatus(**_shown(caller, attributes))
 
-    def orders(self, status: OfStatus = None, cursor: Cursor = None, limit: Limit = 20) -> OrderPage:
-        customer_id = self._caller().customer_id
-        question = f"{customer_id} {status}"
+    def orders(
+        self, status: OfStatus = None, customer_id: CustomerId = None, cursor: Cursor = None, limit: Limit = 20
+    ) -> OrderPage:
+        caller = self._caller()
+        question = f"{caller.shop} {customer_id} {status}"
         after = cursors.decode(cursor, question) if cursor else None
         if after and not self._orders.keeps(after.generation):
             raise Refusal(HTTPStatus.BAD_REQUEST, "cursor: its list is no longer kept; begin without one")
-        found, last = self._orders.orders_of_customer(customer_id, status, after, limit)
+        if customer_id:
+            found = self._orders.orders_of_customer(_of_shop(caller, customer_id), status, after, limit)
+        else:
+            shops = [caller.shop] if caller.shop else self._parties.shops
+            found = self._orders.orders_of_shops(shops, [status] if status else get_args(Status), after, limit)
         return OrderPage(
-            orders=[OrderSummary(**attributes) for attributes in found],
-            cursor=cursors.encode(last, question) if last else None,
+            orders=[OrderSummary(**_shown(caller, attributes)) for attributes in found.orders],
+            cursor=cursors.encode(found.after, question) if found.after else None,
         )
 
     def history(self, order_id: OrderId) -> OrderHistory:
-        events = self._orders.history(order_id)
-        if not events or not self._may_see(_customer_of(events)):
+        caller = self._caller()
+        events = self._orders.history(_of_shop(caller, order_id))
+        if not events:
             raise _unknown_order(order_id)
-        return OrderHistory(events=[_shown(record) for record in events])
+        return OrderHistory(events=[_happened(caller, record) for record in events])
 
     def stock(self, sku: Sku) -> Stock:
         stocked = self._stock.by_sku(sku)
@@ -106,11 +139,15 @@ class Api:
         return Response(200, "text/html", openapi.page(self.app))
 
     def _caller(self) -> Caller:
-        return authorized(self.app.current_event["requestContext"]["authorizer"])
+        """The caller, who is an operator or of a shop.
 
-    def _may_see(self, customer_id: str | None) -> bool:
-        caller = self._caller()
-        return caller.operates or customer_id == caller.customer_id
+        Raises:
+            Refusal: they are neither.
+        """
+        caller = authorized(self.app.current_event["requestContext"]["authorizer"]).of_parties(self._parties)
+        if caller.shop is None and not caller.operates:
+            raise Refusal(HTTPStatus.FORBIDDEN, f"the client {caller.client} is no shop's")
+        return caller
 
 
 def _refused(refusal: Refusal) -> Response[Any]:
@@ -136,12 +173,26 @@ def _answer(problem_details: Problem) -> Response[Any]:
     return Response(problem_details.status, CONTENT_TYPE, problem_details.model_dump_json())
 
 
-def _customer_of(events: Sequence[Recorded]) -> str | None:
-    """Whose order it is, or, where none was placed, who submitted what was refused."""
-    placed = next((record.event for record in events if isinstance(record.event, OrderPlaced)), None)
-    if placed:
-        return placed.customer.customer_id if placed.customer else None
-    return next((record.event.customer_id for record in events if isinstance(record.event, OrderRejected)), None)
+def _of_shop(caller: Caller, named: str) -> str:
+    """The id of the order or customer that a caller names: a shop by its own id, an operator by the id with the shop.
+
+    Raises:
+        Refusal: a shop names another's, which are not there for it; or an operator names no shop.
+    """
+    if caller.shop is None:
+        if "." not in named:
+            raise Refusal(HTTPStatus.NOT_FOUND, f"there is no {named}: for an operator an id is <shop>.{named}")
+        return named
+    if "." in named:
+        raise _unknown_order(named)
+    return of_shop(caller.shop, named)
+
+
+def _shown(caller: Caller, attributes: Attributes) -> Attributes:
+    """What a view has, with the ids that its reader knows."""
+    if caller.shop is None:
+        return attributes
+    return attributes | {name: own_id(attributes[name]) for name in _IDS if name in attributes}
 
 
 def _unknown_order(order_id: str) -> Refusal:
@@ -149,13 +200,22 @@ def _unknown_order(order_id: str) -> Refusal:
     return Refusal(HTTPStatus.NOT_FOUND, f"there is no order {order_id}, or not yet")
 
 
-def _shown(record: Recorded) -> HistoryEvent:
+def _happened(caller: Caller, record: Recorded) -> HistoryEvent:
+    """An event for its reader: a shop sees its own ids, the doors, and of who came in there its own clients."""
+    data = record.event.model_dump(mode="json", exclude_none=True, exclude={"payment_token"})
+    kind, _, rest = record.stream.partition("#")
+    actor, redriven_by = record.metadata.actor, record.metadata.redriven_by
+    principal: str | None = actor.principal
+    if caller.shop is not None:
+        shop, _, who = actor.principal.partition("/")
+        principal, redriven_by, rest = who if shop == caller.shop else None, None, own_id(rest)
     return HistoryEvent(
         type=type(record.event).__name__,
-        stream=record.stream,
+        stream=f"{kind}#{rest}",
         version=record.version,
         occurred_at=record.occurred_at,
-        data=record.event.model_dump(mode="json", exclude_none=True, exclude={"payment_token"}),
+        actor=EventActor(door=actor.door, principal=principal, redriven_by=redriven_by),
+        data=_shown(caller, data),
     )
 
 

@@ -6,7 +6,10 @@ ERROR, REASONS, ATTEMPTS = "error", "reasons", "attempts"
 MESSAGE_ID, REDRIVEN_FROM = "message_id", "redriven_from"
 """By which a redriven message is recognized: the id it had first, and the key under which it was stored."""
 
-OURS = {ERROR, REASONS, ATTEMPTS, MESSAGE_ID, REDRIVEN_FROM}
+REDRIVEN_BY = "redriven_by"
+"""The ARN of the operator who redrove it."""
+
+OURS = {ERROR, REASONS, ATTEMPTS, MESSAGE_ID, REDRIVEN_FROM, REDRIVEN_BY}
 """All of them."""
 
 MAX_RECEIVE_COUNT = 5

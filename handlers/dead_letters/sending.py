@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
-from handlers.dead_letters.attributes import ATTEMPTS, ERROR, MESSAGE_ID, REASONS, REDRIVEN_FROM
+from handlers.dead_letters.attributes import ATTEMPTS, ERROR, MESSAGE_ID, REASONS, REDRIVEN_BY, REDRIVEN_FROM
 from handlers.intake import validation
 from handlers.intake.validation import Refused
 from handlers.runtime.observability import logger
@@ -67,9 +67,15 @@ def first_message_id(record: SQSRecord) -> str:
     return _carried(record, MESSAGE_ID) or record.message_id
 
 
+def redriven_by(record: SQSRecord) -> str | None:
+    """The ARN of the operator who redrove a message; None where nobody did, or SQS alone knows who."""
+    return _carried(record, REDRIVEN_BY)
+
+
 def identity(record: SQSRecord) -> dict[str, MessageAttributeValueTypeDef]:
     """The attributes by which a message is recognized, for one that takes its place."""
-    return attributes({MESSAGE_ID: first_message_id(record), REDRIVEN_FROM: _carried(record, REDRIVEN_FROM)})
+    carried = {name: _carried(record, name) for name in (REDRIVEN_FROM, REDRIVEN_BY)}
+    return attributes({MESSAGE_ID: first_message_id(record), **carried})
 
 
 def attributes(values: dict[str, str | None]) -> dict[str, MessageAttributeValueTypeDef]:

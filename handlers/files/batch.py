@@ -11,7 +11,7 @@ from handlers.files.reader import FileOrder, Position, Reason
 from handlers.intake.validation import canonical
 
 _MESSAGE_IDS = UUID("3d8e2c52-6a39-4a8b-9e0e-5f7a1c0b2d44")
-_USABLE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_USABLE_ID = re.compile(r"[A-Za-z0-9_-]{1,47}")
 # SQS does not accept these characters, and JSON needs them nowhere but in strings.
 _ESCAPED = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
 
@@ -49,13 +49,13 @@ class BatchDecision:
     rejections: list[Rejection] = field(default_factory=list)
 
 
-def candidate(order: FileOrder, import_id: str) -> Candidate:
-    """The order, decided by itself. Its message is what EventBridge would deliver, with an id that never changes."""
+def candidate(order: FileOrder, import_id: str, folder: str) -> Candidate:
+    """The order, decided by itself. Its message names the folder of the file; the message's id never changes."""
     reasons = rejected(order)
     event = {
         "id": str(uuid5(_MESSAGE_IDS, f"{import_id}/{order.order_id}")),
         "detail-type": "OrderSubmitted",
-        "source": "files",
+        "folder": folder,
         "detail": order.detail,
     }
     body = "" if reasons else canonical(event).translate(_ESCAPED)

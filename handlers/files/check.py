@@ -7,13 +7,16 @@ from handlers.files.reader import FileOrder, Reason
 from handlers.intake.validation import Refused
 from handlers.ordering import submission
 
+_SOME_SHOP = "shop"
+"""Which shop submits an order does not matter to whether it is valid."""
+
 
 def rejected(order: FileOrder) -> list[Reason]:
     """Why the order is rejected, by row; nothing if it is valid."""
     if order.problems:
         return list(order.problems)
     try:
-        decided = submission.decide(order.detail)
+        decided = submission.decide(_SOME_SHOP, order.detail)
     except Refused as refused:
         return _by_row(refused.reasons, order)
     except RecursionError:

@@ -55,6 +55,17 @@ class FileVersion:
         return self.key.removeprefix(INCOMING)
 
     @property
+    def folder(self) -> str:
+        """The first folder below ``incoming/``, which says whose file it is; empty where there is none."""
+        folder, _, rest = self.path.partition("/")
+        return folder if rest else ""
+
+    @property
+    def path_in_folder(self) -> str:
+        """The key below that folder."""
+        return self.path.removeprefix(f"{self.folder}/")
+
+    @property
     def import_id(self) -> str:
         """The id of its import, the same for every event about it."""
         return str(uuid5(_IMPORT_IDS, f"{self.bucket}/{self.key}/{self.version_id}"))

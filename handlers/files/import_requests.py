@@ -12,6 +12,7 @@ from handlers.dead_letters.sending import DeadLetterQueue
 from handlers.files.dropped_file import DroppedFile, FileVersion
 from handlers.files.importer import FileImporter, Outcome
 from handlers.files.submitting import Markers, OrderQueue
+from handlers.intake.parties import Parties
 from handlers.runtime import queue_batches
 from handlers.runtime.observability import count, logger
 
@@ -31,6 +32,7 @@ class FileImports:
         table: name of the table.
         own_queue: URL of the queue of these messages, for another one where an import is unfinished.
         order_queue: URL of order intake's queue.
+        parties: whose folder is whose.
         dead_letters: the queue for messages that name no file, or whose import fails at every attempt.
     """
 
@@ -43,6 +45,7 @@ class FileImports:
         table: str,
         own_queue: str,
         order_queue: str,
+        parties: Parties,
         dead_letters: DeadLetterQueue,
     ) -> None:
         self._dynamodb = dynamodb
@@ -51,6 +54,7 @@ class FileImports:
         self._table = table
         self._own_queue = own_queue
         self._order_queue = order_queue
+        self._parties = parties
         self._dead_letters = dead_letters
 
     def handle(self, event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
@@ -68,6 +72,7 @@ class FileImports:
                 DroppedFile(self._s3, version),
                 Markers(self._dynamodb, self._table, version.import_id),
                 OrderQueue(self._sqs, self._order_queue),
+                self._parties,
             )
             outcome = importer.work(context.get_remaining_time_in_millis)
             logger.info("file import", outcome=outcome)

@@ -16,6 +16,7 @@ from handlers.files.dropped_file import INCOMING, DroppedFile, Gone
 from handlers.files.progress import Progress, Report
 from handlers.files.reader import BrokenFile, FileOrder, Position, Stream, read_csv, read_ndjson
 from handlers.files.submitting import MAX_KEYS, Markers, OrderQueue
+from handlers.intake.parties import Parties
 
 STOP_MS = 15_000
 """An invocation stops when this little of the function's time is left: a batch takes less, retries included."""
@@ -42,8 +43,9 @@ class FileImporter:
     under the same message ids, and order intake places each order once.
     """
 
-    def __init__(self, file: DroppedFile, markers: Markers, queue: OrderQueue) -> None:
+    def __init__(self, file: DroppedFile, markers: Markers, queue: OrderQueue, parties: Parties) -> None:
         self._file = file
+        self._parties = parties
         self._markers = markers
         self._queue = queue
 
@@ -79,11 +81,14 @@ class FileImporter:
 
     def _batches(self, stream: Stream, start: Position) -> Iterator[list[Candidate]]:
         """The file's orders in batches. Raises BrokenFile after the batch of what comes before the broken place."""
+        version = self._file.version
+        if self._parties.shop_of_folder(version.folder) is None:
+            raise BrokenFile(f"a file goes into the folder of its shop, {INCOMING}<shop>/; {version.folder!r} is none")
         batch: list[Candidate] = []
         begun, broken = start.offset, None
         try:
-            for order in orders(self._file.version.path, stream, start):
-                each = candidate(order, self._file.version.import_id)
+            for order in orders(version.path_in_folder, stream, start):
+                each = candidate(order, version.import_id, version.folder)
                 batch.append(each)
                 if len(batch) == MAX_KEYS or each.end.offset - begun >= _BATCH_BYTES:
                     yield batch
@@ -121,7 +126,7 @@ class FileImporter:
 
 
 def orders(path: str, stream: Stream, start: Position) -> Iterator[FileOrder]:
-    """The orders of the file at ``path`` below ``incoming/``, which says how to read it.
+    """The orders of the file at ``path`` in its shop's folder, which says how to read it.
 
     Raises:
         BrokenFile: the path does not say how to read it, or see `handlers.files.reader`.
@@ -134,7 +139,9 @@ def orders(path: str, stream: Stream, start: Position) -> Iterator[FileOrder]:
     name, inside, _ = path.partition("/")
     if not inside:
         names = ", ".join(profile_names())
-        raise BrokenFile(f"a CSV file goes into the folder of its profile, {INCOMING}<profile>/; there is: {names}")
+        raise BrokenFile(
+            f"a CSV file goes into the folder of its profile, {INCOMING}<shop>/<profile>/; there is: {names}"
+        )
     try:
         return read_csv(stream, read_profile(name), start)
     except UnknownProfile as unknown:

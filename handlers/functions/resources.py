@@ -3,6 +3,7 @@
 import os
 from functools import cache
 
+from events.envelope import Actor, Door
 from handlers.dead_letters.sending import DeadLetterQueue
 from handlers.runtime import aws
 from handlers.sandbox.books import Books
@@ -19,9 +20,14 @@ def setting(name: str) -> str:
 
 
 @cache
-def event_store() -> EventStore:
-    """The event store on the table that the environment names."""
-    return EventStore(aws.dynamodb(), setting("TABLE_NAME"))
+def event_store(door: Door | None = None) -> EventStore:
+    """The event store on the table that the environment names.
+
+    What the function appends it causes itself, as what comes in by that door; without one, it only reads, or says each
+    time on whose behalf it appends.
+    """
+    actor = Actor(door=door, principal=setting("POWERTOOLS_SERVICE_NAME")) if door else None
+    return EventStore(aws.dynamodb(), setting("TABLE_NAME"), actor)
 
 
 def dead_letter_queue() -> DeadLetterQueue:
@@ -31,5 +37,4 @@ def dead_letter_queue() -> DeadLetterQueue:
 
 def sandbox_books(owner: str) -> Books:
     """The books of a sandbox, in the table."""
-    store = event_store()
-    return Books(store.client, store.table, owner)
+    return Books(aws.dynamodb(), setting("TABLE_NAME"), owner)

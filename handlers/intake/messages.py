@@ -1,4 +1,4 @@
-"""What intake functions have in common: messages of a queue, each an EventBridge event, one handler per type.
+"""What intake functions have in common: messages of a queue, each an integration event, one handler per type.
 
 A message that can never become an event is refused: it is a dead letter, with the reasons. So is one that came too
 early, and still does when it is delivered for the last time.
@@ -11,44 +11,39 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.parser import parse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from events.model import Id
 from events.ordering import RejectionReason
 from handlers.dead_letters import sending
 from handlers.dead_letters.sending import DeadLetterQueue
-from handlers.intake.callers import Caller
+from handlers.intake.parties import Parties
+from handlers.intake.requests import IntakeMessage, NotAllowed, Request, request
 from handlers.intake.validation import Refused, reasons
 from handlers.runtime import queue_batches
-from handlers.runtime.observability import Handler, observed
+from handlers.runtime.observability import Handler, count, observed
+from handlers.table.event_store import EventStore
+
+Accept = Callable[[EventStore, Request], Any]
+"""Makes events of a request; the store appends them on behalf of who sent it."""
 
 
-class IntakeMessage(BaseModel):
-    """An integration event on an intake queue: as EventBridge delivers it, or as the HTTP API sends it.
-
-    Only the API names a ``caller``, and an ``order_id`` where the request does; the id of its messages is the queue's,
-    and where they are redriven the one they had first.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    detail_type: str = Field(alias="detail-type")
-    detail: Any
-    caller: Caller | None = None
-    order_id: Id | None = None
-
-
-def intake(accepted: Mapping[str, Callable[[IntakeMessage], Any]], dead_letters: DeadLetterQueue) -> Handler:
-    """The entry point of an intake function: a handler per ``detail-type`` it accepts."""
+def intake(
+    accepted: Mapping[str, Accept], store: EventStore, parties: Parties, dead_letters: DeadLetterQueue
+) -> Handler:
+    """The entry point of an intake function: what it does for each ``detail-type`` that it accepts."""
 
     def take(record: SQSRecord) -> None:
-        envelope = _envelope(record)
-        accept = accepted.get(envelope.detail_type)
+        message = _message(record)
+        accept = accepted.get(message.detail_type)
         if accept is None:
-            message = f"{envelope.detail_type!r} is not known here; known: {', '.join(accepted)}"
-            raise Refused([RejectionReason(field="detail-type", message=message)])
-        accept(envelope)
+            reason = f"{message.detail_type!r} is not known here; known: {', '.join(accepted)}"
+            raise Refused([RejectionReason(field="detail-type", message=reason)])
+        try:
+            asked = request(message, parties)
+        except NotAllowed:
+            count("SendersRefused")
+            raise
+        accept(store.on_behalf_of(asked.actor, sending.redriven_by(record)), asked)
 
     def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
         return queue_batches.process(event, context, take, dead_letters)
@@ -56,7 +51,7 @@ def intake(accepted: Mapping[str, Callable[[IntakeMessage], Any]], dead_letters:
     return observed(handler)
 
 
-def _envelope(record: SQSRecord) -> IntakeMessage:
+def _message(record: SQSRecord) -> IntakeMessage:
     try:
         content = json.loads(record.body)
     except (ValueError, RecursionError) as invalid:

@@ -6,7 +6,7 @@ from events import streams
 from events.integration import StockDelivered
 from events.inventory import DeliveredLine, StockReceived
 from events.ordering import RejectionReason
-from handlers.intake.messages import IntakeMessage
+from handlers.intake.requests import Request
 from handlers.intake.validation import Refused, canonical, reasons
 from handlers.inventory import stock_levels
 from handlers.inventory.reservation import CHUNK
@@ -32,7 +32,7 @@ def _sum(before: DeliveredLine, line: DeliveredLine) -> DeliveredLine:
     return DeliveredLine(sku=line.sku, quantity=before.quantity + line.quantity, threshold=threshold)
 
 
-def receive(store: EventStore, envelope: IntakeMessage) -> None:
+def receive(store: EventStore, request: Request) -> None:
     """Put a delivery on the shelf, a chunk of 99 SKUs per transaction; chunks received before are skipped.
 
     Raises:
@@ -40,7 +40,7 @@ def receive(store: EventStore, envelope: IntakeMessage) -> None:
         Retryable: try again.
     """
     try:
-        delivery = StockDelivered.model_validate_json(canonical(envelope.detail))
+        delivery = StockDelivered.model_validate_json(canonical(request.detail))
         lines = merged(delivery.lines)
     except ValidationError as invalid:
         raise Refused(reasons(invalid)) from invalid
@@ -55,7 +55,7 @@ def receive(store: EventStore, envelope: IntakeMessage) -> None:
                     received,
                     stock_levels.deliver(store.table, part),
                     correlation_id=delivery.delivery_id,
-                    causation_id=envelope.id,
+                    causation_id=request.id,
                 )
             except Conflict as conflict:
                 if conflict.existing.event != received:

@@ -51,7 +51,7 @@ def money(amount: int, currency: str) -> str:
     return f"{whole}.{part:0{decimals}d}" if decimals else str(whole)
 
 
-def notify(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) -> None:
+def notify(mail: SESV2Client, sender: str, store: EventStore, record: Recorded) -> None:
     """Send the e-mail about an order's outcome once, unless the customer left no address.
 
     Raises:
@@ -65,13 +65,13 @@ def notify(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) 
     assert isinstance(event, OrderConfirmed | OrderCancelled)
     with about(event.order_id, "notify"):
         order = load(store, event.order_id).placed
-        if order.customer is None or order.customer.email is None:
+        if order.email is None:
             return
         send_once(
             store,
             streams.notification(event.order_id),
             event.order_id,
             type(event).__name__,
-            partial(send, mail, sender, order.customer.email, email(order, event)),
+            partial(send, mail, sender, order.email, email(order, event)),
             causation_id=record.event_id,
         )

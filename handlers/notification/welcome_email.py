@@ -28,7 +28,7 @@ def email(order_id: str) -> Email:
     return Email("Welcome", f"Welcome, and thank you for your order {order_id}. We look forward to the next.\n")
 
 
-def welcome(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) -> None:
+def welcome(mail: SESV2Client, sender: str, store: EventStore, record: Recorded) -> None:
     """Welcome the customer of a confirmed order once, unless another order brings the welcome, or there is no address.
 
     Raises:
@@ -41,14 +41,14 @@ def welcome(store: EventStore, mail: SESV2Client, sender: str, record: Recorded)
     event = record.event
     assert isinstance(event, OrderConfirmed)
     with about(event.order_id, "welcome"):
-        customer = load(store, event.order_id).placed.customer
-        if customer is None or customer.email is None:
+        order = load(store, event.order_id).placed
+        if order.customer_id is None or order.email is None:
             return
         send_once(
             store,
-            streams.customer(customer.customer_id),
+            streams.customer(order.customer_id),
             event.order_id,
             WELCOME,
-            partial(send, mail, sender, customer.email, email(event.order_id)),
+            partial(send, mail, sender, order.email, email(event.order_id)),
             causation_id=record.event_id,
         )

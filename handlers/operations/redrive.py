@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handlers.dead_letters.attributes import MESSAGE_ID, REDRIVEN_FROM
+from handlers.dead_letters.attributes import MESSAGE_ID, REDRIVEN_BY, REDRIVEN_FROM
 from handlers.dead_letters.bucket import DeadLetterBucket
 from handlers.dead_letters.message import DeadLetterMessage
 
@@ -49,6 +49,7 @@ def redrive(
     sqs: SQSClient,
     queue_of: Callable[[str], str | None],
     *,
+    operator: str,
     rate: float,
 ) -> Iterator[Redriven]:
     """Send open messages back, one after the other, and mark each; one that cannot be sent does not stop the others.
@@ -60,6 +61,7 @@ def redrive(
         keys: of the open messages.
         sqs: a client for the queues.
         queue_of: the URL of the queue of a function, by its key; None where it has none.
+        operator: the ARN of who redrives them: it stands in the metadata of what comes of them.
         rate: how many messages to send a second at most.
     """
     next_at = time.monotonic()
@@ -69,7 +71,7 @@ def redrive(
         message = bucket.read(key)
         try:
             if message is not None:
-                _send(sqs, queue_of(message.source), key, message)
+                _send(sqs, queue_of(message.source), key, message, operator)
                 bucket.mark_redriven(key, message, datetime.now(UTC))
         except (NoQueue, ClientError, BotoCoreError) as problem:
             yield Redriven(key, message, problem)
@@ -99,10 +101,10 @@ def replacement(message: DeadLetterMessage) -> Replacement | None:
         return None
 
 
-def _send(sqs: SQSClient, queue: str | None, key: str, message: DeadLetterMessage) -> None:
+def _send(sqs: SQSClient, queue: str | None, key: str, message: DeadLetterMessage, operator: str) -> None:
     if queue is None:
         raise NoQueue(f"{message.message_id} came from no queue")
-    recognized_by = {MESSAGE_ID: message.message_id, REDRIVEN_FROM: key}
+    recognized_by = {MESSAGE_ID: message.message_id, REDRIVEN_FROM: key, REDRIVEN_BY: operator}
     sqs.send_message(
         QueueUrl=queue,
         MessageBody=message.body,

@@ -16,64 +16,62 @@ from events.ordering import (
     OrderRejected,
     RejectionReason,
 )
-from handlers.intake.messages import IntakeMessage
+from events.shops import of_shop
+from handlers.intake.requests import NotAllowed, Request
 from handlers.intake.validation import NotYet, Refused, canonical, reasons
 from handlers.ordering import submission
-from handlers.ordering.order import Order, Status, fold
+from handlers.ordering.order import Status, fold
 from handlers.runtime.observability import about, count, logger
 from handlers.table.event_store import Appended, EventStore, Existing
 
 
-def submit(store: EventStore, envelope: IntakeMessage) -> DomainEvent:
+def submit(store: EventStore, request: Request) -> DomainEvent:
     """Place the submitted order, or reject it, and count it once; returns the event that the log has for it.
 
     Raises:
         Refused: it is invalid and has no usable order id.
+        NotAllowed: it is no shop's.
     """
-    decided = submission.decide(_submitted(envelope))
+    if request.shop is None:
+        raise NotAllowed([RejectionReason(field="", message="orders are placed by shops, and this comes from none")])
+    decided = submission.decide(request.shop, _submitted(request))
     with about(decided.order_id, "submit"):
         if isinstance(decided, OrderPlaced):
-            placed = _append(store, streams.order(decided.order_id), decided, envelope)
+            placed = _append(store, streams.order(decided.order_id), decided, request)
             if isinstance(placed, Appended):
                 count("OrdersPlaced")
             in_log = placed.record.event
             if not isinstance(in_log, OrderPlaced) or in_log.content_hash == decided.content_hash:
                 return in_log
             decided = submission.conflict(decided)
-        if envelope.caller:
-            decided = decided.model_copy(update={"customer_id": envelope.caller.customer_id})
         logger.info("order rejected", reasons=[reason.model_dump() for reason in decided.reasons])
-        rejected = _append(store, streams.rejection(decided.order_id, decided.content_hash), decided, envelope)
+        rejected = _append(store, streams.rejection(decided.order_id, decided.content_hash), decided, request)
         if isinstance(rejected, Appended):
             count("OrdersRejected")
         return rejected.record.event
 
 
-def _submitted(envelope: IntakeMessage) -> Any:
-    """What was submitted. For a caller of the API, the token says who they are and the path which order it is."""
-    caller, content = envelope.caller, envelope.detail
-    if caller is None or not isinstance(content, dict):
-        return content
-    customer = {"customer_id": caller.customer_id}
-    if "email" in content:
-        customer["email"] = content["email"]
-    order = {name: value for name, value in content.items() if name != "email"}
-    return order | {"order_id": envelope.order_id or envelope.id, "customer": customer}
+def _submitted(request: Request) -> Any:
+    """What was submitted. Over HTTP, the ``Idempotency-Key`` says which order it is, or else the message."""
+    if not request.by_http or not isinstance(request.detail, dict):
+        return request.detail
+    return request.detail | {"order_id": request.order_id or request.id}
 
 
-def request_cancellation(store: EventStore, envelope: IntakeMessage) -> None:
+def request_cancellation(store: EventStore, request: Request) -> None:
     """Start cancelling an order, or ask for that where it is confirmed. Repeating the request changes nothing.
 
     Raises:
-        Refused: the request is invalid, or its caller's order is another one.
+        Refused: the request is invalid.
         NotYet: the order is not placed yet.
     """
-    text = canonical(_cancelled(envelope))
+    shop, detail = _cancelled(request)
+    text = canonical(detail)
     try:
-        request = OrderCancellationRequested.model_validate_json(text)
+        asked = OrderCancellationRequested.model_validate_json(text)
     except ValidationError as invalid:
         raise Refused(reasons(invalid)) from invalid
-    order_id = request.order_id
+    order_id = of_shop(shop, asked.order_id)
     confirmed = False
 
     def decide(history: Sequence[Recorded]) -> list[DomainEvent]:
@@ -81,35 +79,36 @@ def request_cancellation(store: EventStore, envelope: IntakeMessage) -> None:
         order = fold(history)
         if order is None:
             raise NotYet([RejectionReason(field="order_id", message=f"there is no order {order_id!r} to cancel")])
-        _only_their_own(order, envelope)
         confirmed = order.status is Status.CONFIRMED
         if order.status is Status.PLACED:
             return [OrderCancellationStarted(order_id=order_id, reason=CancellationRequested.__name__)]
         return []
 
     with about(order_id, "request_cancellation"):
-        store.execute(streams.order(order_id), decide, correlation_id=order_id, causation_id=envelope.id)
+        store.execute(streams.order(order_id), decide, correlation_id=order_id, causation_id=request.id)
         if confirmed:
             requested = CancellationRequested(
-                order_id=order_id, content_hash=submission.content_hash(text), reason=request.reason
+                order_id=order_id, content_hash=submission.content_hash(text), reason=asked.reason
             )
-            if isinstance(_append(store, streams.cancellation(order_id), requested, envelope), Existing):
+            if isinstance(_append(store, streams.cancellation(order_id), requested, request), Existing):
                 logger.info("cancellation was requested before")
 
 
-def _cancelled(envelope: IntakeMessage) -> Any:
-    """The request to cancel. For a caller of the API, the path says which order it is."""
-    if envelope.caller is None or not isinstance(envelope.detail, dict):
-        return envelope.detail
-    return envelope.detail | {"order_id": envelope.order_id}
+def _cancelled(request: Request) -> tuple[str, Any]:
+    """The shop whose order is to be cancelled, and the request. Over HTTP, the path says which order it is.
 
-
-def _only_their_own(order: Order, envelope: IntakeMessage) -> None:
-    if envelope.caller and not envelope.caller.may_act_for(order.placed.customer):
-        raise Refused([RejectionReason(field="order_id", message="not the caller's order")])
+    A shop names its order by its own id, an operator by the id with the shop.
+    """
+    own = request.order_id
+    shop = request.shop
+    if shop is None:
+        shop, _, own = (request.order_id or "").partition(".")
+    if not request.by_http or not isinstance(request.detail, dict):
+        return shop, request.detail
+    return shop, request.detail | {"order_id": own}
 
 
 def _append(
-    store: EventStore, stream: str, event: OrderPlaced | OrderRejected | CancellationRequested, envelope: IntakeMessage
+    store: EventStore, stream: str, event: OrderPlaced | OrderRejected | CancellationRequested, request: Request
 ) -> Appended | Existing:
-    return store.append_if_absent(stream, 1, event, correlation_id=event.order_id, causation_id=envelope.id)
+    return store.append_if_absent(stream, 1, event, correlation_id=event.order_id, causation_id=request.id)

@@ -15,7 +15,7 @@ def increments(record: Recorded, history: History) -> Increments:
     order = [each.event for each in history()]
     placed = order[0]
     assert isinstance(placed, OrderPlaced)
-    if placed.customer is None:
+    if placed.customer_id is None:
         return {}
     adds: dict[str, int]
     match record.event:
@@ -27,7 +27,7 @@ def increments(record: Recorded, history: History) -> Increments:
             adds = {"cancelled": 1, "confirmed": -1, f"spent_{placed.currency}": -placed.total}
         case _:
             adds = {"cancelled": 1}
-    return {CounterKey(placed.customer.customer_id): adds}
+    return {CounterKey(placed.customer_id): adds}
 
 
 CUSTOMER_HISTORY = Counting(CUSTOMERS, (OrderPlaced, OrderConfirmed, OrderCancelled), increments)

@@ -3,7 +3,7 @@
 Every stream sets attributes of its own, so streams may arrive in any order.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from events.envelope import Recorded
@@ -40,8 +40,8 @@ def _placed(placed: OrderPlaced, record: Recorded) -> Attributes:
         "placed_at": record.occurred_at,
         "status": Status.PLACED.value,
     }
-    if placed.customer:
-        attributes["customer_id"] = placed.customer.customer_id
+    if placed.customer_id:
+        attributes["customer_id"] = placed.customer_id
     return attributes
 
 
@@ -68,6 +68,18 @@ _SETS: dict[type[DomainEvent], Callable[[Any, Recorded], Attributes]] = {
     ShipmentDelivered: lambda event, record: {"shipment": "delivered"},
 }
 """What each event of an order's own streams sets."""
+
+SET_BY: Mapping[str, frozenset[str]] = {
+    "order": frozenset(
+        {"order_id", "currency", "total", "line_count", "placed_at", "customer_id", "status", "reason", "order_version"}
+    ),
+    "cancellation": frozenset({"cancellation", "cancellation_version"}),
+    "reservation": frozenset({"stock", "reservation_version"}),
+    "payment": frozenset({"payment", "payment_reason", "payment_version"}),
+    "shipment": frozenset({"shipment", "shipment_reason", "tracking_number", "shipment_version"}),
+    "rejection": frozenset({"rejected_at", "rejection", "rejection_count"}),
+}
+"""All attributes that events of each kind of stream may set."""
 
 SHOWN = tuple(_SETS)
 """The events of an order's own streams that set attributes."""

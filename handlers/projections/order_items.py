@@ -14,7 +14,7 @@ REJECTED = "REJECTED"
 
 
 def with_index_keys(order_id: str, generation: str, attributes: Attributes) -> Attributes:
-    """Add the keys of the indexes: a customer's orders by time, and the orders of a status by time."""
+    """Add the keys of the indexes: a customer's orders by time, and a shop's orders of a status by time."""
     customers, statuses = keys.ORDERS_BY_CUSTOMER, keys.ORDERS_BY_STATUS
     added: Attributes = {}
     if "status" in attributes:

@@ -15,7 +15,7 @@ from events.envelope import Recorded
 from events.model import DomainEvent
 from events.ordering import OrderRejected
 from handlers.projections.engine.projection import Count, Item, LogBehind, Position, by_stream
-from handlers.projections.order_fold import SHOWN, Attributes, fold, known
+from handlers.projections.order_fold import SET_BY, SHOWN, Attributes, fold, known
 from handlers.projections.order_items import PROJECTION, REJECTED, with_index_keys
 from handlers.retry_policy import MAX_CONFLICTS, Contended, classified
 from handlers.runtime.observability import about
@@ -31,6 +31,7 @@ Condition = tuple[str, dict[str, str | int]]
 """A condition expression and its values."""
 
 _SHOWN_REASONS = 3
+_INDEXED = keys.ATTRIBUTES - {"PK", "SK"}
 _VERSION = "_version"
 
 
@@ -174,27 +175,31 @@ def _shown(record: Recorded) -> Attributes:
 
 def _alone(generation: str, order_id: str, record: Recorded) -> Attributes:
     """What a rejection sets in a view, its keys in the indexes included, while there is no order."""
-    rejected, at = record.event, _rejected_at(record)
-    assert isinstance(rejected, OrderRejected)
-    customers, statuses = keys.ORDERS_BY_CUSTOMER, keys.ORDERS_BY_STATUS
-    alone: Attributes = {"order_id": order_id, "status": REJECTED, statuses.sk: keys.by_time(at, order_id)}
-    if rejected.customer_id:
-        alone |= {"customer_id": rejected.customer_id, customers.sk: alone[statuses.sk]}
-        alone[customers.pk] = keys.customer_partition(generation, rejected.customer_id)
+    by_time = keys.by_time(_rejected_at(record), order_id)
+    alone: Attributes = {"order_id": order_id, "status": REJECTED, keys.ORDERS_BY_STATUS.sk: by_time}
     return with_index_keys(order_id, generation, alone)
 
 
 def _holds(view: Attributes, generation: str, stream: str, history: Sequence[Recorded]) -> bool:
-    """Whether a view has what a stream sets. Of several rejections, each a stream, it has the newest."""
+    """Whether a view has what a stream sets, and nothing that the log does not give.
+
+    Of several rejections, each a stream, it has the newest.
+    """
+    kind = stream.partition("#")[0]
+    may_have = SET_BY[kind]
     if isinstance(history[0].event, OrderRejected):
         expected = _shown(history[0])
         if view.get("rejected_at", "") > expected["rejected_at"]:
             return True
         if "order_version" not in view:
             expected |= _alone(generation, _order_id(stream), history[0])
+            may_have |= SET_BY["order"] | _INDEXED
     else:
         expected = with_index_keys(_order_id(stream), generation, _sets(stream, history))
-    return all(view.get(name) == value for name, value in expected.items())
+        if kind == "order":
+            may_have |= _INDEXED
+    unknown = view.keys() - keys.ATTRIBUTES.union(*SET_BY.values())
+    return not unknown and all(view.get(name) == expected.get(name) for name in may_have)
 
 
 def _version_attribute(stream: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from heapq import merge
 from itertools import islice
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 from events import streams
 from events.envelope import Recorded
-from events.model import Id, Model, Text
+from events.model import Model, Text
 from events.ordering import OrderPlaced
 from handlers.projections import order_items
 from handlers.projections.engine.known_generations import KnownGenerations
@@ -18,26 +19,27 @@ from handlers.projections.order_fold import Attributes, fold
 from handlers.table import keys
 from handlers.table.codec import decode, encode
 from handlers.table.event_store import EventStore
-from handlers.table.keys import Key
+from handlers.table.keys import ORDERS_BY_CUSTOMER, ORDERS_BY_STATUS, Index, Key
 
 _STREAMS = (streams.order, streams.reservation, streams.payment, streams.shipment, streams.cancellation)
 _PAGES = 10
 """How many pages of the index a list reads at most, before it answers with fewer orders than asked for."""
+_AT_ONCE = 8
+"""How many partitions of the index are asked at once."""
 
 
 class Position(Model):
-    """The last order shown: its key in the index, and the generation that the list is of."""
+    """The last order shown: its sort key in the index, and the generation that the list is of."""
 
     generation: Text
-    order_id: Id
     sort_key: Text
 
 
-class Listed(NamedTuple):
-    """An order in a list: when it was placed, or rejected (ISO 8601), and what its view shows of it in lists."""
+class Page(NamedTuple):
+    """Orders of a list, newest first, as their views show them in lists, and where to go on if there may be more."""
 
-    at: str
-    order: Attributes
+    orders: list[Attributes]
+    after: Position | None
 
 
 class OrderQueries:
@@ -88,58 +90,61 @@ class OrderQueries:
         ]
         return fold(events) if any(isinstance(record.event, OrderPlaced) for record in events) else None
 
-    def orders_of_customer(
-        self, customer_id: str, status: str | None, after: Position | None, limit: int
-    ) -> tuple[list[Attributes], Position | None]:
-        """A customer's orders, newest first, and where to go on, in the same generation, if there may be more."""
+    def orders_of_customer(self, customer_id: str, status: str | None, after: Position | None, limit: int) -> Page:
+        """A customer's orders, newest first; the pages of a list are of one generation."""
         generation = after.generation if after else self.generation()
+        partition = keys.customer_partition(generation, customer_id)
         found: list[Attributes] = []
         for _ in range(_PAGES):
-            page, after = self._customer_page(generation, customer_id, status, after, limit - len(found))
+            page, last = self._newest(ORDERS_BY_CUSTOMER, partition, after, limit - len(found), status)
             found += page
+            after = Position(generation=generation, sort_key=last) if last else None
             if after is None or len(found) == limit:
                 break
-        return found, after
+        return Page(found, after)
 
-    def orders_with_status(self, status: str, limit: int) -> list[Listed]:
-        """The newest orders with a status, at most so many, newest first."""
-        generation = self.generation()
-        partitions = keys.status_partitions(generation, status)
-        shards = (self._status_shard(partition, limit) for partition in partitions)
-        newest = islice(merge(*shards, key=_status_sort_key, reverse=True), limit)
-        return [Listed(_status_sort_key(order).partition("#")[0], order) for order in newest]
+    def orders_of_shops(
+        self, shops: Collection[str], statuses: Collection[str], after: Position | None, limit: int
+    ) -> Page:
+        """The orders of shops that have one of these statuses, newest first; the pages of a list are of one generation.
 
-    def _status_shard(self, partition: str, limit: int) -> Iterator[Attributes]:
-        index = keys.ORDERS_BY_STATUS
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._store.table,
-            IndexName=index.name,
-            KeyConditionExpression=f"{index.pk} = :partition",
-            ExpressionAttributeValues=encode({":partition": partition}),
-            ScanIndexForward=False,
-            PaginationConfig={"PageSize": limit},
-        )
-        for page in pages:
-            yield from map(decode, page["Items"])
+        It asks each partition of the index for a page, several at a time: eight a shop and status.
+        """
+        generation = after.generation if after else self.generation()
+        partitions = [
+            partition
+            for shop in shops
+            for status in statuses
+            for partition in keys.status_partitions(generation, shop, status)
+        ]
 
-    def _customer_page(
-        self, generation: str, customer_id: str, status: str | None, after: Position | None, limit: int
-    ) -> tuple[list[Attributes], Position | None]:
-        index, partition = keys.ORDERS_BY_CUSTOMER, keys.customer_partition(generation, customer_id)
+        def newest(partition: str) -> list[Attributes]:
+            page, _ = self._newest(ORDERS_BY_STATUS, partition, after, limit)
+            return page
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            pages = list(pool.map(newest, partitions))
+        found = list(islice(merge(*pages, key=_sort_key, reverse=True), limit))
+        last = Position(generation=generation, sort_key=_sort_key(found[-1])) if len(found) == limit else None
+        return Page(found, last)
+
+    def _newest(
+        self, index: Index, partition: str, after: Position | None, limit: int, status: str | None = None
+    ) -> tuple[list[Attributes], str | None]:
+        """One page of a partition of an index, newest first, and the sort key to go on after, if there may be more."""
         names, values = {"#partition": index.pk}, {":partition": partition}
+        condition = "#partition = :partition"
         filtered: dict[str, Any] = {}
+        if after:
+            names["#at"], values[":after"] = index.sk, after.sort_key
+            condition += " AND #at < :after"
         if status:
             names["#status"], values[":status"] = "status", status
             filtered["FilterExpression"] = "#status = :status"
-        if after:
-            filtered["ExclusiveStartKey"] = {
-                **keys.order_view(after.order_id, generation).attributes,
-                **encode({index.pk: partition, index.sk: after.sort_key}),
-            }
         answer = self._client.query(
             TableName=self._store.table,
             IndexName=index.name,
-            KeyConditionExpression="#partition = :partition",
+            KeyConditionExpression=condition,
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=encode(values),
             ScanIndexForward=False,
@@ -147,17 +152,17 @@ class OrderQueries:
             **filtered,
         )
         last = answer.get("LastEvaluatedKey")
-        return [decode(item) for item in answer["Items"]], _position(generation, last) if last else None
+        return [decode(item) for item in answer["Items"]], decode(last)[index.sk] if last else None
 
     def _item(self, key: Key) -> Attributes | None:
         item = self._client.get_item(TableName=self._store.table, Key=key.attributes).get("Item")
         return None if item is None else decode(item)
 
 
-def _position(generation: str, key: Mapping[str, Any]) -> Position:
-    order_id = Key.of(key).pk.removeprefix(keys.ORDER_VIEWS)
-    return Position(generation=generation, order_id=order_id, sort_key=decode(key)[keys.ORDERS_BY_CUSTOMER.sk])
+def _sort_key(order: Attributes) -> str:
+    return str(order[ORDERS_BY_STATUS.sk])
 
 
-def _status_sort_key(order: Attributes) -> str:
-    return str(order[keys.ORDERS_BY_STATUS.sk])
+def listed_at(order: Attributes) -> str:
+    """When an order of a shop's list was placed, or rejected (ISO 8601)."""
+    return keys.time_of(_sort_key(order))

@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.parser import parse
 
-from events.model import Id, Model
+from events.model import Model, OrderId
 from handlers.runtime.observability import Handler, about, count, logger, observed
 
 
@@ -13,7 +13,7 @@ class Command(Model):
     """What a task of the state machine sends. ``refusal`` is the error that made the saga turn back."""
 
     command: str
-    order_id: Id
+    order_id: OrderId
     refusal: str | None = None
 
 

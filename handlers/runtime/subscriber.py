@@ -10,9 +10,11 @@ from pydantic_core import to_json
 
 from events import catalog
 from events.envelope import Recorded
+from handlers.dead_letters import sending
 from handlers.dead_letters.sending import DeadLetterQueue
 from handlers.runtime import queue_batches
 from handlers.runtime.observability import Handler, observed
+from handlers.table.event_store import EventStore
 
 
 def domain_event(body: str) -> Recorded:
@@ -33,11 +35,13 @@ def delivered(entry: Any) -> Recorded:
     return Recorded(event, metadata["stream"], metadata["version"], to_json(metadata).decode())
 
 
-def subscriber(handle: Callable[[Recorded], None], dead_letters: DeadLetterQueue) -> Handler:
-    """The entry point of a subscriber that handles one event at a time."""
+def subscriber(
+    handle: Callable[[EventStore, Recorded], None], store: EventStore, dead_letters: DeadLetterQueue
+) -> Handler:
+    """The entry point of a subscriber that handles one event at a time, with the store that it appends to."""
 
     def take(record: SQSRecord) -> None:
-        handle(domain_event(record.body))
+        handle(store.redriven(sending.redriven_by(record)), domain_event(record.body))
 
     def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
         return queue_batches.process(event, context, take, dead_letters)

@@ -8,7 +8,7 @@ from events import streams
 from events.envelope import Recorded
 from events.integration import ShipmentStatusReported
 from events.model import DomainEvent
-from handlers.intake.messages import IntakeMessage
+from handlers.intake.requests import Request
 from handlers.intake.validation import Refused, canonical, reasons
 from handlers.ordering import order
 from handlers.runtime.observability import about
@@ -16,7 +16,7 @@ from handlers.shipping import shipment
 from handlers.table.event_store import EventStore
 
 
-def report(store: EventStore, envelope: IntakeMessage) -> None:
+def report(store: EventStore, request: Request) -> None:
     """Record that a parcel is dispatched, or delivered. Repeating the report changes nothing.
 
     Raises:
@@ -25,7 +25,7 @@ def report(store: EventStore, envelope: IntakeMessage) -> None:
         Retryable: try again.
     """
     try:
-        reported = ShipmentStatusReported.model_validate_json(canonical(envelope.detail))
+        reported = ShipmentStatusReported.model_validate_json(canonical(request.detail))
     except ValidationError as invalid:
         raise Refused(reasons(invalid)) from invalid
     order_id = reported.order_id
@@ -35,4 +35,4 @@ def report(store: EventStore, envelope: IntakeMessage) -> None:
 
     with about(order_id, "report"):
         placed = order.fold(store.read(streams.order(order_id)))
-        store.execute(streams.shipment(order_id), decide, correlation_id=order_id, causation_id=envelope.id)
+        store.execute(streams.shipment(order_id), decide, correlation_id=order_id, causation_id=request.id)

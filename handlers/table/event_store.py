@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from events import catalog
-from events.envelope import Metadata, Recorded, event_id
+from events.envelope import Actor, Metadata, Recorded, event_id
 from events.model import DomainEvent
 from handlers.retry_policy import MAX_CONFLICTS, Contended, classified, meaning
 from handlers.table import keys
@@ -72,15 +72,32 @@ class EventStore:
     Args:
         client: a low-level DynamoDB client.
         table: the table's name.
+        actor: causes what is appended; None where the log is only read.
         clock: gives the time in UTC at which an appended event occurred. Whoever decides by an event's age asks it too.
+        redriven_by: the operator who redrove the message that is being handled, if one did.
     """
 
     def __init__(
-        self, client: DynamoDBClient, table: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        client: DynamoDBClient,
+        table: str,
+        actor: Actor | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        redriven_by: str | None = None,
     ) -> None:
         self.client = client
         self.table = table
         self.clock = clock
+        self._actor = actor
+        self._redriven_by = redriven_by
+
+    def on_behalf_of(self, actor: Actor, redriven_by: str | None = None) -> EventStore:
+        """The same log, for what somebody else causes."""
+        return EventStore(self.client, self.table, actor, self.clock, redriven_by)
+
+    def redriven(self, by: str | None) -> EventStore:
+        """The same log, for what comes of a message that this operator redrove, if one did."""
+        return EventStore(self.client, self.table, self._actor, self.clock, by) if by else self
 
     def read(self, stream: str, *, after: int = 0) -> list[Recorded]:
         """The events of a stream in order, those after a version, read consistently. An unknown stream is empty."""
@@ -229,6 +246,8 @@ class EventStore:
     def _record(
         self, stream: str, version: int, event: DomainEvent, correlation_id: str, causation_id: str
     ) -> Recorded:
+        if self._actor is None:
+            raise TypeError(f"nobody to append {type(event).__name__} for: this store only reads")
         metadata = Metadata(
             event_id=event_id(stream, version),
             stream=stream,
@@ -237,8 +256,10 @@ class EventStore:
             occurred_at=self.clock(),
             correlation_id=correlation_id,
             causation_id=causation_id,
+            actor=self._actor,
+            redriven_by=self._redriven_by,
         )
-        return Recorded(event, stream, version, metadata.model_dump_json())
+        return Recorded(event, stream, version, metadata.model_dump_json(exclude_none=True))
 
 
 def recorded(item: Mapping[str, Any]) -> Recorded:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
+from events.shops import shop_of
 from handlers.table.codec import encode
 
 if TYPE_CHECKING:
@@ -63,10 +64,10 @@ class Index(NamedTuple):
 
 
 ORDERS_BY_CUSTOMER = Index("GSI1")
-"""A customer's orders by time: :func:`customer_partition`, :func:`by_time`."""
+"""The orders of a shop's customer by time: :func:`customer_partition`, :func:`by_time`."""
 
 ORDERS_BY_STATUS = Index("GSI2")
-"""The orders of a status by time: :func:`status_partition`, :func:`by_time`."""
+"""A shop's orders of a status by time: :func:`status_partition`, :func:`by_time`."""
 
 INDEXES = (ORDERS_BY_CUSTOMER, ORDERS_BY_STATUS)
 ATTRIBUTES = frozenset({"PK", "SK", *(name for index in INDEXES for name in (index.pk, index.sk))})
@@ -154,22 +155,23 @@ def imported_order(import_id: str, order_id: str) -> Key:
 
 
 def customer_partition(generation: str, customer_id: str) -> str:
-    """The partition of a customer's orders, in `ORDERS_BY_CUSTOMER`."""
+    """The partition of the orders of a shop's customer, in `ORDERS_BY_CUSTOMER`."""
     return f"{generation}#customer#{customer_id}"
 
 
 def status_partition(generation: str, status: str, order_id: str) -> str:
     """The partition of an order, in `ORDERS_BY_STATUS`: one of several, so that none gets all the writes."""
-    return _status_partition(generation, status, crc32(order_id.encode()) % _STATUS_SHARDS)
+    return status_shard(generation, shop_of(order_id), status, crc32(order_id.encode()) % _STATUS_SHARDS)
 
 
-def status_partitions(generation: str, status: str) -> list[str]:
-    """All the partitions of the orders of a status, in `ORDERS_BY_STATUS`."""
-    return [_status_partition(generation, status, shard) for shard in range(_STATUS_SHARDS)]
+def status_partitions(generation: str, shop: str, status: str) -> list[str]:
+    """All the partitions of a shop's orders of a status, in `ORDERS_BY_STATUS`."""
+    return [status_shard(generation, shop, status, shard) for shard in range(_STATUS_SHARDS)]
 
 
-def _status_partition(generation: str, status: str, shard: int) -> str:
-    return f"{generation}#status#{status}#{shard}"
+def status_shard(generation: str, shop: str, status: str, shard: int | str) -> str:
+    """One partition of a shop's orders of a status, in `ORDERS_BY_STATUS`."""
+    return f"{generation}#shop#{shop}#status#{status}#{shard}"
 
 
 def by_time(at: str, order_id: str) -> str:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from events.model import Id
+from events.model import CustomerId, Id, OrderId
+from events.shops import of_shop
 from infra.cli.command_error import CommandError
 
-OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id.", show_default=False)]
+OrderIdArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="The order's id, as demo.by-hand-1; where there is one shop, by-hand-1.", show_default=False
+    ),
+]
 
 _ID = TypeAdapter[str](Id)
+_OF_SHOP = {"order id": TypeAdapter[str](OrderId), "customer id": TypeAdapter[str](CustomerId)}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST = timedelta(days=3650)
 
@@ -29,6 +37,33 @@ def checked(value: str, what: str) -> str:
         return _ID.validate_python(value)
     except ValidationError:
         raise CommandError(f"{value!r} is no {what}: 1 to 64 of A-Z, a-z, 0-9, _ and -", status=2) from None
+
+
+def checked_of_shop(value: str, what: Literal["order id", "customer id"], shops: Callable[[], Sequence[str]]) -> str:
+    """The value, which is the id of an order or a customer, with its shop.
+
+    Args:
+        shops: gives the shops there are; it is asked where the value names none.
+
+    Raises:
+        CommandError: it is none, or names no shop though there are several.
+    """
+    named = value
+    if "." not in value:
+        [shop, *more] = shops()
+        if more:
+            raise CommandError(
+                f"{value!r} is an {what} of which shop? Put it before: {shop}.{value}; there is: "
+                f"{', '.join([shop, *more])}",
+                status=2,
+            )
+        named = of_shop(shop, value)
+    try:
+        return _OF_SHOP[what].validate_python(named)
+    except ValidationError:
+        raise CommandError(
+            f"{value!r} is no {what}: a shop of a-z and 0-9, a point, and up to 47 of A-Z, a-z, 0-9, _ and -", status=2
+        ) from None
 
 
 def moment_of(value: str) -> datetime:

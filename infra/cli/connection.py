@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,7 @@ from handlers.queries.counters import CounterQueries
 from handlers.queries.orders import OrderQueries
 from handlers.queries.stock import StockQueries
 from handlers.table.event_store import EventStore
+from infra.cli.arguments import checked_of_shop
 from infra.cli.command_error import CommandError
 from infra.names import EMULATOR_ACCOUNT, EMULATOR_REGION, STACK_NAME, TABLE_NAME, in_template
 
@@ -100,6 +101,29 @@ class Connection:
         """What the stack made, by the names of its outputs: queues, functions, buckets, state machines."""
         [stack] = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    @cached_property
+    def shops(self) -> Sequence[str]:
+        """The shops in the settings that were deployed."""
+        return self.outputs["Shops"].split()
+
+    @cached_property
+    def operator(self) -> str:
+        """The ARN of who runs the command."""
+        arn: str = self.client("sts").get_caller_identity()["Arn"]
+        return arn
+
+    def order_id(self, value: str) -> str:
+        """An order's id, with its shop, which may be left out where there is one.
+
+        Raises:
+            CommandError: it is none.
+        """
+        return checked_of_shop(value, "order id", lambda: self.shops)
+
+    def customer_id(self, value: str) -> str:
+        """A customer's id, likewise."""
+        return checked_of_shop(value, "customer id", lambda: self.shops)
 
     def queue_url(self, function: str) -> str | None:
         """The queue in front of the function with that key; None where it has none."""

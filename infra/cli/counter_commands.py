@@ -66,7 +66,7 @@ def customer(
     The newest orders are listed after the counts.
     """
     pipeline = connection.of(context)
-    checked(customer_id, "customer id")
+    customer_id = pipeline.customer_id(customer_id)
     counts = pipeline.counters.customer(customer_id)
     orders, _ = pipeline.orders.orders_of_customer(customer_id, None, None, limit)
     if not counts and not orders:

@@ -93,7 +93,9 @@ def redrive(
     outcomes = (
         mark_resolved(bucket, keys)
         if resolved
-        else redrive_messages(bucket, keys, pipeline.client("sqs"), pipeline.queue_url, rate=rate)
+        else redrive_messages(
+            bucket, keys, pipeline.client("sqs"), pipeline.queue_url, operator=pipeline.operator, rate=rate
+        )
     )
     done = _follow(pipeline, outcomes, len(keys))
     print_line(out(), f"{done} of {len(keys)} {'marked as resolved' if resolved else 'redriven'}")

@@ -13,8 +13,9 @@ from events.currencies import formatted
 from events.envelope import Recorded
 from handlers.api.answers import OrderStatus, Status
 from handlers.projections.order_fold import Attributes
+from handlers.queries.orders import listed_at
 from infra.cli import connection
-from infra.cli.arguments import OrderId, checked
+from infra.cli.arguments import OrderIdArgument
 from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
 from infra.cli.event_summary import event_summary
@@ -32,12 +33,12 @@ _MOST_LISTED = 1000
 
 def status(
     context: typer.Context,
-    order_id: OrderId,
+    order_id: OrderIdArgument,
     watch: Annotated[bool, typer.Option("--watch", help="Follow the order until it has ended.")] = False,
 ) -> None:
     """Show the state of an order."""
     pipeline = connection.of(context)
-    checked(order_id, "order id")
+    order_id = pipeline.order_id(order_id)
     if watch:
         _watch(pipeline, order_id)
         return
@@ -47,14 +48,14 @@ def status(
     print_table(out(), _UNNAMED, _rows(view))
 
 
-def history(context: typer.Context, order_id: OrderId) -> None:
+def history(context: typer.Context, order_id: OrderIdArgument) -> None:
     """Show all events of an order, on whatever stream."""
     pipeline = connection.of(context)
-    checked(order_id, "order id")
+    order_id = pipeline.order_id(order_id)
     events = pipeline.orders.history(order_id)
     if not events:
         raise _unknown(order_id)
-    print_table(out(), ("when", "stream", "event", "summary"), [_event(record) for record in events])
+    print_table(out(), ("when", "stream", "event", "by", "summary"), [_event(record) for record in events])
 
 
 def orders(
@@ -62,6 +63,9 @@ def orders(
     status: Annotated[
         str, typer.Option(help="PLACED, CONFIRMED, CANCELLING, CANCELLED or REJECTED.", show_default=False)
     ],
+    shop: Annotated[
+        str | None, typer.Option(metavar="SHOP", help="Only of this shop.", show_default="all shops")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=_MOST_LISTED, help="How many to list at most.")] = 20,
 ) -> None:
     """List the orders with a status, newest first."""
@@ -69,9 +73,11 @@ def orders(
     wanted = status.upper()
     if wanted not in get_args(Status):
         raise CommandError(f"there is no status {status!r}; there is: {', '.join(get_args(Status))}", status=2)
-    found = pipeline.orders.orders_with_status(wanted, limit)
+    if shop is not None and shop not in pipeline.shops:
+        raise CommandError(f"there is no shop {shop!r}; there is: {', '.join(pipeline.shops)}", status=2)
+    found, _ = pipeline.orders.orders_of_shops([shop] if shop else pipeline.shops, [wanted], None, limit)
     if found:
-        rows = [(order["order_id"], moment(at), _total(order)) for at, order in found]
+        rows = [(order["order_id"], moment(listed_at(order)), _total(order)) for order in found]
         print_table(out(), ("order", "when", "total"), rows)
     else:
         print_line(err(), f"no order is {wanted}")
@@ -135,8 +141,16 @@ def _event(record: Recorded) -> tuple[str, ...]:
         moment(record.occurred_at),
         f"{record.stream.partition('#')[0]} {record.version}",
         type(record.event).__name__,
+        _actor(record),
         event_summary(record.event.model_dump(mode="json", exclude_none=True)),
     )
+
+
+def _actor(record: Recorded) -> str:
+    """Who caused an event, and who redrove the message that it comes from."""
+    metadata = record.metadata
+    redriven = f", redriven by {metadata.redriven_by}" if metadata.redriven_by else ""
+    return f"{metadata.actor.door} {metadata.actor.principal}{redriven}"
 
 
 def _total(order: Attributes) -> str:

@@ -61,7 +61,7 @@ def resume(
     cloudformation:DescribeStacks.
     """
     pipeline = connection.of(context)
-    wanted = {checked(order_id, "order id"): None for order_id in order_ids}
+    wanted = {pipeline.order_id(order_id): None for order_id in order_ids}
     left_alone = False
     for order_id, outcome, saga in resume_orders(pipeline.store, pipeline.sagas, wanted):
         if outcome is Outcome.STARTED:

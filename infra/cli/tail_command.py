@@ -10,7 +10,6 @@ import typer
 from events.catalog import DOMAIN_EVENTS
 from handlers.operations.temporary_queue import temporary_queue
 from infra.cli import connection
-from infra.cli.arguments import checked
 from infra.cli.command_error import CommandError
 from infra.cli.event_summary import event_summary
 from infra.cli.output import err, out, print_line, print_row
@@ -31,7 +30,7 @@ def tail(
 ) -> None:
     """Show events as they happen, until Ctrl-C."""
     pipeline = connection.of(context)
-    wanted = pattern(types or [], order)
+    wanted = pattern(types or [], None if order is None else pipeline.order_id(order))
     console = out()
     block = temporary_queue(pipeline.client("events"), pipeline.client("sqs"), ORDERS_BUS_NAME, PREFIX, wanted)
     with leaving_undisturbed(block) as queue:
@@ -44,7 +43,7 @@ def pattern(types: list[str], order: str | None) -> dict[str, Any]:
     """The EventBridge pattern of the events wanted; never one that is replayed.
 
     Raises:
-        CommandError: there is no such type, or the order's id is none.
+        CommandError: there is no such type.
     """
     wanted: dict[str, Any] = {"source": [{"prefix": "orders."}], "replay-name": [{"exists": False}]}
     if unknown := [each for each in types if each not in DOMAIN_EVENTS]:
@@ -53,7 +52,7 @@ def pattern(types: list[str], order: str | None) -> dict[str, Any]:
     if types:
         wanted["detail-type"] = types
     if order is not None:
-        wanted["detail"] = {"data": {"order_id": [checked(order, "order id")]}}
+        wanted["detail"] = {"data": {"order_id": [order]}}
     return wanted
 
 

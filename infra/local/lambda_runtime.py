@@ -76,6 +76,7 @@ def main() -> None:
     api = RuntimeApi()
     root = os.environ["LAMBDA_TASK_ROOT"]
     sys.path[:0] = [root, f"{root}/opt/python"]  # as on AWS, where layers are in /opt
+    os.environ.update({name: f"{root}{value}" for name, value in os.environ.items() if value.startswith("/opt/")})
     module, _, name = os.environ["_HANDLER"].rpartition(".")
     try:
         handler = getattr(importlib.import_module(module), name)

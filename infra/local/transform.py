@@ -5,6 +5,7 @@ import io
 import json
 import sys
 import zipfile
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +86,9 @@ def packages(assembly: Path, stack: str, template: Template) -> dict[str, bytes]
         for name, resource in template["Resources"].items()
         if resource["Type"] == LAYER
     }
-    made_of = {
-        function["Code"]["S3Key"]: tuple(layers[layer["Ref"]] for layer in function.get("Layers", ()))
-        for function in of_type(template, "AWS::Lambda::Function")
-    }
+    made_of: dict[str, dict[Path, None]] = defaultdict(dict)
+    for function in of_type(template, "AWS::Lambda::Function"):
+        made_of[function["Code"]["S3Key"]] |= dict.fromkeys(layers[layer["Ref"]] for layer in function["Layers"])
     return {key: package(folders[key], *parts) for key, parts in made_of.items()}
 
 

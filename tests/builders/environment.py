@@ -3,6 +3,8 @@
 The functions are wired when they are imported, once a process, so unit tests and engines share these names.
 """
 
+from pathlib import Path
+
 from infra.names import EMULATOR_ACCOUNT
 
 _QUEUES = f"https://sqs.us-east-1.amazonaws.com/{EMULATOR_ACCOUNT}"
@@ -37,6 +39,7 @@ ENVIRONMENT = {
     "JWT_JWKS_URL": "https://issuer.example/keys",
     "OWN_QUEUE_URL": f"{_QUEUES}/{OWN_QUEUE}",
     "ORDER_QUEUE_URL": f"{_QUEUES}/{ORDER_QUEUE}",
+    "PARTIES_FILE": str(Path(__file__).with_name("parties.json")),
     "POWERTOOLS_SERVICE_NAME": "unit",
     "POWERTOOLS_METRICS_NAMESPACE": "OrderPipeline",
     "POWERTOOLS_LOG_LEVEL": "INFO",

@@ -1,6 +1,7 @@
 """The API's questions: orders, their history, and stock."""
 
 from handlers.api.routes import Api
+from handlers.functions.doors import parties
 from handlers.functions.resources import event_store
 from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.engine.known_generations import KnownGenerations
@@ -11,5 +12,5 @@ from handlers.runtime.observability import observed
 
 store = event_store()
 generations = KnownGenerations(GenerationStore(store.client, store.table))
-api = Api(OrderQueries(store, generations), StockQueries(store, CounterQueries(store, generations)))
+api = Api(OrderQueries(store, generations), StockQueries(store, CounterQueries(store, generations)), parties())
 handler = observed(api.handle)

@@ -10,4 +10,4 @@ from handlers.runtime.observability import observed
 
 bucket = DeadLetterBucket(aws.s3(), setting("DEAD_LETTER_BUCKET_NAME"))
 sources = {queue: source for source, queue in json.loads(setting("DEAD_LETTER_QUEUES")).items()}
-handler = observed(DeadLetterStorage(event_store(), bucket, sources).handle)
+handler = observed(DeadLetterStorage(event_store("subscriber"), bucket, sources).handle)

@@ -7,4 +7,6 @@ from handlers.notification.order_emails import notify
 from handlers.runtime import aws
 from handlers.runtime.subscriber import subscriber
 
-handler = subscriber(partial(notify, event_store(), aws.ses(), setting("EMAIL_SENDER")), dead_letter_queue())
+handler = subscriber(
+    partial(notify, aws.ses(), setting("EMAIL_SENDER")), event_store("subscriber"), dead_letter_queue()
+)

@@ -4,7 +4,7 @@ from handlers.functions.resources import event_store
 from handlers.ordering.outcome import cancel_order, confirm_order, refuse_cancellation, start_cancellation
 from handlers.runtime.saga_service import service
 
-store = event_store()
+store = event_store("saga")
 handler = service(
     {
         "confirm_order": lambda command: confirm_order(store, command.order_id),

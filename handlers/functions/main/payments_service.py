@@ -6,7 +6,7 @@ from handlers.payments.payment_steps import authorize_payment, capture_payment, 
 from handlers.payments.sandbox_gateway import SandboxGateway
 from handlers.runtime.saga_service import service
 
-store = event_store()
+store = event_store("saga")
 gateway: PaymentGateway = SandboxGateway(sandbox_books("payments"))
 handler = service(
     {

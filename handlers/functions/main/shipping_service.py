@@ -6,7 +6,7 @@ from handlers.shipping.carrier import Carrier
 from handlers.shipping.sandbox_carrier import SandboxCarrier
 from handlers.shipping.shipment_steps import arrange_shipment, cancel_shipment, recall_shipment
 
-store = event_store()
+store = event_store("saga")
 carrier: Carrier = SandboxCarrier(sandbox_books("shipping"))
 handler = service(
     {"arrange_shipment": lambda command: arrange_shipment(store, carrier, command.order_id)},

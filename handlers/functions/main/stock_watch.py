@@ -4,5 +4,5 @@ from handlers.functions.resources import event_store
 from handlers.inventory.low_stock import watch
 from handlers.runtime.observability import observed
 
-store = event_store()
+store = event_store("subscriber")
 handler = observed(lambda event, _context: watch(store, event["Records"]))

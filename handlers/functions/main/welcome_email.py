@@ -7,4 +7,6 @@ from handlers.notification.welcome_email import welcome
 from handlers.runtime import aws
 from handlers.runtime.subscriber import subscriber
 
-handler = subscriber(partial(welcome, event_store(), aws.ses(), setting("EMAIL_SENDER")), dead_letter_queue())
+handler = subscriber(
+    partial(welcome, aws.ses(), setting("EMAIL_SENDER")), event_store("subscriber"), dead_letter_queue()
+)

@@ -76,10 +76,10 @@ def _stock_view(histories: Histories) -> Iterator[Count]:
 
 def _customer_history(histories: Histories) -> Iterator[Count]:
     for placed, confirmed, is_cancelled in _orders(histories):
-        if placed.customer is None:
+        if placed.customer_id is None:
             continue
         view, times = (
-            f"{keys.views('customer')}{placed.customer.customer_id}",
+            f"{keys.views('customer')}{placed.customer_id}",
             int(confirmed is not None and not is_cancelled),
         )
         yield Count(view, "", "placed", 1)

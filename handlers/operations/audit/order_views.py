@@ -9,7 +9,7 @@ the view shows changes both.
 - ``reason``, ``payment_reason``, ``shipment_reason``, ``tracking_number``: the newest that a stream gave.
 - ``<kind of stream>_version``: the newest version of each of these streams.
 - ``rejected_at``, ``rejection``, ``rejection_count``: the newest refused submission under the order's id. Where no
-  order was placed, the status is ``REJECTED``, and ``customer_id`` is the refused caller's.
+  order was placed, the status is ``REJECTED``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -135,7 +135,7 @@ def _order(evidence: Evidence, order_id: str) -> dict[str, Any]:
 
 
 def _placed(placed: OrderPlaced, at: str) -> dict[str, Any]:
-    whose = {"customer_id": placed.customer.customer_id} if placed.customer else {}
+    whose = {"customer_id": placed.customer_id} if placed.customer_id else {}
     return whose | {
         "order_id": placed.order_id,
         "currency": placed.currency,
@@ -161,8 +161,7 @@ def _rejected(record: Recorded) -> dict[str, Any]:
     """What the view of a rejected order has while there is no order."""
     rejected = record.event
     assert isinstance(rejected, OrderRejected)
-    whose = {"customer_id": rejected.customer_id} if rejected.customer_id else {}
-    return {"order_id": rejected.order_id, "status": "REJECTED"} | whose
+    return {"order_id": rejected.order_id, "status": "REJECTED"}
 
 
 def _rejection(record: Recorded) -> dict[str, Any]:

@@ -15,22 +15,23 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from events.integration import MAX_CANONICAL_BYTES, OrderSubmitted
-from events.model import MAX_AMOUNT, Id
+from events.model import MAX_AMOUNT, OwnOrderId
 
 Key = tuple[str | None, str]
 """An order id, None where it is not usable, and a content hash: what distinguishes submissions."""
 
-_ID: TypeAdapter[str] = TypeAdapter(Id)
+_ID: TypeAdapter[str] = TypeAdapter(OwnOrderId)
 
 
 @dataclass(frozen=True)
 class Submission:
-    """An ``OrderSubmitted`` as it is published: ``detail`` is any JSON, valid or not.
+    """An ``OrderSubmitted`` as the shop ``shop`` publishes it: ``detail`` is any JSON, valid or not.
 
     ``expected`` is what it must end as (``CONFIRMED``, a reason to cancel, ``REJECTED``, ``DEAD_LETTER``), where that
     is known beforehand.
     """
 
+    shop: str
     detail: Mapping[str, Any]
     expected: str | None = None
 
@@ -48,9 +49,11 @@ class Submission:
 
     @cached_property
     def order_id(self) -> str | None:
-        """The id of its order; None where that is not usable: no event can be about it, so it must be a dead letter."""
+        """The id of its order, with the shop; None where that is not usable: no event can be about it, so it must be a
+        dead letter.
+        """
         try:
-            return _ID.validate_python(self.detail.get("order_id"), strict=True)
+            return f"{self.shop}.{_ID.validate_python(self.detail.get('order_id'), strict=True)}"
         except ValidationError:
             return None
 

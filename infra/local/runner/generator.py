@@ -11,6 +11,7 @@ from handlers.operations.audit.published_submission import Submission, distinct
 from handlers.payments import sandbox_gateway as payments
 from handlers.shipping import sandbox_carrier as shipping
 from infra.local.runner.stock_deliveries import needed
+from infra.names import DEMO_SHOP
 
 Detail = dict[str, Any]
 
@@ -155,7 +156,7 @@ def _order(order_id: str, kind: _Kind, rand: random.Random) -> Submission:
         "payment_token": "tok_approve",
     }
     kind.change(order, rand)
-    return Submission(order, kind.expected)
+    return Submission(DEMO_SHOP, order, kind.expected)
 
 
 def _line(sku: str, rand: random.Random) -> Detail:
@@ -164,7 +165,7 @@ def _line(sku: str, rand: random.Random) -> Detail:
 
 
 def _changed(order: Submission) -> Submission:
-    return Submission({**order.detail, "payment_token": "tok_another"}, "REJECTED")
+    return Submission(order.shop, {**order.detail, "payment_token": "tok_another"}, "REJECTED")
 
 
 def _stock(submissions: Sequence[Submission]) -> dict[str, int]:

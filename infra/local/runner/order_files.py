@@ -9,6 +9,7 @@ from handlers.files.csv_profile import Profile, UnknownProfile
 from handlers.files.reader import BrokenFile, FileOrder, read_csv
 from handlers.operations.audit.published_submission import Submission
 from infra.local.runner.stock_deliveries import ORDER_SUBMITTED, SOURCE
+from infra.names import DEMO_SHOP
 
 
 class InputError(Exception):
@@ -47,7 +48,7 @@ def read_orders(path: Path, profile: Profile) -> list[Submission]:
         raise InputError(f"{path}: {unreadable.strerror}") from unreadable
     except BrokenFile as broken:
         raise InputError(f"{path}: {broken}") from broken
-    submissions = [Submission(order.detail) for order in orders.values()]
+    submissions = [Submission(DEMO_SHOP, order.detail) for order in orders.values()]
     for submission in submissions:
         size = size_of(Entry.untyped(ORDER_SUBMITTED, submission.detail).put("", SOURCE))
         if size > MAX_BYTES:

@@ -9,6 +9,7 @@ from datetime import datetime
 from handlers.operations.audit.published_submission import Key, Submission, distinct
 from handlers.operations.audit.run import DeadLetter
 from handlers.operations.audit.table import Item
+from infra.names import DEMO_SHOP
 
 CONFIRMED = "CONFIRMED"
 CANCELLED = "CANCELLED"
@@ -64,7 +65,7 @@ class Progress:
     def add_dead_letters(self, messages: Iterable[DeadLetter]) -> None:
         """Apply dead-letter messages."""
         for message in messages:
-            key = Submission(message.detail).key if isinstance(message.detail, dict) else None
+            key = Submission(DEMO_SHOP, message.detail).key if isinstance(message.detail, dict) else None
             if key in self._without_id:
                 self.results[key] = Result(DEAD_LETTER, message.reasons)
 

@@ -1,0 +1,43 @@
+"""Parties: who is let in at which door, as the environment's settings say.
+
+Which shop a request is of follows from who sent it, never from what it says: from the EventBridge source of an event,
+from the client that a token was given to, from the folder that a file was dropped into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from events.integration import Role
+from events.model import Model, Shop, Text
+
+ANY = "*"
+"""Stands for every source, client or folder that no party names."""
+
+
+class Party(Model):
+    """A shop, by its slug, or a warehouse or carrier, by its name; and in which roles it may publish."""
+
+    name: Text
+    roles: tuple[Role, ...]
+
+
+class Parties(Model):
+    """Everybody who is let in: shops by client and by folder, and all parties by source."""
+
+    shops: tuple[Shop, ...]
+    sources: Mapping[str, Party]
+    clients: Mapping[str, Shop]
+    folders: Mapping[str, Shop]
+
+    def publisher(self, source: str) -> Party | None:
+        """Whose events with that EventBridge source are, or None where it is nobody's."""
+        return self.sources.get(source, self.sources.get(ANY))
+
+    def shop_of_client(self, client: str) -> str | None:
+        """The shop that a token's client belongs to."""
+        return self.clients.get(client, self.clients.get(ANY))
+
+    def shop_of_folder(self, folder: str) -> str | None:
+        """The shop that drops its files into that folder."""
+        return self.folders.get(folder)
