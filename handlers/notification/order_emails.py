@@ -51,7 +51,7 @@ def money(amount: int, currency: str) -> str:
     return f"{whole}.{part:0{decimals}d}" if decimals else str(whole)
 
 
-def notify(mail: SESV2Client, sender: str, store: EventStore, record: Recorded) -> None:
+def notify(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) -> None:
     """Send the e-mail about an order's outcome once, unless the customer left no address.
 
     Raises:

@@ -28,7 +28,7 @@ def email(order_id: str) -> Email:
     return Email("Welcome", f"Welcome, and thank you for your order {order_id}. We look forward to the next.\n")
 
 
-def welcome(mail: SESV2Client, sender: str, store: EventStore, record: Recorded) -> None:
+def welcome(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) -> None:
     """Welcome the customer of a confirmed order once, unless another order brings the welcome, or there is no address.
 
     Raises:

@@ -7,6 +7,7 @@ two writers of one version one wins, and the other gets the existing event.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -74,7 +75,6 @@ class EventStore:
         table: the table's name.
         actor: causes what is appended; None where the log is only read.
         clock: gives the time in UTC at which an appended event occurred. Whoever decides by an event's age asks it too.
-        redriven_by: the operator who redrove the message that is being handled, if one did.
     """
 
     def __init__(
@@ -83,21 +83,26 @@ class EventStore:
         table: str,
         actor: Actor | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        redriven_by: str | None = None,
     ) -> None:
         self.client = client
         self.table = table
         self.clock = clock
         self._actor = actor
-        self._redriven_by = redriven_by
+        self._redriven_by: str | None = None
 
     def on_behalf_of(self, actor: Actor, redriven_by: str | None = None) -> EventStore:
         """The same log, for what somebody else causes."""
-        return EventStore(self.client, self.table, actor, self.clock, redriven_by)
+        same = copy(self)
+        same._actor, same._redriven_by = actor, redriven_by
+        return same
 
     def redriven(self, by: str | None) -> EventStore:
         """The same log, for what comes of a message that this operator redrove, if one did."""
-        return EventStore(self.client, self.table, self._actor, self.clock, by) if by else self
+        if by is None:
+            return self
+        same = copy(self)
+        same._redriven_by = by
+        return same
 
     def read(self, stream: str, *, after: int = 0) -> list[Recorded]:
         """The events of a stream in order, those after a version, read consistently. An unknown stream is empty."""

@@ -34,10 +34,10 @@ from tests.builders.orders import EMAIL, line, order, placed
 from tests.builders.recorded_events import record
 
 # One order is confirmed, one cancelled after its capture was declined, one rejected, and one is a dead letter.
-WELL = Submission(order("well", line("A", 2, 100), line("B", 1, 50), line("A", 1, 100)))
-DECLINED = Submission(order("declined", line("A", 5, 10), customer=None))
-WRONG = Submission(order("wrong", line("A", 0)))
-NAMELESS = Submission(order("no id"))
+WELL = Submission("demo", order("well", line("A", 2, 100), line("B", 1, 50), line("A", 1, 100)))
+DECLINED = Submission("demo", order("declined", line("A", 5, 10), customer=None))
+WRONG = Submission("demo", order("wrong", line("A", 0)))
+NAMELESS = Submission("demo", order("no id"))
 
 TEN_OF_A = {"sku": "A", "quantity": 10}
 DELIVERY: dict[str, Any] = {"delivery_id": "d1", "lines": [TEN_OF_A, {"sku": "B", "quantity": 1}]}
@@ -47,47 +47,47 @@ FIVE = (StockLine(sku="A", quantity=5),)
 
 
 def rejection() -> OrderRejected:
-    rejected = submission.decide(WRONG.detail)
+    rejected = submission.decide(WRONG.shop, WRONG.detail)
     assert isinstance(rejected, OrderRejected)
     return rejected
 
 
-REJECTED = f"rejection#wrong#{rejection().content_hash}"
+REJECTED = f"rejection#demo.wrong#{rejection().content_hash}"
 
 STREAMS: dict[str, tuple[DomainEvent, ...]] = {
     "delivery#d1": (StockReceived(delivery_id="d1", chunk=1, chunks=1, lines=SHELVED),),
-    "order#well": (placed("well", *WELL.lines), OrderConfirmed(order_id="well")),
-    "reservation#well": (StockReserved(order_id="well", chunk=1, chunks=1, lines=TAKEN),),
-    "payment#well": (
-        PaymentAuthorized(order_id="well", amount=350, currency="GBP", authorization_id="auth_well"),
-        PaymentCaptured(order_id="well", amount=350, currency="GBP"),
+    "order#demo.well": (placed("demo.well", *WELL.lines), OrderConfirmed(order_id="demo.well")),
+    "reservation#demo.well": (StockReserved(order_id="demo.well", chunk=1, chunks=1, lines=TAKEN),),
+    "payment#demo.well": (
+        PaymentAuthorized(order_id="demo.well", amount=350, currency="GBP", authorization_id="auth_well"),
+        PaymentCaptured(order_id="demo.well", amount=350, currency="GBP"),
     ),
-    "shipment#well": (ShipmentArranged(order_id="well", tracking_number="trk_well"),),
-    "notification#well": (
-        EmailClaimed(order_id="well", about="OrderConfirmed", attempt=1),
-        CustomerNotified(order_id="well", about="OrderConfirmed", attempt=1, message_id="mail-1"),
+    "shipment#demo.well": (ShipmentArranged(order_id="demo.well", tracking_number="trk_well"),),
+    "notification#demo.well": (
+        EmailClaimed(order_id="demo.well", about="OrderConfirmed", attempt=1),
+        CustomerNotified(order_id="demo.well", about="OrderConfirmed", attempt=1, message_id="mail-1"),
     ),
-    "order#declined": (
-        placed("declined", *DECLINED.lines, customer=None),
-        OrderCancellationStarted(order_id="declined", reason="PaymentDeclined"),
-        OrderCancelled(order_id="declined", reason="PaymentDeclined"),
+    "order#demo.declined": (
+        placed("demo.declined", *DECLINED.lines, customer=None),
+        OrderCancellationStarted(order_id="demo.declined", reason="PaymentDeclined"),
+        OrderCancelled(order_id="demo.declined", reason="PaymentDeclined"),
     ),
-    "reservation#declined": (
-        StockReserved(order_id="declined", chunk=1, chunks=1, lines=FIVE),
-        StockReleased(order_id="declined", chunk=1, lines=FIVE),
+    "reservation#demo.declined": (
+        StockReserved(order_id="demo.declined", chunk=1, chunks=1, lines=FIVE),
+        StockReleased(order_id="demo.declined", chunk=1, lines=FIVE),
     ),
-    "payment#declined": (
-        PaymentAuthorized(order_id="declined", amount=50, currency="GBP", authorization_id="auth_declined"),
-        PaymentDeclined(order_id="declined", reason="closed"),
-        PaymentVoided(order_id="declined", amount=50, currency="GBP"),
+    "payment#demo.declined": (
+        PaymentAuthorized(order_id="demo.declined", amount=50, currency="GBP", authorization_id="auth_declined"),
+        PaymentDeclined(order_id="demo.declined", reason="closed"),
+        PaymentVoided(order_id="demo.declined", amount=50, currency="GBP"),
     ),
-    "shipment#declined": (
-        ShipmentArranged(order_id="declined", tracking_number="trk_declined"),
-        ShipmentCancelled(order_id="declined", tracking_number="trk_declined"),
+    "shipment#demo.declined": (
+        ShipmentArranged(order_id="demo.declined", tracking_number="trk_declined"),
+        ShipmentCancelled(order_id="demo.declined", tracking_number="trk_declined"),
     ),
     "customer#c1": (
-        EmailClaimed(order_id="well", about=WELCOME, attempt=1),
-        CustomerNotified(order_id="well", about=WELCOME, attempt=1, message_id="mail-2"),
+        EmailClaimed(order_id="demo.well", about=WELCOME, attempt=1),
+        CustomerNotified(order_id="demo.well", about=WELCOME, attempt=1, message_id="mail-2"),
     ),
     "stock#B": (StockLow(sku="B", available=0, threshold=1, level_version=2),),
     "purchase#po-B-2": (PurchaseOrderPlaced(purchase_order_id="po-B-2", sku="B", quantity=3),),
@@ -95,7 +95,7 @@ STREAMS: dict[str, tuple[DomainEvent, ...]] = {
 }
 VIEWS: dict[str, Mapping[str, Any]] = {
     "well": {
-        **{"PK": "view#order#well", "SK": "1", "GSI2PK": "an index may hold what it likes"},
+        **{"PK": "view#order#demo.well", "SK": "1", "GSI2PK": "an index may hold what it likes"},
         **{"order_id": "well", "status": "CONFIRMED", "customer_id": "c1", "order_version": 2},
         **{"currency": "GBP", "total": 350, "line_count": 3, "placed_at": "2026-01-02T03:04:06.678901Z"},
         **{"stock": "reserved", "reservation_version": 1, "payment": "captured", "payment_version": 2},

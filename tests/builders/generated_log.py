@@ -46,7 +46,7 @@ def run(count: int, seed: int = 1) -> list[Recorded]:
         at = 3 * 3600 * number
         if submission.order_id is None:
             continue
-        match decide(submission.detail):
+        match decide(submission.shop, submission.detail):
             case OrderPlaced() as placed:
                 log += _order(placed, _WAYS[number % len(_WAYS)], at, rand)
             case OrderRejected() as rejected:

@@ -8,8 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from events import streams
-from events.envelope import Recorded
-from handlers.intake.messages import IntakeMessage
+from events.envelope import Actor, Recorded
+from handlers.intake.requests import Request
+
+SOURCE = "shop.web"
+"""The EventBridge source of what is published."""
 
 Item = Mapping[str, Any]
 """An item of the table, in DynamoDB's form."""
@@ -37,7 +40,7 @@ def sqs(*bodies: str, receives: int = 1, **attributes: str) -> dict[str, Any]:
 
 def integration_event(detail_type: str, detail: Any) -> str:
     """The body of a message with an event of the intake bus."""
-    return json.dumps({"id": f"intake-{detail_type}", "detail-type": detail_type, "detail": detail})
+    return json.dumps({"id": f"intake-{detail_type}", "detail-type": detail_type, "source": SOURCE, "detail": detail})
 
 
 def domain_event(item: Item) -> str:
@@ -61,13 +64,14 @@ CONTEXT = SimpleNamespace(
 )
 
 
-def envelope(detail: Any, event_id: str = "e1", detail_type: str = "OrderSubmitted") -> IntakeMessage:
-    return IntakeMessage.model_validate({"id": event_id, "detail-type": detail_type, "detail": detail})
+def request(detail: Any, event_id: str = "e1", shop: str | None = "demo") -> Request:
+    """What the shop was let in with, over the bus."""
+    return Request(event_id, detail, Actor(door="bus", principal=f"{shop}/{SOURCE}"), shop)
 
 
 def from_publisher(detail: Any, detail_type: str = "OrderSubmitted") -> str:
     """A message of an intake queue: an integration event."""
-    return json.dumps({"id": "e1", "detail-type": detail_type, "source": "shop.web", "detail": detail})
+    return json.dumps({"id": "e1", "detail-type": detail_type, "source": SOURCE, "detail": detail})
 
 
 def from_bus(event: Recorded) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from events.ordering import OrderPlaced
+from events.shops import own_id, shop_of
 from handlers.ordering import submission
 
 EMAIL, STREET, TOKEN = "ada@customers.example", "12 Analytical Row", "tok_approve"
@@ -13,7 +14,7 @@ EMAIL, STREET, TOKEN = "ada@customers.example", "12 Analytical Row", "tok_approv
 
 
 def order(order_id: str | None = "o1", *lines: Mapping[str, Any], **changed: Any) -> dict[str, Any]:
-    """What a publisher submits; a field changed to None is left out."""
+    """What a shop submits, under its own id; a field changed to None is left out."""
     content = {
         "order_id": order_id,
         "currency": "GBP",
@@ -42,8 +43,9 @@ def to(postal_code: str) -> dict[str, str]:
     return {**address, "postal_code": postal_code}
 
 
-def placed(order_id: str = "o1", *lines: Mapping[str, Any], **changed: Any) -> OrderPlaced:
-    decided = submission.decide(order(order_id, *lines, **changed))
+def placed(order_id: str = "demo.o1", *lines: Mapping[str, Any], **changed: Any) -> OrderPlaced:
+    """What intake makes of an order; its id has the shop."""
+    decided = submission.decide(shop_of(order_id), order(own_id(order_id), *lines, **changed))
     assert isinstance(decided, OrderPlaced), decided
     return decided
 

@@ -10,6 +10,7 @@ from events.envelope import Recorded
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderConfirmed
 from handlers.table.event_store import EventStore, New
+from tests.builders.recorded_events import ACTOR
 from tests.builders.stores import append
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Raced(EventStore):
         after_read: Callable[[str], object] = lambda stream: None,
         before_append: Callable[[str, int], object] = lambda stream, version: None,
     ) -> None:
-        super().__init__(store.client, store.table, store.clock)
+        super().__init__(store.client, store.table, ACTOR, store.clock)
         self._after_read = after_read
         self._before_append = before_append
 

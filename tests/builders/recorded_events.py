@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from events.envelope import Metadata, Recorded, event_id
+from events.envelope import Actor, Metadata, Recorded, event_id
 from events.model import DomainEvent
 from handlers.table import keys
 
+ACTOR = Actor(door="subscriber", principal="unit")
 START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
@@ -27,8 +28,9 @@ def record(event: DomainEvent, stream: str, version: int, at: datetime = START, 
         occurred_at=at + timedelta(seconds=version),
         correlation_id="test",
         causation_id=causation_id,
+        actor=ACTOR,
     )
-    return Recorded(event, stream, version, metadata.model_dump_json())
+    return Recorded(event, stream, version, metadata.model_dump_json(exclude_none=True))
 
 
 def image(event: Recorded) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from handlers.table.event_store import EventStore, recorded
 from tests.builders.orders import placed
 
 
-def place(store: EventStore, order_id: str = "o1", *lines: Mapping[str, Any], **changed: Any) -> OrderPlaced:
+def place(store: EventStore, order_id: str = "demo.o1", *lines: Mapping[str, Any], **changed: Any) -> OrderPlaced:
     """Put an order at the beginning of its stream."""
     event = placed(order_id, *lines, **changed)
     append(store, streams.order(order_id), event)

@@ -206,7 +206,7 @@ def before_recall_notified(world: World) -> None:
 def both(world: World) -> None:
     """Two orders, both confirmed."""
     after(*FORWARD)(world)
-    world.placed("o2", email="other@example.com")
+    world.placed("demo.o2", email="other@example.com")
     for name in FORWARD:
         world.deliver(SERVICES[name], command(name) | {"order_id": "o2"})
 
@@ -316,7 +316,7 @@ CASES: dict[str, Case] = {
         ("OrderSubmitted", conflicting | {"order_id": "o3"}),
         ("OrderCancellationRequested", {"order_id": "o3"}),
         ("OrderSubmitted", placed),
-        prior=lambda world: world.placed("o3"),
+        prior=lambda world: world.placed("demo.o3"),
     ),
     "cancellation requested": intake(cancel, prior=after("reserve_stock")),
     "cancellation requested, confirmed": intake(cancel, prior=after(*FORWARD)),

@@ -15,7 +15,7 @@ from tests.builders.dead_letter_queue import queue
 from tests.builders.environment import ENVIRONMENT, QUEUE, TABLE
 from tests.builders.tables import create_table
 
-_store = event_store()
+_store = event_store("saga")
 
 # Every example of a test may have its own moto, which is not what a deadline should measure.
 settings.register_profile(

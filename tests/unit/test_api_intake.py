@@ -140,5 +140,5 @@ def test_what_is_no_order_at_all_is_a_dead_letter(store: EventStore, not_an_orde
 @pytest.mark.parametrize("caller", [{}, {"customer_id": "a b"}, {"customer_id": None}, "c1", ["c1"]])
 def test_a_caller_who_is_nobody_orders_nothing(store: EventStore, caller: Any) -> None:
     take(json.dumps({"detail-type": "OrderSubmitted", "detail": order(), "caller": caller}))
-    assert store.read(streams.order("o1")) == []
+    assert store.read(streams.order("demo.o1")) == []
     assert len(dead_letters()) == 1

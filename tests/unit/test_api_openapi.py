@@ -110,12 +110,12 @@ def test_every_status_an_order_can_have_is_told() -> None:
 def test_what_is_answered_is_what_the_document_says(document: Any, store: EventStore) -> None:
     reason = {"order_id": "o1", "reason": "OutOfStock"}
     course = [
-        placed("o1", customer={"customer_id": CALLER}),
+        placed("demo.o1", customer={"customer_id": CALLER}),
         OrderCancellationStarted(**reason),
         OrderCancelled(**reason),
     ]
-    happened(store, [record(event, streams.order("o1"), n) for n, event in enumerate(course, start=1)])
-    happened(store, [record(placed("o2", customer={"customer_id": CALLER}), streams.order("o2"), 1)])
+    happened(store, [record(event, streams.order("demo.o1"), n) for n, event in enumerate(course, start=1)])
+    happened(store, [record(placed("demo.o2", customer={"customer_id": CALLER}), streams.order("demo.o2"), 1)])
     level = {"PK": {"S": "level#A"}, "SK": {"S": "level"}, "available": {"N": "7"}}
     store.client.put_item(TableName=store.table, Item=level)
     for path, parameters, documented_path, status in (

@@ -33,7 +33,7 @@ from tests.builders.stores import append, calls
 
 OTHER = "5f0c0a52-9a3e-4d1c-8a5e-0d8a3a6f6b11"
 O1 = {"order_id": "o1"}
-PLACED = placed("o1", line(quantity=3), customer={"customer_id": CALLER, "email": EMAIL})
+PLACED = placed("demo.o1", line(quantity=3), customer={"customer_id": CALLER, "email": EMAIL})
 GOODS = (StockLine(sku="A", quantity=3),)
 COURSE: list[tuple[str, DomainEvent, dict[str, Any]]] = [
     ("order", PLACED, {"status": "PLACED", "total": 300, "line_count": 1, "customer_id": CALLER}),
@@ -111,7 +111,7 @@ def test_a_guests_order_is_for_operators(store: EventStore) -> None:
 
 
 def test_a_view_that_does_not_know_its_order_yet_is_not_shown(store: EventStore) -> None:
-    happened(store, [record(COURSE[2][1], streams.payment("o1"), 1)])
+    happened(store, [record(COURSE[2][1], streams.payment("demo.o1"), 1)])
     for scopes in (READ, OPERATE):
         assert problem(ask("/orders/o1", scopes=scopes), 404)
 
@@ -123,7 +123,7 @@ def test_the_history_is_all_that_happened_in_its_order_without_the_payment_token
         (f"{kind}#o1", type(event).__name__) for kind, event, _ in COURSE
     ]
     assert [datetime.fromisoformat(each["occurred_at"]) for each in history] == [at(n) for n in range(len(COURSE))]
-    assert [each["version"] for each in history if each["stream"] == "payment#o1"] == [1, 2]
+    assert [each["version"] for each in history if each["stream"] == "payment#demo.o1"] == [1, 2]
     assert history[0]["data"]["total"] == 300
     assert TOKEN not in answer["body"]
 
@@ -282,8 +282,8 @@ def test_stock_is_what_is_available_now_and_what_was_counted(store: EventStore) 
     for order_id in ("o1", "o2"):
         reserved = StockReserved(order_id=order_id, chunk=1, chunks=1, lines=lines)
         STOCK_VIEW.on(store).apply("1", append(store, streams.reservation(order_id), reserved))
-    shipped = StockShipped(order_id="o1", chunk=1, lines=lines)
-    STOCK_VIEW.on(store).apply("1", append(store, streams.reservation("o1"), shipped))
+    shipped = StockShipped(order_id="demo.o1", chunk=1, lines=lines)
+    STOCK_VIEW.on(store).apply("1", append(store, streams.reservation("demo.o1"), shipped))
     assert content_of(ask("/stock/A", OTHER)) == {"sku": "A", "available": 7, "reserved": 2, "shipped": 2}
     assert content_of(ask("/stock/B", OTHER)) == {"sku": "B", "available": 0, "reserved": 0, "shipped": 0}
     assert "C" in problem(ask("/stock/C"), 404)
@@ -321,7 +321,7 @@ def test_what_the_caller_has_is_not_sent_again(lived: EventStore, path: str) -> 
 def test_what_changed_is_sent_with_another_tag(store: EventStore) -> None:
     put_order(store, "o1")
     before = ask("/orders/o1")
-    happened(store, [record(OrderConfirmed(**O1), streams.order("o1"), 2)])
+    happened(store, [record(OrderConfirmed(**O1), streams.order("demo.o1"), 2)])
     for known in (tag_of(before), '"x"', tag_of(before).strip('"'), ""):
         after = ask("/orders/o1", headers={"If-None-Match": known})
         assert content_of(after)["status"] == "CONFIRMED"

@@ -69,7 +69,7 @@ def test_a_day_without_sales_and_a_day_that_is_none(store: EventStore) -> None:
 
 
 def test_sales_are_of_the_generation_that_is_live(store: EventStore) -> None:
-    day = happened(store, "o1", placed("o1"), OrderConfirmed(order_id="o1"), generation=SECOND)
+    day = happened(store, "o1", placed("demo.o1"), OrderConfirmed(order_id="demo.o1"), generation=SECOND)
     assert lines(run_command("sales", day)) == []
     second_goes_live(store, "daily_sales")
     assert lines(run_command("sales", day)) == [["1", "GBP 1.00"]]
@@ -91,7 +91,7 @@ def test_sales_by_currency_do_not_read_the_products(store: EventStore) -> None:
 
 def test_a_days_products_are_read_whatever_their_number(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     goods = [line(f"sku-{number}", 1, 1) for number in range(20)]
-    day = happened(store, "o1", placed("o1", *goods), OrderConfirmed(order_id="o1"))
+    day = happened(store, "o1", placed("demo.o1", *goods), OrderConfirmed(order_id="demo.o1"))
     counters = CounterQueries(store, KnownGenerations(GenerationStore(store.client, store.table)))
     query = store.client.query
 
@@ -106,7 +106,7 @@ def test_what_a_customer_ordered_and_the_latest_orders(store: EventStore) -> Non
     for number in range(3):
         order_id = f"o{number}"
         happened(store, order_id, placed(order_id, line(unit_price=1000)), OrderConfirmed(order_id=order_id))
-    happened(store, "o2", OrderCancelled(order_id="o2", reason="CancellationRequested"))
+    happened(store, "o2", OrderCancelled(order_id="demo.o2", reason="CancellationRequested"))
     happened(store, "yen", placed("yen", line(unit_price=5), currency="JPY"), OrderConfirmed(order_id="yen"))
     happened(store, "other", placed("other", customer={"customer_id": "c2"}))
     printed = lines(run_command("customer", "c1", "--limit", "2"))

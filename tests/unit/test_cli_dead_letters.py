@@ -38,7 +38,7 @@ OLD, NEW = message("old", day=1), message("new", error="ClientError", day=3)
 VIEW = message("view", "order_view", day=2, body="whole", attributes={"RULE_ARN": "arn"}, earlier_failures=(FAILURE,))
 START = message("start", "saga_start", body='{"order_id": "o1"}')
 EVENT = message("event", "cancellation_start", body='{"detail": {"data": {"order_id": "o2"}}}')
-LARGE = message("large", "outbox", body='{"stream": "shipment#o1", "version": 1}')
+LARGE = message("large", "outbox", body='{"stream": "shipment#demo.o1", "version": 1}')
 STRANGE = message("strange", "outbox", body="not JSON")
 
 
@@ -230,7 +230,7 @@ def test_resolved_messages_are_marked_and_not_sent() -> None:
     [
         (START, "pipeline resume o1"),
         (EVENT, "pipeline resume o2"),
-        (LARGE, "pipeline republish 'shipment#o1'"),
+        (LARGE, "pipeline republish 'shipment#demo.o1'"),
         (STRANGE, "see `pipeline dead-letters strange`"),
     ],
 )

@@ -199,7 +199,7 @@ def test_what_no_command_repairs_is_for_a_person(store: EventStore, sagas: SFNCl
 def test_an_order_that_was_just_placed_is_given_time(
     store: EventStore, sagas: SFNClient, stalled_after: str, found: bool
 ) -> None:
-    append(store, streams.order("o1"), placed("o1"))
+    append(store, streams.order("demo.o1"), placed("demo.o1"))
     result = run_command("doctor", "--grace", "15m", "--stalled-after", stalled_after)
     assert (result.exit_code == 1) is found
     assert (["order o1", STALLED] in rows(result)) is found
@@ -209,8 +209,8 @@ STALLED = "is stalled: nothing happened after OrderPlaced, and no order saga run
 
 
 def test_an_order_whose_saga_runs_is_not_stalled(store: EventStore, sagas: SFNClient) -> None:
-    append(store, streams.order("o1"), placed("o1"))
-    append(store, streams.order("o2"), placed("o2"))
+    append(store, streams.order("demo.o1"), placed("demo.o1"))
+    append(store, streams.order("demo.o2"), placed("demo.o2"))
     for machine in sagas.list_state_machines()["stateMachines"]:
         sagas.start_execution(stateMachineArn=machine["stateMachineArn"], input='{"order_id": "o1"}')
     result = run_command("doctor", *NOW)

@@ -28,8 +28,8 @@ def test_of_an_error_to_be_retried_it_says_what_aws_said(failure: Exception, exp
 
 
 def test_a_lost_race_is_explained_too() -> None:
-    said = explained(Contended("order#o1 is being written by too many others"))
-    assert str(said) == "order#o1 is being written by too many others; try again"
+    said = explained(Contended("order#demo.o1 is being written by too many others"))
+    assert str(said) == "order#demo.o1 is being written by too many others; try again"
 
 
 def test_what_may_be_a_bug_is_not_explained() -> None:

@@ -57,9 +57,9 @@ def refused(result: Result, status: int = 1) -> str:
 
 
 def test_status_shows_the_state_of_an_order(store: EventStore) -> None:
-    happened(store, streams.order("o1"), placed("o1", line(quantity=3, unit_price=45_000)))
-    happened(store, streams.payment("o1"), PaymentDeclined(order_id="o1", reason="expired card"))
-    happened(store, streams.order("o1"), OrderCancellationStarted(order_id="o1", reason="PaymentDeclined"))
+    happened(store, streams.order("demo.o1"), placed("demo.o1", line(quantity=3, unit_price=45_000)))
+    happened(store, streams.payment("demo.o1"), PaymentDeclined(order_id="demo.o1", reason="expired card"))
+    happened(store, streams.order("demo.o1"), OrderCancellationStarted(order_id="demo.o1", reason="PaymentDeclined"))
     shown = dict(lines(run_command("status", "o1")))
     assert shown.pop("placed at").endswith("Z")
     assert shown == {
@@ -77,13 +77,13 @@ def test_status_shows_the_state_of_an_order(store: EventStore) -> None:
 def test_watching_shows_every_change_until_the_order_has_ended(
     store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reservation = StockReserved(order_id="o1", chunk=1, chunks=1, lines=())
+    reservation = StockReserved(order_id="demo.o1", chunk=1, chunks=1, lines=())
     steps: list[Callable[[], None]] = [
         lambda: None,
-        lambda: happened(store, streams.order("o1"), placed("o1")),
+        lambda: happened(store, streams.order("demo.o1"), placed("demo.o1")),
         lambda: None,
-        lambda: happened(store, streams.reservation("o1"), reservation),
-        lambda: happened(store, streams.order("o1"), OrderConfirmed(order_id="o1")),
+        lambda: happened(store, streams.reservation("demo.o1"), reservation),
+        lambda: happened(store, streams.order("demo.o1"), OrderConfirmed(order_id="demo.o1")),
     ]
     monkeypatch.setattr("infra.cli.order_commands.time.sleep", lambda _: steps.pop(0)())
     watched = run_command("status", "o1", "--watch")
@@ -108,13 +108,13 @@ def test_ctrl_c_ends_watching_without_a_word(store: EventStore, monkeypatch: pyt
 
 
 def test_history_is_of_all_streams(store: EventStore) -> None:
-    happened(store, streams.order("o1"), placed("o1", line("A"), line("B")))
-    happened(store, streams.reservation("o1"), StockReserved(order_id="o1", chunk=1, chunks=2, lines=()))
-    happened(store, streams.payment("o1"), PaymentAuthorized(order_id="o1", amount=200, currency="GBP"))
-    happened(store, streams.order("o1"), OrderConfirmed(order_id="o1"))
+    happened(store, streams.order("demo.o1"), placed("demo.o1", line("A"), line("B")))
+    happened(store, streams.reservation("demo.o1"), StockReserved(order_id="demo.o1", chunk=1, chunks=2, lines=()))
+    happened(store, streams.payment("demo.o1"), PaymentAuthorized(order_id="demo.o1", amount=200, currency="GBP"))
+    happened(store, streams.order("demo.o1"), OrderConfirmed(order_id="demo.o1"))
     rejected = submission.decide(order("o1", line("A", 0)))
     assert isinstance(rejected, OrderRejected)
-    happened(store, streams.rejection("o1", rejected.content_hash), rejected)
+    happened(store, streams.rejection("demo.o1", rejected.content_hash), rejected)
     assert [row[1:] for row in lines(run_command("history", "o1"))] == [
         ["order 1", "OrderPlaced", "GBP 2.00, 2 lines"],
         ["reservation 1", "StockReserved", "chunk 1 of 2"],
@@ -126,7 +126,7 @@ def test_history_is_of_all_streams(store: EventStore) -> None:
 
 @pytest.mark.parametrize("question", ["status", "history"])
 def test_customers_addresses_and_tokens_are_not_shown(store: EventStore, question: str) -> None:
-    happened(store, streams.order("o1"), placed("o1"))
+    happened(store, streams.order("demo.o1"), placed("demo.o1"))
     shown = run_command(question, "o1").output
     assert "GBP 1.00" in shown
     for secret in (EMAIL, STREET, TOKEN, "Ada"):
@@ -146,7 +146,7 @@ def test_orders_of_a_status_are_merged_from_all_shards_newest_first(store: Event
     ids = [f"o{number}" for number in range(12)]
     for order_id in ids:
         happened(store, streams.order(order_id), placed(order_id))
-    happened(store, streams.order("o11"), OrderConfirmed(order_id="o11"))
+    happened(store, streams.order("demo.o11"), OrderConfirmed(order_id="demo.o11"))
     assert [row[0] for row in lines(run_command("orders", "--status", "placed"))] == ids[-2::-1]
     assert [row[0] for row in lines(run_command("orders", "--status", "PLACED", "--limit", "3"))] == ["o10", "o9", "o8"]
     [[_, _, total]] = lines(run_command("orders", "--status", "CONFIRMED"))
@@ -156,7 +156,7 @@ def test_orders_of_a_status_are_merged_from_all_shards_newest_first(store: Event
 def test_rejected_orders_are_listed_too(store: EventStore) -> None:
     rejected = submission.decide(order("o1", line("A", 0)))
     assert isinstance(rejected, OrderRejected)
-    happened(store, streams.rejection("o1", rejected.content_hash), rejected)
+    happened(store, streams.rejection("demo.o1", rejected.content_hash), rejected)
     [[order_id, when, total]] = lines(run_command("orders", "--status", "REJECTED"))
     assert (order_id, when[-1], total) == ("o1", "Z", "")
 
@@ -263,9 +263,9 @@ def test_what_outsiders_wrote_does_not_reach_the_terminal_as_a_command() -> None
 @pytest.mark.parametrize(
     ("event", "summary"),
     [
-        (OrderCancelled(order_id="o1", reason="OutOfStock"), "OutOfStock"),
-        (PaymentAuthorized(order_id="o1", amount=5, currency="JPY"), "JPY 5"),
-        (OrderConfirmed(order_id="o1"), ""),
+        (OrderCancelled(order_id="demo.o1", reason="OutOfStock"), "OutOfStock"),
+        (PaymentAuthorized(order_id="demo.o1", amount=5, currency="JPY"), "JPY 5"),
+        (OrderConfirmed(order_id="demo.o1"), ""),
     ],
 )
 def test_the_summary_of_an_event(event: DomainEvent, summary: str) -> None:

@@ -134,7 +134,7 @@ def test_where_the_old_generation_is_not_kept_it_is_followed_to_the_end(monkeypa
 
 
 def test_a_generation_that_differs_names_its_streams_and_how_to_continue(monkeypatch: pytest.MonkeyPatch) -> None:
-    message = "generation 2 of order_view differs from the log in 1 streams: order#o1"
+    message = "generation 2 of order_view differs from the log in 1 streams: order#demo.o1"
     last = [*entered("CompareWithLog", "Evaluate"), failed("GenerationDiffers", message)]
     result, _ = rebuilt(monkeypatch, [*BUILT[:-1], last], "order_view", "--keep", "7d")
     assert (result.exit_code, result.stdout) == (1, "")

@@ -30,9 +30,9 @@ from tests.builders.recorded_events import image, record
 
 HOUR = timedelta(hours=1)
 EVENTS = [
-    record(placed("o1"), "order#o1", 1),
-    record(OrderConfirmed(order_id="o1"), "order#o1", 2),
-    record(OrderCancelled(order_id="o2", reason="OutOfStock"), "order#o2", 2),
+    record(placed("demo.o1"), "order#demo.o1", 1),
+    record(OrderConfirmed(order_id="demo.o1"), "order#demo.o1", 2),
+    record(OrderCancelled(order_id="demo.o2", reason="OutOfStock"), "order#demo.o2", 2),
 ]
 
 

@@ -28,10 +28,10 @@ from tests.builders.recorded_events import image, record
 
 CTRL_C = Ended(signal.SIGINT)
 EVENTS = [
-    record(placed("o1"), "order#o1", 1),
-    record(placed("o2"), "order#o2", 1),
-    record(OrderConfirmed(order_id="o1"), "order#o1", 2),
-    record(OrderCancelled(order_id="o2", reason="OutOfStock"), "order#o2", 2),
+    record(placed("demo.o1"), "order#demo.o1", 1),
+    record(placed("demo.o2"), "order#demo.o2", 1),
+    record(OrderConfirmed(order_id="demo.o1"), "order#demo.o1", 2),
+    record(OrderCancelled(order_id="demo.o2", reason="OutOfStock"), "order#demo.o2", 2),
 ]
 
 

@@ -110,7 +110,7 @@ def test_other_integration_events() -> None:
 
 
 def test_events_cannot_be_changed() -> None:
-    event = OrderConfirmed(order_id="o1")
+    event = OrderConfirmed(order_id="demo.o1")
     with pytest.raises(ValidationError, match="frozen"):
         event.order_id = "o2"  # type: ignore[misc]
 
@@ -219,7 +219,7 @@ def three_versions(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_older_schema_versions_are_upcast_step_by_step(
     three_versions: None, version: int, data: dict[str, str]
 ) -> None:
-    assert catalog.read("Told", version, json.dumps(data)) == Told(order_id="o1", reason="lost")
+    assert catalog.read("Told", version, json.dumps(data)) == Told(order_id="demo.o1", reason="lost")
 
 
 def test_what_upcasting_leaves_is_validated(three_versions: None) -> None:
@@ -239,4 +239,4 @@ def test_a_missing_upcaster_is_named(three_versions: None, monkeypatch: pytest.M
 
 
 def test_reasons_of_a_cancellation_are_free_text() -> None:
-    assert OrderCancelled(order_id="o1", reason="").reason == ""
+    assert OrderCancelled(order_id="demo.o1", reason="").reason == ""

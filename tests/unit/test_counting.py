@@ -174,7 +174,7 @@ def test_what_the_log_does_not_show_yet_is_to_be_delivered_again() -> None:
     history = order("o1", ends=CONFIRMED)
     with projecting(history[:1]) as memory:
         [(position, why)] = SALES.apply("1", history[1:]).items()
-        assert (position, type(why)) == (("order#o1", 2), LogBehind)
+        assert (position, type(why)) == (("order#demo.o1", 2), LogBehind)
         assert not memory.under("view#")
 
 

@@ -59,7 +59,7 @@ def failing(failure: Exception) -> Callable[..., list[str]]:
         raise failure
 
     handler = subscriber(fail, dead_letter_queue())
-    body = from_bus(record(placed("o1"), "order#o1", 1))
+    body = from_bus(record(placed("demo.o1"), "order#demo.o1", 1))
     return lambda **delivery: failed(handler(sqs(body, **delivery), CONTEXT))
 
 
@@ -80,7 +80,7 @@ def test_a_message_that_fails_for_the_last_time_is_dead_lettered_with_the_reason
 
 
 def test_messages_that_are_handled_together_are_dead_lettered_each_by_itself(store: EventStore) -> None:
-    event = sqs("not JSON", from_bus(record(placed("o1"), "order#o1", 1)), "[]", receives=MAX_RECEIVE_COUNT)
+    event = sqs("not JSON", from_bus(record(placed("demo.o1"), "order#demo.o1", 1)), "[]", receives=MAX_RECEIVE_COUNT)
     assert failed(order_view_function.handler(event, CONTEXT)) == []
     assert {(carried(sent)["message_id"], carried(sent)["error"]) for sent in sent_messages()} == {
         ("m0", "JSONDecodeError"),

@@ -106,8 +106,8 @@ def test_an_event_that_arrives_in_the_audit_copy_late_is_published(pipeline: Eve
 def test_what_just_happened_has_time_by_the_clock(
     pipeline: EventStore, grace: timedelta, stalled_after: timedelta, kinds: set[Kind]
 ) -> None:
-    pipeline.client.put_item(TableName=pipeline.table, Item=image(record(placed("o1"), "order#o1", 1)))
-    copied([event_id("order#o1", 1)])
+    pipeline.client.put_item(TableName=pipeline.table, Item=image(record(placed("demo.o1"), "order#demo.o1", 1)))
+    copied([event_id("order#demo.o1", 1)])
     found = examined(pipeline, running=frozenset, grace=grace, stalled_after=stalled_after)
     assert {problem.kind for problem in found.problems} == kinds
 

@@ -46,7 +46,7 @@ def claimed(attempt: int, about: str = ABOUT, order_id: str = "o1") -> EmailClai
 
 
 def refused(attempt: int, about: str = ABOUT) -> EmailRefused:
-    return EmailRefused(order_id="o1", about=about, attempt=attempt, error="TooManyRequestsException")
+    return EmailRefused(order_id="demo.o1", about=about, attempt=attempt, error="TooManyRequestsException")
 
 
 def notified(attempt: int, about: str = ABOUT, order_id: str = "o1") -> CustomerNotified:
@@ -55,7 +55,7 @@ def notified(attempt: int, about: str = ABOUT, order_id: str = "o1") -> Customer
 
 def decided(*history: DomainEvent, age: timedelta = timedelta(0)) -> EmailClaimed | None:
     """What is decided at that age of the newest event."""
-    stream = streams.notification("o1")
+    stream = streams.notification("demo.o1")
     records = [record(event, stream, version) for version, event in enumerate(history, start=1)]
     now = records[-1].metadata.occurred_at + age if records else START
     return next_claim(records, "o1", ABOUT, now)
@@ -88,8 +88,8 @@ def test_what_was_sent_is_never_claimed_again(history: list[DomainEvent]) -> Non
 
 
 def test_what_another_order_brings_is_not_claimed() -> None:
-    assert decided(claimed(1, order_id="o2")) is None
-    assert decided(claimed(1, order_id="o2"), age=timedelta(days=1)) is None
+    assert decided(claimed(1, order_id="demo.o2")) is None
+    assert decided(claimed(1, order_id="demo.o2"), age=timedelta(days=1)) is None
 
 
 OTHERS: list[DomainEvent] = [claimed(1, "OrderCancelled"), refused(1, "OrderCancelled"), notified(1, "OrderCancelled")]
@@ -161,7 +161,7 @@ class Scene:
 
 
 KINDS: dict[str, tuple[str, Notifier]] = {
-    "order e-mail": (streams.notification("o1"), order_emails.notify),
+    "order e-mail": (streams.notification("demo.o1"), order_emails.notify),
     "welcome": (streams.customer("c1"), welcome_email.welcome),
 }
 
@@ -169,7 +169,7 @@ KINDS: dict[str, tuple[str, Notifier]] = {
 @pytest.fixture(params=KINDS)
 def scene(store: EventStore, request: pytest.FixtureRequest) -> Iterator[Scene]:
     place(store)
-    [event] = append(store, streams.order("o1"), OrderConfirmed(order_id="o1"))
+    [event] = append(store, streams.order("demo.o1"), OrderConfirmed(order_id="demo.o1"))
     with verified_sender():
         yield Scene(store, event, *KINDS[request.param])
 

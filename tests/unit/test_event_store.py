@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-CONFIRMED = OrderConfirmed(order_id="o1")
-STARTED = OrderCancellationStarted(order_id="o1", reason="PaymentDeclined")
-CANCELLED = OrderCancelled(order_id="o1", reason="PaymentDeclined")
+CONFIRMED = OrderConfirmed(order_id="demo.o1")
+STARTED = OrderCancellationStarted(order_id="demo.o1", reason="PaymentDeclined")
+CANCELLED = OrderCancelled(order_id="demo.o1", reason="PaymentDeclined")
 RETRYABLE = [
     ("ProvisionedThroughputExceededException", Throttled),
     ("RequestLimitExceeded", Throttled),
@@ -45,14 +45,14 @@ RETRYABLE = [
 ]
 
 
-def append(store: EventStore, version: int, event: DomainEvent, stream: str = "order#o1") -> Recorded:
+def append(store: EventStore, version: int, event: DomainEvent, stream: str = "order#demo.o1") -> Recorded:
     return store.append(stream, version, event, correlation_id="o1", causation_id="c1")
 
 
 def append_with(
     store: EventStore, version: int, event: DomainEvent, changes: Sequence[TransactWriteItemTypeDef]
 ) -> Recorded:
-    return store.append_with("order#o1", version, event, changes, correlation_id="o1", causation_id="c1")
+    return store.append_with("order#demo.o1", version, event, changes, correlation_id="o1", causation_id="c1")
 
 
 def put(key: str, *, unless_there: bool = False) -> TransactWriteItemTypeDef:
@@ -65,16 +65,16 @@ def put(key: str, *, unless_there: bool = False) -> TransactWriteItemTypeDef:
 def test_what_is_appended_is_read_back_in_order(store: EventStore) -> None:
     events = [placed(), STARTED, CANCELLED]
     appended = [append(store, version, event) for version, event in enumerate(events, start=1)]
-    assert store.read("order#o1") == appended
+    assert store.read("order#demo.o1") == appended
     assert [record.event for record in appended] == events
-    assert [record.version for record in store.read("order#o1", after=1)] == [2, 3]
-    assert store.last("order#o1") == appended[-1]
+    assert [record.version for record in store.read("order#demo.o1", after=1)] == [2, 3]
+    assert store.last("order#demo.o1") == appended[-1]
 
 
 def test_streams_are_apart(store: EventStore) -> None:
-    append(store, 1, placed("o1"))
-    append(store, 1, placed("o10"), "order#o10")
-    assert [record.stream for record in store.read("order#o1")] == ["order#o1"]
+    append(store, 1, placed("demo.o1"))
+    append(store, 1, placed("demo.o10"), "order#demo.o10")
+    assert [record.stream for record in store.read("order#demo.o1")] == ["order#demo.o1"]
     assert store.read("order#o") == []
     assert store.last("order#o") is None
 
@@ -82,10 +82,10 @@ def test_streams_are_apart(store: EventStore) -> None:
 def test_metadata_has_the_place_of_the_event_and_what_it_follows_from(store: EventStore) -> None:
     at_noon = EventStore(store.client, store.table, clock=lambda: NOON)
     metadata = append(at_noon, 1, placed()).metadata
-    assert metadata == store.read("order#o1")[0].metadata
+    assert metadata == store.read("order#demo.o1")[0].metadata
     assert metadata.model_dump() == {
-        "event_id": event_id("order#o1", 1),
-        "stream": "order#o1",
+        "event_id": event_id("order#demo.o1", 1),
+        "stream": "order#demo.o1",
         "version": 1,
         "schema_version": 1,
         "occurred_at": NOON,
@@ -98,29 +98,29 @@ def test_an_event_is_one_item_whose_json_goes_out_as_it_is(store: EventStore) ->
     append(store, 1, CONFIRMED)
     [item] = items(store)
     assert {name: value for name, value in item.items() if name != "metadata"} == {
-        "PK": {"S": "order#o1"},
+        "PK": {"S": "order#demo.o1"},
         "SK": {"S": "event#0000000001"},
         "type": {"S": "OrderConfirmed"},
         "schema_version": {"N": "1"},
         "data": {"S": '{"order_id":"o1"}'},
     }
-    assert json.loads(item["metadata"]["S"])["stream"] == "order#o1"
+    assert json.loads(item["metadata"]["S"])["stream"] == "order#demo.o1"
 
 
 def test_a_taken_version_hands_back_the_existing_event(store: EventStore) -> None:
     first = append(store, 2, CONFIRMED)
-    with pytest.raises(Conflict, match="order#o1 has OrderConfirmed at version 2") as conflict:
+    with pytest.raises(Conflict, match="order#demo.o1 has OrderConfirmed at version 2") as conflict:
         append(store, 2, STARTED)
     assert conflict.value.existing == first
-    assert events_of(store, "order#o1") == [CONFIRMED]
+    assert events_of(store, "order#demo.o1") == [CONFIRMED]
 
 
 def test_an_event_of_hundreds_of_lines_is_one_item(store: EventStore) -> None:
     """As large as the largest real order: 592 lines, 77 KB."""
-    large = placed("o1", *[line(f"SKU-{number:05}", 12, 1295, description="D" * 61) for number in range(592)])
+    large = placed("demo.o1", *[line(f"SKU-{number:05}", 12, 1295, description="D" * 61) for number in range(592)])
     assert len(large.model_dump_json()) > 77_000
     append(store, 1, large)
-    assert events_of(store, "order#o1") == [large]
+    assert events_of(store, "order#demo.o1") == [large]
 
 
 def test_reads_are_consistent(store: EventStore) -> None:
@@ -132,26 +132,26 @@ def test_reads_are_consistent(store: EventStore) -> None:
 
     store.client.meta.events.register("before-call.dynamodb.Query", note)
     try:
-        store.read("order#o1")
-        store.last("order#o1")
+        store.read("order#demo.o1")
+        store.last("order#demo.o1")
     finally:
         store.client.meta.events.unregister("before-call.dynamodb.Query", note)
     assert asked == [True, True]
 
 
 def test_long_streams_are_read_page_by_page(store: EventStore) -> None:
-    large = placed("o1", *[line(f"SKU-{number:05}", description="D" * 150) for number in range(900)])
+    large = placed("demo.o1", *[line(f"SKU-{number:05}", description="D" * 150) for number in range(900)])
     for version in range(1, 8):
         append(store, version, large)
     with calls(store.client) as made:
-        assert [record.version for record in store.read("order#o1")] == list(range(1, 8))
+        assert [record.version for record in store.read("order#demo.o1")] == list(range(1, 8))
     assert len(made) > 1
 
 
 def test_an_event_and_its_changes_are_written_together(store: EventStore) -> None:
     new = append_with(store, 1, CONFIRMED, [put("a"), put("b")])
-    assert store.read("order#o1") == [new]
-    assert [item["PK"]["S"] for item in items(store)] == ["a", "b", "order#o1"]
+    assert store.read("order#demo.o1") == [new]
+    assert [item["PK"]["S"] for item in items(store)] == ["a", "b", "order#demo.o1"]
 
 
 def test_a_taken_version_leaves_the_changes_undone(store: EventStore) -> None:
@@ -167,16 +167,16 @@ def test_failed_conditions_are_told_by_their_place(store: EventStore) -> None:
     with pytest.raises(ConditionsFailed) as failed:
         append_with(store, 2, STARTED, [put(key, unless_there=True) for key in "abcd"])
     assert failed.value.failed == [1, 3]
-    assert events_of(store, "order#o1") == [CONFIRMED]
+    assert events_of(store, "order#demo.o1") == [CONFIRMED]
 
 
 def test_events_of_two_streams_are_appended_together_or_not_at_all(store: EventStore) -> None:
     def append_both(order: int, payment: int) -> list[Recorded]:
-        both = [New("order#o1", order, STARTED), New("payment#o1", payment, CONFIRMED)]
+        both = [New("order#demo.o1", order, STARTED), New("payment#demo.o1", payment, CONFIRMED)]
         return store.append_together(both, correlation_id="o1", causation_id="c1")
 
     appended = append_both(1, 1)
-    assert [*store.read("order#o1"), *store.read("payment#o1")] == appended
+    assert [*store.read("order#demo.o1"), *store.read("payment#demo.o1")] == appended
     for order, payment, taken in ((1, 2, appended[0]), (2, 1, appended[1])):
         with pytest.raises(Conflict) as conflict:
             append_both(order, payment)
@@ -243,7 +243,7 @@ def test_any_other_reason_of_a_cancelled_transaction_is_a_bug(store: EventStore)
 @pytest.mark.parametrize("operation", ["query", "put_item", "transact_write_items"])
 def test_throttling_means_try_again(store: EventStore, operation: str, code: str, error: type[Retryable]) -> None:
     does: dict[str, Callable[[], object]] = {
-        "query": lambda: store.read("order#o1"),
+        "query": lambda: store.read("order#demo.o1"),
         "put_item": lambda: append(store, 1, CONFIRMED),
         "transact_write_items": lambda: append_with(store, 1, CONFIRMED, [put("a")]),
     }
@@ -270,7 +270,7 @@ def test_no_way_to_dynamodb_means_try_again(store: EventStore, trouble: Exceptio
     store.client.meta.events.register("before-call", broken)
     try:
         with pytest.raises(Unreachable):
-            store.read("order#o1")
+            store.read("order#demo.o1")
     finally:
         store.client.meta.events.unregister("before-call", broken)
 
@@ -285,13 +285,13 @@ def test_what_is_wrong_with_the_request_stays_what_it_is(store: EventStore, code
 
 def test_appending_if_absent_says_whether_the_event_was_appended_or_what_is_there_instead(store: EventStore) -> None:
     context = {"correlation_id": "o1", "causation_id": "c1"}
-    appended = store.append_if_absent("order#o1", 2, CONFIRMED, **context)
-    [record] = store.read("order#o1")
+    appended = store.append_if_absent("order#demo.o1", 2, CONFIRMED, **context)
+    [record] = store.read("order#demo.o1")
     assert appended == Appended(record)
     assert record.event == CONFIRMED
-    assert store.append_if_absent("order#o1", 2, CONFIRMED, **context) == Existing(record)
-    assert store.append_if_absent("order#o1", 2, STARTED, **context) == Existing(record)
-    assert store.read("order#o1") == [record]
+    assert store.append_if_absent("order#demo.o1", 2, CONFIRMED, **context) == Existing(record)
+    assert store.append_if_absent("order#demo.o1", 2, STARTED, **context) == Existing(record)
+    assert store.read("order#demo.o1") == [record]
 
 
 def execute(store: EventStore, *seen: int, first: Sequence[DomainEvent] = (), decided: Sequence[DomainEvent]) -> None:
@@ -305,14 +305,14 @@ def execute(store: EventStore, *seen: int, first: Sequence[DomainEvent] = (), de
         read.append(len(history))
         return decided
 
-    store.execute("order#o1", decide, correlation_id="o1", causation_id="c1")
+    store.execute("order#demo.o1", decide, correlation_id="o1", causation_id="c1")
     assert read == list(seen)
 
 
 def test_a_command_appends_what_it_decides_after_what_is_there(store: EventStore) -> None:
     append(store, 1, placed())
     execute(store, 1, decided=[STARTED, CANCELLED])
-    assert events_of(store, "order#o1")[1:] == [STARTED, CANCELLED]
+    assert events_of(store, "order#demo.o1")[1:] == [STARTED, CANCELLED]
 
 
 def test_a_command_may_decide_nothing(store: EventStore) -> None:
@@ -323,7 +323,7 @@ def test_a_command_may_decide_nothing(store: EventStore) -> None:
 def test_a_command_reads_and_decides_again_where_another_was_quicker(store: EventStore) -> None:
     append(store, 1, placed())
     execute(store, 1, 2, first=[STARTED], decided=[CANCELLED])
-    assert events_of(store, "order#o1")[1:] == [STARTED, CANCELLED]
+    assert events_of(store, "order#demo.o1")[1:] == [STARTED, CANCELLED]
 
 
 def test_a_command_that_loses_every_race_is_to_be_tried_again(store: EventStore) -> None:
@@ -331,9 +331,9 @@ def test_a_command_that_loses_every_race_is_to_be_tried_again(store: EventStore)
         append(store, len(history) + 1, STARTED)
         return [CANCELLED]
 
-    with pytest.raises(Contended, match="order#o1 is being written by too many others"):
-        store.execute("order#o1", decide, correlation_id="o1", causation_id="c1")
-    assert CANCELLED not in events_of(store, "order#o1")
+    with pytest.raises(Contended, match="order#demo.o1 is being written by too many others"):
+        store.execute("order#demo.o1", decide, correlation_id="o1", causation_id="c1")
+    assert CANCELLED not in events_of(store, "order#demo.o1")
 
 
 @pytest.mark.parametrize(

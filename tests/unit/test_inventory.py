@@ -36,7 +36,7 @@ from handlers.ordering.refusals import AlreadyCancelled, AlreadyConfirmed, Order
 from handlers.retry_policy import Contended, Throttled
 from handlers.table.event_store import EventStore
 from tests.builders.dead_letter_queue import dead_letters
-from tests.builders.messages import CONTEXT, envelope, failed, from_bus, from_publisher, inserted, sqs
+from tests.builders.messages import CONTEXT, failed, from_bus, from_publisher, inserted, sqs
 from tests.builders.orders import line
 from tests.builders.races import Raced, cancelled_meanwhile
 from tests.builders.recorded_events import names, record
@@ -50,7 +50,7 @@ def delivery(delivery_id: str, *lines: dict[str, Any]) -> dict[str, Any]:
 
 
 def deliver(store: EventStore, delivery_id: str, *lines: dict[str, Any]) -> None:
-    deliveries.receive(store, envelope(delivery(delivery_id, *lines), detail_type="StockDelivered"))
+    deliveries.receive(store, request(delivery(delivery_id, *lines), detail_type="StockDelivered"))
 
 
 def goods(sku: str, quantity: int, threshold: int | None = None) -> dict[str, Any]:
@@ -98,57 +98,57 @@ def test_an_order_of_as_much_as_is_allowed_of_one_sku_is_one_line() -> None:
 
 def test_what_is_reserved_is_taken_from_the_levels_once(store: EventStore) -> None:
     deliver(store, "d1", goods("A", 10), goods("B", 5))
-    place(store, "o1", line("A", 2), line("B", 5), line("A", 1))
+    place(store, "demo.o1", line("A", 2), line("B", 5), line("A", 1))
     for _ in range(3):
-        reserve_stock(store, "o1")
+        reserve_stock(store, "demo.o1")
     assert levels(store) == balance(store) == {"A": 7, "B": 0}
-    assert names(events_of(store, "reservation#o1")) == ["StockReserved"]
+    assert names(events_of(store, "reservation#demo.o1")) == ["StockReserved"]
 
 
 def test_what_is_not_there_is_refused_by_name_and_takes_nothing(store: EventStore) -> None:
     deliver(store, "d1", goods("A", 10), goods("B", 5))
-    place(store, "o1", line("A", 1), line("B", 6), line("NEVER-SEEN", 1))
+    place(store, "demo.o1", line("A", 1), line("B", 6), line("NEVER-SEEN", 1))
     for _ in range(2):
         with pytest.raises(OutOfStock, match="not enough of B, NEVER-SEEN"):
-            reserve_stock(store, "o1")
-    assert events_of(store, "reservation#o1") == [ReservationRefused(order_id="o1", skus=("B", "NEVER-SEEN"))]
+            reserve_stock(store, "demo.o1")
+    assert events_of(store, "reservation#demo.o1") == [ReservationRefused(order_id="demo.o1", skus=("B", "NEVER-SEEN"))]
     assert levels(store) == {"A": 10, "B": 5}
-    release_stock(store, "o1")
-    assert len(events_of(store, "reservation#o1")) == 1
+    release_stock(store, "demo.o1")
+    assert len(events_of(store, "reservation#demo.o1")) == 1
 
 
 def test_a_refusal_stays_also_when_goods_are_delivered_later(store: EventStore) -> None:
     deliver(store, "d1", goods("A", 1))
-    place(store, "o1", line("A", 2))
+    place(store, "demo.o1", line("A", 2))
     with pytest.raises(OutOfStock):
-        reserve_stock(store, "o1")
+        reserve_stock(store, "demo.o1")
     deliver(store, "d2", goods("A", 5))
     with pytest.raises(OutOfStock):
-        reserve_stock(store, "o1")
+        reserve_stock(store, "demo.o1")
     assert levels(store) == {"A": 6}
 
 
 def test_what_is_released_goes_back_once(store: EventStore) -> None:
     deliver(store, "d1", goods("A", 10), goods("B", 5))
-    place(store, "o1", line("A", 2), line("B", 5))
-    reserve_stock(store, "o1")
+    place(store, "demo.o1", line("A", 2), line("B", 5))
+    reserve_stock(store, "demo.o1")
     for _ in range(3):
-        release_stock(store, "o1")
+        release_stock(store, "demo.o1")
     assert levels(store) == balance(store) == {"A": 10, "B": 5}
-    assert names(events_of(store, "reservation#o1")) == ["StockReserved", "StockReleased"]
+    assert names(events_of(store, "reservation#demo.o1")) == ["StockReserved", "StockReleased"]
 
 
 def test_a_release_over_nothing_closes_the_reservation(store: EventStore) -> None:
     deliver(store, "d1", goods("A", 10))
-    place(store, "o1", line("A", 2))
+    place(store, "demo.o1", line("A", 2))
     for _ in range(2):
-        release_stock(store, "o1")
+        release_stock(store, "demo.o1")
     with pytest.raises(RuntimeError, match="nobody cancels"):
-        reserve_stock(store, "o1")
+        reserve_stock(store, "demo.o1")
     with pytest.raises(OrderCancelling):
         reserve_stock(cancelled_meanwhile(store), "o1")
     assert levels(store) == {"A": 10}
-    assert events_of(store, "reservation#o1") == [StockReleased(order_id="o1", chunk=0)]
+    assert events_of(store, "reservation#demo.o1") == [StockReleased(order_id="demo.o1", chunk=0)]
 
 
 def many(count: int, quantity: int = 1) -> list[dict[str, Any]]:
@@ -167,34 +167,34 @@ def test_an_order_of_many_skus_is_taken_in_chunks_and_put_back_in_chunks(store: 
     deliver(store, "d1", *[goods(each["sku"], 2) for each in many(8)])
     received = [event for event in events_of(store, "delivery#d1") if isinstance(event, StockReceived)]
     assert [(event.chunk, event.chunks, len(event.lines)) for event in received] == [(1, 3, 3), (2, 3, 3), (3, 3, 2)]
-    place(store, "o1", *many(8))
+    place(store, "demo.o1", *many(8))
     for _ in range(2):
-        reserve_stock(store, "o1")
-    reserved = [event for event in events_of(store, "reservation#o1") if isinstance(event, StockReserved)]
+        reserve_stock(store, "demo.o1")
+    reserved = [event for event in events_of(store, "reservation#demo.o1") if isinstance(event, StockReserved)]
     assert [(event.chunk, event.chunks, len(event.lines)) for event in reserved] == [(1, 3, 3), (2, 3, 3), (3, 3, 2)]
     assert set(levels(store).values()) == {1}
     for _ in range(2):
-        release_stock(store, "o1")
+        release_stock(store, "demo.o1")
     assert set(levels(store).values()) == {2}
-    assert names(events_of(store, "reservation#o1")) == ["StockReserved"] * 3 + ["StockReleased"] * 3
+    assert names(events_of(store, "reservation#demo.o1")) == ["StockReserved"] * 3 + ["StockReleased"] * 3
 
 
 @pytest.mark.usefixtures("chunks_of_three")
 def test_chunks_already_taken_go_back_when_the_last_one_is_short(store: EventStore) -> None:
     deliver(store, "d1", *[goods(each["sku"], 1 if each["sku"] == "SKU-0006" else 5) for each in many(8)])
     before = levels(store)
-    place(store, "o1", *many(8, quantity=2))
+    place(store, "demo.o1", *many(8, quantity=2))
     for _ in range(2):
         with pytest.raises(OutOfStock, match=r"not enough of SKU-0006$"):
-            reserve_stock(store, "o1")
+            reserve_stock(store, "demo.o1")
     assert levels(store) == balance(store) != before
     for _ in range(2):
-        release_stock(store, "o1")
+        release_stock(store, "demo.o1")
     assert levels(store) == balance(store) == before
-    history = names(events_of(store, "reservation#o1"))
+    history = names(events_of(store, "reservation#demo.o1"))
     assert history == ["StockReserved", "StockReserved", "ReservationRefused", "StockReleased", "StockReleased"]
     with pytest.raises(OutOfStock):
-        reserve_stock(store, "o1")
+        reserve_stock(store, "demo.o1")
 
 
 def test_an_order_of_250_skus_is_three_transactions(store: EventStore) -> None:
@@ -204,11 +204,11 @@ def test_an_order_of_250_skus_is_three_transactions(store: EventStore) -> None:
         store.client.put_item(
             TableName=store.table, Item={"PK": {"S": f"level#{each['sku']}"}, "SK": {"S": "level"}, **available}
         )
-    place(store, "o1", *many(250, quantity=2))
+    place(store, "demo.o1", *many(250, quantity=2))
     with calls(store.client) as made, pytest.raises(OutOfStock, match=r"not enough of SKU-0249$"):
-        reserve_stock(store, "o1")
+        reserve_stock(store, "demo.o1")
     assert made.count("TransactWriteItems") == 3
-    reserved = [event for event in events_of(store, "reservation#o1") if isinstance(event, StockReserved)]
+    reserved = [event for event in events_of(store, "reservation#demo.o1") if isinstance(event, StockReserved)]
     assert [len(event.lines) for event in reserved] == [99, 99]
     assert list(levels(store).values()) == [0] * 198 + [2] * 51 + [1]
 
@@ -217,22 +217,22 @@ def test_an_order_of_250_skus_is_three_transactions(store: EventStore) -> None:
 def test_a_release_in_the_middle_of_a_reservation_stops_it(store: EventStore) -> None:
     """Another execution of the saga cancels the order while this one takes its second chunk."""
     deliver(store, "d1", *[goods(each["sku"], 2) for each in many(5)])
-    place(store, "o1", *many(5))
+    place(store, "demo.o1", *many(5))
 
     def quicker(stream: str, version: int) -> None:
         if version == 2:
-            append(store, "order#o1", OrderCancellationStarted(order_id="o1", reason="x"))
-            release_stock(store, "o1")
+            append(store, "order#demo.o1", OrderCancellationStarted(order_id="demo.o1", reason="x"))
+            release_stock(store, "demo.o1")
 
     with pytest.raises(OrderCancelling):
         reserve_stock(Raced(store, before_append=quicker), "o1")
     assert set(levels(store).values()) == {2}
-    assert names(events_of(store, "reservation#o1")) == ["StockReserved", "StockReleased"]
+    assert names(events_of(store, "reservation#demo.o1")) == ["StockReserved", "StockReleased"]
 
 
 def test_a_conflict_of_transactions_never_refuses_an_order(store: EventStore) -> None:
     deliver(store, "d1", goods("A", 1))
-    event = place(store, "o1", line("A", 1))
+    event = place(store, "demo.o1", line("A", 1))
     [order_item] = items(store, "order#")
     with Stubber(store.client) as stub:
         stub.add_response("query", {"Items": [order_item]})
@@ -245,16 +245,16 @@ def test_a_conflict_of_transactions_never_refuses_an_order(store: EventStore) ->
         )
         with pytest.raises(Contended):
             reserve_stock(store, event.order_id)
-    assert events_of(store, "reservation#o1") == []
+    assert events_of(store, "reservation#demo.o1") == []
 
 
 @pytest.mark.parametrize(
     ("history", "refusal"),
     [
-        ([OrderConfirmed(order_id="o1")], AlreadyConfirmed),
-        ([OrderCancellationStarted(order_id="o1", reason="x")], OrderCancelling),
+        ([OrderConfirmed(order_id="demo.o1")], AlreadyConfirmed),
+        ([OrderCancellationStarted(order_id="demo.o1", reason="x")], OrderCancelling),
         (
-            [OrderCancellationStarted(order_id="o1", reason="x"), OrderCancelled(order_id="o1", reason="x")],
+            [OrderCancellationStarted(order_id="demo.o1", reason="x"), OrderCancelled(order_id="demo.o1", reason="x")],
             AlreadyCancelled,
         ),
     ],
@@ -263,10 +263,10 @@ def test_an_order_with_an_outcome_takes_nothing(
     store: EventStore, history: list[Any], refusal: type[Exception]
 ) -> None:
     deliver(store, "d1", goods("A", 10))
-    place(store, "o1", line("A", 1))
-    append(store, "order#o1", *history)
+    place(store, "demo.o1", line("A", 1))
+    append(store, "order#demo.o1", *history)
     with pytest.raises(refusal):
-        reserve_stock(store, "o1")
+        reserve_stock(store, "demo.o1")
     assert levels(store) == {"A": 10}
 
 
@@ -314,19 +314,19 @@ def test_stock_balances_whatever_is_delivered_reserved_and_released(
 
 
 def dispatched(store: EventStore, times: int = 1) -> None:
-    event = record(ShipmentDispatched(order_id="o1"), "shipment#o1", 2)
+    event = record(ShipmentDispatched(order_id="demo.o1"), "shipment#demo.o1", 2)
     assert failed(shipped_stock_function.handler(sqs(*[from_bus(event)] * times), CONTEXT)) == []
 
 
 @pytest.mark.usefixtures("chunks_of_three")
 def test_what_is_dispatched_is_shipped_once_and_never_released(store: EventStore) -> None:
     deliver(store, "d1", *[goods(each["sku"], 2) for each in many(5)])
-    place(store, "o1", *many(5))
-    reserve_stock(store, "o1")
+    place(store, "demo.o1", *many(5))
+    reserve_stock(store, "demo.o1")
     dispatched(store, times=2)
     dispatched(store)
-    release_stock(store, "o1")
-    events = events_of(store, "reservation#o1")
+    release_stock(store, "demo.o1")
+    events = events_of(store, "reservation#demo.o1")
     reserved = [(event.chunk, event.lines) for event in events if isinstance(event, StockReserved)]
     assert [(event.chunk, event.lines) for event in events if isinstance(event, StockShipped)] == reserved
     assert names(events) == ["StockReserved"] * 2 + ["StockShipped"] * 2
@@ -336,12 +336,15 @@ def test_what_is_dispatched_is_shipped_once_and_never_released(store: EventStore
 @pytest.mark.usefixtures("chunks_of_three")
 def test_shipping_goes_on_where_it_stopped(store: EventStore) -> None:
     deliver(store, "d1", *[goods(each["sku"], 2) for each in many(5)])
-    place(store, "o1", *many(5))
-    reserve_stock(store, "o1")
-    first = shipped(fold(store.read("reservation#o1")), "o1")[0]
-    append(store, "reservation#o1", first)
+    place(store, "demo.o1", *many(5))
+    reserve_stock(store, "demo.o1")
+    first = shipped(fold(store.read("reservation#demo.o1")), "o1")[0]
+    append(store, "reservation#demo.o1", first)
     dispatched(store)
-    assert [event.chunk for event in events_of(store, "reservation#o1") if isinstance(event, StockShipped)] == [1, 2]
+    assert [event.chunk for event in events_of(store, "reservation#demo.o1") if isinstance(event, StockShipped)] == [
+        1,
+        2,
+    ]
 
 
 # Deliveries
@@ -505,12 +508,12 @@ def test_real_changes_of_a_level_show_each_crossing(store: EventStore) -> None:
         place(store, f"o{number}", line("A", 2))
         reserve_stock(store, f"o{number}")
         watched()
-    release_stock(store, "o0")
+    release_stock(store, "demo.o0")
     watched()
     deliver(store, "d2", goods("A", 4))
     watched()
-    place(store, "o9", line("A", 3))
-    reserve_stock(store, "o9")
+    place(store, "demo.o9", line("A", 3))
+    reserve_stock(store, "demo.o9")
     watched()
     assert [event.available for event in events_of(store, "stock#A") if isinstance(event, StockLow)] == [8, 7]
 

@@ -84,7 +84,7 @@ def test_the_order_id_is_the_correlation_id(lines: Lines) -> None:
 
 
 def test_every_command_of_the_saga_is_logged_with_its_order(store: EventStore, lines: Lines) -> None:
-    place(store, "o1", line("A", 1))
+    place(store, "demo.o1", line("A", 1))
     with pytest.raises(Exception, match="not enough of A"):
         command(inventory, "reserve_stock")
     command(ordering, "start_cancellation", refusal="OutOfStock")
@@ -165,7 +165,7 @@ def test_no_line_holds_customer_data(
         subscriber(partial(notify, store, mail, SENDER), dead_letter_queue())(sqs(*confirmed), CONTEXT)
 
     # An event that today's models cannot read: a bug, whose traceback is logged.
-    damaged = next(item for item in items(store, "order#o1") if item["type"]["S"] == "OrderPlaced")
+    damaged = next(item for item in items(store, "order#demo.o1") if item["type"]["S"] == "OrderPlaced")
     damaged["data"]["S"] = damaged["data"]["S"].replace('"GBP"', '"XXX"')
     store.client.put_item(TableName=store.table, Item=damaged)
     order_emails_function.handler(sqs(*confirmed), CONTEXT)
@@ -192,8 +192,8 @@ def test_orders_are_counted_once(metrics: Metrics) -> None:
 
 
 def test_outcomes_are_counted_with_the_reason_of_a_cancellation(store: EventStore, metrics: Metrics) -> None:
-    place(store, "o1")
-    place(store, "o2")
+    place(store, "demo.o1")
+    place(store, "demo.o2")
     command(ordering, "confirm_order", "o1")
     assert values(metrics(), "OrdersConfirmed") == [1.0]
     command(ordering, "start_cancellation", "o2", refusal="OutOfStock")
@@ -303,7 +303,7 @@ def test_an_invocation_that_is_sampled_is_traced_by_order(*, sampled: bool) -> N
 
 
 def test_what_went_wrong_names_the_order_in_a_line_of_its_own(store: EventStore, lines: Lines) -> None:
-    append(store, "order#o1", OrderCancelled(order_id="o1", reason="x"))
+    append(store, "order#demo.o1", OrderCancelled(order_id="demo.o1", reason="x"))
     with pytest.raises(AssertionError):
         command(payments, "authorize_payment")
     assert [(each["correlation_id"], each["refusal"]) for each in lines()] == [("o1", "AssertionError")]

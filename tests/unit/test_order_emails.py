@@ -29,7 +29,7 @@ from tests.builders.stores import append, events_of, place
 from tests.engines.interleaving import interleaved
 from tests.engines.memory_table import Memory
 
-NOTIFICATIONS = streams.notification("o1")
+NOTIFICATIONS = streams.notification("demo.o1")
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def test_an_order_cancelled_after_it_was_confirmed_brings_both_e_mails_once(stor
 
 
 def test_an_outcome_is_notified_once(store: EventStore) -> None:
-    place(store, "o1", line(quantity=3, unit_price=1234))
+    place(store, "demo.o1", line(quantity=3, unit_price=1234))
     confirmed = from_bus(confirm(store))
     assert failed(handler(sqs(confirmed, confirmed), CONTEXT)) == []
     assert failed(handler(sqs(confirmed), CONTEXT)) == []
@@ -78,8 +78,8 @@ def test_the_log_has_the_claim_and_the_e_mail(store: EventStore) -> None:
     handler(sqs(from_bus(confirmed)), CONTEXT)
     [message] = sent()
     assert events_of(store, NOTIFICATIONS) == [
-        EmailClaimed(order_id="o1", about="OrderConfirmed", attempt=1),
-        CustomerNotified(order_id="o1", about="OrderConfirmed", attempt=1, message_id=message.id),
+        EmailClaimed(order_id="demo.o1", about="OrderConfirmed", attempt=1),
+        CustomerNotified(order_id="demo.o1", about="OrderConfirmed", attempt=1, message_id=message.id),
     ]
     assert {each.metadata.causation_id for each in store.read(NOTIFICATIONS)} == {confirmed.event_id}
     assert {each.metadata.correlation_id for each in store.read(NOTIFICATIONS)} == {"o1"}
@@ -128,13 +128,13 @@ def test_who_left_no_address_gets_no_e_mail(store: EventStore, customer: dict[st
 def test_money_is_written_as_people_write_it(amount: int, currency: str, text: str) -> None:
     assert money(amount, currency) == text
     if currency == "JPY":
-        order = placed("o1", line(quantity=1, unit_price=amount), currency=currency)
-        assert "over 1234 JPY" in email(order, OrderConfirmed(order_id="o1")).body
+        order = placed("demo.o1", line(quantity=1, unit_price=amount), currency=currency)
+        assert "over 1234 JPY" in email(order, OrderConfirmed(order_id="demo.o1")).body
 
 
 def test_each_message_of_a_batch_succeeds_or_fails_by_itself(store: EventStore) -> None:
     place(store)
-    unknown = record(OrderConfirmed(order_id="o9"), "order#o9", 2)
+    unknown = record(OrderConfirmed(order_id="demo.o9"), "order#demo.o9", 2)
     assert failed(handler(sqs(from_bus(unknown), "not JSON", from_bus(confirm(store))), CONTEXT)) == ["m0", "m1"]
     assert len(sent()) == 1
     with pytest.raises(OrderNotFound):

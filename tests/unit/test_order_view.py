@@ -51,35 +51,38 @@ ORDER, PAYMENT, STOCK, PARCEL, ASKED = (
 )
 GOODS = (StockLine(sku="A", quantity=1),)
 
-PLACED = placed("o1", line(quantity=3, unit_price=100))
-GUEST = placed("o1", line(quantity=3, unit_price=100), customer=None)
-CONFIRMED = OrderConfirmed(order_id="o1")
-RESERVED = StockReserved(order_id="o1", chunk=1, chunks=1, lines=GOODS)
-RELEASED = StockReleased(order_id="o1", chunk=1, lines=GOODS)
-AUTHORIZED = PaymentAuthorized(order_id="o1", amount=300, currency="GBP", authorization_id="a1")
-CAPTURED = PaymentCaptured(order_id="o1", amount=300, currency="GBP")
-VOIDED = PaymentVoided(order_id="o1", amount=300, currency="GBP")
-REFUNDED = PaymentRefunded(order_id="o1", amount=300, currency="GBP")
-DECLINED = PaymentDeclined(order_id="o1", reason="insufficient funds")
-ARRANGED = ShipmentArranged(order_id="o1", tracking_number="t1")
-CALLED_OFF = ShipmentCancelled(order_id="o1", tracking_number="t1")
-SHIPPED = StockShipped(order_id="o1", chunk=1, lines=GOODS)
-GONE = [ARRANGED, ShipmentDispatched(order_id="o1"), ShipmentDelivered(order_id="o1")]
-REQUESTED = CancellationRequested(order_id="o1", content_hash="h")
-TOO_LATE = OrderCancellationRefused(order_id="o1", content_hash="h", reason="the order is dispatched")
-NOT_THERE = ShipmentRejected(order_id="o1", reason="no service")
+PLACED = placed("demo.o1", line(quantity=3, unit_price=100))
+GUEST = placed("demo.o1", line(quantity=3, unit_price=100), customer=None)
+CONFIRMED = OrderConfirmed(order_id="demo.o1")
+RESERVED = StockReserved(order_id="demo.o1", chunk=1, chunks=1, lines=GOODS)
+RELEASED = StockReleased(order_id="demo.o1", chunk=1, lines=GOODS)
+AUTHORIZED = PaymentAuthorized(order_id="demo.o1", amount=300, currency="GBP", authorization_id="a1")
+CAPTURED = PaymentCaptured(order_id="demo.o1", amount=300, currency="GBP")
+VOIDED = PaymentVoided(order_id="demo.o1", amount=300, currency="GBP")
+REFUNDED = PaymentRefunded(order_id="demo.o1", amount=300, currency="GBP")
+DECLINED = PaymentDeclined(order_id="demo.o1", reason="insufficient funds")
+ARRANGED = ShipmentArranged(order_id="demo.o1", tracking_number="t1")
+CALLED_OFF = ShipmentCancelled(order_id="demo.o1", tracking_number="t1")
+SHIPPED = StockShipped(order_id="demo.o1", chunk=1, lines=GOODS)
+GONE = [ARRANGED, ShipmentDispatched(order_id="demo.o1"), ShipmentDelivered(order_id="demo.o1")]
+REQUESTED = CancellationRequested(order_id="demo.o1", content_hash="h")
+TOO_LATE = OrderCancellationRefused(order_id="demo.o1", content_hash="h", reason="the order is dispatched")
+NOT_THERE = ShipmentRejected(order_id="demo.o1", reason="no service")
 
 
 def cancelled(reason: str) -> list[DomainEvent]:
-    return [OrderCancellationStarted(order_id="o1", reason=reason), OrderCancelled(order_id="o1", reason=reason)]
+    return [
+        OrderCancellationStarted(order_id="demo.o1", reason=reason),
+        OrderCancelled(order_id="demo.o1", reason=reason),
+    ]
 
 
 def rejection(why: str, *, at: int = 0) -> Recorded:
     """A refused submission under the order's id, ``at`` seconds after the first event."""
     event = OrderRejected(
-        order_id="o1", content_hash=why, reasons=(RejectionReason(field="lines", message=why),), reason_count=1
+        order_id="demo.o1", content_hash=why, reasons=(RejectionReason(field="lines", message=why),), reason_count=1
     )
-    return record(event, streams.rejection("o1", why), 1, START + timedelta(seconds=at))
+    return record(event, streams.rejection("demo.o1", why), 1, START + timedelta(seconds=at))
 
 
 def course(*order: DomainEvent, payment: Sequence[DomainEvent] = (), stock: Sequence[DomainEvent] = (),
@@ -120,7 +123,7 @@ COURSES: dict[str, tuple[list[Recorded], dict[str, str]]] = {
     "out of stock": (
         course(
             PLACED, *cancelled("OutOfStock"), payment=[VOIDED], parcel=[CALLED_OFF],
-            stock=[RESERVED, ReservationRefused(order_id="o1", skus=("A",)), RELEASED],
+            stock=[RESERVED, ReservationRefused(order_id="demo.o1", skus=("A",)), RELEASED],
         ),
         {"status": "CANCELLED", "reason": "OutOfStock", "stock": "released", "payment": "voided"},
     ),
@@ -274,8 +277,8 @@ def test_a_view_holds_neither_lines_nor_an_address_nor_a_token(store: EventStore
 
 def test_reasons_of_a_rejection_stay_small(store: EventStore) -> None:
     reasons = tuple(RejectionReason(field=f"lines.{number}.quantity", message="too many " * 5) for number in range(50))
-    event = OrderRejected(order_id="o1", content_hash="h", reasons=reasons, reason_count=1_000)
-    OrderView(store).apply("1", [record(event, streams.rejection("o1", "h"), 1)])
+    event = OrderRejected(order_id="demo.o1", content_hash="h", reasons=reasons, reason_count=1_000)
+    OrderView(store).apply("1", [record(event, streams.rejection("demo.o1", "h"), 1)])
     assert len(view(store)["rejection"]) < 250
     assert view(store)["rejection_count"] == "1000"
 
@@ -349,7 +352,7 @@ def test_a_log_that_ends_below_what_was_delivered_is_a_retry(store: EventStore) 
     history = course(PLACED, *cancelled("OutOfStock"))
     write(store, history[:1])
     [(place, why)] = OrderView(store).apply("1", [history[2]]).items()
-    assert (place, type(why), str(why)) == ((ORDER, 3), LogBehind, "order#o1 has no version 3 yet")
+    assert (place, type(why), str(why)) == ((ORDER, 3), LogBehind, "order#demo.o1 has no version 3 yet")
     assert view(store) == {}
     assert failed(handler(sqs(from_bus(history[2])), CONTEXT)) == ["m0"]
     write(store, history)
@@ -360,8 +363,10 @@ def test_a_log_that_ends_below_what_was_delivered_is_a_retry(store: EventStore) 
 def test_messages_of_a_batch_fail_order_by_order(store: EventStore) -> None:
     """One order is behind, one message is no event, one event is newer than the code: the others are done."""
     behind = course(PLACED, *cancelled("OutOfStock"))
-    other = record(placed("o2"), "order#o2", 1)
-    newer = from_bus(record(placed("o3"), "order#o3", 1)).replace('"schema_version": 1', '"schema_version": 9')
+    other = record(placed("demo.o2"), "order#demo.o2", 1)
+    newer = from_bus(record(placed("demo.o3"), "order#demo.o3", 1)).replace(
+        '"schema_version": 1', '"schema_version": 9'
+    )
     unknown = from_bus(other).replace("OrderPlaced", "OrderForgotten")
     bodies = [from_bus(behind[2]), from_bus(other), "not JSON", "[]", newer, unknown, from_bus(behind[1])]
     assert failed(handler(sqs(*bodies), CONTEXT)) == ["m0", "m2", "m3", "m4", "m5", "m6"]

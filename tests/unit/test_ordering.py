@@ -41,15 +41,15 @@ from handlers.ordering.refusals import (
 from handlers.table.event_store import EventStore
 from tests.builders.dead_letter_queue import dead_letters
 from tests.builders.json_schemas import allowed_by
-from tests.builders.messages import CONTEXT, envelope, failed, from_publisher, sqs
+from tests.builders.messages import CONTEXT, failed, from_publisher, sqs
 from tests.builders.orders import line, order, placed
 from tests.builders.races import Raced
 from tests.builders.recorded_events import START, names, record
 from tests.builders.stores import append, events_of, items, log, place
 
-CONFIRMED = OrderConfirmed(order_id="o1")
-STARTED = OrderCancellationStarted(order_id="o1", reason="OutOfStock")
-CANCELLED = OrderCancelled(order_id="o1", reason="OutOfStock")
+CONFIRMED = OrderConfirmed(order_id="demo.o1")
+STARTED = OrderCancellationStarted(order_id="demo.o1", reason="OutOfStock")
+CANCELLED = OrderCancelled(order_id="demo.o1", reason="OutOfStock")
 
 
 def rejected(detail: Any) -> OrderRejected:
@@ -66,7 +66,7 @@ def reasons(detail: Any) -> dict[str, str]:
 
 
 def test_an_order_holds_what_was_submitted_and_its_total() -> None:
-    accepted = placed("o1", line("A", 2, 150), line("B", 3, 7, description="a bolt"), line("A", 1, 1))
+    accepted = placed("demo.o1", line("A", 2, 150), line("B", 3, 7, description="a bolt"), line("A", 1, 1))
     submitted = OrderSubmitted.model_validate_json(
         json.dumps(order("o1", *[each.model_dump() for each in accepted.lines]))
     )
@@ -176,7 +176,7 @@ def shuffled(value: Any, shuffle: Callable[[list[Any]], None]) -> Any:
 @settings(max_examples=20)
 def test_the_same_content_has_the_same_hash(randomly: random.Random) -> None:
     same = shuffled(order("o1", line("A", description="x"), line("B")), randomly.shuffle)
-    assert placed("o1", line("A", description="x"), line("B")).content_hash == submission.decide(same).content_hash
+    assert placed("demo.o1", line("A", description="x"), line("B")).content_hash == submission.decide(same).content_hash
 
 
 def test_what_is_left_out_and_what_is_null_are_the_same_content() -> None:
@@ -214,13 +214,13 @@ def test_the_same_submission_again_changes_nothing(store: EventStore) -> None:
 
 
 def test_other_content_under_the_same_id_is_rejected_and_the_first_order_stays(store: EventStore) -> None:
-    first = submit(store, envelope(order()))
-    other = [submit(store, envelope(order("o1", line("B")))) for _ in range(2)]
+    first = submit(store, request(order()))
+    other = [submit(store, request(order("o1", line("B")))) for _ in range(2)]
     assert other[0] == other[1]
     assert isinstance(other[0], OrderRejected)
     assert [reason.field for reason in other[0].reasons] == ["order_id"]
-    assert events_of(store, "order#o1") == [first]
-    assert events_of(store, streams.rejection("o1", other[0].content_hash)) == [other[0]]
+    assert events_of(store, "order#demo.o1") == [first]
+    assert events_of(store, streams.rejection("demo.o1", other[0].content_hash)) == [other[0]]
     assert len(log(store)) == 2
 
 
@@ -228,7 +228,7 @@ def test_a_corrected_submission_after_a_rejection_goes_through(store: EventStore
     wrong = order("o1", line(quantity=0))
     assert take(from_publisher(wrong), from_publisher(order()), from_publisher(wrong)) == []
     assert names(record.event for record in log(store)) == ["OrderPlaced", "OrderRejected"]
-    assert names(events_of(store, "order#o1")) == ["OrderPlaced"]
+    assert names(events_of(store, "order#demo.o1")) == ["OrderPlaced"]
 
 
 def test_each_rejected_content_is_rejected_once(store: EventStore) -> None:
@@ -243,12 +243,12 @@ def test_the_largest_real_order_goes_through(store: EventStore) -> None:
     assert take(from_publisher(order("o1", *lines))) == []
     [item] = items(store)
     assert 77_000 < len(item["data"]["S"]) < 78_000
-    assert fold(store.read("order#o1")) is not None
+    assert fold(store.read("order#demo.o1")) is not None
 
 
 def test_the_event_follows_from_the_message_it_came_in(store: EventStore) -> None:
-    submit(store, envelope(order(), event_id="message-1"))
-    metadata = store.read("order#o1")[0].metadata
+    submit(store, request(order(), event_id="message-1"))
+    metadata = store.read("order#demo.o1")[0].metadata
     assert (metadata.correlation_id, metadata.causation_id) == ("o1", "message-1")
 
 
@@ -286,7 +286,7 @@ def test_the_reasons_of_a_dead_letter_fit_into_a_message(store: EventStore) -> N
 def test_a_bad_message_does_not_hold_up_the_others(store: EventStore) -> None:
     asked = from_publisher({"order_id": "unknown"}, "OrderCancellationRequested")
     assert take("not JSON", asked, from_publisher(order())) == ["m1"]
-    assert names(events_of(store, "order#o1")) == ["OrderPlaced"]
+    assert names(events_of(store, "order#demo.o1")) == ["OrderPlaced"]
     assert len(dead_letters()) == 1
 
 
@@ -294,47 +294,49 @@ def test_a_bad_message_does_not_hold_up_the_others(store: EventStore) -> None:
 
 
 def request(order_id: str = "o1", **more: Any) -> Any:
-    return envelope({"order_id": order_id, **more}, detail_type="OrderCancellationRequested")
+    return request({"order_id": order_id, **more}, detail_type="OrderCancellationRequested")
 
 
 def test_a_cancellation_that_comes_first_starts_cancelling(store: EventStore) -> None:
     place(store)
     for _ in range(2):
         request_cancellation(store, request())
-    assert events_of(store, "order#o1")[1:] == [OrderCancellationStarted(order_id="o1", reason="CancellationRequested")]
+    assert events_of(store, "order#demo.o1")[1:] == [
+        OrderCancellationStarted(order_id="demo.o1", reason="CancellationRequested")
+    ]
     assert len(log(store)) == 2
 
 
 def test_a_cancellation_of_a_confirmed_order_is_asked_for_once(store: EventStore) -> None:
     place(store)
-    outcome.confirm_order(store, "o1")
+    outcome.confirm_order(store, "demo.o1")
     for reason in ("too late", "too late", "again"):
         request_cancellation(store, request(reason=reason))
-    [requested] = events_of(store, "cancellation#o1")
+    [requested] = events_of(store, "cancellation#demo.o1")
     assert isinstance(requested, CancellationRequested)
     assert (requested.order_id, requested.reason) == ("o1", "too late")
-    assert names(events_of(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
+    assert names(events_of(store, "order#demo.o1")) == ["OrderPlaced", "OrderConfirmed"]
 
 
 def test_who_asked_is_told_once_that_it_is_too_late(store: EventStore) -> None:
     place(store)
-    outcome.confirm_order(store, "o1")
+    outcome.confirm_order(store, "demo.o1")
     request_cancellation(store, request())
     for _ in range(2):
-        outcome.refuse_cancellation(store, "o1")
+        outcome.refuse_cancellation(store, "demo.o1")
     request_cancellation(store, request())
-    requested, refused = events_of(store, "cancellation#o1")
+    requested, refused = events_of(store, "cancellation#demo.o1")
     assert isinstance(requested, CancellationRequested)
     assert refused == OrderCancellationRefused(
-        order_id="o1", content_hash=requested.content_hash, reason="the order is dispatched"
+        order_id="demo.o1", content_hash=requested.content_hash, reason="the order is dispatched"
     )
 
 
 def test_where_nobody_asked_nobody_is_told(store: EventStore) -> None:
     place(store)
-    outcome.confirm_order(store, "o1")
-    outcome.refuse_cancellation(store, "o1")
-    assert events_of(store, "cancellation#o1") == []
+    outcome.confirm_order(store, "demo.o1")
+    outcome.refuse_cancellation(store, "demo.o1")
+    assert events_of(store, "cancellation#demo.o1") == []
 
 
 def from_caller(customer_id: str, scopes: str = "orders/write", **detail: Any) -> str:
@@ -348,10 +350,10 @@ def from_caller(customer_id: str, scopes: str = "orders/write", **detail: Any) -
 @pytest.mark.parametrize("caller", [("c1",), ("ops", "orders/write orders/operate")])
 def test_a_caller_cancels_their_own_order_and_an_operator_any(store: EventStore, caller: tuple[str, ...]) -> None:
     place(store)
-    place(store, "o2", customer={"customer_id": "c2"})
-    assert take(from_caller(*caller, order_id="o2")) == []
-    assert names(events_of(store, "order#o1")) == ["OrderPlaced", "OrderCancellationStarted"]
-    assert names(events_of(store, "order#o2")) == ["OrderPlaced"], "what is sent does not say which order it is"
+    place(store, "demo.o2", customer={"customer_id": "c2"})
+    assert take(from_caller(*caller, order_id="demo.o2")) == []
+    assert names(events_of(store, "order#demo.o1")) == ["OrderPlaced", "OrderCancellationStarted"]
+    assert names(events_of(store, "order#demo.o2")) == ["OrderPlaced"], "what is sent does not say which order it is"
 
 
 @pytest.mark.parametrize("customer", [{"customer_id": "c1"}, None])
@@ -361,7 +363,7 @@ def test_nobody_cancels_another_customers_order(
 ) -> None:
     place(store, customer=customer)
     if confirmed:
-        outcome.confirm_order(store, "o1")
+        outcome.confirm_order(store, "demo.o1")
     before = items(store)
     assert take(from_caller("c2")) == []
     [message] = dead_letters()
@@ -371,11 +373,11 @@ def test_nobody_cancels_another_customers_order(
 
 def test_a_caller_who_names_no_order_is_refused(store: EventStore) -> None:
     place(store)
-    message = json.loads(from_caller("c1", order_id="o1"))
+    message = json.loads(from_caller("c1", order_id="demo.o1"))
     del message["order_id"]
     assert take(json.dumps(message)) == []
     assert len(dead_letters()) == 1
-    assert names(events_of(store, "order#o1")) == ["OrderPlaced"]
+    assert names(events_of(store, "order#demo.o1")) == ["OrderPlaced"]
 
 
 @pytest.mark.parametrize("history", [[STARTED], [STARTED, CANCELLED]])
@@ -383,9 +385,9 @@ def test_a_cancellation_of_what_is_being_cancelled_changes_nothing(
     store: EventStore, history: Sequence[DomainEvent]
 ) -> None:
     place(store)
-    append(store, "order#o1", *history)
+    append(store, "order#demo.o1", *history)
     request_cancellation(store, request())
-    assert events_of(store, "order#o1")[1:] == history
+    assert events_of(store, "order#demo.o1")[1:] == history
     assert len(log(store)) == 1 + len(history)
 
 
@@ -393,7 +395,7 @@ def test_a_cancellation_that_comes_before_its_order_is_delivered_again(store: Ev
     asked = from_publisher({"order_id": "o1"}, "OrderCancellationRequested")
     assert take(asked) == ["m0"]
     assert take(from_publisher(order()), asked) == []
-    assert names(events_of(store, "order#o1")) == ["OrderPlaced", "OrderCancellationStarted"]
+    assert names(events_of(store, "order#demo.o1")) == ["OrderPlaced", "OrderCancellationStarted"]
 
 
 def test_a_cancellation_whose_order_never_comes_is_a_dead_letter_in_the_end(store: EventStore) -> None:
@@ -409,10 +411,10 @@ def test_a_cancellation_whose_order_never_comes_is_a_dead_letter_in_the_end(stor
 
 def test_a_confirmation_in_the_middle_of_a_cancellation_request_wins(store: EventStore) -> None:
     place(store)
-    raced = Raced(store, after_read=lambda _: outcome.confirm_order(store, "o1"))
+    raced = Raced(store, after_read=lambda _: outcome.confirm_order(store, "demo.o1"))
     request_cancellation(raced, request())
-    assert names(events_of(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
-    assert names(events_of(store, "cancellation#o1")) == ["CancellationRequested"]
+    assert names(events_of(store, "order#demo.o1")) == ["OrderPlaced", "OrderConfirmed"]
+    assert names(events_of(store, "cancellation#demo.o1")) == ["CancellationRequested"]
 
 
 # The outcome
@@ -428,7 +430,7 @@ def test_a_confirmation_in_the_middle_of_a_cancellation_request_wins(store: Even
     ],
 )
 def test_the_status_of_an_order(history: Sequence[DomainEvent], status: Status, reason: str | None) -> None:
-    stream = [record(event, "order#o1", version) for version, event in enumerate([placed(), *history], start=1)]
+    stream = [record(event, "order#demo.o1", version) for version, event in enumerate([placed(), *history], start=1)]
     found = fold(stream)
     assert found is not None
     assert (found.status, found.reason, found.version) == (status, reason, len(stream))
@@ -438,27 +440,27 @@ def test_the_status_of_an_order(history: Sequence[DomainEvent], status: Status, 
 def test_confirmed_first(store: EventStore) -> None:
     place(store)
     for _ in range(2):
-        assert outcome.confirm_order(store, "o1") == CONFIRMED
+        assert outcome.confirm_order(store, "demo.o1") == CONFIRMED
     with pytest.raises(AlreadyConfirmed):
-        outcome.start_cancellation(store, "o1", "OutOfStock")
+        outcome.start_cancellation(store, "demo.o1", "OutOfStock")
     with pytest.raises(RuntimeError, match="not being cancelled"):
-        outcome.cancel_order(store, "o1")
-    assert events_of(store, "order#o1")[1:] == [CONFIRMED]
+        outcome.cancel_order(store, "demo.o1")
+    assert events_of(store, "order#demo.o1")[1:] == [CONFIRMED]
 
 
 def test_cancelled_first(store: EventStore) -> None:
     place(store)
-    outcome.start_cancellation(store, "o1", "OutOfStock")
+    outcome.start_cancellation(store, "demo.o1", "OutOfStock")
     with pytest.raises(OrderCancelling):
-        outcome.confirm_order(store, "o1")
-    outcome.start_cancellation(store, "o1", "PaymentDeclined")
+        outcome.confirm_order(store, "demo.o1")
+    outcome.start_cancellation(store, "demo.o1", "PaymentDeclined")
     for _ in range(2):
-        assert outcome.cancel_order(store, "o1") == CANCELLED
+        assert outcome.cancel_order(store, "demo.o1") == CANCELLED
     with pytest.raises(AlreadyCancelled, match="OutOfStock"):
-        outcome.start_cancellation(store, "o1", "PaymentDeclined")
+        outcome.start_cancellation(store, "demo.o1", "PaymentDeclined")
     with pytest.raises(OrderCancelling):
-        outcome.confirm_order(store, "o1")
-    assert events_of(store, "order#o1")[1:] == [STARTED, CANCELLED]
+        outcome.confirm_order(store, "demo.o1")
+    assert events_of(store, "order#demo.o1")[1:] == [STARTED, CANCELLED]
 
 
 @pytest.mark.parametrize("first", [CONFIRMED, STARTED])
@@ -472,32 +474,35 @@ def test_who_starts_to_cancel_obeys_who_was_quicker(store: EventStore, first: Do
     race = Raced(store, after_read=quicker)
     if first is CONFIRMED:
         with pytest.raises(AlreadyConfirmed):
-            outcome.start_cancellation(race, "o1", "PaymentDeclined")
+            outcome.start_cancellation(race, "demo.o1", "PaymentDeclined")
     else:
-        outcome.start_cancellation(race, "o1", "PaymentDeclined")
-    assert events_of(store, "order#o1")[1:] == [first]
+        outcome.start_cancellation(race, "demo.o1", "PaymentDeclined")
+    assert events_of(store, "order#demo.o1")[1:] == [first]
 
 
 def test_a_captured_payment_goes_forward_only(store: EventStore) -> None:
     place(store)
-    authorized = PaymentAuthorized(order_id="o1", amount=100, currency="GBP", authorization_id="a1")
-    append(store, "payment#o1", authorized, PaymentCaptured(order_id="o1", amount=100, currency="GBP"))
+    authorized = PaymentAuthorized(order_id="demo.o1", amount=100, currency="GBP", authorization_id="a1")
+    append(store, "payment#demo.o1", authorized, PaymentCaptured(order_id="demo.o1", amount=100, currency="GBP"))
     with pytest.raises(AlreadyCaptured):
-        outcome.start_cancellation(store, "o1", "PaymentGatewayUnreachable")
-    outcome.confirm_order(store, "o1")
-    assert events_of(store, "order#o1")[1:] == [CONFIRMED]
+        outcome.start_cancellation(store, "demo.o1", "PaymentGatewayUnreachable")
+    outcome.confirm_order(store, "demo.o1")
+    assert events_of(store, "order#demo.o1")[1:] == [CONFIRMED]
 
 
 def test_a_declined_capture_does_not(store: EventStore) -> None:
     place(store)
-    authorized = PaymentAuthorized(order_id="o1", amount=100, currency="GBP", authorization_id="a1")
-    append(store, "payment#o1", authorized, PaymentDeclined(order_id="o1", reason="the account was closed"))
-    outcome.start_cancellation(store, "o1", "OutOfStock")
-    assert events_of(store, "order#o1")[1:] == [STARTED]
+    authorized = PaymentAuthorized(order_id="demo.o1", amount=100, currency="GBP", authorization_id="a1")
+    append(store, "payment#demo.o1", authorized, PaymentDeclined(order_id="demo.o1", reason="the account was closed"))
+    outcome.start_cancellation(store, "demo.o1", "OutOfStock")
+    assert events_of(store, "order#demo.o1")[1:] == [STARTED]
 
 
 def test_an_order_nobody_knows_is_not_cancelled(store: EventStore) -> None:
-    for command in (lambda: outcome.start_cancellation(store, "o9", "x"), lambda: outcome.cancel_order(store, "o9")):
+    for command in (
+        lambda: outcome.start_cancellation(store, "demo.o9", "x"),
+        lambda: outcome.cancel_order(store, "demo.o9"),
+    ):
         with pytest.raises(OrderNotFound):
             command()
     assert items(store) == []
@@ -505,9 +510,9 @@ def test_an_order_nobody_knows_is_not_cancelled(store: EventStore) -> None:
 
 def test_what_follows_from_an_order_says_so(store: EventStore) -> None:
     place(store)
-    outcome.start_cancellation(store, "o1", "OutOfStock")
-    outcome.cancel_order(store, "o1")
-    first, second, third = store.read("order#o1")
+    outcome.start_cancellation(store, "demo.o1", "OutOfStock")
+    outcome.cancel_order(store, "demo.o1")
+    first, second, third = store.read("order#demo.o1")
     assert [each.metadata.causation_id for each in (second, third)] == [first.event_id, second.event_id]
     assert second.metadata.occurred_at - first.metadata.occurred_at >= timedelta()
     assert START.tzinfo == first.metadata.occurred_at.tzinfo

@@ -79,7 +79,7 @@ def until_done(bus: Bus, diverted: DeadLetters, records: list[dict[str, Any]]) -
 
 
 def test_an_event_goes_out_as_it_is_stored(store: EventStore) -> None:
-    [confirmed] = append(store, "order#o1", OrderConfirmed(order_id="o1"))
+    [confirmed] = append(store, "order#demo.o1", OrderConfirmed(order_id="demo.o1"))
     [item] = items(store)
     bus = Bus()
     publish(bus, DeadLetters(), [inserted(item)])
@@ -103,7 +103,7 @@ def test_subscribers_read_back_what_was_appended(store: EventStore) -> None:
     events.put_rule(Name="all", EventBusName="orders", EventPattern='{"source": [{"prefix": "orders."}]}')
     events.put_targets(Rule="all", EventBusName="orders", Targets=[{"Id": "queue", "Arn": arn}])
 
-    appended = append(store, "order#o1", placed(), OrderConfirmed(order_id="o1"))
+    appended = append(store, "order#demo.o1", placed(), OrderConfirmed(order_id="demo.o1"))
     outbox_function.handler({"Records": [inserted(item) for item in items(store)]}, CONTEXT)
 
     messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
@@ -177,7 +177,7 @@ def test_a_throttled_call_is_made_again_after_a_while(waits: list[float]) -> Non
     bus = Bus([throttled(), throttled()])
     publish(bus, DeadLetters(), stream_of([event(1), event(2)]))
     assert bus.sizes == [2, 2, 2]
-    assert bus.places == [("order#o1", 3), ("order#o2", 3)]
+    assert bus.places == [("order#demo.o1", 3), ("order#demo.o2", 3)]
     assert 0 < waits[0] < waits[1] * 3 < 1
 
 
@@ -222,7 +222,7 @@ def test_a_crash_half_way_loses_nothing(at: int) -> None:
 
 def test_an_event_of_exactly_the_limit_goes_out_and_one_byte_more_does_not() -> None:
     def rejected(text: int) -> Recorded:
-        return record(ShipmentRejected(order_id="o1", reason="x" * text), "shipment#o1", 1)
+        return record(ShipmentRejected(order_id="demo.o1", reason="x" * text), "shipment#demo.o1", 1)
 
     bus, diverted = Bus(), DeadLetters()
     publish(bus, diverted, stream_of([rejected(1)]))
@@ -233,7 +233,7 @@ def test_an_event_of_exactly_the_limit_goes_out_and_one_byte_more_does_not() -> 
     publish(bus, diverted, stream_of([rejected(room + 1)]))
     assert diverted.sent == [
         {
-            **{"stream": "shipment#o1", "version": 1, "message_id": event_id("shipment#o1", 1)},
+            **{"stream": "shipment#demo.o1", "version": 1, "message_id": event_id("shipment#demo.o1", 1)},
             **{
                 "error": "TooLarge",
                 "reasons": f"{MAX_BYTES + 1} bytes; EventBridge takes {MAX_BYTES}",
@@ -245,8 +245,12 @@ def test_an_event_of_exactly_the_limit_goes_out_and_one_byte_more_does_not() -> 
 
 def test_bytes_count_not_characters() -> None:
     bus, diverted = Bus(), DeadLetters()
-    publish(bus, diverted, stream_of([record(ShipmentRejected(order_id="o1", reason="é" * 140_000), "shipment#o1", 1)]))
-    assert diverted.places == [("shipment#o1", 1)]
+    publish(
+        bus,
+        diverted,
+        stream_of([record(ShipmentRejected(order_id="demo.o1", reason="é" * 140_000), "shipment#demo.o1", 1)]),
+    )
+    assert diverted.places == [("shipment#demo.o1", 1)]
     assert bus.sizes == []
 
 
@@ -257,9 +261,9 @@ def test_bytes_count_not_characters() -> None:
         {"metadata": {"S": "{}"}},
         {"metadata": {"S": "[]"}},
         {"metadata": {"S": "not JSON"}},
-        {"metadata": {"S": '{"stream": "order#o1", "occurred_at": "yesterday"}'}},
-        {"metadata": {"S": '{"stream": "order#o1", "occurred_at": "2026-01-01T00:00:00"}'}},
-        {"metadata": {"S": '{"stream": "order#o1", "occurred_at": 7}'}},
+        {"metadata": {"S": '{"stream": "order#demo.o1", "occurred_at": "yesterday"}'}},
+        {"metadata": {"S": '{"stream": "order#demo.o1", "occurred_at": "2026-01-01T00:00:00"}'}},
+        {"metadata": {"S": '{"stream": "order#demo.o1", "occurred_at": 7}'}},
         {"data": {"S": '{"order_id"'}},
         {"data": {"N": "1"}},
         {"type": None},
@@ -273,7 +277,7 @@ def test_a_record_that_is_no_event_does_not_hold_up_the_others(store: EventStore
     outbox_function.handler({"Records": [inserted(item), *stream_of([event(2)])]}, CONTEXT)
     [message] = dead_letters()
     body = json.loads(message["Body"])
-    assert place_of(body) == ("order#o1", 3)
+    assert place_of(body) == ("order#demo.o1", 3)
     said = message["MessageAttributes"]
     assert said["error"]["StringValue"] == "Unreadable"
     assert said["reasons"]["StringValue"].startswith("not readable as an event")

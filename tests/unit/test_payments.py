@@ -110,26 +110,26 @@ def run(store: EventStore, gateway: Unsteady, *, tries: int = 1, cancel_before: 
     try:
         for name, step in forward.items():
             if name == cancel_before:
-                outcome.start_cancellation(store, "o1", "CancellationRequested")
+                outcome.start_cancellation(store, "demo.o1", "CancellationRequested")
             until_answered(lambda step=step: step(store, gateway, "o1"), tries)  # type: ignore[misc]
         if cancel_before == "confirm":
-            append(store, "order#o1", OrderCancellationStarted(order_id="o1", reason="CancellationRequested"))
-        outcome.confirm_order(store, "o1")
+            append(store, "order#demo.o1", OrderCancellationStarted(order_id="demo.o1", reason="CancellationRequested"))
+        outcome.confirm_order(store, "demo.o1")
     except (Declined, PaymentGatewayUnreachable) as refusal:
-        outcome.start_cancellation(store, "o1", type(refusal).__name__)
+        outcome.start_cancellation(store, "demo.o1", type(refusal).__name__)
     except OrderCancelling:
         pass
     else:
         return
-    until_answered(lambda: refund_payment(store, gateway, "o1"))
-    outcome.cancel_order(store, "o1")
+    until_answered(lambda: refund_payment(store, gateway, "demo.o1"))
+    outcome.cancel_order(store, "demo.o1")
 
 
 @pytest.mark.parametrize("token", TOKENS)
 def test_what_is_approved_in_the_end_is_captured(store: EventStore, token: str) -> None:
-    place(store, "o1", line(quantity=3, unit_price=100), payment_token=token)
+    place(store, "demo.o1", line(quantity=3, unit_price=100), payment_token=token)
     run(store, Unsteady(store), tries=3)
-    assert names(events_of(store, "payment#o1")) == ["PaymentAuthorized", "PaymentCaptured"]
+    assert names(events_of(store, "payment#demo.o1")) == ["PaymentAuthorized", "PaymentCaptured"]
     assert book(store) == {"authorized": 300, "captured": 300, "voided": 0, "refunded": 0}
     balances(store)
 
@@ -145,19 +145,19 @@ def test_what_is_approved_in_the_end_is_captured(store: EventStore, token: str) 
     ],
 )
 def test_what_is_refused_at_the_first_try_is_undone(store: EventStore, token: str, history: list[str]) -> None:
-    place(store, "o1", payment_token=token)
+    place(store, "demo.o1", payment_token=token)
     run(store, Unsteady(store))
-    assert load(store, "o1").status is Status.CANCELLED
-    assert names(events_of(store, "payment#o1")) == history
+    assert load(store, "demo.o1").status is Status.CANCELLED
+    assert names(events_of(store, "payment#demo.o1")) == history
     balances(store)
 
 
 @pytest.mark.parametrize("cancel_before", ["authorize", "capture", "confirm"])
 @pytest.mark.parametrize("token", TOKENS)
 def test_a_cancellation_at_any_step_gives_everything_back(store: EventStore, token: str, cancel_before: str) -> None:
-    place(store, "o1", payment_token=token)
+    place(store, "demo.o1", payment_token=token)
     run(store, Unsteady(store), tries=3, cancel_before=cancel_before)
-    assert load(store, "o1").status is Status.CANCELLED
+    assert load(store, "demo.o1").status is Status.CANCELLED
     balances(store)
 
 
@@ -172,11 +172,11 @@ BREAKS = [
 @pytest.mark.parametrize("broken", BREAKS, ids=str)
 def test_the_money_balances_whatever_gets_lost(store: EventStore, broken: dict[int, bool]) -> None:
     """One or two calls without an answer, those that reached the gateway and those that did not; then all again."""
-    place(store, "o1", line(quantity=2, unit_price=50))
+    place(store, "demo.o1", line(quantity=2, unit_price=50))
     run(store, Unsteady(store, broken))
     balances(store)
     before = items(store)
-    if load(store, "o1").status is Status.CONFIRMED:
+    if load(store, "demo.o1").status is Status.CONFIRMED:
         authorize_payment(store, Unsteady(store), "o1")
         capture_payment(store, Unsteady(store), "o1")
     else:
@@ -197,9 +197,9 @@ def test_the_money_balances_whatever_gets_lost(store: EventStore, broken: dict[i
 def test_the_compensation_tells_what_a_lost_answer_said(
     store: EventStore, token: str, broken: int, history: list[str]
 ) -> None:
-    place(store, "o1", payment_token=token)
+    place(store, "demo.o1", payment_token=token)
     run(store, Unsteady(store, {broken: True}))
-    assert names(events_of(store, "payment#o1")) == history
+    assert names(events_of(store, "payment#demo.o1")) == history
     balances(store)
 
 
@@ -210,30 +210,30 @@ def test_the_money_balances_where_undoing_gets_lost(store: EventStore, broken: i
     place(store)
     authorize_payment(store, Unsteady(store), "o1")
     capture_payment(store, Unsteady(store), "o1")
-    append(store, "order#o1", OrderCancellationStarted(order_id="o1", reason="CancellationRequested"))
+    append(store, "order#demo.o1", OrderCancellationStarted(order_id="demo.o1", reason="CancellationRequested"))
     gateway = Unsteady(store, {broken: reached})
     with pytest.raises(PaymentGatewayUnreachable):
-        refund_payment(store, gateway, "o1")
-    until_answered(lambda: refund_payment(store, gateway, "o1"))
-    outcome.cancel_order(store, "o1")
-    assert names(events_of(store, "payment#o1")) == ["PaymentAuthorized", "PaymentCaptured", "PaymentRefunded"]
+        refund_payment(store, gateway, "demo.o1")
+    until_answered(lambda: refund_payment(store, gateway, "demo.o1"))
+    outcome.cancel_order(store, "demo.o1")
+    assert names(events_of(store, "payment#demo.o1")) == ["PaymentAuthorized", "PaymentCaptured", "PaymentRefunded"]
     balances(store)
 
 
 @pytest.mark.parametrize("token", [*TOKENS, "tok_decline", "tok_decline_capture", "tok_unreachable"])
 def test_a_late_authorization_finds_the_payment_closed(store: EventStore, token: str) -> None:
-    place(store, "o1", payment_token=token)
+    place(store, "demo.o1", payment_token=token)
     refund_payment(store, Unsteady(store), "o1")
-    before = events_of(store, "payment#o1")
+    before = events_of(store, "payment#demo.o1")
     for _ in range(2):
         with pytest.raises((OrderCancelling, PaymentGatewayUnreachable)):
             until_answered(lambda: authorize_payment(cancelled_meanwhile(store), Unsteady(store), "o1"))
-    assert events_of(store, "payment#o1") == before
+    assert events_of(store, "payment#demo.o1") == before
     assert sums(store) == book(store) == dict.fromkeys(("authorized", "captured", "voided", "refunded"), 0)
 
 
 def test_a_late_authorization_nobody_answers_learns_from_the_log_that_the_payment_is_closed(store: EventStore) -> None:
-    place(store, "o1", payment_token="tok_unreachable")
+    place(store, "demo.o1", payment_token="tok_unreachable")
     refund_payment(store, Unsteady(store), "o1")
     with pytest.raises(OrderCancelling):
         authorize_payment(cancelled_meanwhile(store), Unsteady(store), "o1")
@@ -262,17 +262,17 @@ def test_a_late_step_of_a_confirmed_order_has_nothing_to_do(store: EventStore, s
     for forward in (authorize_payment, capture_payment):
         forward(store, Unsteady(store), "o1")
     refund_payment(store, Unsteady(store), "o1")
-    before = events_of(store, "payment#o1")
+    before = events_of(store, "payment#demo.o1")
     step(confirmed_meanwhile(store), Unsteady(store), "o1")
-    assert events_of(store, "payment#o1") == before
+    assert events_of(store, "payment#demo.o1") == before
 
 
 def test_an_order_over_nothing_asks_nobody_and_tells_all(store: EventStore) -> None:
-    place(store, "o1", line(unit_price=0), payment_token="tok_decline")
+    place(store, "demo.o1", line(unit_price=0), payment_token="tok_decline")
     gateway = Unsteady(store)
     run(store, gateway)
     assert gateway.asked == []
-    history = events_of(store, "payment#o1")
+    history = events_of(store, "payment#demo.o1")
     assert names(history) == ["PaymentAuthorized", "PaymentCaptured"]
     assert [event.amount for event in history if isinstance(event, PaymentAuthorized | PaymentCaptured)] == [0, 0]
     balances(store)
@@ -280,13 +280,13 @@ def test_an_order_over_nothing_asks_nobody_and_tells_all(store: EventStore) -> N
 
 @pytest.mark.parametrize("cancel_before", ["authorize", "capture", "confirm"])
 def test_an_order_over_nothing_is_undone_like_any_other(store: EventStore, cancel_before: str) -> None:
-    place(store, "o1", line(unit_price=0))
+    place(store, "demo.o1", line(unit_price=0))
     gateway = Unsteady(store)
     run(store, gateway, cancel_before=cancel_before)
-    refund_payment(store, gateway, "o1")
+    refund_payment(store, gateway, "demo.o1")
     assert gateway.asked == []
     closing = "PaymentRefunded" if cancel_before == "confirm" else "PaymentVoided"
-    assert names(events_of(store, "payment#o1")).count(closing) == 1
+    assert names(events_of(store, "payment#demo.o1")).count(closing) == 1
     balances(store)
 
 
@@ -295,29 +295,29 @@ def test_a_step_that_is_repeated_answers_from_the_log(store: EventStore) -> None
     for step in (authorize_payment, capture_payment):
         for _ in range(3):
             step(store, Unsteady(store), "o1")
-    assert names(events_of(store, "payment#o1")) == ["PaymentAuthorized", "PaymentCaptured"]
+    assert names(events_of(store, "payment#demo.o1")) == ["PaymentAuthorized", "PaymentCaptured"]
     broken = Unsteady(store, {1: False, 2: True})
-    authorize_payment(store, broken, "o1")
-    capture_payment(store, broken, "o1")
+    authorize_payment(store, broken, "demo.o1")
+    capture_payment(store, broken, "demo.o1")
     assert broken.asked == ["authorize", "capture"]
 
 
 def test_a_decline_is_final(store: EventStore) -> None:
-    place(store, "o1", payment_token="tok_decline")
+    place(store, "demo.o1", payment_token="tok_decline")
     for _ in range(3):
         with pytest.raises(Declined, match="insufficient funds"):
             authorize_payment(store, Unsteady(store), "o1")
     for _ in range(2):
         refund_payment(store, Unsteady(store), "o1")
-    assert events_of(store, "payment#o1") == [PaymentDeclined(order_id="o1", reason="insufficient funds")]
+    assert events_of(store, "payment#demo.o1") == [PaymentDeclined(order_id="demo.o1", reason="insufficient funds")]
 
 
 def test_a_confirmed_order_has_nothing_left_to_pay(store: EventStore) -> None:
     place(store)
     run(store, Unsteady(store))
     gateway = Unsteady(store)
-    authorize_payment(store, gateway, "o1")
-    capture_payment(store, gateway, "o1")
+    authorize_payment(store, gateway, "demo.o1")
+    capture_payment(store, gateway, "demo.o1")
     assert gateway.asked == []
 
 
@@ -339,12 +339,12 @@ def test_two_executions_one_of_which_undoes_what_the_other_does(store: EventStor
         def call(self, name: str, call: Callable[[], Charge]) -> Charge:
             charge = super().call(name, call)
             if name == cancelled_at:
-                outcome.start_cancellation(store, "o1", "CancellationRequested")
+                outcome.start_cancellation(store, "demo.o1", "CancellationRequested")
                 refund_payment(store, Unsteady(store), "o1")
             return charge
 
     run(store, Meanwhile(store))
-    assert load(store, "o1").status is Status.CANCELLED
+    assert load(store, "demo.o1").status is Status.CANCELLED
     balances(store)
 
 
@@ -353,11 +353,11 @@ def test_after_a_capture_the_saga_goes_forward_only(store: EventStore) -> None:
     authorize_payment(store, Unsteady(store), "o1")
     capture_payment(store, Unsteady(store), "o1")
     with pytest.raises(AlreadyCaptured):
-        outcome.start_cancellation(store, "o1", "PaymentGatewayUnreachable")
+        outcome.start_cancellation(store, "demo.o1", "PaymentGatewayUnreachable")
 
 
 def test_the_first_step_of_a_payment_costs_one_read_and_one_write_besides_the_gateway(store: EventStore) -> None:
-    place(store, "o1", line(unit_price=0))
+    place(store, "demo.o1", line(unit_price=0))
     with calls(store.client) as made:
         authorize_payment(store, Unsteady(store), "o1")
     assert made == ["Query", "PutItem"]

@@ -94,7 +94,7 @@ def test_a_bus_takes_them() -> None:
 def test_only_integration_events_are_published() -> None:
     bus = Bus()
     with pytest.raises(TypeError, match="OrderConfirmed is no integration event"):
-        publisher(bus).publish([OrderConfirmed(order_id="o1")])
+        publisher(bus).publish([OrderConfirmed(order_id="demo.o1")])
     assert bus.taken == []
 
 

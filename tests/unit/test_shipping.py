@@ -28,15 +28,15 @@ from handlers.shipping.shipment_reports import report
 from handlers.shipping.shipment_steps import arrange_shipment, cancel_shipment, recall_shipment
 from handlers.table.event_store import EventStore
 from tests.builders.dead_letter_queue import dead_letters
-from tests.builders.messages import CONTEXT, envelope, failed, from_publisher, sqs
+from tests.builders.messages import CONTEXT, failed, from_publisher, sqs
 from tests.builders.orders import to
 from tests.builders.races import Raced, cancelled_meanwhile, confirmed_meanwhile
 from tests.builders.recorded_events import names
 from tests.builders.stores import append, events_of, items, place
 
-ARRANGED = ShipmentArranged(order_id="o1", tracking_number="trk_o1")
-CANCELLED = ShipmentCancelled(order_id="o1", tracking_number="trk_o1")
-NOTHING = ShipmentCancelled(order_id="o1")
+ARRANGED = ShipmentArranged(order_id="demo.o1", tracking_number="trk_o1")
+CANCELLED = ShipmentCancelled(order_id="demo.o1", tracking_number="trk_o1")
+NOTHING = ShipmentCancelled(order_id="demo.o1")
 
 
 class Unsteady:
@@ -83,7 +83,7 @@ def test_what_is_arranged_in_the_end_is_arranged_once(store: EventStore, postal_
     place(store, shipping_address=to(postal_code))
     for _ in range(2):
         until_answered(lambda: arrange_shipment(store, Unsteady(store), "o1"))
-    assert events_of(store, "shipment#o1") == [ARRANGED]
+    assert events_of(store, "shipment#demo.o1") == [ARRANGED]
     assert state(store) == "arranged"
 
 
@@ -94,7 +94,9 @@ def test_a_carrier_that_rejects_is_believed(store: EventStore) -> None:
             arrange_shipment(store, Unsteady(store), "o1")
     for _ in range(2):
         cancel_shipment(store, Unsteady(store), "o1")
-    assert events_of(store, "shipment#o1") == [ShipmentRejected(order_id="o1", reason="no service to this address")]
+    assert events_of(store, "shipment#demo.o1") == [
+        ShipmentRejected(order_id="demo.o1", reason="no service to this address")
+    ]
 
 
 def test_a_rejection_whose_answer_got_lost_is_told_by_the_compensation(store: EventStore) -> None:
@@ -102,7 +104,7 @@ def test_a_rejection_whose_answer_got_lost_is_told_by_the_compensation(store: Ev
     with pytest.raises(CarrierUnreachable):
         arrange_shipment(store, Unsteady(store, {1: True}), "o1")
     cancel_shipment(store, Unsteady(store), "o1")
-    assert names(events_of(store, "shipment#o1")) == ["ShipmentRejected"]
+    assert names(events_of(store, "shipment#demo.o1")) == ["ShipmentRejected"]
 
 
 @pytest.mark.parametrize("postal_code", ["SBX-UNREACHABLE", "SBX-TIMEOUT-ONCE"])
@@ -110,10 +112,10 @@ def test_where_nothing_was_arranged_the_shipment_is_closed(store: EventStore, po
     place(store, shipping_address=to(postal_code))
     with pytest.raises(CarrierUnreachable):
         arrange_shipment(store, Unsteady(store), "o1")
-    assert events_of(store, "shipment#o1") == []
+    assert events_of(store, "shipment#demo.o1") == []
     for _ in range(2):
         cancel_shipment(store, Unsteady(store), "o1")
-    assert events_of(store, "shipment#o1") == [NOTHING]
+    assert events_of(store, "shipment#demo.o1") == [NOTHING]
     with pytest.raises(OrderCancelling):
         until_answered(lambda: arrange_shipment(cancelled_meanwhile(store), Unsteady(store), "o1"))
     assert state(store) == "cancelled"
@@ -124,13 +126,13 @@ def test_what_was_arranged_is_called_off_whatever_gets_lost(store: EventStore, b
     place(store)
     carrier = Unsteady(store, broken)
     try:
-        arrange_shipment(store, carrier, "o1")
+        arrange_shipment(store, carrier, "demo.o1")
     except CarrierUnreachable:
         assert 1 in broken
     for _ in range(2):
-        until_answered(lambda: cancel_shipment(store, carrier, "o1"))
+        until_answered(lambda: cancel_shipment(store, carrier, "demo.o1"))
     never_arranged = broken.get(1) is False
-    assert events_of(store, "shipment#o1") == ([NOTHING] if never_arranged else [ARRANGED, CANCELLED])
+    assert events_of(store, "shipment#demo.o1") == ([NOTHING] if never_arranged else [ARRANGED, CANCELLED])
     assert state(store) == "cancelled"
     with pytest.raises(OrderCancelling):
         arrange_shipment(cancelled_meanwhile(store), carrier, "o1")
@@ -140,15 +142,15 @@ def test_no_answer_is_no_matter_where_another_execution_had_one(store: EventStor
     place(store)
     arrange_shipment(store, Unsteady(store), "o1")
     arrange_shipment(store, Unsteady(store, {1: False}), "o1")
-    assert events_of(store, "shipment#o1") == [ARRANGED]
+    assert events_of(store, "shipment#demo.o1") == [ARRANGED]
 
 
 def test_an_order_that_is_being_cancelled_is_not_arranged(store: EventStore) -> None:
     place(store)
-    append(store, "order#o1", OrderCancellationStarted(order_id="o1", reason="OutOfStock"))
+    append(store, "order#demo.o1", OrderCancellationStarted(order_id="demo.o1", reason="OutOfStock"))
     carrier = Unsteady(store)
     with pytest.raises(OrderCancelling):
-        arrange_shipment(store, carrier, "o1")
+        arrange_shipment(store, carrier, "demo.o1")
     assert carrier.asked == 0
 
 
@@ -162,7 +164,7 @@ def test_a_cancellation_while_the_carrier_is_asked_is_obeyed(store: EventStore) 
             return consignment
 
     arrange_shipment(store, Meanwhile(store), "o1")
-    assert events_of(store, "shipment#o1") == [ARRANGED, CANCELLED]
+    assert events_of(store, "shipment#demo.o1") == [ARRANGED, CANCELLED]
     assert state(store) == "cancelled"
 
 
@@ -181,7 +183,7 @@ def test_a_late_arrangement_finds_a_confirmed_order_recalled_and_does_nothing(st
     arrange_shipment(store, Unsteady(store), "o1")
     SandboxCarrier(Books(store.client, store.table, "shipping")).cancel("o1")
     arrange_shipment(confirmed_meanwhile(store), Unsteady(store), "o1")
-    assert events_of(store, "shipment#o1") == [ARRANGED]
+    assert events_of(store, "shipment#demo.o1") == [ARRANGED]
 
 
 def test_a_shipment_closed_by_nobody_is_no_reason_to_cancel(store: EventStore) -> None:
@@ -197,12 +199,12 @@ def test_a_shipment_closed_by_nobody_is_no_reason_to_cancel(store: EventStore) -
 def confirm(store: EventStore, postal_code: str = "N1") -> None:
     place(store, shipping_address=to(postal_code))
     arrange_shipment(store, Unsteady(store), "o1")
-    append(store, "order#o1", OrderConfirmed(order_id="o1"))
+    append(store, "order#demo.o1", OrderConfirmed(order_id="demo.o1"))
 
 
-STARTED = OrderCancellationStarted(order_id="o1", reason="CancellationRequested")
-DISPATCHED = ShipmentDispatched(order_id="o1")
-DELIVERED = ShipmentDelivered(order_id="o1")
+STARTED = OrderCancellationStarted(order_id="demo.o1", reason="CancellationRequested")
+DISPATCHED = ShipmentDispatched(order_id="demo.o1")
+DELIVERED = ShipmentDelivered(order_id="demo.o1")
 
 
 @pytest.mark.parametrize("broken", [{}, {1: True}, {1: False}], ids=str)
@@ -210,9 +212,9 @@ def test_a_recall_calls_off_the_shipment_and_starts_to_cancel(store: EventStore,
     confirm(store)
     carrier = Unsteady(store, broken)
     for _ in range(2):
-        until_answered(lambda: recall_shipment(store, carrier, "o1"))
-    assert events_of(store, "shipment#o1") == [ARRANGED, CANCELLED]
-    assert events_of(store, "order#o1")[2:] == [STARTED]
+        until_answered(lambda: recall_shipment(store, carrier, "demo.o1"))
+    assert events_of(store, "shipment#demo.o1") == [ARRANGED, CANCELLED]
+    assert events_of(store, "order#demo.o1")[2:] == [STARTED]
     assert state(store) == "cancelled"
 
 
@@ -221,8 +223,8 @@ def test_a_dispatch_in_the_middle_of_a_recall_wins(store: EventStore) -> None:
     raced = Raced(store, before_append=lambda stream, version: report_status(store, "dispatched"))
     with pytest.raises(refusals.ShipmentDispatched):
         recall_shipment(raced, Unsteady(store), "o1")
-    assert events_of(store, "shipment#o1") == [ARRANGED, DISPATCHED]
-    assert names(events_of(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
+    assert events_of(store, "shipment#demo.o1") == [ARRANGED, DISPATCHED]
+    assert names(events_of(store, "order#demo.o1")) == ["OrderPlaced", "OrderConfirmed"]
 
 
 def test_another_recall_in_the_middle_of_one_is_obeyed(store: EventStore) -> None:
@@ -234,8 +236,8 @@ def test_another_recall_in_the_middle_of_one_is_obeyed(store: EventStore) -> Non
             recall_shipment(store, Unsteady(store), "o1")
 
     recall_shipment(Raced(store, before_append=quicker), Unsteady(store), "o1")
-    assert events_of(store, "shipment#o1") == [ARRANGED, CANCELLED]
-    assert events_of(store, "order#o1")[2:] == [STARTED]
+    assert events_of(store, "shipment#demo.o1") == [ARRANGED, CANCELLED]
+    assert events_of(store, "order#demo.o1")[2:] == [STARTED]
 
 
 def test_a_carrier_that_has_the_parcel_says_so_and_the_log_learns_it(store: EventStore) -> None:
@@ -243,9 +245,9 @@ def test_a_carrier_that_has_the_parcel_says_so_and_the_log_learns_it(store: Even
     carrier = Unsteady(store)
     for _ in range(2):
         with pytest.raises(refusals.ShipmentDispatched):
-            recall_shipment(store, carrier, "o1")
-    assert events_of(store, "shipment#o1") == [ARRANGED, DISPATCHED]
-    assert names(events_of(store, "order#o1")) == ["OrderPlaced", "OrderConfirmed"]
+            recall_shipment(store, carrier, "demo.o1")
+    assert events_of(store, "shipment#demo.o1") == [ARRANGED, DISPATCHED]
+    assert names(events_of(store, "order#demo.o1")) == ["OrderPlaced", "OrderConfirmed"]
     assert state(store) == "dispatched"
     assert carrier.asked == 1
 
@@ -253,26 +255,26 @@ def test_a_carrier_that_has_the_parcel_says_so_and_the_log_learns_it(store: Even
 def test_a_parcel_collected_before_the_order_is_confirmed_is_a_breach(store: EventStore) -> None:
     place(store, shipping_address=to("SBX-COLLECTED"))
     arrange_shipment(store, Unsteady(store), "o1")
-    append(store, "order#o1", STARTED)
+    append(store, "order#demo.o1", STARTED)
     with pytest.raises(BreachOfContract, match="never confirmed"):
         cancel_shipment(store, Unsteady(store), "o1")
-    assert events_of(store, "shipment#o1") == [ARRANGED]
+    assert events_of(store, "shipment#demo.o1") == [ARRANGED]
 
 
 @pytest.mark.parametrize(
     ("history", "refusal"),
     [
         ([], OrderNotConfirmed),
-        ([STARTED, OrderCancelled(order_id="o1", reason="CancellationRequested")], AlreadyCancelled),
+        ([STARTED, OrderCancelled(order_id="demo.o1", reason="CancellationRequested")], AlreadyCancelled),
     ],
 )
 def test_there_is_nothing_to_recall(store: EventStore, history: list[DomainEvent], refusal: type[Exception]) -> None:
     place(store)
-    append(store, "order#o1", *history)
+    append(store, "order#demo.o1", *history)
     before = items(store)
     carrier = Unsteady(store)
     with pytest.raises(refusal):
-        recall_shipment(store, carrier, "o1")
+        recall_shipment(store, carrier, "demo.o1")
     assert carrier.asked == 0
     assert items(store) == before
 
@@ -280,17 +282,17 @@ def test_there_is_nothing_to_recall(store: EventStore, history: list[DomainEvent
 def test_a_recall_cancels_the_shipment_of_an_order_that_its_own_saga_cancels(store: EventStore) -> None:
     place(store)
     arrange_shipment(store, Unsteady(store), "o1")
-    append(store, "order#o1", STARTED)
+    append(store, "order#demo.o1", STARTED)
     recall_shipment(store, Unsteady(store), "o1")
-    assert events_of(store, "shipment#o1") == [ARRANGED, CANCELLED]
-    assert events_of(store, "order#o1")[1:] == [STARTED]
+    assert events_of(store, "shipment#demo.o1") == [ARRANGED, CANCELLED]
+    assert events_of(store, "order#demo.o1")[1:] == [STARTED]
 
 
 # What carriers report
 
 
 def report_status(store: EventStore, status: str) -> None:
-    report(store, envelope({"order_id": "o1", "status": status}, detail_type="ShipmentStatusReported"))
+    report(store, request({"order_id": "o1", "status": status}, detail_type="ShipmentStatusReported"))
 
 
 @pytest.mark.parametrize(
@@ -307,7 +309,7 @@ def test_reports_are_told_once_and_delivered_implies_dispatched(
     confirm(store)
     for status in reports:
         report_status(store, status)
-    assert events_of(store, "shipment#o1") == [ARRANGED, *expected]
+    assert events_of(store, "shipment#demo.o1") == [ARRANGED, *expected]
 
 
 def reported(status: str = "dispatched", *, receives: int = 1) -> list[str]:
@@ -323,7 +325,7 @@ def test_a_report_of_an_order_that_is_not_confirmed_is_delivered_again(store: Ev
     assert reported() == ["m0"]
     if confirmed:
         arrange_shipment(store, Unsteady(store), "o1")
-        append(store, "order#o1", OrderConfirmed(order_id="o1"))
+        append(store, "order#demo.o1", OrderConfirmed(order_id="demo.o1"))
     assert reported(receives=MAX_RECEIVE_COUNT - 1) == ([] if confirmed else ["m0"])
     assert dead_letters() == []
     assert reported(receives=MAX_RECEIVE_COUNT) == []
@@ -333,7 +335,7 @@ def test_a_report_of_an_order_that_is_not_confirmed_is_delivered_again(store: Ev
 
 def test_a_report_of_a_confirmed_order_without_a_shipment_is_delivered_again(store: EventStore) -> None:
     place(store)
-    append(store, "order#o1", OrderConfirmed(order_id="o1"))
+    append(store, "order#demo.o1", OrderConfirmed(order_id="demo.o1"))
     with pytest.raises(NotYet, match="no shipment"):
         report_status(store, "delivered")
 
@@ -344,7 +346,7 @@ def test_a_report_of_a_cancelled_shipment_is_a_dead_letter(store: EventStore) ->
     assert reported("delivered") == []
     [message] = dead_letters()
     assert "ShipmentCancelled" in message["MessageAttributes"]["reasons"]["StringValue"]
-    assert events_of(store, "shipment#o1") == [ARRANGED, CANCELLED]
+    assert events_of(store, "shipment#demo.o1") == [ARRANGED, CANCELLED]
 
 
 def test_a_report_that_is_none_is_a_dead_letter(store: EventStore) -> None:

@@ -57,8 +57,8 @@ def test_a_first_order_brings_a_welcome_that_is_recorded(store: EventStore) -> N
     assert message.subject == "Welcome"
     assert "thank you for your order o1" in message.body
     assert events_of(store, CUSTOMER) == [
-        EmailClaimed(order_id="o1", about=WELCOME, attempt=1),
-        CustomerNotified(order_id="o1", about=WELCOME, attempt=1, message_id=message.id),
+        EmailClaimed(order_id="demo.o1", about=WELCOME, attempt=1),
+        CustomerNotified(order_id="demo.o1", about=WELCOME, attempt=1, message_id=message.id),
     ]
     assert {each.metadata.causation_id for each in store.read(CUSTOMER)} == {event.event_id}
     assert {each.metadata.correlation_id for each in store.read(CUSTOMER)} == {"o1"}
@@ -145,7 +145,7 @@ def test_copies_of_two_first_orders_worked_off_at_once_welcome_once(store: Event
 
 
 def test_each_message_of_a_batch_succeeds_or_fails_by_itself(store: EventStore) -> None:
-    unknown = record(OrderConfirmed(order_id="o9"), "order#o9", 2)
+    unknown = record(OrderConfirmed(order_id="demo.o9"), "order#demo.o9", 2)
     assert failed(handler(sqs(from_bus(unknown), "not JSON", from_bus(confirmed(store))), CONTEXT)) == ["m0", "m1"]
     assert len(sent()) == 1
     with pytest.raises(OrderNotFound):

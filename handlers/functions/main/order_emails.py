@@ -1,12 +1,11 @@
 """Order e-mails: a customer is notified that the order is confirmed, or cancelled."""
 
-from functools import partial
-
 from handlers.functions.resources import dead_letter_queue, event_store, setting
 from handlers.notification.order_emails import notify
 from handlers.runtime import aws
 from handlers.runtime.subscriber import subscriber
 
+ses, sender = aws.ses(), setting("EMAIL_SENDER")
 handler = subscriber(
-    partial(notify, aws.ses(), setting("EMAIL_SENDER")), event_store("subscriber"), dead_letter_queue()
+    lambda store, record: notify(store, ses, sender, record), event_store("subscriber"), dead_letter_queue()
 )
