@@ -9,6 +9,7 @@ from events import streams
 from events.currencies import MINOR_UNITS
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
+from events.shops import own_id
 from handlers.notification.claims import send_once
 from handlers.notification.email_sending import Email, send
 from handlers.ordering.order import load
@@ -30,16 +31,17 @@ _CANCELLED_BECAUSE = {
 
 def email(order: OrderPlaced, event: OrderConfirmed | OrderCancelled) -> Email:
     """The e-mail about an order's outcome."""
+    order_id = own_id(order.order_id)
     if isinstance(event, OrderConfirmed):
         total = f"{money(order.total, order.currency)} {order.currency}"
         return Email(
-            f"Your order {order.order_id} is confirmed",
-            f"Thank you. Your order {order.order_id} over {total} is confirmed and will be dispatched soon.\n",
+            f"Your order {order_id} is confirmed",
+            f"Thank you. Your order {order_id} over {total} is confirmed and will be dispatched soon.\n",
         )
     because = _CANCELLED_BECAUSE.get(event.reason, "of a problem on our side")
     return Email(
-        f"Your order {order.order_id} is cancelled",
-        f"Your order {order.order_id} is cancelled, because {because}. "
+        f"Your order {order_id} is cancelled",
+        f"Your order {order_id} is cancelled, because {because}. "
         "You will not be charged; what you paid comes back.\n",
     )
 

@@ -13,6 +13,7 @@ from events import streams
 from events.envelope import Recorded
 from events.notification import WELCOME
 from events.ordering import OrderConfirmed
+from events.shops import own_id
 from handlers.notification.claims import send_once
 from handlers.notification.email_sending import Email, send
 from handlers.ordering.order import load
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 def email(order_id: str) -> Email:
     """The welcome that an order brings."""
-    return Email("Welcome", f"Welcome, and thank you for your order {order_id}. We look forward to the next.\n")
+    return Email("Welcome", f"Welcome, and thank you for your order {own_id(order_id)}. We look forward to the next.\n")
 
 
 def welcome(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) -> None:
