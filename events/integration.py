@@ -10,10 +10,29 @@ from pydantic import Field
 
 from events.inventory import DeliveredLine
 from events.model import Currency, Id, Model, OrderId, OwnOrderId, Text
-from events.ordering import Address, Email, OrderLine
+from events.ordering import Country, OrderLine
 
 MAX_LINES = 1_000
 MAX_CANONICAL_BYTES = 200 * 1024
+
+
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
+
+
+class Address(Model):
+    """Where the goods go."""
+
+    name: Text
+    street: Text
+    city: Text
+    postal_code: Annotated[str, Field(min_length=1, max_length=32)]
+    country: Country
+
+
+class SubmittedLine(OrderLine):
+    """A line as the customer sees it."""
+
+    description: Annotated[str, Field(max_length=256)] | None = None
 
 
 class Customer(Model):
@@ -27,7 +46,7 @@ class OrderContent(Model):
     """What is ordered by whom, where it goes and how it is paid."""
 
     currency: Currency
-    lines: Annotated[tuple[OrderLine, ...], Field(min_length=1, max_length=MAX_LINES)]
+    lines: Annotated[tuple[SubmittedLine, ...], Field(min_length=1, max_length=MAX_LINES)]
     shipping_address: Address
     payment_token: Text
     customer: Customer | None = None

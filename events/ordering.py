@@ -4,28 +4,25 @@ from typing import Annotated
 
 from pydantic import Field
 
-from events.model import Amount, Currency, CustomerId, DomainEvent, Id, Model, OrderId, Quantity, Text
+from events.model import Amount, Currency, CustomerId, DomainEvent, Id, Model, OrderId, Quantity
 
-Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+"""ISO 3166-1 alpha-2."""
 
 
-class Address(Model):
-    """Where the goods go; ``country`` is ISO 3166-1 alpha-2."""
+class Destination(Model):
+    """Where the goods go, as far as it says nothing of a person: ``postal_area`` is how the postal code begins."""
 
-    name: Text
-    street: Text
-    city: Text
-    postal_code: Annotated[str, Field(min_length=1, max_length=32)]
-    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    country: Country
+    postal_area: Annotated[str, Field(min_length=1, max_length=3)]
 
 
 class OrderLine(Model):
-    """A line as the customer sees it; an order may name a SKU in several lines."""
+    """A line of an order, which may name a SKU in several lines."""
 
     sku: Id
     quantity: Quantity
     unit_price: Amount
-    description: Annotated[str, Field(max_length=256)] | None = None
 
 
 class RejectionReason(Model):
@@ -36,7 +33,11 @@ class RejectionReason(Model):
 
 
 class OrderPlaced(DomainEvent):
-    """An order was accepted. Its lines live here and nowhere else. A guest's has no ``customer_id``."""
+    """An order was accepted. Its lines live here and nowhere else. A guest's has no ``customer_id``.
+
+    Who ordered is in the vault. ``has_email`` says whether an e-mail address is there; ``content_hash`` is an HMAC of
+    what was submitted, under a key that is there too.
+    """
 
     order_id: OrderId
     content_hash: str
@@ -44,9 +45,8 @@ class OrderPlaced(DomainEvent):
     total: Amount
     lines: tuple[OrderLine, ...]
     customer_id: CustomerId | None = None
-    email: Email | None = None
-    shipping_address: Address
-    payment_token: Text
+    has_email: bool
+    destination: Destination
 
 
 class OrderConfirmed(DomainEvent):
@@ -70,7 +70,10 @@ class OrderCancelled(DomainEvent):
 
 
 class OrderRejected(DomainEvent):
-    """A submission was refused. ``reasons`` holds the first 50 of ``reason_count``."""
+    """A submission was refused. ``reasons`` holds the first 50 of ``reason_count``.
+
+    ``content_hash`` is an HMAC of what was submitted, under a key of the environment.
+    """
 
     order_id: OrderId
     content_hash: str
@@ -79,19 +82,16 @@ class OrderRejected(DomainEvent):
 
 
 class CancellationRequested(DomainEvent):
-    """A customer does not want an order any more that is confirmed; ``reason`` is what they say.
+    """A customer does not want an order any more that is confirmed.
 
     Whether it is cancelled, its shipment decides: unless that is dispatched, the order's own stream tells the rest.
     """
 
     order_id: OrderId
-    content_hash: str
-    reason: Text | None = None
 
 
 class OrderCancellationRefused(DomainEvent):
     """A cancellation request came too late."""
 
     order_id: OrderId
-    content_hash: str
     reason: str

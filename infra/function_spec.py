@@ -20,6 +20,7 @@ GET = "dynamodb:GetItem"
 PUT = "dynamodb:PutItem"
 QUERY = "dynamodb:Query"
 UPDATE = "dynamodb:UpdateItem"
+DELETE = "dynamodb:DeleteItem"
 CHECK = "dynamodb:ConditionCheckItem"
 BATCH_GET = "dynamodb:BatchGetItem"
 BATCH_WRITE = "dynamodb:BatchWriteItem"
@@ -42,6 +43,19 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class VaultItems:
+    """`actions` on the items of the vault whose partition key matches `keys` (an IAM wildcard)."""
+
+    actions: tuple[str, ...]
+    keys: str
+
+
+@dataclass(frozen=True)
+class HashRejections:
+    """Read the key of the content hashes in rejections."""
+
+
+@dataclass(frozen=True)
 class PublishEvents:
     """Put events on the orders bus, which no other principal may."""
 
@@ -56,7 +70,7 @@ class ReplayArchive:
     """Replay the archive of the orders bus for a rebuild."""
 
 
-Grant = Rows | PublishEvents | SendEmail | ReplayArchive
+Grant = Rows | VaultItems | HashRejections | PublishEvents | SendEmail | ReplayArchive
 
 
 # Triggers

@@ -21,6 +21,7 @@ from infra.function_spec import (
     BATCH_GET,
     BATCH_WRITE,
     CHECK,
+    DELETE,
     GET,
     PUT,
     QUERY,
@@ -31,6 +32,7 @@ from infra.function_spec import (
     DroppedFiles,
     FunctionSpec,
     Grant,
+    HashRejections,
     PublishEvents,
     ReplayArchive,
     Rows,
@@ -38,6 +40,7 @@ from infra.function_spec import (
     Subscription,
     TableChanges,
     Tasks,
+    VaultItems,
 )
 
 LOG = tuple(f"{kind}#*" for kind in streams.CONTEXTS)
@@ -57,7 +60,12 @@ def subscriber(
 def notifier(key: str, *events: type[Model], stream: str) -> FunctionSpec:
     """A function that sends e-mails about orders; it claims them in streams of the kind `stream`."""
     rows = (Rows((QUERY,), (f"{stream}#*", "order#*")), Rows((PUT,), (f"{stream}#*",)))
-    return FunctionSpec(key, (SendEmail(), *rows), Subscription("orders", events), timeout=FUNCTION_TIMEOUT)
+    return FunctionSpec(
+        key,
+        (SendEmail(), *rows, VaultItems((GET,), keys.PERSONS)),
+        Subscription("orders", events),
+        timeout=FUNCTION_TIMEOUT,
+    )
 
 
 def projection(definition: Definition, *grants: Rows) -> FunctionSpec:
@@ -78,7 +86,7 @@ def counting(definition: Counting, *, reads: tuple[str, ...] = ()) -> FunctionSp
     return projection(definition, counters, markers, *history)
 
 
-def saga_service(key: str, *grants: Rows) -> FunctionSpec:
+def saga_service(key: str, *grants: Rows | VaultItems) -> FunctionSpec:
     """A function whose commands the sagas call."""
     return FunctionSpec(key, grants, Tasks(), local_concurrency=8)
 
@@ -90,7 +98,13 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         ShipmentStatusReported,
         bus="intake",
         all_but=True,  # an unknown type is not dropped by a pattern: the function dead-letters it with the reason
-        grants=(Rows((PUT,), ("order#*", "rejection#*", "cancellation#*")), Rows((QUERY,), ("order#*",))),
+        grants=(
+            Rows((PUT,), ("order#*", "rejection#*", "cancellation#*")),
+            Rows((QUERY,), ("order#*",)),
+            VaultItems((GET, PUT, UPDATE), keys.PERSONS),
+            VaultItems((PUT, DELETE), keys.PAYMENT_TOKENS),
+            HashRejections(),
+        ),
     ),
     subscriber(
         "delivery_intake",
@@ -149,12 +163,14 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         Rows((QUERY,), ("order#*", "payment#*")),
         Rows((PUT,), ("payment#*",)),
         Rows((UPDATE,), (f"{keys.books('payments')}*",)),
+        VaultItems((GET, DELETE), keys.PAYMENT_TOKENS),
     ),
     saga_service(
         "shipping_service",
         Rows((QUERY,), ("order#*", "shipment#*")),
         Rows((PUT,), ("shipment#*", "order#*")),  # recalling one starts to cancel the order, in one transaction
         Rows((UPDATE,), (f"{keys.books('shipping')}*",)),
+        VaultItems((GET,), keys.PERSONS),
     ),
     subscriber(
         "shipped_stock",
@@ -200,6 +216,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         (
             Rows((GET,), (f"{keys.ORDER_VIEWS}*", f"{keys.views('stock')}*", f"{keys.LEVEL}*")),
             Rows((GET,), tuple(keys.generations(each.name).pk for each in (ORDER_VIEW, STOCK_VIEW))),
+            VaultItems((GET,), keys.PERSONS),
             Rows((QUERY,), (keys.customer_partition("*", "*"),), index=keys.ORDERS_BY_CUSTOMER.name),
             Rows((QUERY,), (keys.status_shard("*", "*", "*", "*"),), index=keys.ORDERS_BY_STATUS.name),
             Rows(

@@ -2,6 +2,7 @@
 
 STACK_NAME = "OrderPipeline"
 TABLE_NAME = "orders"
+VAULT_TABLE_NAME = "order-vault"
 INTAKE_BUS_NAME = "order-intake"
 ORDERS_BUS_NAME = "orders"
 METRICS_NAMESPACE = "OrderPipeline"

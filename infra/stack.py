@@ -130,6 +130,8 @@ class OrderPipeline(Stack):
     def _output_shared(self) -> None:
         shared = self._shared
         self._output("TableName", shared.table.table_name)
+        self._output("VaultTableName", shared.vault.table_name)
+        self._output("RejectionKeyArn", shared.rejection_key.secret_arn)
         self._output("IntakeBusName", shared.intake.event_bus_name)
         self._output("OrdersBusName", shared.orders.event_bus_name)
         self._output("PublishersPolicyArn", shared.intake.publishers.managed_policy_arn)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from events.envelope import Door
+from handlers.vault.person import Person
 
 Status = Literal["PLACED", "CONFIRMED", "CANCELLING", "CANCELLED", "REJECTED"]
 
@@ -72,10 +73,20 @@ class HistoryEvent(BaseModel):
     data: dict[str, Any]
 
 
+class PersonShown(Person):
+    """The person behind an order, and why they cancelled it, if they said."""
+
+    cancellation_reason: str | None = None
+
+
 class OrderHistory(BaseModel):
-    """All that happened to an order, in the order it happened."""
+    """All that happened to an order, in the order it happened, and the person behind it.
+
+    ``person`` is ``erased`` once the person is forgotten, and null where no order was placed.
+    """
 
     events: list[HistoryEvent]
+    person: PersonShown | Literal["erased"] | None = None
 
 
 class Stock(BaseModel):

@@ -2,7 +2,6 @@
 
 from events.integration import OrderContent
 from events.model import Model, Text
-from events.ordering import Email
 
 MAX_KEY = 31
 KEY_PATTERN = f"^([A-Za-z0-9_-]{{1,{MAX_KEY}}}|[0-9A-Fa-f]{{8}}(-[0-9A-Fa-f]{{4}}){{3}}-[0-9A-Fa-f]{{12}})$"
@@ -10,9 +9,7 @@ KEY_PATTERN = f"^([A-Za-z0-9_-]{{1,{MAX_KEY}}}|[0-9A-Fa-f]{{8}}(-[0-9A-Fa-f]{{4}
 
 
 class OrderRequest(OrderContent):
-    """An order to place; its customer is the caller, its id follows from the ``Idempotency-Key``."""
-
-    email: Email | None = None
+    """An order of the caller's shop to place; its id is the ``Idempotency-Key``."""
 
 
 class CancellationRequest(Model):

@@ -6,7 +6,7 @@ Source of `conditional`: RFC 9110, sections 8.8.3 (ETag) and 13.1.2 (If-None-Mat
 from collections.abc import Mapping
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from aws_lambda_powertools.event_handler.api_gateway import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -15,6 +15,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import AwareDatetime
 
 from events.envelope import Recorded
+from events.ordering import OrderPlaced
 from events.shops import of_shop, own_id
 from handlers.api import cursors
 from handlers.api.answers import (
@@ -24,6 +25,7 @@ from handlers.api.answers import (
     OrderPage,
     OrderStatus,
     OrderSummary,
+    PersonShown,
     Status,
     Stock,
 )
@@ -34,6 +36,7 @@ from handlers.projections.order_fold import Attributes
 from handlers.queries.orders import OrderQueries
 from handlers.queries.stock import StockQueries
 from handlers.runtime.observability import logger
+from handlers.vault.vault import Vault
 
 ID = r"^[A-Za-z0-9_-]{1,64}$"
 ORDER_ID = r"^([a-z0-9]{1,16}\.)?[A-Za-z0-9_-]{1,47}$"
@@ -63,10 +66,12 @@ class Api:
     Args:
         orders: reads orders.
         stock: reads stock.
+        vault: has the persons behind orders.
         parties: whose clients are whose.
     """
 
-    def __init__(self, orders: OrderQueries, stock: StockQueries, parties: Parties) -> None:
+    def __init__(self, orders: OrderQueries, stock: StockQueries, vault: Vault, parties: Parties) -> None:
+        self._vault = vault
         self._parties = parties
         self._orders = orders
         self._stock = stock
@@ -117,7 +122,16 @@ class Api:
         events = self._orders.history(_of_shop(caller, order_id))
         if not events:
             raise _unknown_order(order_id)
-        return OrderHistory(events=[_happened(caller, record) for record in events])
+        placed = next((record.event for record in events if isinstance(record.event, OrderPlaced)), None)
+        return OrderHistory(
+            events=[_happened(caller, record) for record in events], person=self._person(placed) if placed else None
+        )
+
+    def _person(self, placed: OrderPlaced) -> PersonShown | Literal["erased"]:
+        known = self._vault.read(placed)
+        if known is None:
+            return "erased"
+        return PersonShown(**known.person.model_dump(), cancellation_reason=known.cancellation_reason)
 
     def stock(self, sku: Sku) -> Stock:
         stocked = self._stock.by_sku(sku)
@@ -202,7 +216,7 @@ def _unknown_order(order_id: str) -> Refusal:
 
 def _happened(caller: Caller, record: Recorded) -> HistoryEvent:
     """An event for its reader: a shop sees its own ids, the doors, and of who came in there its own clients."""
-    data = record.event.model_dump(mode="json", exclude_none=True, exclude={"payment_token"})
+    data = record.event.model_dump(mode="json", exclude_none=True)
     kind, _, rest = record.stream.partition("#")
     actor, redriven_by = record.metadata.actor, record.metadata.redriven_by
     principal: str | None = actor.principal

@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 
-from events.ordering import OrderRejected, RejectionReason
+from events.ordering import RejectionReason
 from handlers.files.reader import FileOrder, Reason
 from handlers.intake.validation import Refused
 from handlers.ordering import submission
-
-_SOME_SHOP = "shop"
-"""Which shop submits an order does not matter to whether it is valid."""
 
 
 def rejected(order: FileOrder) -> list[Reason]:
@@ -16,12 +13,12 @@ def rejected(order: FileOrder) -> list[Reason]:
     if order.problems:
         return list(order.problems)
     try:
-        decided = submission.decide(_SOME_SHOP, order.detail)
+        decided = submission.decide(order.detail)
     except Refused as refused:
         return _by_row(refused.reasons, order)
     except RecursionError:
         return [Reason("nested too deeply", order.first_row)]
-    return _by_row(decided.reasons, order) if isinstance(decided, OrderRejected) else []
+    return _by_row(decided.reasons, order) if isinstance(decided, submission.Invalid) else []
 
 
 def _by_row(reasons: Sequence[RejectionReason], order: FileOrder) -> list[Reason]:

@@ -15,6 +15,7 @@ from handlers.notification.email_sending import Email, send
 from handlers.ordering.order import load
 from handlers.runtime.observability import about
 from handlers.table.event_store import EventStore
+from handlers.vault.vault import Vault
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
@@ -41,8 +42,7 @@ def email(order: OrderPlaced, event: OrderConfirmed | OrderCancelled) -> Email:
     because = _CANCELLED_BECAUSE.get(event.reason, "of a problem on our side")
     return Email(
         f"Your order {order_id} is cancelled",
-        f"Your order {order_id} is cancelled, because {because}. "
-        "You will not be charged; what you paid comes back.\n",
+        f"Your order {order_id} is cancelled, because {because}. You will not be charged; what you paid comes back.\n",
     )
 
 
@@ -53,8 +53,8 @@ def money(amount: int, currency: str) -> str:
     return f"{whole}.{part:0{decimals}d}" if decimals else str(whole)
 
 
-def notify(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) -> None:
-    """Send the e-mail about an order's outcome once, unless the customer left no address.
+def notify(store: EventStore, vault: Vault, mail: SESV2Client, sender: str, record: Recorded) -> None:
+    """Send the e-mail about an order's outcome once, unless the customer left no address, or is forgotten.
 
     Raises:
         OrderNotFound: there is no such order.
@@ -67,13 +67,14 @@ def notify(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) 
     assert isinstance(event, OrderConfirmed | OrderCancelled)
     with about(event.order_id, "notify"):
         order = load(store, event.order_id).placed
-        if order.email is None:
+        to = vault.email(order)
+        if to is None:
             return
         send_once(
             store,
             streams.notification(event.order_id),
             event.order_id,
             type(event).__name__,
-            partial(send, mail, sender, order.email, email(order, event)),
+            partial(send, mail, sender, to, email(order, event)),
             causation_id=record.event_id,
         )

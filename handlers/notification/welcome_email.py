@@ -19,6 +19,7 @@ from handlers.notification.email_sending import Email, send
 from handlers.ordering.order import load
 from handlers.runtime.observability import about
 from handlers.table.event_store import EventStore
+from handlers.vault.vault import Vault
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
@@ -29,7 +30,7 @@ def email(order_id: str) -> Email:
     return Email("Welcome", f"Welcome, and thank you for your order {own_id(order_id)}. We look forward to the next.\n")
 
 
-def welcome(store: EventStore, mail: SESV2Client, sender: str, record: Recorded) -> None:
+def welcome(store: EventStore, vault: Vault, mail: SESV2Client, sender: str, record: Recorded) -> None:
     """Welcome the customer of a confirmed order once, unless another order brings the welcome, or there is no address.
 
     Raises:
@@ -43,13 +44,14 @@ def welcome(store: EventStore, mail: SESV2Client, sender: str, record: Recorded)
     assert isinstance(event, OrderConfirmed)
     with about(event.order_id, "welcome"):
         order = load(store, event.order_id).placed
-        if order.customer_id is None or order.email is None:
+        to = vault.email(order) if order.customer_id else None
+        if order.customer_id is None or to is None:
             return
         send_once(
             store,
             streams.customer(order.customer_id),
             event.order_id,
             WELCOME,
-            partial(send, mail, sender, order.email, email(event.order_id)),
+            partial(send, mail, sender, to, email(event.order_id)),
             causation_id=record.event_id,
         )

@@ -101,8 +101,8 @@ def refuse_cancellation(store: EventStore, order_id: str) -> None:
 
     def decide(history: Sequence[Recorded]) -> list[DomainEvent]:
         match history:
-            case [Recorded(CancellationRequested(content_hash=content_hash))]:
-                return [OrderCancellationRefused(order_id=order_id, content_hash=content_hash, reason=DISPATCHED)]
+            case [Recorded(CancellationRequested())]:
+                return [OrderCancellationRefused(order_id=order_id, reason=DISPATCHED)]
         return []
 
     stream = streams.cancellation(order_id)

@@ -10,10 +10,12 @@ from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined
 from handlers.ordering.order import Order, Status, load, load_going_forward, refuse_if_cancelling
 from handlers.payments import payment, refusals
 from handlers.payments.payment_gateway import Charge, ChargeState, PaymentGateway
+from handlers.retry_policy import Contended
 from handlers.table.event_store import EventStore
+from handlers.vault.payment_tokens import PaymentTokens
 
 
-def authorize_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -> None:
+def authorize_payment(store: EventStore, tokens: PaymentTokens, gateway: PaymentGateway, order_id: str) -> None:
     """Hold the order's total on the customer's account. An order over 0 asks nobody.
 
     Raises:
@@ -27,14 +29,32 @@ def authorize_payment(store: EventStore, gateway: PaymentGateway, order_id: str)
     if order.status is Status.CONFIRMED:
         return
     placed = order.placed
-    in_log = _record(
-        store,
-        order,
-        payment.AUTHORIZATION,
-        lambda: gateway.authorize(order_id, placed.total, placed.currency, placed.payment_token),
-        payment.authorization,
-    )
+    token = tokens.read(placed)
+    in_log: DomainEvent | None
+    if token is None:
+        in_log = _answered_before(store, order_id)
+    else:
+        in_log = _record(
+            store,
+            order,
+            payment.AUTHORIZATION,
+            lambda: gateway.authorize(order_id, placed.total, placed.currency, token),
+            payment.authorization,
+        )
+        tokens.delete(placed)
     _answer(store, order_id, in_log, PaymentAuthorized)
+
+
+def _answered_before(store: EventStore, order_id: str) -> DomainEvent:
+    """The first event of a payment whose token is gone: it is deleted once the log has the gateway's answer.
+
+    Raises:
+        Contended: the log has none yet.
+    """
+    known = store.read(streams.payment(order_id))
+    if not known:
+        raise Contended(f"the payment token of order {order_id} is gone, and the log has no answer to it")
+    return known[0].event
 
 
 def capture_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -> None:
@@ -79,7 +99,7 @@ def _record(
     return store.append_if_absent(stream, version, decide(order.placed, charge), **order.correlation).record.event
 
 
-def refund_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -> None:
+def refund_payment(store: EventStore, tokens: PaymentTokens, gateway: PaymentGateway, order_id: str) -> None:
     """Undo the payment: void what is authorized, refund what is captured, close the key where nothing was.
 
     The gateway's answer says what had happened before, also where an earlier answer was lost; events that the log lacks
@@ -105,6 +125,7 @@ def refund_payment(store: EventStore, gateway: PaymentGateway, order_id: str) ->
         return payment.undone(known, order.placed, charge)
 
     store.execute(streams.payment(order_id), decide, **order.correlation)
+    tokens.delete(order.placed)
 
 
 def _undo(gateway: PaymentGateway, order_id: str) -> Charge:

@@ -20,6 +20,9 @@ TIMEOUT_ONCE = "tok_timeout_once"
 LOST_ANSWER = "tok_lost_answer"
 UNREACHABLE = "tok_unreachable"
 
+_REMEMBERED = {DECLINE_CAPTURE, LOST_ANSWER}
+"""The tokens that say what later calls do. No other is kept: a token is personal."""
+
 
 class SandboxGateway:
     """A :class:`handlers.payments.payment_gateway.PaymentGateway` that keeps its books in the table."""
@@ -49,7 +52,7 @@ class SandboxGateway:
                 "authorized": ChargeState.AUTHORIZED.value,
                 "amount": amount,
                 "currency": currency,
-                "token": payment_token,
+                "token": payment_token if payment_token in _REMEMBERED else "other",
                 "id": f"auth_{key}",
             },
         )

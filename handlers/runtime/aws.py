@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
 
@@ -50,6 +51,11 @@ def s3() -> S3Client:
     """An S3 client. A copy of a large object is answered when it is made, so it waits for longer."""
     patient = _config.merge(Config(read_timeout=30))
     return cast("S3Client", session.create_client("s3", config=patient))
+
+
+def secretsmanager() -> SecretsManagerClient:
+    """A client of Secrets Manager."""
+    return cast("SecretsManagerClient", session.create_client("secretsmanager", config=_config))
 
 
 def ses() -> SESV2Client:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from events.ordering import Address
+from events.integration import Address
 
 
 class ConsignmentState(StrEnum):

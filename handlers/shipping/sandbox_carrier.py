@@ -10,7 +10,7 @@ any other              arranges
 =====================  ===================================================
 """
 
-from events.ordering import Address
+from events.integration import Address
 from handlers.sandbox.books import Book, Books
 from handlers.shipping.carrier import Consignment, ConsignmentState
 from handlers.shipping.refusals import CarrierUnreachable
@@ -48,7 +48,7 @@ class SandboxCarrier:
             {
                 "arranged": ConsignmentState.ARRANGED.value,
                 "number": f"trk_{key}",
-                "code": address.postal_code,
+                "code": COLLECTED if address.postal_code == COLLECTED else "other",
             },
         )
         if changed and address.postal_code == LOST_ANSWER:

@@ -13,9 +13,10 @@ from handlers.retry_policy import MAX_CONFLICTS, Contended
 from handlers.shipping import refusals, shipment
 from handlers.shipping.carrier import Carrier, Consignment, ConsignmentState
 from handlers.table.event_store import Conflict, EventStore, New
+from handlers.vault.vault import Vault
 
 
-def arrange_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:
+def arrange_shipment(store: EventStore, vault: Vault, carrier: Carrier, order_id: str) -> None:
     """Arrange that the carrier collects the order once it is confirmed.
 
     Raises:
@@ -28,14 +29,14 @@ def arrange_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None
     order = load_going_forward(store, order_id)
     if order.status is Status.CONFIRMED:
         return
-    in_log = _record(store, carrier, order)
+    in_log = _record(store, vault, carrier, order)
     if isinstance(in_log, ShipmentRejected):
         raise refusals.ShipmentRejected(f"order {order_id}: {in_log.reason}")
     if not isinstance(in_log, ShipmentArranged):
         refuse_if_cancelling(store, order_id, "the shipment")
 
 
-def _record(store: EventStore, carrier: Carrier, order: Order) -> DomainEvent | None:
+def _record(store: EventStore, vault: Vault, carrier: Carrier, order: Order) -> DomainEvent | None:
     """Ask the carrier and record its answer; returns the event that the log has for the step, or None where the
     shipment is cancelled.
 
@@ -43,8 +44,11 @@ def _record(store: EventStore, carrier: Carrier, order: Order) -> DomainEvent | 
     """
     order_id = order.placed.order_id
     stream = streams.shipment(order_id)
+    known = vault.read(order.placed)
+    if known is None:
+        raise RuntimeError(f"nobody knows where order {order_id} goes: its customer is forgotten")
     try:
-        consignment = carrier.arrange(order_id, order.placed.shipping_address)
+        consignment = carrier.arrange(order_id, known.person.address)
     except refusals.CarrierUnreachable:
         known = store.read(stream)
         if not known:

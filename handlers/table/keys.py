@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
-from events.shops import shop_of
+from events.shops import own_id, shop_of
 from handlers.table.codec import encode
 
 if TYPE_CHECKING:
@@ -73,7 +73,25 @@ INDEXES = (ORDERS_BY_CUSTOMER, ORDERS_BY_STATUS)
 ATTRIBUTES = frozenset({"PK", "SK", *(name for index in INDEXES for name in (index.pk, index.sk))})
 """The names of all key attributes."""
 
+PERSONS = "*#*"
+"""The partitions of persons, in the vault: ``<shop>#<customer>``, of a guest ``<shop>#order#<own id>``."""
+
+PAYMENT_TOKENS = "*.*"
+"""The partitions of payment tokens, in the vault: an order's id. Neither kind has the other's separator."""
+
 _STATUS_SHARDS = 8
+
+
+def person(order_id: str, customer_id: str | None) -> Key:
+    """The person behind an order, in the vault: with the others of the same customer, or a guest alone."""
+    whose = customer_id or order_id
+    owner = own_id(whose) if customer_id else f"order#{own_id(whose)}"
+    return Key(f"{shop_of(whose)}#{owner}", own_id(order_id))
+
+
+def payment_token(order_id: str, content_hash: str) -> Key:
+    """The payment token of an order's submission, in the vault."""
+    return Key(order_id, f"token#{content_hash}")
 
 
 def event(stream: str, version: int) -> Key:

@@ -4,7 +4,7 @@ from aws_cdk import Stack
 
 from infra.constructs.lambda_function import PipelineFunction
 from infra.constructs.shared_resources import SharedResources
-from infra.function_spec import Grant, PublishEvents, ReplayArchive, Rows, SendEmail
+from infra.function_spec import Grant, HashRejections, PublishEvents, ReplayArchive, Rows, SendEmail, VaultItems
 from infra.names import ARCHIVE_NAME
 
 
@@ -13,6 +13,12 @@ def grant(function: PipelineFunction, wanted: Grant, shared: SharedResources) ->
     match wanted:
         case Rows():
             shared.table.grant_rows(function.own_role, wanted)
+        case VaultItems():
+            function.add_environment("VAULT_TABLE_NAME", shared.vault.table_name)
+            shared.vault.grant_items(function.own_role, wanted)
+        case HashRejections():
+            function.add_environment("REJECTION_KEY_ARN", shared.rejection_key.secret_arn)
+            function.allow(["secretsmanager:GetSecretValue"], [shared.rejection_key.secret_arn])
         case PublishEvents():
             function.add_environment("ORDERS_BUS_NAME", shared.orders.event_bus_name)
             shared.orders.only_from(function.own_role)

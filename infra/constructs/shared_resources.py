@@ -1,7 +1,8 @@
-"""What functions share: the table, the buses, the buckets, and the address that e-mails come from."""
+"""What functions share: the tables, the buses, the buckets, and the address that e-mails come from."""
 
-from aws_cdk import Duration
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_ses as ses
 from constructs import Construct
 
@@ -10,6 +11,7 @@ from infra.constructs.buses import IntakeBus, OrdersBus
 from infra.constructs.dead_letter_bucket import DeadLetterBucket
 from infra.constructs.files_bucket import FilesBucket
 from infra.constructs.orders_table import OrdersTable
+from infra.constructs.vault_table import VaultTable
 
 
 class SharedResources:
@@ -18,6 +20,14 @@ class SharedResources:
     def __init__(self, scope: Construct, email_sender: str) -> None:
         self.email_sender = email_sender
         self.table = OrdersTable(scope, "Table")
+        self.vault = VaultTable(scope, "Vault")
+        self.rejection_key = secretsmanager.Secret(
+            scope,
+            "RejectionKey",
+            description="The key of the content hashes in OrderRejected events.",
+            generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
+            removal_policy=RemovalPolicy.RETAIN,
+        )
         self.intake = IntakeBus(scope, "IntakeBus")
         self.orders = OrdersBus(scope, "OrdersBus")
         self.sender = ses.EmailIdentity(scope, "Sender", identity=ses.Identity.email(email_sender))

@@ -36,7 +36,7 @@ def deploy(emulator: Emulator, assembly: Path) -> dict[str, str]:
     )
     outputs = _created(emulator)
     _limit_concurrency(emulator, outputs)
-    _set_up_table(emulator, outputs["TableName"], template)
+    _set_up_tables(emulator, template)
     _create_archives(emulator, outputs["OrdersBusName"], template)
     _set_up_api(emulator, outputs["ApiId"], template)
     emulator.client("ses").verify_email_identity(EmailAddress=outputs["EmailSender"])
@@ -80,13 +80,14 @@ def _limit_concurrency(emulator: Emulator, outputs: Mapping[str, str]) -> None:
         )
 
 
-def _set_up_table(emulator: Emulator, table_name: str, template: Template) -> None:
-    [table] = of_type(template, "AWS::DynamoDB::Table")
+def _set_up_tables(emulator: Emulator, template: Template) -> None:
     dynamodb = emulator.client("dynamodb")
-    dynamodb.update_time_to_live(TableName=table_name, TimeToLiveSpecification=table["TimeToLiveSpecification"])
-    dynamodb.update_continuous_backups(
-        TableName=table_name, PointInTimeRecoverySpecification=table["PointInTimeRecoverySpecification"]
-    )
+    for table in of_type(template, "AWS::DynamoDB::Table"):
+        name = table["TableName"]
+        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=table["TimeToLiveSpecification"])
+        dynamodb.update_continuous_backups(
+            TableName=name, PointInTimeRecoverySpecification=table["PointInTimeRecoverySpecification"]
+        )
 
 
 def _create_archives(emulator: Emulator, bus_name: str, template: Template) -> None:

@@ -17,10 +17,11 @@ PACKAGES_LEFT_OUT = {
 OPERATIONS: Mapping[str, Sequence[str]] = {
     "dynamodb": (
         *("BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "Query"),
-        *("Scan", "TransactWriteItems", "UpdateItem"),
+        *("DeleteItem", "Scan", "TransactWriteItems", "UpdateItem"),
     ),
     "events": ("DescribeReplay", "PutEvents", "StartReplay"),
     "s3": ("CopyObject", "DeleteObject", "GetObject", "PutObject"),
+    "secretsmanager": ("GetSecretValue",),
     "sesv2": ("SendEmail",),
     "sqs": ("SendMessage", "SendMessageBatch"),
 }

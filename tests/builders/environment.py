@@ -11,6 +11,8 @@ _QUEUES = f"https://sqs.us-east-1.amazonaws.com/{EMULATOR_ACCOUNT}"
 """moto looks a queue up by its name alone, the emulator by account and name."""
 
 TABLE = "orders"
+VAULT_TABLE = "order-vault"
+REJECTION_KEY = "rejection-key"
 BUS = "orders"
 QUEUE = "dead-letters"
 QUEUE_URL = f"{_QUEUES}/{QUEUE}"
@@ -25,6 +27,8 @@ ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
     "TABLE_NAME": TABLE,
+    "VAULT_TABLE_NAME": VAULT_TABLE,
+    "REJECTION_KEY_ARN": REJECTION_KEY,
     "ORDERS_BUS_NAME": BUS,
     "ORDERS_BUS_ARN": "arn:aws:events:us-east-1:123456789012:event-bus/orders",
     "ARCHIVE_ARN": "arn:aws:events:us-east-1:123456789012:archive/orders",

@@ -2,6 +2,7 @@
 
 from handlers.api.routes import Api
 from handlers.functions.doors import parties
+from handlers.functions.personal_data import vault
 from handlers.functions.resources import event_store
 from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.engine.known_generations import KnownGenerations
@@ -12,5 +13,5 @@ from handlers.runtime.observability import observed
 
 store = event_store()
 generations = KnownGenerations(GenerationStore(store.client, store.table))
-api = Api(OrderQueries(store, generations), StockQueries(store, CounterQueries(store, generations)), parties())
+api = Api(OrderQueries(store, generations), StockQueries(store, CounterQueries(store, generations)), vault(), parties())
 handler = observed(api.handle)

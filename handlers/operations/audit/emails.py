@@ -71,7 +71,7 @@ def _notified(run: Run) -> Iterator[Finding]:
     for order_id, placed in run.orders.items():
         for outcome in run.outcomes(order_id):
             about = type(outcome.event).__name__
-            if placed.email and not notified.pop((order_id, about), 0):
+            if placed.has_email and not notified.pop((order_id, about), 0):
                 yield Finding(3, f"order {order_id}", f"nobody was notified of {about}")
     for order_id, about in notified:
         yield Finding(
@@ -89,7 +89,7 @@ def _welcomed(run: Run) -> Iterator[Finding]:
     confirmed: dict[str, set[str]] = defaultdict(set)
     for order_id, placed in run.orders.items():
         was_confirmed = any(isinstance(outcome.event, OrderConfirmed) for outcome in run.outcomes(order_id))
-        if was_confirmed and placed.customer_id and placed.email:
+        if was_confirmed and placed.customer_id and placed.has_email:
             confirmed[placed.customer_id].add(order_id)
     for customer_id in sorted(welcomed.keys() | confirmed.keys()):
         orders, brought = confirmed.get(customer_id, set()), welcomed.get(customer_id)

@@ -1,11 +1,12 @@
 """Submissions of orders, as a run publishes them, and what has to become of each.
 
 The audit's own judgement: nothing here calls the intake. An order is valid if the contract's model and the limits
-beside it say so; its content hash is computed here. So an intake that refuses a valid order, accepts an invalid one, or
+beside it say so; content hashes are computed here. So an intake that refuses a valid order, accepts an invalid one, or
 takes two contents for the same shows as a difference.
 """
 
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from events.integration import MAX_CANONICAL_BYTES, OrderSubmitted
 from events.model import MAX_AMOUNT, OwnOrderId
 
 Key = tuple[str | None, str]
-"""An order id, None where it is not usable, and a content hash: what distinguishes submissions."""
+"""An order id, None where it is not usable, and a digest of the content: what distinguishes submissions."""
 
 _ID: TypeAdapter[str] = TypeAdapter(OwnOrderId)
 
@@ -58,15 +59,22 @@ class Submission:
             return None
 
     @cached_property
-    def content_hash(self) -> str:
-        """SHA-256 of its canonical JSON, in hex; of a valid order without the fields that are null."""
-        content = self.order.model_dump(mode="json", exclude_none=True) if self.order else self.detail
-        return hashlib.sha256(canonical(content).encode()).hexdigest()
+    def text(self) -> str:
+        """Its canonical JSON; of a valid order without the fields that are null."""
+        return canonical(self.order.model_dump(mode="json", exclude_none=True) if self.order else self.detail)
 
-    @property
+    def content_hash(self, key: bytes) -> str:
+        """What the log has for its content: HMAC-SHA-256 of its canonical JSON, in hex.
+
+        Args:
+            key: of a placed order, the one in the vault; of a rejection, the environment's.
+        """
+        return hmac.digest(key, self.text.encode(), "sha256").hex()
+
+    @cached_property
     def key(self) -> Key:
         """Which submission it is: the same for the same content, however often it is published."""
-        return self.order_id, self.content_hash
+        return self.order_id, hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
     def lines(self) -> Sequence[Any]:

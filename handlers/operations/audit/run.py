@@ -30,11 +30,14 @@ class SentEmail(NamedTuple):
 class Run(Evidence):
     """What a run published, and what it left behind.
 
-    ``deliveries`` are the ``StockDelivered`` details published; ``bus`` has the ids of the events seen on the orders
-    bus; ``emails`` are those sent; ``waiting`` the number of messages left, by queue;
-    ``unfinished_sagas`` where a saga is that did not succeed, by order id.
+    ``persons`` are the vault's items of persons, by order id; ``rejection_key`` is the key of the content hashes in
+    rejections. ``deliveries`` are the ``StockDelivered`` details published; ``bus`` has the ids of the events seen on
+    the orders bus; ``emails`` are those sent; ``waiting`` the number of messages left, by queue; ``unfinished_sagas``
+    where a saga is that did not succeed, by order id.
     """
 
+    persons: Mapping[str, Item] = field(default_factory=dict)
+    rejection_key: bytes = b""
     submissions: Sequence[Submission] = ()
     deliveries: Sequence[Item] = ()
     bus: frozenset[str] = frozenset()

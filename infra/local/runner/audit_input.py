@@ -21,6 +21,20 @@ def read_table(pipeline: Pipeline) -> Table:
     return table.read_table(pipeline.client("dynamodb"), pipeline.table_name)
 
 
+def read_persons(pipeline: Pipeline) -> dict[str, Item]:
+    """The vault's items of persons, by order id."""
+    pages = pipeline.client("dynamodb").get_paginator("scan").paginate(TableName=pipeline.outputs["VaultTableName"])
+    items = (table.plain(item) for page in pages for item in page["Items"])
+    return {f"{item['PK'].partition('#')[0]}.{item['SK']}": item for item in items if "person" in item}
+
+
+def read_rejection_key(pipeline: Pipeline) -> bytes:
+    """The key of the content hashes in rejections."""
+    secret = pipeline.client("secretsmanager").get_secret_value(SecretId=pipeline.outputs["RejectionKeyArn"])
+    key: str = secret["SecretString"]
+    return key.encode()
+
+
 def read_dead_letters(pipeline: Pipeline, known: Container[str] = ()) -> dict[str, DeadLetter]:
     """The open dead-letter messages by their keys, without those whose keys are in ``known``."""
     bucket = DeadLetterBucket(pipeline.client("s3"), pipeline.outputs["DeadLetterBucketName"])

@@ -16,7 +16,7 @@ from handlers.operations.audit.evidence import Finding
 from handlers.operations.audit.published_submission import Key, Submission
 from handlers.operations.audit.run import DeadLetter, Run
 from handlers.operations.audit.table import Item
-from infra.local.runner.audit_input import read_dead_letters, read_emails, read_table
+from infra.local.runner.audit_input import read_dead_letters, read_emails, read_persons, read_rejection_key, read_table
 from infra.local.runner.bus_capture import BusCapture
 from infra.local.runner.run_progress import Progress
 from infra.local.runner.stock_deliveries import ORDER_SUBMITTED, SOURCE, STOCK_DELIVERED
@@ -124,7 +124,8 @@ class _Runner:
         self._submissions = submissions
         self._deliveries = deliveries
         self._listener = listener
-        self._progress = Progress(submissions)
+        self._rejection_key = read_rejection_key(pipeline)
+        self._progress = Progress(submissions, self._rejection_key)
         self._capture = BusCapture(pipeline)
         self._publisher = Publisher(pipeline.client("events"), pipeline.intake_bus, SOURCE)
         self._sqs = pipeline.client("sqs")
@@ -206,6 +207,8 @@ class _Runner:
     def _left(self) -> Run:
         return Run(
             table=read_table(self._pipeline),
+            persons=read_persons(self._pipeline),
+            rejection_key=self._rejection_key,
             submissions=self._submissions,
             deliveries=self._deliveries,
             bus=frozenset(self._progress.event_ids),

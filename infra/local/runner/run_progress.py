@@ -1,7 +1,7 @@
 """The submissions of a run, and how each has ended, as the events on the orders bus say."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,11 +32,15 @@ class Result:
 class Progress:
     """How far the submissions of a run are."""
 
-    def __init__(self, submissions: Sequence[Submission]) -> None:
+    def __init__(self, submissions: Sequence[Submission], rejection_key: bytes) -> None:
         self.submissions = distinct(submissions)
+        self._rejected_as = {(each.order_id, each.content_hash(rejection_key)): each.key for each in self.submissions}
+        self._valid: dict[str | None, set[Key]] = defaultdict(set)
+        for each in self.submissions:
+            if each.order is not None:
+                self._valid[each.order_id].add(each.key)
         self.results: dict[Key, Result] = {}
         self.event_ids: set[str] = set()
-        self.placed: dict[str, str] = {}
         self._outcomes: dict[str, Result] = {}
         self._received: Counter[str] = Counter()
         self._chunks: dict[str, int] = {}
@@ -78,16 +82,23 @@ class Progress:
             self._received[data["delivery_id"]] += 1
             self._chunks[data["delivery_id"]] = data["chunks"]
         elif name == "OrderRejected":
-            self.results[data["order_id"], data["content_hash"]] = Result(REJECTED, _in_short(data), at)
-        elif name == "OrderPlaced" or name in _OUTCOMES:
-            order_id = data["order_id"]
-            if name == "OrderPlaced":
-                self.placed[order_id] = data["content_hash"]
-            else:
-                self._outcomes[order_id] = Result(_OUTCOMES[name], data.get("reason"), at)
-            # Either may come first.
-            if order_id in self.placed and order_id in self._outcomes:
-                self.results[order_id, self.placed[order_id]] = self._outcomes[order_id]
+            key = self._rejected_as[data["order_id"], data["content_hash"]]
+            self.results[key] = Result(REJECTED, _in_short(data), at)
+            self._end(data["order_id"])
+        elif name in _OUTCOMES:
+            self._outcomes[data["order_id"]] = Result(_OUTCOMES[name], data.get("reason"), at)
+            self._end(data["order_id"])
+
+    def _end(self, order_id: str) -> None:
+        """Say of an order's submission what it ended as.
+
+        The content of an order that was placed cannot be told from its events: of several valid submissions of an id,
+        it is the one that was not rejected.
+        """
+        outcome = self._outcomes.get(order_id)
+        placed = {key for key in self._valid[order_id] if self.results.get(key, outcome) is outcome}
+        if outcome and len(placed) == 1:
+            self.results[placed.pop()] = outcome
 
 
 def _in_short(rejected: Item) -> str:
