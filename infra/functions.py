@@ -60,12 +60,8 @@ def subscriber(
 def notifier(key: str, *events: type[Model], stream: str) -> FunctionSpec:
     """A function that sends e-mails about orders; it claims them in streams of the kind `stream`."""
     rows = (Rows((QUERY,), (f"{stream}#*", "order#*")), Rows((PUT,), (f"{stream}#*",)))
-    return FunctionSpec(
-        key,
-        (SendEmail(), *rows, VaultItems((GET,), keys.PERSONS)),
-        Subscription("orders", events),
-        timeout=FUNCTION_TIMEOUT,
-    )
+    grants = (SendEmail(), *rows, VaultItems((GET,), keys.PERSONS))
+    return FunctionSpec(key, grants, Subscription("orders", events), timeout=FUNCTION_TIMEOUT)
 
 
 def projection(definition: Definition, *grants: Rows) -> FunctionSpec:

@@ -44,11 +44,11 @@ def _record(store: EventStore, vault: Vault, carrier: Carrier, order: Order) -> 
     """
     order_id = order.placed.order_id
     stream = streams.shipment(order_id)
-    known = vault.read(order.placed)
-    if known is None:
+    customer = vault.read(order.placed)
+    if customer is None:
         raise RuntimeError(f"nobody knows where order {order_id} goes: its customer is forgotten")
     try:
-        consignment = carrier.arrange(order_id, known.person.address)
+        consignment = carrier.arrange(order_id, customer.person.address)
     except refusals.CarrierUnreachable:
         known = store.read(stream)
         if not known:

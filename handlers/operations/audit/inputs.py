@@ -77,17 +77,11 @@ def _placed_as_submitted(placed: OrderPlaced, vaulted: Item, submission: Submiss
         return False
     email = order.customer.email if order.customer else None
     own_number = order.customer.customer_id if order.customer else None
-    person = {
-        "address": order.shipping_address.model_dump(),
-        "email": email,
-        "descriptions": {
-            str(n): each.description for n, each in enumerate(order.lines) if each.description is not None
-        },
-    }
+    descriptions = {str(n): each.description for n, each in enumerate(order.lines) if each.description is not None}
+    person = {"address": order.shipping_address.model_dump(), "email": email, "descriptions": descriptions}
     return (
         placed.currency == order.currency
-        and [each.model_dump() for each in placed.lines]
-        == [each.model_dump(exclude={"description"}) for each in order.lines]
+        and [dict(each) for each in placed.lines] == [each.model_dump(exclude={"description"}) for each in order.lines]
         and placed.customer_id == (own_number and f"{submission.shop}.{own_number}")
         and placed.has_email == (email is not None)
         and placed.destination.country == order.shipping_address.country

@@ -41,6 +41,7 @@ class Progress:
                 self._valid[each.order_id].add(each.key)
         self.results: dict[Key, Result] = {}
         self.event_ids: set[str] = set()
+        self.placed: set[str] = set()
         self._outcomes: dict[str, Result] = {}
         self._received: Counter[str] = Counter()
         self._chunks: dict[str, int] = {}
@@ -85,6 +86,8 @@ class Progress:
             key = self._rejected_as[data["order_id"], data["content_hash"]]
             self.results[key] = Result(REJECTED, _in_short(data), at)
             self._end(data["order_id"])
+        elif name == "OrderPlaced":
+            self.placed.add(data["order_id"])
         elif name in _OUTCOMES:
             self._outcomes[data["order_id"]] = Result(_OUTCOMES[name], data.get("reason"), at)
             self._end(data["order_id"])
