@@ -13,7 +13,10 @@ RUNTIME = Path(__file__).with_name("lambda_runtime.py")
 # A template that has one of these is refused.
 REFUSED_TYPES = {"AWS::Events::Archive", "AWS::Events::EventBusPolicy"}
 # Grants of these on a single resource are refused.
-ONLY_ON_ANY_RESOURCE = {"ses:SendEmail", "events:StartReplay", "events:DescribeReplay"}
+ONLY_ON_ANY_RESOURCE = {
+    *("events:DescribeReplay", "events:StartReplay"),
+    *("secretsmanager:GetSecretValue", "ses:SendEmail"),
+}
 # To the emulator these are actions of their own; to AWS, grants of the first cover the second.
 COVERED = {"sqs:SendMessage": "sqs:SendMessageBatch"}
 # They deny what does not come over TLS, which nothing on the loopback interface does.
