@@ -50,7 +50,7 @@ class OrderPipeline(Stack):
         self._layers = {package: LibrariesLayer(self, package, built.layer) for package, built in packages.items()}
         self._parties = PartiesLayer(self, settings.parties)
         self._output("Shops", " ".join(settings.shops))
-        self._shared = SharedResources(self, email_sender)
+        self._shared = SharedResources(self, email_sender, settings)
         self._output_shared()
         # Every function is there before any is connected, so that their order does not matter.
         self._functions = {spec.key: self._function(spec) for spec in FUNCTIONS}
@@ -134,7 +134,10 @@ class OrderPipeline(Stack):
         self._output("RejectionKeyArn", shared.rejection_key.secret_arn)
         self._output("IntakeBusName", shared.intake.event_bus_name)
         self._output("OrdersBusName", shared.orders.event_bus_name)
-        self._output("PublishersPolicyArn", shared.intake.publishers.managed_policy_arn)
+        for role, policy in shared.intake.publishers.items():
+            self._output(f"{role.capitalize()}PublishersPolicyArn", policy.managed_policy_arn)
+        for shop, policy in shared.files.policies.items():
+            self._output(f"{shop.capitalize()}FilesPolicyArn", policy.managed_policy_arn)
         self._output("StreamFailuresBucketName", shared.stream_failures.bucket_name)
         self._output("FilesBucketName", shared.files.bucket_name)
         self._output("AuditBucketName", shared.audit_copy.bucket.bucket_name)

@@ -4,6 +4,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from events.integration import PUBLISHED_BY, Role
 from handlers.projections import replays
 from infra.names import ARCHIVE_NAME, INTAKE_BUS_NAME, ORDERS_BUS_NAME
 
@@ -11,16 +12,38 @@ from infra.names import ARCHIVE_NAME, INTAKE_BUS_NAME, ORDERS_BUS_NAME
 NO_REPLAY = [{"exists": False}]
 
 
+# The tag of a publisher's role or user that holds the EventBridge source of its events.
+SOURCE_TAG = "order-source"
+
+
 class IntakeBus(events.EventBus):
-    """Where publishers put integration events. `publishers` is the managed policy to attach to them."""
+    """Where publishers put integration events. `publishers` are the managed policies to attach to them, by role."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id, event_bus_name=INTAKE_BUS_NAME)
-        self.publishers = iam.ManagedPolicy(
+        self.publishers = {role: self._policy(role) for role in dict.fromkeys(PUBLISHED_BY.values())}
+
+    def _policy(self, role: Role) -> iam.ManagedPolicy:
+        """May put the events of a role on the bus, from the source that the publisher's own tag names.
+
+        Source: EventBridge User Guide, "Using IAM policy conditions"; both keys may have several values.
+        """
+        own = {
+            "events:detail-type": [event.__name__ for event, by in PUBLISHED_BY.items() if by == role],
+            "events:source": f"${{aws:PrincipalTag/{SOURCE_TAG}}}",
+        }
+        return iam.ManagedPolicy(
             self,
-            "Publishers",
-            description="May put integration events on the intake bus, and nothing else.",
-            statements=[iam.PolicyStatement(actions=["events:PutEvents"], resources=[self.event_bus_arn])],
+            f"{role.capitalize()}Publishers",
+            description=f"May put the events of a {role} on the intake bus, from the source in its tag {SOURCE_TAG}.",
+            statements=[
+                iam.PolicyStatement(
+                    actions=["events:PutEvents"],
+                    resources=[self.event_bus_arn],
+                    # ForAllValues holds where there is no value at all, so that is ruled out.
+                    conditions={"ForAllValues:StringEquals": own, "Null": dict.fromkeys(own, "false")},
+                )
+            ],
         )
 
 

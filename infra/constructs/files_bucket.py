@@ -1,10 +1,13 @@
 """The bucket that partners drop files of orders into."""
 
+from collections.abc import Mapping
+
 from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from handlers.files.dropped_file import DONE, REPORTS
+from handlers.files.dropped_file import DONE, INCOMING, REPORTS
 from infra.constructs.template import resource_of
 
 
@@ -12,9 +15,12 @@ class FilesBucket(s3.Bucket):
     """Files arrive under ``incoming/`` and end under ``done/``, reports under ``reports/``. It notifies EventBridge.
 
     With versions: a file that is uploaded under the same name while another is imported does not replace its content.
+
+    `policies` are the managed policies to attach to who drops files for a shop, by shop; `folders` are the shops' by
+    folder.
     """
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, folders: Mapping[str, str]) -> None:
         super().__init__(
             scope,
             construct_id,
@@ -36,4 +42,20 @@ class FilesBucket(s3.Bucket):
         # The construct's own option deploys a function that sets it; the resource has the property.
         resource_of(self).add_property_override(
             "NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled", True
+        )
+        self.policies = {shop: self._policy(shop, folder) for folder, shop in folders.items()}
+
+    def _policy(self, shop: str, folder: str) -> iam.ManagedPolicy:
+        """May drop files into a shop's folder, and read what became of them."""
+        own = [self.arn_for_objects(f"{prefix}{folder}/*") for prefix in (DONE, REPORTS)]
+        return iam.ManagedPolicy(
+            self,
+            f"{shop.capitalize()}Files",
+            description=f"May drop files of orders for the shop {shop}, and read their reports.",
+            statements=[
+                iam.PolicyStatement(
+                    actions=["s3:PutObject"], resources=[self.arn_for_objects(f"{INCOMING}{folder}/*")]
+                ),
+                iam.PolicyStatement(actions=["s3:GetObject"], resources=own),
+            ],
         )

@@ -12,12 +12,13 @@ from infra.constructs.dead_letter_bucket import DeadLetterBucket
 from infra.constructs.files_bucket import FilesBucket
 from infra.constructs.orders_table import OrdersTable
 from infra.constructs.vault_table import VaultTable
+from infra.settings.environment import Settings
 
 
 class SharedResources:
-    """They are made in `scope`. `email_sender` is the address that order e-mails come from."""
+    """They are made in `scope`. `email_sender` is the address that order e-mails come from, `settings` name the shops."""
 
-    def __init__(self, scope: Construct, email_sender: str) -> None:
+    def __init__(self, scope: Construct, email_sender: str, settings: Settings) -> None:
         self.email_sender = email_sender
         self.table = OrdersTable(scope, "Table")
         self.vault = VaultTable(scope, "Vault")
@@ -39,6 +40,6 @@ class SharedResources:
             enforce_ssl=True,
             lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(90))],
         )
-        self.files = FilesBucket(scope, "Files")
+        self.files = FilesBucket(scope, "Files", settings.parties.folders)
         self.dead_letters = DeadLetterBucket(scope, "DeadLetterBucket")
         self.audit_copy = AuditCopy(scope, "AuditCopy", self.orders)
