@@ -47,15 +47,13 @@ class FilesBucket(s3.Bucket):
 
     def _policy(self, shop: str, folder: str) -> iam.ManagedPolicy:
         """May drop files into a shop's folder, and read what became of them."""
-        own = [self.arn_for_objects(f"{prefix}{folder}/*") for prefix in (DONE, REPORTS)]
+        incoming, *results = (self.arn_for_objects(f"{prefix}{folder}/*") for prefix in (INCOMING, DONE, REPORTS))
         return iam.ManagedPolicy(
             self,
             f"{shop.capitalize()}Files",
             description=f"May drop files of orders for the shop {shop}, and read their reports.",
             statements=[
-                iam.PolicyStatement(
-                    actions=["s3:PutObject"], resources=[self.arn_for_objects(f"{INCOMING}{folder}/*")]
-                ),
-                iam.PolicyStatement(actions=["s3:GetObject"], resources=own),
+                iam.PolicyStatement(actions=["s3:PutObject"], resources=[incoming]),
+                iam.PolicyStatement(actions=["s3:GetObject"], resources=results),
             ],
         )

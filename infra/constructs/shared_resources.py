@@ -16,7 +16,7 @@ from infra.settings.environment import Settings
 
 
 class SharedResources:
-    """They are made in `scope`. `email_sender` is the address that order e-mails come from, `settings` name the shops."""
+    """They are made in `scope`. `email_sender` is the address of order e-mails; `settings` name the shops."""
 
     def __init__(self, scope: Construct, email_sender: str, settings: Settings) -> None:
         self.email_sender = email_sender
