@@ -17,6 +17,7 @@ _EVENTS: tuple[type[DomainEvent], ...] = (
     ordering.OrderRejected,
     ordering.CancellationRequested,
     ordering.OrderCancellationRefused,
+    ordering.UnknownOrderCancellationRefused,
     inventory.StockReserved,
     inventory.ReservationRefused,
     inventory.StockReleased,

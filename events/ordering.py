@@ -90,6 +90,12 @@ class CancellationRequested(DomainEvent):
     order_id: OrderId
 
 
+class UnknownOrderCancellationRefused(DomainEvent):
+    """A cancellation was requested of an order that its shop did not have, for as long as the request could wait."""
+
+    order_id: OrderId
+
+
 class OrderCancellationRefused(DomainEvent):
     """A cancellation request came too late."""
 

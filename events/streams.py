@@ -4,6 +4,7 @@ CONTEXTS = {
     "order": "ordering",
     "rejection": "ordering",
     "cancellation": "ordering",
+    "unknown-order": "ordering",
     "reservation": "inventory",
     "delivery": "inventory",
     "stock": "inventory",
@@ -44,6 +45,11 @@ def rejection(order_id: str, content_hash: str) -> str:
 def cancellation(order_id: str) -> str:
     """What became of a request to cancel an order that was confirmed."""
     return f"cancellation#{order_id}"
+
+
+def unknown_order(order_id: str) -> str:
+    """What became of a request to cancel an order that its shop did not have."""
+    return f"unknown-order#{order_id}"
 
 
 def reservation(order_id: str) -> str:

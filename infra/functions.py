@@ -95,7 +95,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         bus="intake",
         all_but=True,  # an unknown type is not dropped by a pattern: the function dead-letters it with the reason
         grants=(
-            Rows((PUT,), ("order#*", "rejection#*", "cancellation#*")),
+            Rows((PUT,), ("order#*", "rejection#*", "cancellation#*", "unknown-order#*")),
             Rows((QUERY,), ("order#*",)),
             VaultItems((GET, PUT, UPDATE), keys.PERSONS),
             VaultItems((PUT, DELETE), keys.PAYMENT_TOKENS),

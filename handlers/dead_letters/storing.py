@@ -14,9 +14,13 @@ from handlers.dead_letters.attributes import REDRIVEN_FROM
 from handlers.dead_letters.bucket import DeadLetterBucket
 from handlers.dead_letters.message import DeadLetterMessage
 from handlers.dead_letters.receiving import received
+from handlers.intake.validation import SENDERS_FAULTS
 from handlers.runtime import queue_batches
 from handlers.runtime.observability import count, logger
 from handlers.table.event_store import EventStore
+
+SENDER, OURS = "sender", "ours"
+"""Whose fault a dead-letter message is. What its sender caused rings no alarm: the pipeline has nothing to repair."""
 
 AUDIT_COPY = "audit_copy"
 """The source of messages about events that could not be copied."""
@@ -70,6 +74,7 @@ class DeadLetterStorage:
             message = store_message(self._store, self._bucket, record, source)
             logger.info("dead-letter message stored", source=message.source, error=message.error, key=message.key)
             # Counted once too often rather than not at all: an alarm depends on it.
-            count("DeadLetterStored", source=message.source)
+            cause = SENDER if message.error in SENDERS_FAULTS else OURS
+            count("DeadLetterStored", source=message.source, cause=cause)
 
         return queue_batches.process_for_ever(event, context, take)

@@ -17,8 +17,8 @@ from events.ordering import RejectionReason
 from handlers.dead_letters import sending
 from handlers.dead_letters.sending import DeadLetterQueue
 from handlers.intake.parties import Parties
-from handlers.intake.requests import IntakeMessage, NotAllowed, Request, request
-from handlers.intake.validation import Refused, reasons
+from handlers.intake.requests import IntakeMessage, Request, request
+from handlers.intake.validation import NotAllowed, NotYet, Refused, reasons
 from handlers.runtime import queue_batches
 from handlers.runtime.observability import Handler, count, observed
 from handlers.table.event_store import EventStore
@@ -28,9 +28,22 @@ Accept = Callable[[EventStore, Request], Any]
 
 
 def intake(
-    accepted: Mapping[str, Accept], store: EventStore, parties: Parties, dead_letters: DeadLetterQueue
+    accepted: Mapping[str, Accept],
+    store: EventStore,
+    parties: Parties,
+    dead_letters: DeadLetterQueue,
+    too_early: Mapping[str, Accept] | None = None,
 ) -> Handler:
-    """The entry point of an intake function: what it does for each ``detail-type`` that it accepts."""
+    """The entry point of an intake function.
+
+    Args:
+        accepted: what it does for each ``detail-type`` that it accepts.
+        store: the log.
+        parties: who is let in.
+        dead_letters: the queue for what is refused.
+        too_early: what it does instead for what still came too early at its last delivery, by ``detail-type``; any
+            other is refused then.
+    """
 
     def take(record: SQSRecord) -> None:
         message = _message(record)
@@ -43,7 +56,14 @@ def intake(
         except NotAllowed:
             count("SendersRefused")
             raise
-        accept(store.on_behalf_of(asked.actor, sending.redriven_by(record)), asked)
+        theirs = store.on_behalf_of(asked.actor, sending.redriven_by(record))
+        try:
+            accept(theirs, asked)
+        except NotYet:
+            give_up = (too_early or {}).get(message.detail_type)
+            if give_up is None or not queue_batches.is_last_delivery(record):
+                raise
+            give_up(theirs, asked)
 
     def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
         return queue_batches.process(event, context, take, dead_letters)

@@ -13,11 +13,7 @@ from events.model import Id, OrderId
 from events.ordering import RejectionReason
 from handlers.intake.callers import Caller
 from handlers.intake.parties import Parties
-from handlers.intake.validation import Refused
-
-
-class NotAllowed(Refused):
-    """The sender may not say this."""
+from handlers.intake.validation import NotAllowed
 
 
 class IntakeMessage(BaseModel):

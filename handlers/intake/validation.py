@@ -29,6 +29,14 @@ class NotYet(Refused):
     """What came in may become an event once other things have happened: it comes again, as long as it may."""
 
 
+class NotAllowed(Refused):
+    """The sender may not say this."""
+
+
+SENDERS_FAULTS = frozenset(error.__name__ for error in (Refused, NotYet, NotAllowed))
+"""The errors of dead-letter messages that their senders caused: nothing is wrong with the pipeline."""
+
+
 def reasons(invalid: ValidationError) -> list[RejectionReason]:
     """What is wrong, field by field. Values are left out: they may be personal."""
     errors = invalid.errors(include_url=False, include_context=False, include_input=False)

@@ -16,10 +16,11 @@ from events.ordering import (
     OrderPlaced,
     OrderRejected,
     RejectionReason,
+    UnknownOrderCancellationRefused,
 )
 from events.shops import of_shop
-from handlers.intake.requests import NotAllowed, Request
-from handlers.intake.validation import NotYet, Refused, canonical, reasons
+from handlers.intake.requests import Request
+from handlers.intake.validation import NotAllowed, NotYet, Refused, canonical, reasons
 from handlers.ordering import submission
 from handlers.ordering.order import Order, Status, fold
 from handlers.runtime.observability import about, count, logger
@@ -148,6 +149,20 @@ def request_cancellation(store: EventStore, vault: Vault, request: Request) -> N
                 logger.info("cancellation was requested before")
 
 
+def refuse_unknown_order(store: EventStore, request: Request) -> None:
+    """Record that there is no such order to cancel; whoever asked reads it there. Doing it again changes nothing.
+
+    Raises:
+        Retryable: try again.
+    """
+    shop, detail = _cancelled(request)
+    order_id = of_shop(shop, OrderCancellationRequested.model_validate_json(canonical(detail)).order_id)
+    with about(order_id, "refuse_unknown_order"):
+        refused = UnknownOrderCancellationRefused(order_id=order_id)
+        if isinstance(_append(store, streams.unknown_order(order_id), refused, request), Appended):
+            count("UnknownOrderCancellations")
+
+
 def _cancelled(request: Request) -> tuple[str, Any]:
     """The shop whose order is to be cancelled, and the request. Over HTTP, the path says which order it is.
 
@@ -163,6 +178,9 @@ def _cancelled(request: Request) -> tuple[str, Any]:
 
 
 def _append(
-    store: EventStore, stream: str, event: OrderRejected | CancellationRequested, request: Request
+    store: EventStore,
+    stream: str,
+    event: OrderRejected | CancellationRequested | UnknownOrderCancellationRefused,
+    request: Request,
 ) -> Appended | Existing:
     return store.append_if_absent(stream, 1, event, correlation_id=event.order_id, causation_id=request.id)

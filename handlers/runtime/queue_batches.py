@@ -54,7 +54,12 @@ def process_for_ever(event: dict[str, Any], context: Any, take: Take) -> Partial
     return process_partial_response(event=event, record_handler=logged, processor=_processor, context=context)
 
 
+def is_last_delivery(record: SQSRecord) -> bool:
+    """Whether a message that fails now is not delivered again."""
+    return int(record.attributes.approximate_receive_count) >= MAX_RECEIVE_COUNT
+
+
 def _may_succeed(record: SQSRecord, failure: Exception) -> bool:
     """Whether a message that failed is worth another delivery, and has one left."""
     final = isinstance(failure, Refused) and not isinstance(failure, NotYet)
-    return not final and int(record.attributes.approximate_receive_count) < MAX_RECEIVE_COUNT
+    return not final and not is_last_delivery(record)

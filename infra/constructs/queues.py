@@ -6,6 +6,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
+from handlers.dead_letters.storing import OURS
 from infra.constructs.template import name_in_template
 from infra.names import METRICS_NAMESPACE, in_template
 
@@ -19,7 +20,7 @@ than three times, so an alarm must come before that: three times the queue's vis
 class DeadLetterQueue(sqs.Queue):
     """What no retry could process, of the function or saga start with the key `source`, until it is stored.
 
-    There is an alarm when a message was stored, and one when messages are not.
+    There is an alarm when a message was stored that its sender did not cause, and one when messages are not stored.
     """
 
     def __init__(self, scope: Construct, construct_id: str, source: str) -> None:
@@ -42,7 +43,7 @@ class DeadLetterQueue(sqs.Queue):
             metric=cloudwatch.Metric(
                 namespace=METRICS_NAMESPACE,
                 metric_name="DeadLetterStored",
-                dimensions_map={"service": "dead_letters", "source": source},
+                dimensions_map={"service": "dead_letters", "source": source, "cause": OURS},
                 statistic="sum",
                 period=Duration.minutes(1),
             ),

@@ -6,7 +6,7 @@ from handlers.functions.doors import parties
 from handlers.functions.personal_data import payment_tokens, vault
 from handlers.functions.resources import dead_letter_queue, event_store, setting
 from handlers.intake.messages import intake
-from handlers.ordering.order_requests import request_cancellation, submit
+from handlers.ordering.order_requests import refuse_unknown_order, request_cancellation, submit
 from handlers.runtime import aws
 from handlers.vault.rejection_key import RejectionKey
 
@@ -20,4 +20,5 @@ handler = intake(
     event_store(),
     parties(),
     dead_letter_queue(),
+    too_early={"OrderCancellationRequested": refuse_unknown_order},
 )
