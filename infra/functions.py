@@ -225,6 +225,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
                     "cancellation#*",
                     "notification#*",
                     "rejection#*",
+                    "unknown-order#*",
                 ),
             ),
         ),

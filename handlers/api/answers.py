@@ -89,6 +89,14 @@ class OrderHistory(BaseModel):
     person: PersonShown | Literal["erased"] | None = None
 
 
+class CancellationStatus(BaseModel):
+    """What became of a request to cancel an order, and why, where that is known."""
+
+    order_id: str
+    status: Literal["requested", "cancelling", "cancelled", "refused"]
+    reason: str | None = None
+
+
 class Stock(BaseModel):
     """How much of a SKU is to be had, is reserved for orders, and was shipped; the latter two as last counted."""
 

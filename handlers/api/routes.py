@@ -19,6 +19,7 @@ from events.ordering import OrderPlaced
 from events.shops import of_shop, own_id
 from handlers.api import cursors
 from handlers.api.answers import (
+    CancellationStatus,
     EventActor,
     HistoryEvent,
     OrderHistory,
@@ -79,6 +80,9 @@ class Api:
         self.app.get("/orders/<order_id>", summary="The status of an order.")(self.order)
         self.app.get("/orders", summary="The orders of the caller's shop, newest first.")(self.orders)
         self.app.get("/orders/<order_id>/events", summary="All that happened to an order.")(self.history)
+        self.app.get("/orders/<order_id>/cancellation", summary="What became of a request to cancel an order.")(
+            self.cancellation
+        )
         self.app.get("/stock/<sku>", summary="How much of a SKU is available, reserved and shipped.")(self.stock)
         self.app.get("/openapi.json", include_in_schema=False)(self.document)
         self.app.get("/docs", include_in_schema=False)(self.docs)
@@ -126,6 +130,13 @@ class Api:
         return OrderHistory(
             events=[_happened(caller, record) for record in events], person=self._person(placed) if placed else None
         )
+
+    def cancellation(self, order_id: OrderId) -> CancellationStatus:
+        caller = self._caller()
+        found = self._orders.cancellation(_of_shop(caller, order_id))
+        if found is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, f"nobody asked to cancel an order {order_id}, or not yet")
+        return CancellationStatus(order_id=order_id, **found._asdict())
 
     def _person(self, placed: OrderPlaced) -> PersonShown | Literal["erased"]:
         known = self._vault.read(placed)

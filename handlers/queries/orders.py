@@ -7,12 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from heapq import merge
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from events import streams
 from events.envelope import Recorded
 from events.model import Model, Text
-from events.ordering import OrderPlaced
+from events.ordering import (
+    CancellationRequested,
+    OrderCancellationRefused,
+    OrderCancellationStarted,
+    OrderCancelled,
+    OrderPlaced,
+)
 from handlers.projections import order_items
 from handlers.projections.engine.known_generations import KnownGenerations
 from handlers.projections.order_fold import Attributes, fold
@@ -40,6 +46,13 @@ class Page(NamedTuple):
 
     orders: list[Attributes]
     after: Position | None
+
+
+class Cancellation(NamedTuple):
+    """What became of a request to cancel an order, and why."""
+
+    status: Literal["requested", "cancelling", "cancelled", "refused"]
+    reason: str | None = None
 
 
 class OrderQueries:
@@ -79,6 +92,23 @@ class OrderQueries:
         histories = map(self._store.read, names)
         # Merged, not sorted: within a stream the version is the order, whatever the clocks said.
         return list(merge(*histories, key=lambda record: record.metadata.occurred_at))
+
+    def cancellation(self, order_id: str) -> Cancellation | None:
+        """What became of a request to cancel an order, as the log has it; None where nobody asked."""
+        order = [record.event for record in self._store.read(streams.order(order_id))]
+        for event in reversed(order):
+            if isinstance(event, OrderCancelled):
+                return Cancellation("cancelled", event.reason)
+            if isinstance(event, OrderCancellationStarted):
+                return Cancellation("cancelling", event.reason)
+        match [record.event for record in self._store.read(streams.cancellation(order_id))]:
+            case [*_, OrderCancellationRefused(reason=reason)]:
+                return Cancellation("refused", reason)
+            case [CancellationRequested()]:
+                return Cancellation("requested")
+        if not order and self._store.read(streams.unknown_order(order_id)):
+            return Cancellation("refused", "there was no such order")
+        return None
 
     def order_as_of(self, order_id: str, moment: datetime) -> Attributes | None:
         """An order as it was at a moment, folded from the log; None if it was not placed by then."""
