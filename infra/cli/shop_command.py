@@ -15,8 +15,8 @@ from infra.cli import connection
 from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
 from infra.cli.output import err, out, print_line
-from infra.settings.adding import add_shop
-from infra.settings.environment import InvalidSettings, file_of, read_settings
+from infra.settings.adding import with_shop
+from infra.settings.environment import InvalidSettings, file_of
 
 
 class Action(Enum):
@@ -29,6 +29,7 @@ def shop(
     context: typer.Context,
     action: Annotated[Action, typer.Argument(metavar="add", help="Add a shop.", show_default=False)],
     name: Annotated[str, typer.Argument(metavar="NAME", help="1 to 16 of a-z and 0-9.", show_default=False)],
+    *,
     source: Annotated[
         list[str] | None, typer.Option(metavar="SOURCE", help="An EventBridge source of its events; may be repeated.")
     ] = None,
@@ -47,13 +48,16 @@ def shop(
     del action  # there is one
     file = settings or file_of("dev")
     try:
-        if name in read_settings(file).shops:
-            raise CommandError(f"{file}: there is a shop {name} already", status=2)
+        text = file.read_text(encoding="utf-8")
+        with_shop(text, name, sources=source or (), clients=(), folder=folder)
         pipeline = connection.of(context)
         client = _client(pipeline, name)
-        add_shop(file, name, sources=source or (), clients=[client] if client else [], folder=folder)
+        changed = with_shop(text, name, sources=source or (), clients=[client] if client else (), folder=folder)
+    except OSError as unreadable:
+        raise CommandError(f"{file}: {unreadable.strerror}", status=2) from unreadable
     except InvalidSettings as invalid:
-        raise CommandError(str(invalid), status=2) from invalid
+        raise CommandError(f"{file}: {invalid}", status=2) from invalid
+    file.write_text(changed, encoding="utf-8")
     print_line(out(), f"{name} is in {file}; the next deployment lets it in")
     if client:
         ask = ("aws", "cognito-idp", "describe-user-pool-client", "--user-pool-id", pipeline.outputs["UserPoolId"])

@@ -31,7 +31,7 @@ _EVERY_ROLE: tuple[Role, ...] = tuple(dict.fromkeys(PUBLISHED_BY.values()))
 
 
 class InvalidSettings(Exception):
-    """The settings cannot be used; the message names the file, each field that is wrong, and why."""
+    """The settings cannot be used; the message names each field that is wrong, and why."""
 
 
 class _Settings(BaseModel):
@@ -91,13 +91,25 @@ def read_settings(file: Path) -> Settings:
         InvalidSettings: it cannot be read, or is not valid.
     """
     try:
-        settings = TypeAdapter(Settings).validate_python(tomllib.loads(file.read_text(encoding="utf-8")))
+        return parsed(file.read_text(encoding="utf-8"))
     except OSError as unreadable:
         raise InvalidSettings(f"{file}: {unreadable.strerror}") from unreadable
+    except InvalidSettings as invalid:
+        raise InvalidSettings(f"{file}: {invalid}") from invalid
+
+
+def parsed(text: str) -> Settings:
+    """The settings in a text.
+
+    Raises:
+        InvalidSettings: it is not TOML, or not valid.
+    """
+    try:
+        settings = TypeAdapter(Settings).validate_python(tomllib.loads(text))
     except ValueError as invalid:
-        raise InvalidSettings(f"{file}: {_reasons(invalid)}") from invalid
+        raise InvalidSettings(_reasons(invalid)) from invalid
     if wrong := list(_claimed_twice(settings)):
-        raise InvalidSettings(f"{file}: {'; '.join(wrong)}")
+        raise InvalidSettings("; ".join(wrong))
     return settings
 
 
