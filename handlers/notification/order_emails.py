@@ -41,8 +41,7 @@ def email(order: OrderPlaced, event: OrderConfirmed | OrderCancelled) -> Email:
     because = _CANCELLED_BECAUSE.get(event.reason, "of a problem on our side")
     return Email(
         f"Your order {order_id} is cancelled",
-        f"Your order {order_id} is cancelled, because {because}. "
-        "You will not be charged; what you paid comes back.\n",
+        f"Your order {order_id} is cancelled, because {because}. You will not be charged; what you paid comes back.\n",
     )
 
 

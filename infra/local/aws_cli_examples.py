@@ -5,15 +5,18 @@ import time
 from collections.abc import Iterator
 from shlex import quote
 
+from events import streams
 from events.integration import StockDelivered
 from events.inventory import DeliveredLine
 from events.publishing.publisher import Publisher
+from events.shops import of_shop
 from handlers.table import keys
 from handlers.table.codec import encode
 from infra.local.emulator.process import ACCOUNT, REGION
 from infra.local.pipeline import Pipeline
 from infra.local.runner.order_run import NotStocked
 from infra.local.runner.stock_deliveries import ORDER_SUBMITTED, SOURCE
+from infra.names import DEMO_SHOP
 
 GOODS = {"TEA-1": 1000, "MUG-1": 1000}
 _DELIVERY = StockDelivered(
@@ -65,8 +68,9 @@ def lines_to_paste(pipeline: Pipeline) -> Iterator[str]:
         "DetailType": ORDER_SUBMITTED,
         "Detail": json.dumps(_ORDER),
     }
-    view = encode({":order": f"{keys.ORDER_VIEWS}{_ORDER['order_id']}"})
-    log = encode({":order": f"order#{_ORDER['order_id']}"})
+    order_id = of_shop(DEMO_SHOP, str(_ORDER["order_id"]))
+    view = encode({":order": f"{keys.ORDER_VIEWS}{order_id}"})
+    log = encode({":order": streams.order(order_id)})
     by_key = "--key-condition-expression 'PK = :order' --expression-attribute-values"
     yield f"export AWS_ENDPOINT_URL={pipeline.endpoint} AWS_DEFAULT_REGION={REGION}"
     yield f"export AWS_ACCESS_KEY_ID={ACCOUNT} AWS_SECRET_ACCESS_KEY={ACCOUNT}"
@@ -83,7 +87,7 @@ def lines_to_paste(pipeline: Pipeline) -> Iterator[str]:
         "--query 'executions[0].executionArn' --output text)"
     )
     yield "# run the saga for it once more: it finds the order ended, and changes nothing"
-    order = json.dumps({"order_id": _ORDER["order_id"]})
+    order = json.dumps({"order_id": order_id})
     yield f"execution=$(aws stepfunctions start-execution --state-machine-arn {machine} \\"
     yield f"  --input {quote(order)} --query executionArn --output text)"
     yield 'aws stepfunctions get-execution-history --execution-arn "$execution"'
