@@ -85,7 +85,7 @@ STREAMS: dict[str, tuple[DomainEvent, ...]] = {
         ShipmentArranged(order_id="demo.declined", tracking_number="trk_declined"),
         ShipmentCancelled(order_id="demo.declined", tracking_number="trk_declined"),
     ),
-    "customer#c1": (
+    "customer#demo.c1": (
         EmailClaimed(order_id="demo.well", about=WELCOME, attempt=1),
         CustomerNotified(order_id="demo.well", about=WELCOME, attempt=1, message_id="mail-2"),
     ),
@@ -94,22 +94,22 @@ STREAMS: dict[str, tuple[DomainEvent, ...]] = {
     REJECTED: (rejection(),),
 }
 VIEWS: dict[str, Mapping[str, Any]] = {
-    "well": {
+    "demo.well": {
         **{"PK": "view#order#demo.well", "SK": "1", "GSI2PK": "an index may hold what it likes"},
-        **{"order_id": "well", "status": "CONFIRMED", "customer_id": "c1", "order_version": 2},
+        **{"order_id": "demo.well", "status": "CONFIRMED", "customer_id": "demo.c1", "order_version": 2},
         **{"currency": "GBP", "total": 350, "line_count": 3, "placed_at": "2026-01-02T03:04:06.678901Z"},
         **{"stock": "reserved", "reservation_version": 1, "payment": "captured", "payment_version": 2},
         **{"shipment": "arranged", "tracking_number": "trk_well", "shipment_version": 1},
     },
-    "declined": {
-        **{"order_id": "declined", "status": "CANCELLED", "reason": "PaymentDeclined", "order_version": 3},
+    "demo.declined": {
+        **{"order_id": "demo.declined", "status": "CANCELLED", "reason": "PaymentDeclined", "order_version": 3},
         **{"currency": "GBP", "total": 50, "line_count": 1, "placed_at": "2026-01-02T03:04:06.678901Z"},
         **{"stock": "released", "reservation_version": 2, "payment": "voided", "payment_version": 3},
         **{"payment_reason": "closed", "shipment": "cancelled", "shipment_version": 2},
         "tracking_number": "trk_declined",
     },
-    "wrong": {
-        **{"order_id": "wrong", "status": "REJECTED", "rejection_count": 1},
+    "demo.wrong": {
+        **{"order_id": "demo.wrong", "status": "REJECTED", "rejection_count": 1},
         "rejection": "lines.0.quantity: Input should be greater than 0",
         "rejected_at": f"2026-01-02T03:04:06.678901+00:00#{rejection().content_hash}",
     },
@@ -132,9 +132,9 @@ COUNTERS = {
         Count("view#stock#B", "", "reserved", 1),
     ],
     "customer_history": [
-        Count("view#customer#c1", "", "placed", 1),
-        Count("view#customer#c1", "", "confirmed", 1),
-        Count("view#customer#c1", "", "spent_GBP", 350),
+        Count("view#customer#demo.c1", "", "placed", 1),
+        Count("view#customer#demo.c1", "", "confirmed", 1),
+        Count("view#customer#demo.c1", "", "spent_GBP", 350),
     ],
 }
 
@@ -155,15 +155,15 @@ TABLE = Table(
     views=VIEWS,
     counters=COUNTERS,
     charges={
-        "well": {"book_state": "captured", "authorized": 350, "captured": 350, "currency": "GBP"},
-        "declined": {
+        "demo.well": {"book_state": "captured", "authorized": 350, "captured": 350, "currency": "GBP"},
+        "demo.declined": {
             **{"book_state": "voided", "authorized": 50, "voided": 50, "currency": "GBP"},
             "declined_because": "closed",
         },
     },
     consignments={
-        "well": {"book_state": "arranged", "tracking_number": "trk_well"},
-        "declined": {"book_state": "cancelled", "tracking_number": "trk_declined"},
+        "demo.well": {"book_state": "arranged", "tracking_number": "trk_well"},
+        "demo.declined": {"book_state": "cancelled", "tracking_number": "trk_declined"},
     },
 )
 

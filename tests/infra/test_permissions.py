@@ -85,6 +85,7 @@ TABLE = {
             "rejection#*",
         },
         "Query of GSI1": {"*#customer#*"},
+        "Query of GSI2": {"*#shop#*#status#*#*"},
     },
 }
 # And besides: action -> the type of the one resource it may do it on.

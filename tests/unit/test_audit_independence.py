@@ -189,25 +189,25 @@ def test_the_audit_imports_nothing_of_what_it_audits() -> None:
 # Submissions
 
 
-def judged(detail: Any) -> tuple[str | None, str | None, bool]:
+def judged(shop: str, detail: Any) -> tuple[str | None, str | None, bool]:
     """What the intake makes of a submission: its order id and content hash, and whether it is an order."""
     try:
-        decided = decide(detail)
+        decided = decide(shop, detail)
     except Refused:
         return None, None, False
     return decided.order_id, decided.content_hash, isinstance(decided, OrderPlaced)
 
 
-def assert_agreed(detail: Any) -> None:
-    submission = Submission(detail)
+def assert_agreed(detail: Any, shop: str = "demo") -> None:
+    submission = Submission(shop, detail)
     known = submission.order_id is not None
     expected = (submission.order_id, submission.content_hash if known else None, submission.order is not None)
-    assert judged(detail) == expected
+    assert judged(shop, detail) == expected
 
 
 def test_audit_and_intake_agree_on_generated_submissions() -> None:
     for each in (*generate(300, 4).submissions, *CLEAN.submissions):
-        assert_agreed(each.detail)
+        assert_agreed(each.detail, each.shop)
 
 
 ANYTHING = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)
@@ -219,6 +219,11 @@ LIMITS = [
     order("o1", *[line()] * 1_001),
     order("o1", line(description=None), customer={"customer_id": "c1", "email": None}),
     order("o1", line(description="half a pair \ud800")),
+    order("x" * 47, customer={"customer_id": "c" * 64}),
+    order("x" * 48),
+    order("demo.o1"),
+    order("o1", customer={"customer_id": "demo.c1"}),
+    order("o1", customer={"email": "guest@customers.example"}),
 ]
 
 

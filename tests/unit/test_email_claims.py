@@ -29,7 +29,7 @@ from infra.functions import FUNCTIONS
 from tests.builders.environment import SENDER
 from tests.builders.mail import sent, ses, verified_sender
 from tests.builders.races import Raced
-from tests.builders.recorded_events import START, record
+from tests.builders.recorded_events import ACTOR, START, record
 from tests.builders.stores import append, events_of, place
 
 ABOUT = "OrderConfirmed"
@@ -41,7 +41,7 @@ WAITED = timedelta(seconds=60)
 # The decision
 
 
-def claimed(attempt: int, about: str = ABOUT, order_id: str = "o1") -> EmailClaimed:
+def claimed(attempt: int, about: str = ABOUT, order_id: str = "demo.o1") -> EmailClaimed:
     return EmailClaimed(order_id=order_id, about=about, attempt=attempt)
 
 
@@ -49,7 +49,7 @@ def refused(attempt: int, about: str = ABOUT) -> EmailRefused:
     return EmailRefused(order_id="demo.o1", about=about, attempt=attempt, error="TooManyRequestsException")
 
 
-def notified(attempt: int, about: str = ABOUT, order_id: str = "o1") -> CustomerNotified:
+def notified(attempt: int, about: str = ABOUT, order_id: str = "demo.o1") -> CustomerNotified:
     return CustomerNotified(order_id=order_id, about=about, attempt=attempt, message_id="m")
 
 
@@ -58,7 +58,7 @@ def decided(*history: DomainEvent, age: timedelta = timedelta(0)) -> EmailClaime
     stream = streams.notification("demo.o1")
     records = [record(event, stream, version) for version, event in enumerate(history, start=1)]
     now = records[-1].metadata.occurred_at + age if records else START
-    return next_claim(records, "o1", ABOUT, now)
+    return next_claim(records, "demo.o1", ABOUT, now)
 
 
 def test_who_comes_first_claims() -> None:
@@ -68,7 +68,9 @@ def test_who_comes_first_claims() -> None:
 @pytest.mark.parametrize("history", [[claimed(1)], [claimed(1), claimed(2)], [claimed(1), refused(1), claimed(2)]])
 def test_a_claim_keeps_others_off_until_it_is_too_old(history: list[DomainEvent]) -> None:
     for age in (timedelta(0), LIFETIME - timedelta(microseconds=1)):
-        with pytest.raises(AlreadyClaimed, match="OrderConfirmed of order o1 is claimed until 2026-01-02T03:04:"):
+        with pytest.raises(
+            AlreadyClaimed, match=r"OrderConfirmed of order demo\.o1 is claimed until 2026-01-02T03:04:"
+        ):
             decided(*history, age=age)
     assert decided(*history, age=LIFETIME) == claimed(history[-1].attempt + 1)  # type: ignore[attr-defined]
 
@@ -143,7 +145,7 @@ class Scene:
 
     def __init__(self, store: EventStore, event: Recorded, stream: str, notifier: Notifier) -> None:
         self.now = START
-        self.store = EventStore(store.client, store.table, lambda: self.now)
+        self.store = EventStore(store.client, store.table, ACTOR, lambda: self.now)
         self.stream = stream
         self._event = event
         self._notifier = notifier
@@ -162,7 +164,7 @@ class Scene:
 
 KINDS: dict[str, tuple[str, Notifier]] = {
     "order e-mail": (streams.notification("demo.o1"), order_emails.notify),
-    "welcome": (streams.customer("c1"), welcome_email.welcome),
+    "welcome": (streams.customer("demo.c1"), welcome_email.welcome),
 }
 
 

@@ -9,15 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.shops import of_shop
 from handlers.table import keys
 from handlers.table.keys import Key
 
 ROOT = Path(__file__).parents[2]
 KEYS = ROOT / "handlers" / "table" / "keys.py"
-PART_OF_A_KEY = re.compile(r"(^|\W)(event|level|view|applied|projection|sandbox|import)#|#(customer|status)#|\bGSI\d")
+PART_OF_A_KEY = re.compile(
+    r"(^|\W)(event|level|view|applied|projection|sandbox|import)#|#(customer|shop|status)#|\bGSI\d"
+)
 SORT_KEYS = {"level", "control", "book", "import"}
 
 ids = st.text("abc-_19", min_size=1, max_size=12)
+shops = st.text("ab19", min_size=1, max_size=3)
 versions = st.integers(1, 10**10 - 1)
 
 
@@ -59,9 +63,18 @@ def test_a_counter_names_its_generation_and_its_detail(view: str, generation: st
     assert (keys.generation_of(key.sk), keys.detail_of(key.sk)) == (generation, detail)
 
 
-@given(ids, ids, ids)
-def test_every_status_partition_is_among_those_that_are_read(generation: str, status: str, order_id: str) -> None:
-    assert keys.status_partition(generation, status, order_id) in keys.status_partitions(generation, status)
+@given(ids, shops, ids, ids)
+def test_every_status_partition_is_among_those_that_are_read_of_its_shop(
+    generation: str, shop: str, status: str, own_id: str
+) -> None:
+    partition = keys.status_partition(generation, status, of_shop(shop, own_id))
+    assert partition in keys.status_partitions(generation, shop, status)
+
+
+@given(ids, shops, shops, ids, ids)
+def test_no_status_partition_is_of_two_shops(generation: str, one: str, other: str, status: str, own_id: str) -> None:
+    partition = keys.status_partition(generation, status, of_shop(one, own_id))
+    assert (partition in keys.status_partitions(generation, other, status)) == (one == other)
 
 
 @given(ids, ids)
@@ -92,7 +105,7 @@ def test_the_items_of_a_kind_are_below_its_prefix(name: str) -> None:
     assert keys.generations(name).pk.startswith(keys.GENERATIONS)
     assert keys.order_view(name, "1").pk == f"{keys.ORDER_VIEWS}{name}"
     assert keys.ORDER_VIEWS.startswith(keys.VIEW)
-    assert keys.applied_marker(name, "1", "order#1/1", 1).pk.startswith(keys.applied(name, "1"))
+    assert keys.applied_marker(name, "1", "order#demo.1/1", 1).pk.startswith(keys.applied(name, "1"))
     assert keys.applied(name, "1").startswith(keys.applied(name))
     assert keys.applied(name).startswith(keys.APPLIED)
     assert keys.book("payments", name).pk == f"{keys.books('payments')}{name}"

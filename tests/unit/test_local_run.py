@@ -22,7 +22,8 @@ from tests.builders.messages import from_bus
 from tests.builders.orders import line, order, placed
 from tests.builders.recorded_events import START, record
 
-GOOD, BAD, NAMELESS = Submission(order("good")), Submission(order("bad", line("A", 0))), Submission(order("no id"))
+GOOD, BAD = Submission("demo", order("good")), Submission("demo", order("bad", line("A", 0)))
+NAMELESS = Submission("demo", order("no id"))
 
 
 def events(*records: Recorded) -> list[Mapping[str, Any]]:
@@ -30,9 +31,9 @@ def events(*records: Recorded) -> list[Mapping[str, Any]]:
 
 
 OUTCOMES: list[tuple[DomainEvent, Result]] = [
-    (OrderConfirmed(order_id="good"), Result("CONFIRMED", None, START + timedelta(seconds=2))),
+    (OrderConfirmed(order_id="demo.good"), Result("CONFIRMED", None, START + timedelta(seconds=2))),
     (
-        OrderCancelled(order_id="good", reason="OutOfStock"),
+        OrderCancelled(order_id="demo.good", reason="OutOfStock"),
         Result("CANCELLED", "OutOfStock", START + timedelta(seconds=2)),
     ),
 ]
@@ -44,7 +45,7 @@ def test_an_order_has_ended_with_its_outcome_whatever_comes_first(
     event: DomainEvent, result: Result, backwards: bool
 ) -> None:
     progress = Progress([GOOD, GOOD])
-    received = events(record(placed("good"), "order#good", 1), record(event, "order#good", 2))
+    received = events(record(placed("demo.good"), "order#demo.good", 1), record(event, "order#demo.good", 2))
     for each in reversed(received) if backwards else received:
         assert progress.open == [GOOD]
         assert progress.add_events([each])
@@ -55,7 +56,7 @@ def test_an_order_has_ended_with_its_outcome_whatever_comes_first(
 
 def test_rejections_and_dead_letters_end_submissions() -> None:
     progress = Progress([BAD, NAMELESS])
-    progress.add_events(events(record(decide(BAD.detail), f"rejection#bad#{BAD.content_hash}", 1)))
+    progress.add_events(events(record(decide(BAD.shop, BAD.detail), f"rejection#demo.bad#{BAD.content_hash}", 1)))
     progress.add_dead_letters([DeadLetter("intake", None, "not JSON"), DeadLetter("intake", NAMELESS.detail, "no id")])
     assert [progress.results[each.key].reason for each in (BAD, NAMELESS)] == [
         "lines.n.quantity: Input should be greater than 0",
@@ -71,22 +72,25 @@ def test_percentiles(share: float, value: float) -> None:
 def report(*findings: Finding) -> Report:
     progress = Progress([GOOD, BAD, GOOD])
     progress.add_events(
-        events(record(placed("good"), "order#good", 1), record(OrderConfirmed(order_id="good"), "order#good", 2))
+        events(
+            record(placed("demo.good"), "order#demo.good", 1),
+            record(OrderConfirmed(order_id="demo.good"), "order#demo.good", 2),
+        )
     )
-    log = {("order#good", 1): record(placed("good"), "order#good", 1)}
-    log["order#good", 2] = record(OrderConfirmed(order_id="good"), "order#good", 2)
-    run = Run(Table(log=log, charges={"good": {"captured": 100, "currency": "GBP"}}))
+    log = {("order#demo.good", 1): record(placed("demo.good"), "order#demo.good", 1)}
+    log["order#demo.good", 2] = record(OrderConfirmed(order_id="demo.good"), "order#demo.good", 2)
+    run = Run(Table(log=log, charges={"demo.good": {"captured": 100, "currency": "GBP"}}))
     return Report(run, findings, progress, dict.fromkeys((GOOD.key, BAD.key), START), sent=3)
 
 
 def test_the_summary_says_what_became_of_everything() -> None:
-    assert list(summary(report(Finding(2, "order bad", "is gone")))) == [
+    assert list(summary(report(Finding(2, "order demo.bad", "is gone")))) == [
         "2 submissions, 1 of them sent twice",
         "     1 confirmed",
         "     0 cancelled",
         "     0 rejected",
         "     0 dead letters",
-        "     1 without end: bad",
+        "     1 without end: demo.bad",
         "lines      2 submitted: 1 in orders placed, 0 in rejected, 0 in dead letters",
         "money      GBP 1.00 confirmed, GBP 1.00 in the gateway's books",
         "latency    p50 2.00 s   p95 2.00 s   p99 2.00 s   (from publishing a submission to the event that ended it)",

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from events import streams
+from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed
 from handlers.functions.main import delivery_intake as delivery_intake_function
 from handlers.functions.main import inventory_service as inventory
@@ -68,7 +68,7 @@ def values(printed: list[dict[str, Any]], name: str) -> list[float]:
     return [value for each in printed for value in each.get(name, [])]
 
 
-def command(service: Any, name: str, order_id: str = "o1", **more: str) -> None:
+def command(service: Any, name: str, order_id: str = "demo.o1", **more: str) -> None:
     service.handler({"command": name, "order_id": order_id, **more}, CONTEXT)
 
 
@@ -78,7 +78,7 @@ def command(service: Any, name: str, order_id: str = "o1", **more: str) -> None:
 def test_the_order_id_is_the_correlation_id(lines: Lines) -> None:
     order_intake.handler(sqs(from_publisher(order("o1", line(quantity=0)))), CONTEXT)
     [rejected] = [each for each in lines() if each["message"] == "order rejected"]
-    assert rejected["correlation_id"] == "o1"
+    assert rejected["correlation_id"] == "demo.o1"
     assert rejected["service"] == "unit"
     assert rejected["function_request_id"] == "request-1"
 
@@ -91,7 +91,7 @@ def test_every_command_of_the_saga_is_logged_with_its_order(store: EventStore, l
     refused, done = lines()
     assert (refused["message"], refused["refusal"]) == ("command refused", "OutOfStock")
     assert (done["message"], done["command"]) == ("command done", "start_cancellation")
-    assert {each["correlation_id"] for each in (refused, done)} == {"o1"}
+    assert {each["correlation_id"] for each in (refused, done)} == {"demo.o1"}
 
 
 def test_a_line_about_one_message_does_not_bear_the_order_of_another(lines: Lines) -> None:
@@ -99,22 +99,28 @@ def test_a_line_about_one_message_does_not_bear_the_order_of_another(lines: Line
     asked = from_publisher({"order_id": "o2"}, "OrderCancellationRequested")
     order_intake.handler(sqs(from_publisher(bad), "not JSON", asked, "not JSON"), CONTEXT)
     assert [(each["message"], each.get("correlation_id")) for each in lines()] == [
-        ("order rejected", "o1"),
+        ("order rejected", "demo.o1"),
         ("sent to the dead-letter queue", None),
-        ("message failed, will be delivered again", "o2"),
+        ("message failed, will be delivered again", "demo.o2"),
         ("sent to the dead-letter queue", None),
     ]
 
 
 def test_a_view_that_is_behind_is_logged_with_its_order(lines: Lines) -> None:
-    behind = [record(OrderConfirmed(order_id=f"o{n}"), streams.order(f"o{n}"), 2 + n) for n in (1, 2)]
+    behind = [record(OrderConfirmed(order_id=f"demo.o{n}"), streams.order(f"demo.o{n}"), 2 + n) for n in (1, 2)]
     order_view_function.handler(sqs(from_bus(behind[0]), "not JSON", from_bus(behind[1])), CONTEXT)
     failed = [each for each in lines() if each["message"] == "message failed, will be delivered again"]
     assert [(each["message_id"], each.get("correlation_id")) for each in failed] == [
-        ("m0", "o1"),
+        ("m0", "demo.o1"),
         ("m1", None),
-        ("m2", "o2"),
+        ("m2", "demo.o2"),
     ]
+
+
+def with_mail(
+    notify: Callable[[EventStore, Any, str, Recorded], None], mail: Any
+) -> Callable[[EventStore, Recorded], None]:
+    return lambda store, record: notify(store, mail, SENDER, record)
 
 
 def test_no_line_holds_customer_data(
@@ -133,7 +139,7 @@ def test_no_line_holds_customer_data(
         order(EMAIL),
     ]
     order_intake.handler(sqs(*map(from_publisher, submitted)), CONTEXT)
-    for order_id in ("o1", "o4", "o5"):
+    for order_id in ("demo.o1", "demo.o4", "demo.o5"):
         for service, name in [
             (inventory, "reserve_stock"),
             (payments, "authorize_payment"),
@@ -162,7 +168,7 @@ def test_no_line_holds_customer_data(
     monkeypatch.setattr(mail, "send_email", telling)
     confirmed = [from_bus(each) for each in events if isinstance(each.event, OrderConfirmed)]
     for notify in (order_emails.notify, welcome_email.welcome):
-        subscriber(partial(notify, store, mail, SENDER), dead_letter_queue())(sqs(*confirmed), CONTEXT)
+        subscriber(with_mail(notify, mail), store, dead_letter_queue())(sqs(*confirmed), CONTEXT)
 
     # An event that today's models cannot read: a bug, whose traceback is logged.
     damaged = next(item for item in items(store, "order#demo.o1") if item["type"]["S"] == "OrderPlaced")
@@ -191,13 +197,21 @@ def test_orders_are_counted_once(metrics: Metrics) -> None:
     assert printed[0]["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "OrderPipeline"
 
 
+def test_senders_who_are_not_let_in_are_counted(metrics: Metrics) -> None:
+    unknown = {"id": "e1", "detail-type": "OrderSubmitted", "folder": "nobodys", "detail": order("o1")}
+    order_intake.handler(sqs(json.dumps(unknown), from_publisher(order("o2"))), CONTEXT)
+    printed = metrics()
+    assert values(printed, "SendersRefused") == [1.0]
+    assert values(printed, "OrdersPlaced") == [1.0]
+
+
 def test_outcomes_are_counted_with_the_reason_of_a_cancellation(store: EventStore, metrics: Metrics) -> None:
     place(store, "demo.o1")
     place(store, "demo.o2")
-    command(ordering, "confirm_order", "o1")
+    command(ordering, "confirm_order", "demo.o1")
     assert values(metrics(), "OrdersConfirmed") == [1.0]
-    command(ordering, "start_cancellation", "o2", refusal="OutOfStock")
-    command(ordering, "cancel_order", "o2")
+    command(ordering, "start_cancellation", "demo.o2", refusal="OutOfStock")
+    command(ordering, "cancel_order", "demo.o2")
     [printed] = metrics()
     assert printed["OrdersCancelled"] == [1.0]
     assert printed["reason"] == "OutOfStock"
@@ -298,7 +312,7 @@ def test_an_invocation_that_is_sampled_is_traced_by_order(*, sampled: bool) -> N
     )
     printed = json.loads(done.stdout.splitlines()[-1])
     assert printed["loaded"] is sampled
-    assert printed["orders"] == (["o1", "o2"] if sampled else [])
+    assert printed["orders"] == (["demo.o1", "demo.o2"] if sampled else [])
     assert [secret for secret in CUSTOMER_DATA if secret in printed["traced"]] == []
 
 
@@ -306,4 +320,4 @@ def test_what_went_wrong_names_the_order_in_a_line_of_its_own(store: EventStore,
     append(store, "order#demo.o1", OrderCancelled(order_id="demo.o1", reason="x"))
     with pytest.raises(AssertionError):
         command(payments, "authorize_payment")
-    assert [(each["correlation_id"], each["refusal"]) for each in lines()] == [("o1", "AssertionError")]
+    assert [(each["correlation_id"], each["refusal"]) for each in lines()] == [("demo.o1", "AssertionError")]

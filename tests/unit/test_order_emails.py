@@ -14,6 +14,7 @@ from events import streams
 from events.envelope import Recorded
 from events.notification import CustomerNotified, EmailClaimed
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
+from events.shops import own_id
 from handlers.functions.main.order_emails import handler
 from handlers.notification.claims import AlreadyClaimed
 from handlers.notification.order_emails import email, money, notify
@@ -38,11 +39,11 @@ def sender(store: EventStore) -> Iterator[None]:
         yield
 
 
-def confirm(store: EventStore, order_id: str = "o1") -> Recorded:
+def confirm(store: EventStore, order_id: str = "demo.o1") -> Recorded:
     return append(store, streams.order(order_id), OrderConfirmed(order_id=order_id))[0]
 
 
-def cancel(store: EventStore, reason: str, order_id: str = "o1") -> Recorded:
+def cancel(store: EventStore, reason: str, order_id: str = "demo.o1") -> Recorded:
     started = OrderCancellationStarted(order_id=order_id, reason=reason)
     return append(store, streams.order(order_id), started, OrderCancelled(order_id=order_id, reason=reason))[1]
 
@@ -82,7 +83,7 @@ def test_the_log_has_the_claim_and_the_e_mail(store: EventStore) -> None:
         CustomerNotified(order_id="demo.o1", about="OrderConfirmed", attempt=1, message_id=message.id),
     ]
     assert {each.metadata.causation_id for each in store.read(NOTIFICATIONS)} == {confirmed.event_id}
-    assert {each.metadata.correlation_id for each in store.read(NOTIFICATIONS)} == {"o1"}
+    assert {each.metadata.correlation_id for each in store.read(NOTIFICATIONS)} == {"demo.o1"}
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,24 @@ def test_a_cancelled_order_is_notified_with_the_reason(store: EventStore, reason
     assert message.subject == "Your order o1 is cancelled"
     assert f"is cancelled, because {because}." in message.body
     assert "You will not be charged" in message.body
+
+
+def test_an_e_mail_names_the_order_as_its_shop_does(store: EventStore) -> None:
+    place(store, "demo.by-hand-1")
+    handler(sqs(from_bus(confirm(store, "demo.by-hand-1"))), CONTEXT)
+    handler(sqs(from_bus(cancel(store, "CancellationRequested", "demo.by-hand-1"))), CONTEXT)
+    assert len(sent()) == 2
+    for message in sent():
+        assert "Your order by-hand-1 is " in message.subject
+        assert "our order by-hand-1 " in message.body
+        assert "demo" not in message.subject + message.body
+
+
+def test_a_guest_who_left_an_address_is_notified(store: EventStore) -> None:
+    place(store, customer={"email": EMAIL})
+    assert failed(handler(sqs(from_bus(confirm(store))), CONTEXT)) == []
+    [message] = sent()
+    assert message.destinations["ToAddresses"] == [EMAIL]
 
 
 @pytest.mark.parametrize("customer", [None, {"customer_id": "c1"}])
@@ -183,7 +202,7 @@ def test_copies_of_ten_events_worked_off_by_several_workers_send_each_e_mail_onc
 ) -> None:
     """Two copies of ten confirmations, and ten cancellations, whichever worker is quicker at any call."""
     sent().clear()
-    orders = [f"o{number}" for number in range(10)]
+    orders = [f"demo.o{number}" for number in range(10)]
     failures: list[Recorded] = []
 
     def worker(events: list[Recorded]) -> Callable[[], None]:
@@ -207,6 +226,6 @@ def test_copies_of_ten_events_worked_off_by_several_workers_send_each_e_mail_onc
             notify(store, ses(), SENDER, failure)
         events = [event for order_id in orders for event in names(events_of(store, streams.notification(order_id)))]
     assert subjects() == sorted(
-        f"Your order {order_id} is {outcome}" for order_id in orders for outcome in ("cancelled", "confirmed")
+        f"Your order {own_id(order_id)} is {outcome}" for order_id in orders for outcome in ("cancelled", "confirmed")
     )
     assert Counter(events) == {"EmailClaimed": 20, "CustomerNotified": 20}

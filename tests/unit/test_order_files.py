@@ -30,7 +30,7 @@ def read(tmp_path: Path, *lines: str, header: str = HEADER) -> list[Submission]:
 
 
 def rejected_because(submission: Submission) -> list[str]:
-    rejected = decide(submission.detail)
+    rejected = decide(submission.shop, submission.detail)
     assert isinstance(rejected, OrderRejected)
     return [f"{reason.field}: {reason.message}" for reason in rejected.reasons]
 
@@ -102,6 +102,11 @@ def test_an_invoice_without_a_number_is_a_dead_letter(tmp_path: Path) -> None:
     assert order.order_id is None
 
 
+def test_orders_of_a_file_are_the_demo_shops(tmp_path: Path) -> None:
+    [order] = read(tmp_path, f"1,A,,1,{ANY_DATE},1,17850.0,France")
+    assert (order.shop, order.order_id) == ("demo", "demo.1")
+
+
 @pytest.mark.parametrize(
     ("header", "lines", "message"),
     [
@@ -170,6 +175,7 @@ def test_the_stock_serves_every_valid_order_and_comes_in_deliveries_of_a_thousan
 
 def test_the_same_content_is_one_submission(tmp_path: Path) -> None:
     [order] = read(tmp_path, f"1,A,,1,{ANY_DATE},1,1,France")
-    other = Submission({**order.detail, "payment_token": "tok_other"})
-    again = Submission(dict(reversed(list(order.detail.items()))))
-    assert distinct([order, other, again]) == [order, other]
+    other = Submission("demo", {**order.detail, "payment_token": "tok_other"})
+    again = Submission("demo", dict(reversed(list(order.detail.items()))))
+    another_shops = Submission("acme", order.detail)
+    assert distinct([order, other, again, another_shops]) == [order, other, another_shops]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events import streams
+from events.envelope import Actor
 from events.integration import MAX_CANONICAL_BYTES, OrderSubmitted
 from events.model import DomainEvent
 from events.ordering import (
@@ -27,6 +28,7 @@ from events.ordering import (
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
 from handlers.functions.main.order_intake import handler
+from handlers.intake.requests import Request
 from handlers.intake.validation import Refused, canonical
 from handlers.ordering import outcome, submission
 from handlers.ordering.order import Status, fold
@@ -41,8 +43,8 @@ from handlers.ordering.refusals import (
 from handlers.table.event_store import EventStore
 from tests.builders.dead_letter_queue import dead_letters
 from tests.builders.json_schemas import allowed_by
-from tests.builders.messages import CONTEXT, failed, from_publisher, sqs
-from tests.builders.orders import line, order, placed
+from tests.builders.messages import CONTEXT, failed, from_publisher, request, sqs
+from tests.builders.orders import EMAIL, line, order, placed
 from tests.builders.races import Raced
 from tests.builders.recorded_events import START, names, record
 from tests.builders.stores import append, events_of, items, log, place
@@ -53,7 +55,7 @@ CANCELLED = OrderCancelled(order_id="demo.o1", reason="OutOfStock")
 
 
 def rejected(detail: Any) -> OrderRejected:
-    decided = submission.decide(detail)
+    decided = submission.decide("demo", detail)
     assert isinstance(decided, OrderRejected), decided
     return decided
 
@@ -70,8 +72,31 @@ def test_an_order_holds_what_was_submitted_and_its_total() -> None:
     submitted = OrderSubmitted.model_validate_json(
         json.dumps(order("o1", *[each.model_dump() for each in accepted.lines]))
     )
+    same = OrderSubmitted.model_fields.keys() - {"order_id", "customer"}
     assert accepted.total == 2 * 150 + 3 * 7 + 1
-    assert all(getattr(accepted, name) == getattr(submitted, name) for name in OrderSubmitted.model_fields)
+    assert all(getattr(accepted, name) == getattr(submitted, name) for name in same)
+    assert (accepted.order_id, accepted.customer_id, accepted.email) == ("demo.o1", "demo.c1", EMAIL)
+
+
+@pytest.mark.parametrize(
+    ("customer", "customer_id", "email"),
+    [
+        (None, None, None),
+        ({"email": EMAIL}, None, EMAIL),
+        ({"customer_id": "c1"}, "demo.c1", None),
+    ],
+)
+def test_a_guest_has_no_number_but_may_have_an_address(
+    customer: dict[str, str] | None, customer_id: str | None, email: str | None
+) -> None:
+    accepted = placed(customer=customer)
+    assert (accepted.customer_id, accepted.email) == (customer_id, email)
+
+
+def test_the_same_order_and_customer_of_two_shops_are_two() -> None:
+    here, there = placed("demo.o1"), placed("acme.o1")
+    assert (here.order_id, here.customer_id) == ("demo.o1", "demo.c1")
+    assert (there.order_id, there.customer_id) == ("acme.o1", "acme.c1")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +136,7 @@ def test_over_200_kilobytes_of_canonical_json_is_too_much() -> None:
 def test_white_space_and_order_of_keys_do_not_count_towards_the_size() -> None:
     lines = [line(f"SKU-{number:04}", description="x" * 150) for number in range(900)]
     assert len(json.dumps(order("o1", *lines), indent=16)) > MAX_CANONICAL_BYTES
-    assert isinstance(submission.decide(order("o1", *lines)), OrderPlaced)
+    assert isinstance(submission.decide("demo", order("o1", *lines)), OrderPlaced)
 
 
 def test_at_most_50_reasons_are_kept_and_all_are_counted() -> None:
@@ -129,9 +154,9 @@ def test_reasons_are_small_and_hold_no_values() -> None:
     assert "Ada L" not in recorded
 
 
-@pytest.mark.parametrize("order_id", ["a" * 64, "A-1_b", "0"])
+@pytest.mark.parametrize("order_id", ["a" * 47, "A-1_b", "0"])
 def test_a_usable_id_is_rejected_under_that_id(order_id: str) -> None:
-    assert rejected({"order_id": order_id}).order_id == order_id
+    assert rejected({"order_id": order_id}).order_id == f"demo.{order_id}"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +164,8 @@ def test_a_usable_id_is_rejected_under_that_id(order_id: str) -> None:
     [
         order(""),
         order("a b"),
-        order("x" * 65),
+        order("x" * 48),
+        order("demo.o1"),
         order("o\n"),
         order(None, lines=[]),
         {**order(), "order_id": 7},
@@ -153,12 +179,12 @@ def test_a_usable_id_is_rejected_under_that_id(order_id: str) -> None:
 )
 def test_without_a_usable_id_a_submission_cannot_be_rejected_as_an_order(detail: Any) -> None:
     with pytest.raises(Refused):
-        submission.decide(detail)
+        submission.decide("demo", detail)
 
 
 def test_text_that_no_encoding_has_is_taken_as_far_as_it_goes() -> None:
     """Half of a surrogate pair is valid in JSON, but nothing that can be stored."""
-    accepted = submission.decide(json.loads(json.dumps(order(payment_token="tok_\ud83d"))))
+    accepted = submission.decide("demo", json.loads(json.dumps(order(payment_token="tok_\ud83d"))))
     assert isinstance(accepted, OrderPlaced)
     assert accepted.payment_token == "tok_?"
 
@@ -176,20 +202,21 @@ def shuffled(value: Any, shuffle: Callable[[list[Any]], None]) -> Any:
 @settings(max_examples=20)
 def test_the_same_content_has_the_same_hash(randomly: random.Random) -> None:
     same = shuffled(order("o1", line("A", description="x"), line("B")), randomly.shuffle)
-    assert placed("demo.o1", line("A", description="x"), line("B")).content_hash == submission.decide(same).content_hash
+    decided = submission.decide("demo", same)
+    assert placed("demo.o1", line("A", description="x"), line("B")).content_hash == decided.content_hash
 
 
 def test_what_is_left_out_and_what_is_null_are_the_same_content() -> None:
     guest = order(customer=None)
-    assert submission.decide(guest) == submission.decide({**guest, "customer": None})
+    assert submission.decide("demo", guest) == submission.decide("demo", {**guest, "customer": None})
 
 
 @given(allowed_by(OrderSubmitted.model_json_schema()))
 @settings(max_examples=50)
 def test_every_submission_is_placed_or_rejected(detail: dict[str, Any]) -> None:
-    decided = submission.decide(detail)
-    assert decided.order_id == detail["order_id"]
-    assert submission.decide(json.loads(json.dumps(detail))) == decided
+    decided = submission.decide("demo", detail)
+    assert decided.order_id == f"demo.{detail['order_id']}"
+    assert submission.decide("demo", json.loads(json.dumps(detail))) == decided
 
 
 @pytest.mark.parametrize(
@@ -249,7 +276,7 @@ def test_the_largest_real_order_goes_through(store: EventStore) -> None:
 def test_the_event_follows_from_the_message_it_came_in(store: EventStore) -> None:
     submit(store, request(order(), event_id="message-1"))
     metadata = store.read("order#demo.o1")[0].metadata
-    assert (metadata.correlation_id, metadata.causation_id) == ("o1", "message-1")
+    assert (metadata.correlation_id, metadata.causation_id) == ("demo.o1", "message-1")
 
 
 @pytest.mark.parametrize(
@@ -293,14 +320,14 @@ def test_a_bad_message_does_not_hold_up_the_others(store: EventStore) -> None:
 # A cancellation request
 
 
-def request(order_id: str = "o1", **more: Any) -> Any:
-    return request({"order_id": order_id, **more}, detail_type="OrderCancellationRequested")
+def cancellation(order_id: str = "o1", **more: Any) -> Request:
+    return request({"order_id": order_id, **more})
 
 
 def test_a_cancellation_that_comes_first_starts_cancelling(store: EventStore) -> None:
     place(store)
     for _ in range(2):
-        request_cancellation(store, request())
+        request_cancellation(store, cancellation())
     assert events_of(store, "order#demo.o1")[1:] == [
         OrderCancellationStarted(order_id="demo.o1", reason="CancellationRequested")
     ]
@@ -311,20 +338,20 @@ def test_a_cancellation_of_a_confirmed_order_is_asked_for_once(store: EventStore
     place(store)
     outcome.confirm_order(store, "demo.o1")
     for reason in ("too late", "too late", "again"):
-        request_cancellation(store, request(reason=reason))
+        request_cancellation(store, cancellation(reason=reason))
     [requested] = events_of(store, "cancellation#demo.o1")
     assert isinstance(requested, CancellationRequested)
-    assert (requested.order_id, requested.reason) == ("o1", "too late")
+    assert (requested.order_id, requested.reason) == ("demo.o1", "too late")
     assert names(events_of(store, "order#demo.o1")) == ["OrderPlaced", "OrderConfirmed"]
 
 
 def test_who_asked_is_told_once_that_it_is_too_late(store: EventStore) -> None:
     place(store)
     outcome.confirm_order(store, "demo.o1")
-    request_cancellation(store, request())
+    request_cancellation(store, cancellation())
     for _ in range(2):
         outcome.refuse_cancellation(store, "demo.o1")
-    request_cancellation(store, request())
+    request_cancellation(store, cancellation())
     requested, refused = events_of(store, "cancellation#demo.o1")
     assert isinstance(requested, CancellationRequested)
     assert refused == OrderCancellationRefused(
@@ -339,45 +366,74 @@ def test_where_nobody_asked_nobody_is_told(store: EventStore) -> None:
     assert events_of(store, "cancellation#demo.o1") == []
 
 
-def from_caller(customer_id: str, scopes: str = "orders/write", **detail: Any) -> str:
-    """A message of the HTTP API that asks to cancel o1."""
-    caller = {"customer_id": customer_id, "scopes": scopes}
+SHOP: dict[str, str] = {"subject": "web", "client": "web", "scopes": "orders/write"}
+"""A caller of the HTTP API whose client is demo's, as every client is here."""
+OPERATOR = {"subject": "ops", "client": "ops", "scopes": "orders/write orders/operate"}
+ACME = {**SHOP, "shop": "acme"}
+"""One whom our own authorizer found to be of another shop."""
+
+
+def from_caller(caller: Mapping[str, str], path: str | None, **detail: Any) -> str:
+    """A message of the HTTP API that asks to cancel the order in its path."""
     return json.dumps(
-        {"detail-type": "OrderCancellationRequested", "detail": detail, "caller": caller, "order_id": "o1"}
+        {"detail-type": "OrderCancellationRequested", "detail": detail, "caller": caller, "order_id": path}
     )
 
 
-@pytest.mark.parametrize("caller", [("c1",), ("ops", "orders/write orders/operate")])
-def test_a_caller_cancels_their_own_order_and_an_operator_any(store: EventStore, caller: tuple[str, ...]) -> None:
-    place(store)
-    place(store, "demo.o2", customer={"customer_id": "c2"})
-    assert take(from_caller(*caller, order_id="demo.o2")) == []
-    assert names(events_of(store, "order#demo.o1")) == ["OrderPlaced", "OrderCancellationStarted"]
-    assert names(events_of(store, "order#demo.o2")) == ["OrderPlaced"], "what is sent does not say which order it is"
-
-
-@pytest.mark.parametrize("customer", [{"customer_id": "c1"}, None])
-@pytest.mark.parametrize("confirmed", [True, False])
-def test_nobody_cancels_another_customers_order(
-    store: EventStore, customer: dict[str, str] | None, confirmed: bool
+@pytest.mark.parametrize(
+    ("caller", "order_id", "principal"),
+    [(SHOP, "o1", "demo/web"), (OPERATOR, "demo.o1", "ops"), (OPERATOR, "acme.o1", "ops")],
+)
+def test_a_shop_cancels_its_own_order_and_an_operator_any(
+    store: EventStore, caller: dict[str, str], order_id: str, principal: str
 ) -> None:
-    place(store, customer=customer)
+    wanted = "acme.o1" if order_id == "acme.o1" else "demo.o1"
+    for each in ("demo.o1", "acme.o1", "demo.o2"):
+        place(store, each)
+    assert take(from_caller(caller, order_id, order_id="o2")) == []
+    placed_first, started = store.read(streams.order(wanted))
+    assert names([placed_first.event, started.event]) == ["OrderPlaced", "OrderCancellationStarted"]
+    assert started.metadata.actor == Actor(door="http", principal=principal)
+    assert len(log(store)) == 4, "what is sent does not say which order it is"
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+@pytest.mark.parametrize(
+    ("caller", "order_id", "why"),
+    [
+        (ACME, "o1", "order_id: there is no order 'acme.o1' to cancel"),
+        (ACME, "demo.o1", "order_id: String should match pattern '^[A-Za-z0-9_-]{1,47}$'"),
+        (OPERATOR, "o1", "order_id: String should match pattern '^[A-Za-z0-9_-]{1,47}$'"),
+    ],
+)
+def test_nobody_cancels_another_shops_order(
+    store: EventStore, caller: dict[str, str], order_id: str, why: str, confirmed: bool
+) -> None:
+    place(store)
     if confirmed:
         outcome.confirm_order(store, "demo.o1")
     before = items(store)
-    assert take(from_caller("c2")) == []
+    assert failed(handler(sqs(from_caller(caller, order_id), receives=MAX_RECEIVE_COUNT), CONTEXT)) == []
     [message] = dead_letters()
-    assert message["MessageAttributes"]["reasons"]["StringValue"] == "order_id: not the caller's order"
+    assert message["MessageAttributes"]["reasons"]["StringValue"] == why
     assert items(store) == before
 
 
-def test_a_caller_who_names_no_order_is_refused(store: EventStore) -> None:
+@pytest.mark.parametrize("caller", [SHOP, OPERATOR])
+def test_a_caller_who_names_no_order_is_refused(store: EventStore, caller: dict[str, str]) -> None:
     place(store)
-    message = json.loads(from_caller("c1", order_id="demo.o1"))
-    del message["order_id"]
-    assert take(json.dumps(message)) == []
+    assert take(from_caller(caller, None, order_id="o1")) == []
     assert len(dead_letters()) == 1
     assert names(events_of(store, "order#demo.o1")) == ["OrderPlaced"]
+
+
+def test_operators_place_no_orders(store: EventStore) -> None:
+    submitted = json.dumps({"detail-type": "OrderSubmitted", "detail": order("o1"), "caller": OPERATOR})
+    assert take(submitted) == []
+    [message] = dead_letters()
+    why = message["MessageAttributes"]["reasons"]["StringValue"]
+    assert why == ": orders are placed by shops, and this comes from none"
+    assert log(store) == []
 
 
 @pytest.mark.parametrize("history", [[STARTED], [STARTED, CANCELLED]])
@@ -386,7 +442,7 @@ def test_a_cancellation_of_what_is_being_cancelled_changes_nothing(
 ) -> None:
     place(store)
     append(store, "order#demo.o1", *history)
-    request_cancellation(store, request())
+    request_cancellation(store, cancellation())
     assert events_of(store, "order#demo.o1")[1:] == history
     assert len(log(store)) == 1 + len(history)
 
@@ -405,14 +461,14 @@ def test_a_cancellation_whose_order_never_comes_is_a_dead_letter_in_the_end(stor
         assert dead_letters() == []
     assert failed(handler(sqs(asked, receives=MAX_RECEIVE_COUNT), CONTEXT)) == []
     [message] = dead_letters()
-    assert message["MessageAttributes"]["reasons"]["StringValue"] == "order_id: there is no order 'o1' to cancel"
+    assert message["MessageAttributes"]["reasons"]["StringValue"] == "order_id: there is no order 'demo.o1' to cancel"
     assert items(store) == []
 
 
 def test_a_confirmation_in_the_middle_of_a_cancellation_request_wins(store: EventStore) -> None:
     place(store)
     raced = Raced(store, after_read=lambda _: outcome.confirm_order(store, "demo.o1"))
-    request_cancellation(raced, request())
+    request_cancellation(raced, cancellation())
     assert names(events_of(store, "order#demo.o1")) == ["OrderPlaced", "OrderConfirmed"]
     assert names(events_of(store, "cancellation#demo.o1")) == ["CancellationRequested"]
 

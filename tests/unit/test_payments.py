@@ -61,7 +61,7 @@ class Unsteady:
         return self.call("refund", lambda: self._sandbox.refund(key))
 
 
-def sums(store: EventStore, order_id: str = "o1") -> dict[str, int]:
+def sums(store: EventStore, order_id: str = "demo.o1") -> dict[str, int]:
     """What the log says became of the money."""
     of: dict[type, str] = {
         PaymentAuthorized: "authorized",
@@ -76,7 +76,7 @@ def sums(store: EventStore, order_id: str = "o1") -> dict[str, int]:
     return total
 
 
-def book(store: EventStore, order_id: str = "o1") -> dict[str, int]:
+def book(store: EventStore, order_id: str = "demo.o1") -> dict[str, int]:
     """What the gateway says."""
     found = items(store, f"sandbox#payments#{order_id}")
     content = found[0] if found else {}
@@ -84,7 +84,7 @@ def book(store: EventStore, order_id: str = "o1") -> dict[str, int]:
     return {name: int(content.get(name, {"N": "0"})["N"]) for name in names}
 
 
-def balances(store: EventStore, order_id: str = "o1") -> None:
+def balances(store: EventStore, order_id: str = "demo.o1") -> None:
     """The money law, for an order that has its outcome."""
     order = load(store, order_id)
     assert order.status in {Status.CONFIRMED, Status.CANCELLED}
@@ -111,7 +111,7 @@ def run(store: EventStore, gateway: Unsteady, *, tries: int = 1, cancel_before: 
         for name, step in forward.items():
             if name == cancel_before:
                 outcome.start_cancellation(store, "demo.o1", "CancellationRequested")
-            until_answered(lambda step=step: step(store, gateway, "o1"), tries)  # type: ignore[misc]
+            until_answered(lambda step=step: step(store, gateway, "demo.o1"), tries)  # type: ignore[misc]
         if cancel_before == "confirm":
             append(store, "order#demo.o1", OrderCancellationStarted(order_id="demo.o1", reason="CancellationRequested"))
         outcome.confirm_order(store, "demo.o1")
@@ -177,10 +177,10 @@ def test_the_money_balances_whatever_gets_lost(store: EventStore, broken: dict[i
     balances(store)
     before = items(store)
     if load(store, "demo.o1").status is Status.CONFIRMED:
-        authorize_payment(store, Unsteady(store), "o1")
-        capture_payment(store, Unsteady(store), "o1")
+        authorize_payment(store, Unsteady(store), "demo.o1")
+        capture_payment(store, Unsteady(store), "demo.o1")
     else:
-        refund_payment(store, Unsteady(store), "o1")
+        refund_payment(store, Unsteady(store), "demo.o1")
     assert items(store) == before
 
 
@@ -208,8 +208,8 @@ def test_the_compensation_tells_what_a_lost_answer_said(
 def test_the_money_balances_where_undoing_gets_lost(store: EventStore, broken: int, *, reached: bool) -> None:
     """A captured payment is refunded: void asks first, then refund; either has no answer once."""
     place(store)
-    authorize_payment(store, Unsteady(store), "o1")
-    capture_payment(store, Unsteady(store), "o1")
+    authorize_payment(store, Unsteady(store), "demo.o1")
+    capture_payment(store, Unsteady(store), "demo.o1")
     append(store, "order#demo.o1", OrderCancellationStarted(order_id="demo.o1", reason="CancellationRequested"))
     gateway = Unsteady(store, {broken: reached})
     with pytest.raises(PaymentGatewayUnreachable):
@@ -223,34 +223,34 @@ def test_the_money_balances_where_undoing_gets_lost(store: EventStore, broken: i
 @pytest.mark.parametrize("token", [*TOKENS, "tok_decline", "tok_decline_capture", "tok_unreachable"])
 def test_a_late_authorization_finds_the_payment_closed(store: EventStore, token: str) -> None:
     place(store, "demo.o1", payment_token=token)
-    refund_payment(store, Unsteady(store), "o1")
+    refund_payment(store, Unsteady(store), "demo.o1")
     before = events_of(store, "payment#demo.o1")
     for _ in range(2):
         with pytest.raises((OrderCancelling, PaymentGatewayUnreachable)):
-            until_answered(lambda: authorize_payment(cancelled_meanwhile(store), Unsteady(store), "o1"))
+            until_answered(lambda: authorize_payment(cancelled_meanwhile(store), Unsteady(store), "demo.o1"))
     assert events_of(store, "payment#demo.o1") == before
     assert sums(store) == book(store) == dict.fromkeys(("authorized", "captured", "voided", "refunded"), 0)
 
 
 def test_a_late_authorization_nobody_answers_learns_from_the_log_that_the_payment_is_closed(store: EventStore) -> None:
     place(store, "demo.o1", payment_token="tok_unreachable")
-    refund_payment(store, Unsteady(store), "o1")
+    refund_payment(store, Unsteady(store), "demo.o1")
     with pytest.raises(OrderCancelling):
-        authorize_payment(cancelled_meanwhile(store), Unsteady(store), "o1")
+        authorize_payment(cancelled_meanwhile(store), Unsteady(store), "demo.o1")
 
 
 @pytest.mark.parametrize("close", ["void", "refund"])
 def test_a_late_capture_finds_the_payment_closed(store: EventStore, close: str) -> None:
     place(store)
-    authorize_payment(store, Unsteady(store), "o1")
+    authorize_payment(store, Unsteady(store), "demo.o1")
     if close == "refund":
-        capture_payment(store, Unsteady(store), "o1")
-    refund_payment(store, Unsteady(store), "o1")
+        capture_payment(store, Unsteady(store), "demo.o1")
+    refund_payment(store, Unsteady(store), "demo.o1")
     for step in (capture_payment, authorize_payment):
         with pytest.raises(RuntimeError, match="nobody cancels"):
-            step(store, Unsteady(store), "o1")
+            step(store, Unsteady(store), "demo.o1")
     with pytest.raises(OrderCancelling):
-        capture_payment(cancelled_meanwhile(store), Unsteady(store), "o1")
+        capture_payment(cancelled_meanwhile(store), Unsteady(store), "demo.o1")
     assert sums(store) == book(store)
     assert sums(store)["captured"] == sums(store)["refunded"]
 
@@ -260,10 +260,10 @@ def test_a_late_step_of_a_confirmed_order_has_nothing_to_do(store: EventStore, s
     """Not even where the charge is undone by then: the cancellation that did it is somebody else's."""
     place(store)
     for forward in (authorize_payment, capture_payment):
-        forward(store, Unsteady(store), "o1")
-    refund_payment(store, Unsteady(store), "o1")
+        forward(store, Unsteady(store), "demo.o1")
+    refund_payment(store, Unsteady(store), "demo.o1")
     before = events_of(store, "payment#demo.o1")
-    step(confirmed_meanwhile(store), Unsteady(store), "o1")
+    step(confirmed_meanwhile(store), Unsteady(store), "demo.o1")
     assert events_of(store, "payment#demo.o1") == before
 
 
@@ -294,7 +294,7 @@ def test_a_step_that_is_repeated_answers_from_the_log(store: EventStore) -> None
     place(store)
     for step in (authorize_payment, capture_payment):
         for _ in range(3):
-            step(store, Unsteady(store), "o1")
+            step(store, Unsteady(store), "demo.o1")
     assert names(events_of(store, "payment#demo.o1")) == ["PaymentAuthorized", "PaymentCaptured"]
     broken = Unsteady(store, {1: False, 2: True})
     authorize_payment(store, broken, "demo.o1")
@@ -306,9 +306,9 @@ def test_a_decline_is_final(store: EventStore) -> None:
     place(store, "demo.o1", payment_token="tok_decline")
     for _ in range(3):
         with pytest.raises(Declined, match="insufficient funds"):
-            authorize_payment(store, Unsteady(store), "o1")
+            authorize_payment(store, Unsteady(store), "demo.o1")
     for _ in range(2):
-        refund_payment(store, Unsteady(store), "o1")
+        refund_payment(store, Unsteady(store), "demo.o1")
     assert events_of(store, "payment#demo.o1") == [PaymentDeclined(order_id="demo.o1", reason="insufficient funds")]
 
 
@@ -325,7 +325,7 @@ def test_a_confirmed_order_has_nothing_left_to_pay(store: EventStore) -> None:
 def test_an_order_nobody_knows_asks_nobody(store: EventStore, step: Any) -> None:
     gateway = Unsteady(store)
     with pytest.raises(OrderNotFound):
-        step(store, gateway, "o9")
+        step(store, gateway, "demo.o9")
     assert gateway.asked == []
     assert items(store) == []
 
@@ -340,7 +340,7 @@ def test_two_executions_one_of_which_undoes_what_the_other_does(store: EventStor
             charge = super().call(name, call)
             if name == cancelled_at:
                 outcome.start_cancellation(store, "demo.o1", "CancellationRequested")
-                refund_payment(store, Unsteady(store), "o1")
+                refund_payment(store, Unsteady(store), "demo.o1")
             return charge
 
     run(store, Meanwhile(store))
@@ -350,8 +350,8 @@ def test_two_executions_one_of_which_undoes_what_the_other_does(store: EventStor
 
 def test_after_a_capture_the_saga_goes_forward_only(store: EventStore) -> None:
     place(store)
-    authorize_payment(store, Unsteady(store), "o1")
-    capture_payment(store, Unsteady(store), "o1")
+    authorize_payment(store, Unsteady(store), "demo.o1")
+    capture_payment(store, Unsteady(store), "demo.o1")
     with pytest.raises(AlreadyCaptured):
         outcome.start_cancellation(store, "demo.o1", "PaymentGatewayUnreachable")
 
@@ -359,7 +359,7 @@ def test_after_a_capture_the_saga_goes_forward_only(store: EventStore) -> None:
 def test_the_first_step_of_a_payment_costs_one_read_and_one_write_besides_the_gateway(store: EventStore) -> None:
     place(store, "demo.o1", line(unit_price=0))
     with calls(store.client) as made:
-        authorize_payment(store, Unsteady(store), "o1")
+        authorize_payment(store, Unsteady(store), "demo.o1")
     assert made == ["Query", "PutItem"]
 
 
@@ -392,5 +392,5 @@ def test_a_key_is_charged_once_and_closed_for_good(store: EventStore) -> None:
 def test_nothing_is_captured_or_refunded_that_nobody_authorized(store: EventStore, call: str) -> None:
     gateway = SandboxGateway(Books(store.client, store.table, "payments"))
     with pytest.raises(LookupError):
-        getattr(gateway, call)("o1")
+        getattr(gateway, call)("demo.o1")
     assert items(store) == []
