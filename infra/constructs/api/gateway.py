@@ -14,7 +14,6 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from handlers.api.problems import CONTENT_TYPE as PROBLEM
-from handlers.api.problems import problem
 from handlers.intake.callers import OPERATE, READ, WRITE
 from infra.constructs.api import request_templates as templates
 from infra.constructs.api.identity import AUTHORIZER_CACHE, Identity
@@ -159,9 +158,14 @@ class HttpApi(apigateway.RestApi):
                 request_parameters={"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
                 request_templates={JSON: wanted.request},
                 integration_responses=[
-                    apigateway.IntegrationResponse(status_code="202", response_templates={JSON: wanted.answer}),
-                    _refused("4[0-9]{2}", HTTPStatus.BAD_REQUEST, wanted.refusal),
-                    _refused("5[0-9]{2}", HTTPStatus.SERVICE_UNAVAILABLE, "not accepted: send it again, same key"),
+                    apigateway.IntegrationResponse(
+                        status_code="202", selection_pattern="200", response_templates={JSON: wanted.answer}
+                    ),
+                    apigateway.IntegrationResponse(
+                        status_code=str(templates.REFUSED.value),
+                        response_parameters={"method.response.header.Content-Type": f"'{PROBLEM}'"},
+                        response_templates={JSON: wanted.refusal},
+                    ),
                 ],
             ),
         )
@@ -180,8 +184,7 @@ class HttpApi(apigateway.RestApi):
             request_models={JSON: model},
             method_responses=[
                 apigateway.MethodResponse(status_code="202"),
-                apigateway.MethodResponse(status_code="400", response_parameters=typed),
-                apigateway.MethodResponse(status_code="503", response_parameters=typed),
+                apigateway.MethodResponse(status_code=str(templates.REFUSED.value), response_parameters=typed),
             ],
         )
 
@@ -232,13 +235,3 @@ class HttpApi(apigateway.RestApi):
         key = self.add_api_key("Key")
         plan.add_api_key(key)
         return key
-
-
-def _refused(pattern: str, status: HTTPStatus, detail: str) -> apigateway.IntegrationResponse:
-    """The answer where SQS answers with a status of that pattern."""
-    return apigateway.IntegrationResponse(
-        status_code=str(status.value),
-        selection_pattern=pattern,
-        response_parameters={"method.response.header.Content-Type": f"'{PROBLEM}'"},
-        response_templates={JSON: problem(status, detail).model_dump_json()},
-    )

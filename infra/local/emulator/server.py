@@ -41,7 +41,7 @@ if __name__ == "__main__":
             scan_pages,
         )
 
-        apigateway_v1._render_request_template_v1 = mapping_templates.render
+        mapping_templates.patch(apigateway_v1)
         object_versions.patch()
         scan_pages.patch()
         firehose_delivery.patch()
