@@ -83,11 +83,12 @@ def patch(apigateway: Any) -> None:
     respond = apigateway._service_integration_response
 
     def respond_as_overridden(
-        integration: Any, status: int, text: str, accept: str, params: dict[str, str], context: Any = None
+        integration: Any, status: int, text: str, *more: Any
     ) -> tuple[int, dict[str, str], bytes]:
+        *asked, context = more
         override: dict[str, int] = {}
-        known = {**(context or {}), "responseOverride": override}
-        mapped, headers, body = respond(integration, status, _as_json(text), accept, params, known)
+        known = {**context, "responseOverride": override}
+        mapped, headers, body = respond(integration, status, _as_json(text), *asked, known)
         return override.get("status", mapped), headers, body
 
     apigateway._render_request_template_v1 = render
