@@ -38,7 +38,9 @@ class Verifier:
     keys: jwt.PyJWKClient
 
     def claims(self, token: str) -> Mapping[str, Any]:
-        """The claims of a genuine, current token that is meant for us.
+        """The claims of a genuine, current access token that is meant for us.
+
+        Cognito says by ``token_use`` which of its tokens are; other issuers do not have that claim.
 
         Raises:
             InvalidToken: it is not.
@@ -59,6 +61,8 @@ class Verifier:
         except jwt.PyJWTError as invalid:
             raise InvalidToken(type(invalid).__name__) from invalid
         self._check_audience(claims)
+        if claims.get("token_use", "access") != "access":
+            raise InvalidToken("only access tokens are let in")
         return claims
 
     def _check_audience(self, claims: Mapping[str, Any]) -> None:
