@@ -18,7 +18,7 @@ SYNTHESIZE = """
 import pathlib, sys
 from infra.app import synthesize
 from infra.package import build
-synthesize(build("local"), pathlib.Path(sys.argv[1]), checks_tokens=True)
+synthesize(build("local"), pathlib.Path(sys.argv[1]))
 """
 
 

@@ -21,7 +21,7 @@ AUTHORIZER_CACHE = Duration.minutes(1)
 
 @dataclass(frozen=True)
 class TokenIssuer:
-    """Whose tokens the API accepts, where an authorizer function checks them.
+    """Whose tokens the API accepts.
 
     `audience` are the accepted values of the claim `aud`, or, in tokens without one, of `client_id`.
     """
