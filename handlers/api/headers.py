@@ -16,7 +16,7 @@ PUBLIC: Mapping[str, str] = {"Cache-Control": "public, max-age=3600", "Vary": "A
 
 PAGE: Mapping[str, str] = {
     **PUBLIC,
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
 """Of the page that shows them: it runs its own scripts, and talks to its own API."""

@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from handlers.api.answers import Status
 
@@ -24,7 +24,6 @@ Sku = Annotated[str, Path(pattern=_ID, description="The SKU.")]
 AsOf = Annotated[AwareDatetime | None, Query(description="Show the order as it stood at that moment (RFC 3339).")]
 OfStatus = Annotated[Status | None, Query(description="Only orders of that status.")]
 Cursor = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,1024}$", description="The cursor of the page before.")]
-Limit = Annotated[
-    int, BeforeValidator(_plain_integer), Query(ge=1, le=_MAX_LIMIT, description="How many orders at most.")
-]
+_Count = Annotated[int, Field(ge=1, le=_MAX_LIMIT), BeforeValidator(_plain_integer)]
+Limit = Annotated[_Count, Query(description="How many orders at most.")]
 FileName = Annotated[str, Path(max_length=64)]

@@ -100,6 +100,13 @@ def test_requests_are_accepted_and_need_a_token_and_a_key(document: Any) -> None
     assert key.get("required", False) is False
 
 
+def test_what_a_question_may_say_is_told(document: Any) -> None:
+    asked = {part["name"]: part["schema"] for part in document["paths"]["/orders"]["get"]["parameters"]}
+    assert asked["limit"].items() >= {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}.items()
+    assert asked["cursor"]["anyOf"][0] == {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,1024}$"}
+    assert set(asked["status"]["anyOf"][0]["enum"]) == set(answers.Status.__args__)  # type: ignore[attr-defined]
+
+
 def test_an_order_is_told_as_the_model_has_it(document: Any) -> None:
     schemas = document["components"]["schemas"]
     assert schemas["OrderRequest"]["properties"].keys() == OrderRequest.model_fields.keys()

@@ -64,7 +64,7 @@ def refuse_other_methods(resource: apigateway.IResource, allowed: str) -> None:
                 apigateway.IntegrationResponse(
                     status_code=str(status.value),
                     response_parameters=integration_headers(headers),
-                    response_templates={_JSON: problem(status, f"only {allowed} is answered here").model_dump_json()},
+                    response_templates={_JSON: problem(status, f"allowed here: {allowed}").model_dump_json()},
                 )
             ],
         ),
