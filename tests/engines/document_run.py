@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import schemathesis
-from schemathesis.config import SchemathesisConfig
+from schemathesis.config import HealthCheck, SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from schemathesis.generation import GenerationMode
 
@@ -33,7 +33,13 @@ def run(shop: Shop, modes: Sequence[GenerationMode], seconds: int | None = None,
     """Ask every operation with data of these modes: once through, or again and again for so many seconds."""
     document = shop.ask("GET", "/openapi.json").json
     schema = schemathesis.openapi.from_dict(document, config=SchemathesisConfig(seed=seed, max_time=seconds))
-    schema.config.update(base_url=shop.url, headers=shop.headers(), continue_on_failure=True)
+    schema.config.update(
+        base_url=shop.url,
+        headers=shop.headers(),
+        continue_on_failure=True,
+        # They are about making up data slowly.
+        suppress_health_check=[HealthCheck.all],
+    )
     schema.config.generation.update(modes=list(modes), max_examples=EXAMPLES, database="none")
     schema.config.phases.stateful.enabled = False
     schema.hook("filter_body")(keeps_what_json_schema_cannot_say)
