@@ -1,4 +1,4 @@
-"""The OpenAPI document of the API, and a page that shows it.
+"""The OpenAPI document of the API.
 
 The resolver documents what it answers; what the gateway does by itself is added here: taking orders and cancellations,
 and refusing callers.
@@ -8,25 +8,29 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import APIGatewayRestResolver
-from aws_lambda_powertools.event_handler.openapi import swagger_ui
 from aws_lambda_powertools.event_handler.openapi.models import Server
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from events.integration import MAX_CANONICAL_BYTES
 from handlers.api.answers import Accepted
 from handlers.api.problems import CONTENT_TYPE, Problem
 from handlers.api.requests import KEY_PATTERN, CancellationRequest, OrderRequest
 from handlers.intake.callers import OPERATE, READ, WRITE
 
 _TITLE = "Order pipeline"
-_DESCRIPTION = "Orders in, and what became of them. Amounts are in the currency's minor unit, times UTC."
+_DESCRIPTION = (
+    "Orders in, and what became of them. Amounts are in the currency's minor unit, times UTC. An integer is written "
+    "without a decimal point or an exponent: `1.0` is refused. A body is JSON in UTF-8 and begins without a byte order "
+    "mark. With what the gateway adds it has at most 1 MiB, and an order of more than "
+    f"{MAX_CANONICAL_BYTES // 1024} KiB without white space is rejected after it was accepted."
+)
 _SCHEMAS = "#/components/schemas/{model}"
 _ALWAYS = (400, 401, 403, 429, 500, 502, 504)
-_OF_ONE = (*_ALWAYS, 404)
+_OF_QUESTION = (*_ALWAYS, 404)
 _OF_BODY = (*_ALWAYS, 413, 415, 503)
 _SECURITY = {
     "token": {
@@ -40,7 +44,8 @@ _SECURITY = {
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "The same key is the same order, however often it is sent. A UUID, or up to 31 of A-Z a-z 0-9 _ -.",
+    "description": "The same key is the same order, however often it is sent. A UUID, in upper or lower case alike, or "
+    "1 to 31 of A-Z a-z 0-9 _ -.",
     "schema": {"type": "string", "pattern": KEY_PATTERN},
 }
 _ETAG = {"ETag": {"description": "Send it as If-None-Match to hear of changes only.", "schema": {"type": "string"}}}
@@ -54,8 +59,8 @@ def document(app: APIGatewayRestResolver) -> str:
         title=_TITLE, version="1", description=_DESCRIPTION, servers=[Server(url="/v1")]
     )
     content: dict[str, Any] = json.loads(generated)
-    for path, operations in content["paths"].items():
-        _complete(operations["get"], _OF_ONE if "{" in path else _ALWAYS)
+    for operations in content["paths"].values():
+        _complete(operations["get"])
     content["paths"]["/orders"]["post"] = _taking(
         "Place an order.", "It is accepted at once; look at its status_url.", OrderRequest, [_KEY]
     )
@@ -75,14 +80,6 @@ def document(app: APIGatewayRestResolver) -> str:
     return json.dumps(content, sort_keys=True)
 
 
-@cache
-def page(app: APIGatewayRestResolver) -> str:
-    """A page for trying the API out in a browser. It loads nothing from elsewhere."""
-    files = Path(swagger_ui.__file__).parent
-    script, style = ((files / name).read_text("utf-8") for name in ("swagger-ui-bundle.min.js", "swagger-ui.min.css"))
-    return swagger_ui.generate_swagger_html(document(app).replace("</", "<\\/"), script, style, "", None)
-
-
 def _own(schemas: Mapping[str, Any]) -> dict[str, Any]:
     """Without the schemas of validation errors that the resolver would answer with; ours are problems."""
     return {name: schema for name, schema in schemas.items() if "ValidationError" not in name}
@@ -94,13 +91,13 @@ def _schemas(models: Iterable[type[BaseModel]]) -> dict[str, Any]:
     return schemas
 
 
-def _complete(operation: dict[str, Any], refused: Iterable[int]) -> None:
+def _complete(operation: dict[str, Any]) -> None:
     del operation["responses"]["422"]
     operation["responses"]["200"]["headers"] = _ETAG
     operation["responses"]["304"] = {"description": "Not Modified"}
-    operation["responses"] |= _problems(refused)
+    operation["responses"] |= _problems(_OF_QUESTION)
     operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
-    operation["security"] = [{"token": [READ]}, {"token": [OPERATE]}]
+    operation["security"] = [{"token": [READ], "key": []}, {"token": [OPERATE], "key": []}]
 
 
 def _taking(summary: str, description: str, body: type[BaseModel], parameters: list[Any]) -> dict[str, Any]:

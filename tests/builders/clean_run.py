@@ -27,14 +27,16 @@ from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined,
 from events.shipping import ShipmentArranged, ShipmentCancelled
 from handlers.operations.audit.published_submission import Submission
 from handlers.operations.audit.run import DeadLetter, Run, SentEmail
-from handlers.operations.audit.table import Place, Table
+from handlers.operations.audit.table import Item, Place, Table
 from handlers.ordering import submission
 from handlers.projections.engine.projection import Count
-from tests.builders.orders import EMAIL, line, order, placed
+from handlers.vault.person import person
+from tests.builders.orders import CONTENT_KEY, EMAIL, invalid, line, order, placed, valid
 from tests.builders.recorded_events import record
+from tests.builders.vault import KEY_OF_REJECTIONS
 
 # One order is confirmed, one cancelled after its capture was declined, one rejected, and one is a dead letter.
-WELL = Submission("demo", order("well", line("A", 2, 100), line("B", 1, 50), line("A", 1, 100)))
+WELL = Submission("demo", order("well", line("A", 2, 100, description="Green"), line("B", 1, 50), line("A", 1, 100)))
 DECLINED = Submission("demo", order("declined", line("A", 5, 10), customer=None))
 WRONG = Submission("demo", order("wrong", line("A", 0)))
 NAMELESS = Submission("demo", order("no id"))
@@ -47,9 +49,13 @@ FIVE = (StockLine(sku="A", quantity=5),)
 
 
 def rejection() -> OrderRejected:
-    rejected = submission.decide(WRONG.shop, WRONG.detail)
-    assert isinstance(rejected, OrderRejected)
-    return rejected
+    return submission.rejected(WRONG.shop, invalid(WRONG.detail), KEY_OF_REJECTIONS)
+
+
+def in_vault(submitted: Submission) -> Item:
+    """What the vault has of the person behind a submission."""
+    known = person(valid(submitted.detail).order)
+    return {"person": known.model_dump_json(exclude_none=True), "content_key": CONTENT_KEY.hex()}
 
 
 REJECTED = f"rejection#demo.wrong#{rejection().content_hash}"
@@ -175,8 +181,12 @@ def published(log: Iterable[Place]) -> frozenset[str]:
 CONFIRMATION = SentEmail("mail-1", EMAIL, "Your order well is confirmed")
 WELCOMING = SentEmail("mail-2", EMAIL, "Welcome")
 
+PERSONS: Mapping[str, Item] = {"demo.well": in_vault(WELL), "demo.declined": in_vault(DECLINED)}
+
 CLEAN = Run(
     table=TABLE,
+    persons=PERSONS,
+    rejection_key=KEY_OF_REJECTIONS,
     submissions=[WELL, DECLINED, WELL, WRONG, NAMELESS],
     deliveries=[DELIVERY],
     bus=published(TABLE.log),

@@ -9,6 +9,7 @@ from events.ordering import OrderPlaced
 from handlers.intake.requests import Request
 from handlers.ordering import order_requests
 from handlers.runtime import aws
+from handlers.table import keys
 from handlers.table.event_store import EventStore
 from handlers.vault.payment_tokens import PaymentTokens
 from handlers.vault.person import person
@@ -51,6 +52,12 @@ def remember(store: EventStore, placed: OrderPlaced, submitted: dict[str, Any]) 
     put = vault(store).put(placed, person(valid(submitted).order), CONTENT_KEY)
     store.client.transact_write_items(TransactItems=[put])
     payment_tokens(store).put(placed, submitted.get("payment_token", TOKEN))
+
+
+def forget(store: EventStore, placed: OrderPlaced) -> None:
+    """Take the person behind an order out of the vault."""
+    person_key = keys.person(placed.order_id, placed.customer_id).attributes
+    store.client.delete_item(TableName=VAULT_TABLE, Key=person_key)
 
 
 def vaulted(store: EventStore) -> list[dict[str, Any]]:

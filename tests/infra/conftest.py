@@ -59,21 +59,22 @@ def settings() -> Settings:
 
 
 @pytest.fixture(scope="session")
-def template(packages: dict[Package, Built], settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """The template for AWS: the gateway checks the tokens of the user pool."""
-    return synthesized(Path(synthesize(packages, settings, tmp_path_factory.mktemp("cdk.out")).directory))
-
-
-@pytest.fixture(scope="session")
 def assembly(packages: dict[Package, Built], settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What runs on one machine: a function of ours checks the tokens of the user pool."""
-    return Path(synthesize(packages, settings, tmp_path_factory.mktemp("cdk.out"), checks_tokens=True).directory)
+    """What is deployed: a function of ours checks the tokens of the user pool."""
+    return Path(synthesize(packages, settings, tmp_path_factory.mktemp("cdk.out")).directory)
 
 
 @pytest.fixture(scope="session")
-def checking(assembly: Path) -> Template:
-    """The template with a function of ours that checks tokens."""
+def template(assembly: Path) -> Template:
+    """The template of what is deployed."""
     return synthesized(assembly)
+
+
+@pytest.fixture(scope="session")
+def of_pool(packages: dict[Package, Built], tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """The template where the gateway's own authorizer checks the tokens of the user pool."""
+    made = synthesize(packages, tmp_path_factory.mktemp("cdk.out"), pool_authorizer=True)
+    return synthesized(Path(made.directory))
 
 
 @pytest.fixture(scope="module")

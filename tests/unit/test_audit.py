@@ -1,10 +1,12 @@
 """The audit finds nothing in a run that went well, and names what does not hold in one where something is broken."""
 
 import inspect
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,12 +15,9 @@ from events.envelope import event_id
 from events.inventory import PurchaseOrderFulfilled, PurchaseOrderPlaced, StockReceived, StockShipped
 from events.model import DomainEvent
 from events.notification import WELCOME, CustomerNotified, EmailClaimed, EmailRefused
-from events.ordering import (
-    CancellationRequested,
-    OrderConfirmed,
-)
+from events.ordering import CancellationRequested, Destination, OrderConfirmed
 from events.shipping import ShipmentCancelled, ShipmentDispatched
-from handlers.operations.audit import CHECKS, audit
+from handlers.operations.audit import CHECKS, audit, inputs
 from handlers.operations.audit.published_submission import Submission
 from handlers.operations.audit.run import DeadLetter, Run, SentEmail
 from handlers.projections.engine.projection import Count
@@ -28,6 +27,7 @@ from tests.builders.clean_run import (
     DECLINED,
     DELIVERY,
     NAMELESS,
+    PERSONS,
     SHELVED,
     STREAMS,
     TABLE,
@@ -37,6 +37,7 @@ from tests.builders.clean_run import (
     WELCOMING,
     WELL,
     WRONG,
+    published,
     rejection,
     with_charge,
     with_counter,
@@ -45,8 +46,9 @@ from tests.builders.clean_run import (
     with_view,
     without,
 )
-from tests.builders.orders import order, placed
+from tests.builders.orders import CONTENT_KEY, order, placed
 from tests.builders.recorded_events import record
+from tests.builders.vault import KEY_OF_REJECTIONS
 
 AGAIN = CONFIRMATION._replace(message_id="mail-3")
 
@@ -68,12 +70,35 @@ def test_a_sound_run_has_no_finding() -> None:
     assert audit(CLEAN) == []
 
 
+OTHER = replace(WELL, detail={**WELL.detail, "payment_token": "tok_x"})
+"""Another content under an id that is placed."""
+
+
 def refusing(run: Run, submission: Submission) -> Run:
-    """The run with a submission refused."""
-    refused = rejection().model_copy(update={"order_id": submission.order_id, "content_hash": submission.content_hash})
-    stream = streams.rejection(refused.order_id, refused.content_hash)
+    """The run with a submission that was published, and refused."""
+    content_hash = submission.content_hash(KEY_OF_REJECTIONS)
+    refused = rejection().model_copy(update={"order_id": submission.order_id, "content_hash": content_hash})
+    stream = streams.rejection(refused.order_id, content_hash)
     log = {**run.table.log, (stream, 1): record(refused, stream, 1)}
-    return replace(run, table=replace(run.table, log=log))
+    submissions = [*run.submissions, submission]
+    return replace(run, table=replace(run.table, log=log), bus=published(log), submissions=submissions)
+
+
+def knowing(run: Run, order_id: str, **changes: Any) -> Run:
+    """The run with something else in the vault about the person behind an order."""
+    known = json.loads(PERSONS[order_id]["person"]) | changes
+    return replace(run, persons={**PERSONS, order_id: {**PERSONS[order_id], "person": json.dumps(known)}})
+
+
+def placed_as(**changes: Any) -> Run:
+    """The run with something else in the event that places an order, though under the content hash of the same one."""
+    return with_log(
+        "order#demo.well", placed("demo.well", *WELL.lines).model_copy(update=changes), STREAMS["order#demo.well"][1]
+    )
+
+
+def test_another_content_under_an_id_that_is_placed_has_to_be_refused() -> None:
+    assert list(inputs.check(refusing(CLEAN, OTHER))) == []
 
 
 @pytest.mark.parametrize("emails", [[], [AGAIN]], ids=["sent once", "sent twice"])
@@ -129,9 +154,7 @@ BROKEN: dict[str, tuple[Callable[[], Run], int, str]] = {
         "order demo.gone: no event says what became of ",
     ),
     "a second content under an id that is placed": (
-        lambda: replace(
-            CLEAN, submissions=[*CLEAN.submissions, replace(WELL, detail={**WELL.detail, "payment_token": "tok_x"})]
-        ),
+        lambda: replace(CLEAN, submissions=[*CLEAN.submissions, OTHER]),
         2,
         "order demo.well: no event says what became of ",
     ),
@@ -153,25 +176,90 @@ BROKEN: dict[str, tuple[Callable[[], Run], int, str]] = {
         "order demo.well: was placed, though nobody submitted it",
     ),
     "an order of another shop's customer": (
-        lambda: with_log(
-            "order#demo.well",
-            placed("demo.well", *WELL.lines).model_copy(update={"customer_id": "acme.c1"}),
-            STREAMS["order#demo.well"][1],
-        ),
+        lambda: placed_as(customer_id="acme.c1"),
         2,
         "order demo.well: was placed with other content than was submitted",
     ),
+    "an order with other lines than were submitted, under the right hash": (
+        lambda: placed_as(lines=placed("demo.well").lines),
+        2,
+        "order demo.well: was placed with other content than was submitted",
+    ),
+    "an order in another currency than was submitted, under the right hash": (
+        lambda: placed_as(currency="EUR"),
+        2,
+        "order demo.well: was placed with other content than was submitted",
+    ),
+    "an order that goes elsewhere than was submitted": (
+        lambda: placed_as(destination=Destination(country="FR", postal_area="N1")),
+        2,
+        "order demo.well: was placed with other content than was submitted",
+    ),
+    "an order whose postal area is not of its postal code": (
+        lambda: placed_as(destination=Destination(country="GB", postal_area="N2")),
+        2,
+        "order demo.well: was placed with other content than was submitted",
+    ),
+    "an order that says that there is no e-mail address": (
+        lambda: placed_as(has_email=False),
+        2,
+        "order demo.well: was placed with other content than was submitted",
+    ),
+    "an order with somebody else in the vault": (
+        lambda: knowing(CLEAN, "demo.well", email="somebody.else@customers.example"),
+        2,
+        "order demo.well: was placed with other content than was submitted",
+    ),
+    "an order that goes elsewhere, by the vault": (
+        lambda: knowing(CLEAN, "demo.well", address={**WELL.detail["shipping_address"], "street": "1 Road"}),
+        2,
+        "order demo.well: was placed with other content than was submitted",
+    ),
+    "an order of which the vault describes another line": (
+        lambda: knowing(CLEAN, "demo.well", descriptions={"1": "Green"}),
+        2,
+        "order demo.well: was placed with other content than was submitted",
+    ),
+    "an order without anybody in the vault": (
+        lambda: replace(CLEAN, persons=without(PERSONS, "demo.well")),
+        2,
+        "order demo.well: was placed with other content than was submitted",
+    ),
+    "an order whose content key is not in the vault": (
+        lambda: replace(CLEAN, persons={**PERSONS, "demo.well": {**PERSONS["demo.well"], "content_key": "00" * 32}}),
+        2,
+        "order demo.well: no event says what became of ",
+    ),
+    "somebody in the vault for a submission that was refused": (
+        lambda: replace(CLEAN, persons={**PERSONS, "demo.wrong": PERSONS["demo.well"]}),
+        2,
+        "order demo.wrong: was not placed, but somebody is in the vault for it",
+    ),
+    "a rejection whose hash is not under the environment's key": (
+        lambda: replace(CLEAN, rejection_key=b"another"),
+        2,
+        "order demo.wrong: no event says what became of ",
+    ),
     "an order of what is not valid": (
-        lambda: with_log(
-            "order#demo.wrong", placed("demo.wrong").model_copy(update={"content_hash": WRONG.content_hash})
+        lambda: replace(
+            with_log(
+                "order#demo.wrong",
+                placed("demo.wrong").model_copy(update={"content_hash": WRONG.content_hash(CONTENT_KEY)}),
+            ),
+            persons={**PERSONS, "demo.wrong": PERSONS["demo.well"]},
         ),
         2,
-        f"order demo.wrong: was placed, though {WRONG.content_hash} is not valid",
+        "order demo.wrong: was placed, though the submission is not valid",
     ),
     "a valid submission that was refused": (
         lambda: refusing(with_log("order#demo.well"), WELL),
         2,
-        f"order demo.well: {WELL.content_hash} was rejected, though it is valid and no other order has its id",
+        "order demo.well: a submission was rejected, though it is valid and no other order has its id",
+    ),
+    "a submission that was both placed and refused": (
+        lambda: refusing(CLEAN, WELL),
+        2,
+        "order demo.well: a submission was rejected, though it is valid and no other order has its id",
     ),
     "an order that nobody submitted": (
         lambda: replace(CLEAN, submissions=[DECLINED, WRONG, NAMELESS]),
@@ -416,7 +504,7 @@ BROKEN: dict[str, tuple[Callable[[], Run], int, str]] = {
         "order#demo.well: is confirmed, but its shipment is cancelled",
     ),
     "a request to cancel that nobody answers": (
-        lambda: with_log("cancellation#demo.well", CancellationRequested(order_id="demo.well", content_hash="h")),
+        lambda: with_log("cancellation#demo.well", CancellationRequested(order_id="demo.well")),
         6,
         "order#demo.well: a request to cancel it has no answer",
     ),

@@ -18,7 +18,7 @@ from handlers.operations.audit import counters, notes, order_views, views
 from handlers.operations.audit.evidence import Evidence
 from handlers.operations.audit.published_submission import Submission
 from handlers.operations.audit.table import read_table
-from handlers.ordering.submission import decide
+from handlers.ordering.submission import Valid, decide, placed, rejected
 from handlers.projections import customer_history, daily_sales, order_fold, stock_view
 from handlers.projections.counter_views import CUSTOMERS, SALES, STOCK, CounterViews
 from handlers.projections.engine.counting import Counting
@@ -28,7 +28,7 @@ from handlers.projections.registry import PROJECTIONS
 from infra.local.runner.generator import generate
 from tests.builders.clean_run import CLEAN
 from tests.builders.generated_log import run
-from tests.builders.orders import line, order
+from tests.builders.orders import CONTENT_KEY, line, order
 from tests.builders.recorded_events import record
 from tests.engines.projecting import STORE, projecting
 
@@ -36,11 +36,9 @@ ORDERS = run(30)
 REQUESTED, REFUSED = [each.stream.partition("#")[2] for each in ORDERS if isinstance(each.event, OrderConfirmed)][:2]
 LOG = [
     *ORDERS,
-    record(CancellationRequested(order_id=REQUESTED, content_hash="h"), f"cancellation#{REQUESTED}", 1),
-    record(CancellationRequested(order_id=REFUSED, content_hash="h"), f"cancellation#{REFUSED}", 1),
-    record(
-        OrderCancellationRefused(order_id=REFUSED, content_hash="h", reason="too late"), f"cancellation#{REFUSED}", 2
-    ),
+    record(CancellationRequested(order_id=REQUESTED), f"cancellation#{REQUESTED}", 1),
+    record(CancellationRequested(order_id=REFUSED), f"cancellation#{REFUSED}", 1),
+    record(OrderCancellationRefused(order_id=REFUSED, reason="too late"), f"cancellation#{REFUSED}", 2),
 ]
 SHIPPED: Mapping[str, tuple[CounterViews, Callable[[Recorded, History], Increments]]] = {
     "daily_sales": (SALES, daily_sales.increments),
@@ -192,17 +190,19 @@ def test_the_audit_imports_nothing_of_what_it_audits() -> None:
 def judged(shop: str, detail: Any) -> tuple[str | None, str | None, bool]:
     """What the intake makes of a submission: its order id and content hash, and whether it is an order."""
     try:
-        decided = decide(shop, detail)
+        decided = decide(detail)
     except Refused:
         return None, None, False
-    return decided.order_id, decided.content_hash, isinstance(decided, OrderPlaced)
+    is_order = isinstance(decided, Valid)
+    event = placed(shop, decided, CONTENT_KEY) if is_order else rejected(shop, decided, CONTENT_KEY)
+    return event.order_id, event.content_hash, is_order
 
 
 def assert_agreed(detail: Any, shop: str = "demo") -> None:
     submission = Submission(shop, detail)
     known = submission.order_id is not None
-    expected = (submission.order_id, submission.content_hash if known else None, submission.order is not None)
-    assert judged(shop, detail) == expected
+    content_hash = submission.content_hash(CONTENT_KEY) if known else None
+    assert judged(shop, detail) == (submission.order_id, content_hash, submission.order is not None)
 
 
 def test_audit_and_intake_agree_on_generated_submissions() -> None:

@@ -18,12 +18,13 @@ from events import streams
 from events.envelope import Recorded
 from events.model import DomainEvent
 from events.notification import CustomerNotified, EmailClaimed, EmailEvent, EmailRefused
-from events.ordering import OrderConfirmed
+from events.ordering import OrderConfirmed, OrderPlaced
 from handlers.notification import order_emails, welcome_email
 from handlers.notification.claims import LIFETIME, AlreadyClaimed, next_claim
 from handlers.notification.email_sending import MaybeSent, NotSent
 from handlers.retry_policy import Throttled
 from handlers.table.event_store import EventStore
+from handlers.vault.vault import Vault
 from infra.function_spec import SendEmail
 from infra.functions import FUNCTIONS
 from tests.builders.environment import SENDER
@@ -31,9 +32,10 @@ from tests.builders.mail import sent, ses, verified_sender
 from tests.builders.races import Raced
 from tests.builders.recorded_events import ACTOR, START, record
 from tests.builders.stores import append, events_of, place
+from tests.builders.vault import forget, vault
 
 ABOUT = "OrderConfirmed"
-Notifier = Callable[[EventStore, Any, str, Recorded], None]
+Notifier = Callable[[EventStore, Vault, Any, str, Recorded], None]
 WAITED = timedelta(seconds=60)
 """The visibility timeout of the queues of functions that send e-mails: after it a message is delivered again."""
 
@@ -138,13 +140,15 @@ class Scene:
 
     Args:
         store: the log, with the order.
+        order: the event that places it.
         event: the event that confirms it.
         stream: where the e-mail is claimed.
         notifier: sends it, if it is due.
     """
 
-    def __init__(self, store: EventStore, event: Recorded, stream: str, notifier: Notifier) -> None:
+    def __init__(self, store: EventStore, order: OrderPlaced, event: Recorded, stream: str, notifier: Notifier) -> None:
         self.now = START
+        self.order = order
         self.store = EventStore(store.client, store.table, ACTOR, lambda: self.now)
         self.stream = stream
         self._event = event
@@ -152,7 +156,7 @@ class Scene:
 
     def deliver(self, store: EventStore | None = None) -> None:
         """Deliver the event."""
-        self._notifier(store or self.store, ses(), SENDER, self._event)
+        self._notifier(store or self.store, vault(self.store), ses(), SENDER, self._event)
 
     @property
     def log(self) -> list[str]:
@@ -170,10 +174,10 @@ KINDS: dict[str, tuple[str, Notifier]] = {
 
 @pytest.fixture(params=KINDS)
 def scene(store: EventStore, request: pytest.FixtureRequest) -> Iterator[Scene]:
-    place(store)
+    order = place(store)
     [event] = append(store, streams.order("demo.o1"), OrderConfirmed(order_id="demo.o1"))
     with verified_sender():
-        yield Scene(store, event, *KINDS[request.param])
+        yield Scene(store, order, event, *KINDS[request.param])
 
 
 def killed_before_completing(stream: str, version: int) -> None:
@@ -232,6 +236,17 @@ def test_what_ses_refuses_the_next_delivery_sends_at_once(scene: Scene, code: st
     scene.deliver()
     assert len(sent()) == 1
     assert scene.log == ["EmailClaimed 1", "EmailRefused 1", "EmailClaimed 2", "CustomerNotified 2"]
+
+
+def test_what_ses_refused_is_not_sent_to_somebody_who_is_forgotten_since(scene: Scene) -> None:
+    with Stubber(ses()) as stub:
+        stub.add_client_error("send_email", "TooManyRequestsException", "not now", http_status_code=429)
+        with pytest.raises(NotSent):
+            scene.deliver()
+    forget(scene.store, scene.order)
+    scene.deliver()
+    assert sent() == []
+    assert scene.log == ["EmailClaimed 1", "EmailRefused 1"]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from events.envelope import Actor
+from events.ordering import OrderPlaced
 from handlers import retry_policy
 from handlers.files import importer, progress
 from handlers.files.batch import BatchDecision, Candidate, decide_batch
@@ -32,8 +33,9 @@ from handlers.table.event_store import EventStore
 from tests.builders.csv_rows import HEADER, row
 from tests.builders.environment import ENVIRONMENT, TABLE
 from tests.builders.messages import CONTEXT, failed, sqs
-from tests.builders.orders import order
+from tests.builders.orders import order, valid
 from tests.builders.stores import log
+from tests.builders.vault import payment_tokens, vault
 
 BUCKET = "files"
 WRONG = (Reason("wrong", 1),)
@@ -185,7 +187,11 @@ def test_what_is_sent_is_what_order_intake_takes(world: World, store: EventStore
     for _ in range(2):
         assert failed(order_intake_function.handler(sqs(body), CONTEXT)) == []
     [record] = log(store)
-    assert record.event == submission.decide("demo", awkward)
+    assert isinstance(record.event, OrderPlaced)
+    key = vault(store).content_key(record.event)
+    assert key
+    assert record.event == submission.placed("demo", valid(awkward), key)
+    assert payment_tokens(store).read(record.event) == awkward["payment_token"]
     assert record.metadata.actor == Actor(door="file", principal="demo/demo")
     assert record.metadata.causation_id == message.id
 

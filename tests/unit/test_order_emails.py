@@ -27,6 +27,7 @@ from tests.builders.orders import EMAIL, line, placed
 from tests.builders.races import Raced
 from tests.builders.recorded_events import names, record
 from tests.builders.stores import append, events_of, place
+from tests.builders.vault import forget, vault
 from tests.engines.interleaving import interleaved
 from tests.engines.memory_table import Memory
 
@@ -46,6 +47,10 @@ def confirm(store: EventStore, order_id: str = "demo.o1") -> Recorded:
 def cancel(store: EventStore, reason: str, order_id: str = "demo.o1") -> Recorded:
     started = OrderCancellationStarted(order_id=order_id, reason=reason)
     return append(store, streams.order(order_id), started, OrderCancelled(order_id=order_id, reason=reason))[1]
+
+
+def deliver(store: EventStore, event: Recorded) -> None:
+    notify(store, vault(store), ses(), SENDER, event)
 
 
 def subjects() -> list[str]:
@@ -131,6 +136,23 @@ def test_who_left_no_address_gets_no_e_mail(store: EventStore, customer: dict[st
     assert events_of(store, NOTIFICATIONS) == []
 
 
+def test_who_is_forgotten_gets_no_e_mail(store: EventStore) -> None:
+    order = place(store)
+    confirmed = from_bus(confirm(store))
+    forget(store, order)
+    assert failed(handler(sqs(confirmed), CONTEXT)) == []
+    assert sent() == []
+    assert events_of(store, NOTIFICATIONS) == []
+
+
+def test_who_is_forgotten_after_an_e_mail_gets_no_other(store: EventStore) -> None:
+    order = place(store)
+    deliver(store, confirm(store))
+    forget(store, order)
+    deliver(store, cancel(store, "CancellationRequested"))
+    assert subjects() == ["Your order o1 is confirmed"]
+
+
 @pytest.mark.parametrize(
     ("amount", "currency", "text"),
     [
@@ -157,7 +179,7 @@ def test_each_message_of_a_batch_succeeds_or_fails_by_itself(store: EventStore) 
     assert failed(handler(sqs(from_bus(unknown), "not JSON", from_bus(confirm(store))), CONTEXT)) == ["m0", "m1"]
     assert len(sent()) == 1
     with pytest.raises(OrderNotFound):
-        notify(store, ses(), SENDER, unknown)
+        deliver(store, unknown)
 
 
 def test_two_e_mails_about_one_order_at_once_are_both_sent_and_recorded(store: EventStore) -> None:
@@ -167,11 +189,11 @@ def test_two_e_mails_about_one_order_at_once_are_both_sent_and_recorded(store: E
 
     def meanwhile(stream: str) -> None:
         if stream == NOTIFICATIONS and not events_of(store, NOTIFICATIONS):
-            notify(store, ses(), SENDER, cancelled)
+            deliver(store, cancelled)
 
-    notify(Raced(store, after_read=meanwhile), ses(), SENDER, confirmed)
+    deliver(Raced(store, after_read=meanwhile), confirmed)
     for event in (confirmed, cancelled):
-        notify(store, ses(), SENDER, event)
+        deliver(store, event)
     assert subjects() == ["Your order o1 is cancelled", "Your order o1 is confirmed"]
     assert names(events_of(store, NOTIFICATIONS)) == ["EmailClaimed", "CustomerNotified"] * 2
 
@@ -182,16 +204,16 @@ def test_an_e_mail_sent_while_another_is_claimed_is_recorded(store: EventStore) 
 
     def meanwhile(stream: str, version: int) -> None:
         if version == 2 and len(events_of(store, NOTIFICATIONS)) == 1:
-            notify(store, ses(), SENDER, cancelled)
+            deliver(store, cancelled)
 
-    notify(Raced(store, before_append=meanwhile), ses(), SENDER, confirmed)
+    deliver(Raced(store, before_append=meanwhile), confirmed)
     assert names(events_of(store, NOTIFICATIONS)) == [
         "EmailClaimed",
         "EmailClaimed",
         "CustomerNotified",
         "CustomerNotified",
     ]
-    notify(store, ses(), SENDER, confirmed)
+    deliver(store, confirmed)
     assert subjects() == ["Your order o1 is cancelled", "Your order o1 is confirmed"]
 
 
@@ -209,7 +231,7 @@ def test_copies_of_ten_events_worked_off_by_several_workers_send_each_e_mail_onc
         def work() -> None:
             for event in events:
                 try:
-                    notify(store, ses(), SENDER, event)
+                    deliver(store, event)
                 except AlreadyClaimed:
                     failures.append(event)
 
@@ -223,7 +245,7 @@ def test_copies_of_ten_events_worked_off_by_several_workers_send_each_e_mail_onc
         workers = [worker(confirmed), worker(confirmed), worker(cancelled)]
         interleaved(workers, itertools.chain(turns, itertools.repeat(1)))
         for failure in failures:
-            notify(store, ses(), SENDER, failure)
+            deliver(store, failure)
         events = [event for order_id in orders for event in names(events_of(store, streams.notification(order_id)))]
     assert subjects() == sorted(
         f"Your order {own_id(order_id)} is {outcome}" for order_id in orders for outcome in ("cancelled", "confirmed")

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.ordering import OrderRejected
 from handlers.files.csv_profile import Profile, usable_id
 from handlers.operations.audit.published_submission import Submission, distinct
-from handlers.ordering.submission import decide
 from infra.local.runner.order_files import InputError, read_orders, read_profile
 from infra.local.runner.stock_deliveries import needed, stock_deliveries
+from tests.builders.orders import invalid
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 ANY_DATE = "2010-12-01 08:26:00"
@@ -30,9 +29,7 @@ def read(tmp_path: Path, *lines: str, header: str = HEADER) -> list[Submission]:
 
 
 def rejected_because(submission: Submission) -> list[str]:
-    rejected = decide(submission.shop, submission.detail)
-    assert isinstance(rejected, OrderRejected)
-    return [f"{reason.field}: {reason.message}" for reason in rejected.reasons]
+    return [f"{reason.field}: {reason.message}" for reason in invalid(submission.detail).reasons]
 
 
 def test_lines_become_orders_by_invoice(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from events import streams
 from events.envelope import Recorded
 from events.notification import WELCOME, CustomerNotified, EmailClaimed
-from events.ordering import OrderConfirmed
+from events.ordering import OrderConfirmed, OrderPlaced
 from events.shops import of_shop, own_id, shop_of
 from handlers.functions.main.welcome_email import handler
 from handlers.notification.claims import AlreadyClaimed
@@ -31,6 +31,7 @@ from tests.builders.orders import EMAIL
 from tests.builders.races import Raced
 from tests.builders.recorded_events import names, record
 from tests.builders.stores import append, clear, events_of, items, place
+from tests.builders.vault import forget, vault
 from tests.engines.interleaving import interleaved
 from tests.engines.memory_table import Memory
 
@@ -47,6 +48,10 @@ def confirmed(store: EventStore, order_id: str = "demo.o1", **changed: Any) -> R
     """An order that is confirmed, of customer c1 unless that is changed."""
     place(store, order_id, **changed)
     return append(store, streams.order(order_id), OrderConfirmed(order_id=order_id))[0]
+
+
+def deliver(store: EventStore, event: Recorded) -> None:
+    welcome(store, vault(store), ses(), SENDER, event)
 
 
 def test_a_first_order_brings_a_welcome_that_is_recorded(store: EventStore) -> None:
@@ -109,14 +114,26 @@ def test_who_left_no_address_is_not_welcomed_until_an_order_brings_one(
     assert len(sent()) == 1
 
 
+def test_who_is_forgotten_is_not_welcomed_and_a_later_order_of_theirs_may_be(store: EventStore) -> None:
+    event = confirmed(store)
+    [order, _] = events_of(store, streams.order("demo.o1"))
+    assert isinstance(order, OrderPlaced)
+    forget(store, order)
+    assert failed(handler(sqs(from_bus(event)), CONTEXT)) == []
+    assert sent() == []
+    assert items(store, "customer#") == []
+    handler(sqs(from_bus(confirmed(store, "demo.o2"))), CONTEXT)
+    assert len(sent()) == 1
+
+
 def test_of_two_orders_confirmed_at_once_one_brings_the_welcome(store: EventStore) -> None:
     first, second = confirmed(store, "demo.o1"), confirmed(store, "demo.o2")
 
     def quicker(stream: str, version: int) -> None:
         if (stream, version) == (CUSTOMER, 1) and not events_of(store, CUSTOMER):
-            welcome(store, ses(), SENDER, second)
+            deliver(store, second)
 
-    welcome(Raced(store, before_append=quicker), ses(), SENDER, first)
+    deliver(Raced(store, before_append=quicker), first)
     [message] = sent()
     assert "o2" in message.body
     assert [event.order_id for event in events_of(store, CUSTOMER)] == ["demo.o2", "demo.o2"]  # type: ignore[attr-defined]
@@ -128,10 +145,10 @@ def test_an_order_that_claimed_the_welcome_keeps_it(store: EventStore) -> None:
     with Stubber(ses()) as stub:
         stub.add_client_error("send_email", "TooManyRequestsException", "slow down")
         with pytest.raises(NotSent):
-            welcome(store, ses(), SENDER, first)
-    welcome(store, ses(), SENDER, second)
+            deliver(store, first)
+    deliver(store, second)
     assert sent() == []
-    welcome(store, ses(), SENDER, first)
+    deliver(store, first)
     [message] = sent()
     assert "o1" in message.body
 
@@ -145,7 +162,7 @@ def test_copies_of_two_first_orders_worked_off_at_once_welcome_once(store: Event
     def worker(event: Recorded) -> Callable[[], None]:
         def work() -> None:
             try:
-                welcome(store, ses(), SENDER, event)
+                deliver(store, event)
             except AlreadyClaimed:
                 failures.append(event)
 
@@ -156,7 +173,7 @@ def test_copies_of_two_first_orders_worked_off_at_once_welcome_once(store: Event
         workers = [worker(first), worker(first), worker(second), worker(second)]
         interleaved(workers, itertools.chain(turns, itertools.repeat(1)))
         for failure in failures:
-            welcome(store, ses(), SENDER, failure)
+            deliver(store, failure)
         events = names(events_of(store, CUSTOMER))
     assert len(sent()) == 1
     assert events == ["EmailClaimed", "CustomerNotified"]
@@ -167,7 +184,7 @@ def test_each_message_of_a_batch_succeeds_or_fails_by_itself(store: EventStore) 
     assert failed(handler(sqs(from_bus(unknown), "not JSON", from_bus(confirmed(store))), CONTEXT)) == ["m0", "m1"]
     assert len(sent()) == 1
     with pytest.raises(OrderNotFound):
-        welcome(store, ses(), SENDER, unknown)
+        deliver(store, unknown)
 
 
 @given(
@@ -201,8 +218,8 @@ def test_each_customer_is_welcomed_once_however_orders_are_delivered(
     fragile = Raced(store, before_append=dying)
     for message in messages:
         try:
-            welcome(fragile, ses(), SENDER, message)
+            deliver(fragile, message)
         except Throttled:
-            welcome(fragile, ses(), SENDER, message)
+            deliver(fragile, message)
     welcomed = sorted(message.destinations["ToAddresses"][0] for message in sent())
     assert welcomed == sorted({f"{owner}@customers.example" for owner in owners if owner})
