@@ -38,8 +38,11 @@ def policy(method_arn: str, claims: Mapping[str, Any], parties: Parties) -> dict
     """
     stage = "/".join(method_arn.split("/")[:2])
     granted = tokens.scopes(claims, list(_METHODS))
-    shop = None if OPERATE in granted else parties.shop_of_token(claims, tokens.client(claims))
-    allowed = sorted({path for scope in granted for path in _METHODS[scope]}) if shop or OPERATE in granted else []
+    operates = OPERATE in granted
+    shop = None if operates else parties.shop_of_token(claims, tokens.client(claims))
+    # Orders are placed by shops, and an operator is none.
+    used = [OPERATE] if operates else granted if shop else []
+    allowed = sorted({path for scope in used for path in _METHODS[scope]})
     return {
         "principalId": tokens.subject(claims),
         "policyDocument": {

@@ -9,8 +9,8 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 from handlers.api.answers import Status
 
 _ID = r"^[A-Za-z0-9_-]{1,64}$"
-ORDER_ID = r"^([a-z0-9]{1,16}\.)?[A-Za-z0-9_-]{1,47}$"
-_CUSTOMER = r"^([a-z0-9]{1,16}\.)?[A-Za-z0-9_-]{1,64}$"
+ORDER_ID = r"^([a-z0-9]{1,16}[.])?[A-Za-z0-9_-]{1,47}$"
+_CUSTOMER = r"^([a-z0-9]{1,16}[.])?[A-Za-z0-9_-]{1,64}$"
 _MAX_LIMIT = 100
 
 

@@ -32,11 +32,13 @@ from handlers.runtime import aws
 from handlers.runtime.observability import logger
 from handlers.runtime.subscriber import subscriber
 from handlers.table.event_store import EventStore
+from handlers.vault.vault import Vault
 from tests.builders.environment import ENVIRONMENT, SENDER
 from tests.builders.messages import CONTEXT, from_bus, from_publisher, inserted, sqs
 from tests.builders.orders import EMAIL, STREET, TOKEN, line, order, to
 from tests.builders.recorded_events import record
 from tests.builders.stores import append, items, log, place
+from tests.builders.vault import vault
 
 ROOT = Path(__file__).parents[2]
 CUSTOMER_DATA = (EMAIL, STREET, TOKEN, "Ada Lovelace")
@@ -118,9 +120,9 @@ def test_a_view_that_is_behind_is_logged_with_its_order(lines: Lines) -> None:
 
 
 def with_mail(
-    notify: Callable[[EventStore, Any, str, Recorded], None], mail: Any
+    notify: Callable[[EventStore, Vault, Any, str, Recorded], None], mail: Any
 ) -> Callable[[EventStore, Recorded], None]:
-    return lambda store, record: notify(store, mail, SENDER, record)
+    return lambda store, record: notify(store, vault(store), mail, SENDER, record)
 
 
 def test_no_line_holds_customer_data(
@@ -263,11 +265,12 @@ def test_low_stock_is_logged(store: EventStore, lines: Lines) -> None:
 TRACED = """
 import json, os, sys
 from moto import mock_aws
-from tests.builders.tables import create_table
+from tests.builders.tables import create_table, create_vault
 
 with mock_aws():
     from handlers.runtime import aws
     create_table(aws.dynamodb(), os.environ["TABLE_NAME"])
+    create_vault(aws.dynamodb(), os.environ["VAULT_TABLE_NAME"])
     from handlers.functions.main import order_intake
     from tests.builders.messages import CONTEXT, from_publisher, sqs
     from tests.builders.orders import order
