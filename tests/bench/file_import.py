@@ -21,7 +21,7 @@ ROWS_PER_ORDER = 20
 _ROWS = 100_000
 _SECONDS = 600
 _KEY = "incoming/demo/uci/bench.csv"
-_PARTIES = Parties(shops=("demo",), sources={}, clients={}, folders={"demo": "demo"})
+_PARTIES = Parties(shops=("demo",), sources={}, clients={}, claims={}, folders={"demo": "demo"})
 _HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
 _ROW = "{},{},WHITE HANGING HEART T-LIGHT HOLDER,6,2010-12-01 08:26:00,2.55,17850.0,United Kingdom\n"
 

@@ -30,7 +30,7 @@ def _seconds(items: list[dict[str, dict[str, str]]]) -> float:
 
 def _confirmed_order(order_id: str) -> list[tuple[str, int, DomainEvent]]:
     skus = ["85123A", "71053", "84406B"]
-    lines = tuple(ordering.OrderLine(sku=sku, quantity=6, unit_price=255, description="LANTERN") for sku in skus)
+    lines = tuple(ordering.OrderLine(sku=sku, quantity=6, unit_price=255) for sku in skus)
     placed = ordering.OrderPlaced(
         order_id=order_id,
         content_hash="0" * 64,
@@ -38,11 +38,8 @@ def _confirmed_order(order_id: str) -> list[tuple[str, int, DomainEvent]]:
         total=4590,
         lines=lines,
         customer_id="demo.17850",
-        email="jo@example.com",
-        shipping_address=ordering.Address(
-            name="Jo Smith", street="1 High Street", city="London", postal_code="N1 1AA", country="GB"
-        ),
-        payment_token="tok_approve",
+        has_email=True,
+        destination=ordering.Destination(country="GB", postal_area="N1 "),
     )
     reserved = tuple(inventory.StockLine(sku=sku, quantity=6) for sku in skus)
     money = {"order_id": order_id, "amount": 4590, "currency": "GBP"}

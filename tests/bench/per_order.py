@@ -29,9 +29,9 @@ _SKUS = ("bench-a", "bench-b", "bench-c")
 def measure(pipeline: Pipeline) -> dict[str, float]:
     """``per_order.*`` and ``usd_per_million_orders.*`` of one confirmed order of three lines.
 
-    ``write_units`` are those of the log, the levels and the order view; projections that count have their own. The
-    sandboxes' books and the publisher's own entry are left out. A first order warms the functions up, so that
-    durations are those of warm calls.
+    ``write_units`` are those of the log, the levels and the order view; projections that count, and the vault, have
+    their own. The sandboxes' books and the publisher's own entry are left out. A first order warms the functions up, so
+    that durations are those of warm calls.
     """
     names = {spec.key: pipeline.function_name(spec.key) for spec in FUNCTIONS}
     tap = _Tap(pipeline)

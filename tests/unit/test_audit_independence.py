@@ -193,9 +193,11 @@ def judged(shop: str, detail: Any) -> tuple[str | None, str | None, bool]:
         decided = decide(detail)
     except Refused:
         return None, None, False
-    is_order = isinstance(decided, Valid)
-    event = placed(shop, decided, CONTENT_KEY) if is_order else rejected(shop, decided, CONTENT_KEY)
-    return event.order_id, event.content_hash, is_order
+    if isinstance(decided, Valid):
+        order_placed = placed(shop, decided, CONTENT_KEY)
+        return order_placed.order_id, order_placed.content_hash, True
+    order_rejected = rejected(shop, decided, CONTENT_KEY)
+    return order_rejected.order_id, order_rejected.content_hash, False
 
 
 def assert_agreed(detail: Any, shop: str = "demo") -> None:

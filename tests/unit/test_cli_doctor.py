@@ -357,7 +357,7 @@ def test_the_saga_that_an_order_needs_is_started(store: EventStore, sagas: SFNCl
     append(store, streams.order("demo.placed"), placed("demo.placed"))
     append(store, streams.order("demo.unheard"), placed("demo.unheard"), OrderConfirmed(order_id="demo.unheard"))
     append(
-        store, streams.cancellation("demo.unheard"), CancellationRequested(order_id="demo.unheard", content_hash="h")
+        store, streams.cancellation("demo.unheard"), CancellationRequested(order_id="demo.unheard")
     )
     result = run_command("resume", "demo.placed", "demo.unheard", "placed")
     assert (result.exit_code, result.stderr) == (0, "")

@@ -19,7 +19,7 @@ from events import streams
 from events.envelope import Actor
 from events.inventory import StockReserved
 from events.model import DomainEvent
-from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderRejected
+from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
 from events.payments import PaymentAuthorized, PaymentDeclined
 from events.shipping import ShipmentDispatched
 from handlers.ordering import submission
@@ -32,8 +32,9 @@ from infra.cli.output import print_table
 from infra.cli.text import clean
 from infra.signals import Ended
 from tests.builders.commands import run_command
-from tests.builders.orders import EMAIL, STREET, TOKEN, line, order, placed
+from tests.builders.orders import EMAIL, STREET, TOKEN, invalid, line, order, placed
 from tests.builders.stores import append
+from tests.builders.vault import KEY_OF_REJECTIONS
 
 ENDPOINT = "http://127.0.0.1:1"
 OPERATOR = "arn:aws:iam::123456789012:user/jo"
@@ -55,6 +56,12 @@ def happened(store: EventStore, stream: str, *events: DomainEvent) -> None:
     """Events in the log, and in the order's view."""
     records = append(store, stream, *events)
     OrderView(store).apply("1", records)
+
+
+def reject(store: EventStore, submitted: dict[str, Any]) -> None:
+    """The order was submitted like this, and rejected."""
+    rejected = submission.rejected("demo", invalid(submitted), KEY_OF_REJECTIONS)
+    happened(store, streams.rejection(rejected.order_id, rejected.content_hash), rejected)
 
 
 def lines(result: Result) -> list[list[str]]:
@@ -128,9 +135,7 @@ def test_history_is_of_all_streams(store: EventStore) -> None:
     happened(store, streams.reservation("demo.o1"), StockReserved(order_id="demo.o1", chunk=1, chunks=2, lines=()))
     happened(store, streams.payment("demo.o1"), PaymentAuthorized(order_id="demo.o1", amount=200, currency="GBP"))
     happened(store, streams.order("demo.o1"), OrderConfirmed(order_id="demo.o1"))
-    rejected = submission.decide("demo", order("o1", line("A", 0)))
-    assert isinstance(rejected, OrderRejected)
-    happened(store, streams.rejection("demo.o1", rejected.content_hash), rejected)
+    reject(store, order("o1", line("A", 0)))
     assert [row[1:] for row in lines(run_command("history", "demo.o1"))] == [
         ["order 1", "OrderPlaced", "saga unit", "GBP 2.00, 2 lines"],
         ["reservation 1", "StockReserved", "saga unit", "chunk 1 of 2"],
@@ -246,9 +251,7 @@ def test_a_shop_that_there_is_not_is_refused(store: EventStore, two_shops: None)
 
 
 def test_rejected_orders_are_listed_too(store: EventStore, one_shop: None) -> None:
-    rejected = submission.decide("demo", order("o1", line("A", 0)))
-    assert isinstance(rejected, OrderRejected)
-    happened(store, streams.rejection("demo.o1", rejected.content_hash), rejected)
+    reject(store, order("o1", line("A", 0)))
     [[order_id, when, total]] = lines(run_command("orders", "--status", "REJECTED"))
     assert (order_id, when[-1], total) == ("demo.o1", "Z", "")
 
