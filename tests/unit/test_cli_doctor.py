@@ -356,9 +356,7 @@ def inputs(sagas: SFNClient) -> dict[str, list[str]]:
 def test_the_saga_that_an_order_needs_is_started(store: EventStore, sagas: SFNClient) -> None:
     append(store, streams.order("demo.placed"), placed("demo.placed"))
     append(store, streams.order("demo.unheard"), placed("demo.unheard"), OrderConfirmed(order_id="demo.unheard"))
-    append(
-        store, streams.cancellation("demo.unheard"), CancellationRequested(order_id="demo.unheard")
-    )
+    append(store, streams.cancellation("demo.unheard"), CancellationRequested(order_id="demo.unheard"))
     result = run_command("resume", "demo.placed", "demo.unheard", "placed")
     assert (result.exit_code, result.stderr) == (0, "")
     assert rows(result) == [

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from events import streams
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed
+from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
 from handlers.functions.main import delivery_intake as delivery_intake_function
 from handlers.functions.main import inventory_service as inventory
 from handlers.functions.main import order_emails as order_emails_function
@@ -25,6 +26,7 @@ from handlers.functions.main import order_view as order_view_function
 from handlers.functions.main import ordering_service as ordering
 from handlers.functions.main import outbox as outbox_function
 from handlers.functions.main import payments_service as payments
+from handlers.functions.main import shipment_intake as shipment_intake_function
 from handlers.functions.main import shipping_service as shipping
 from handlers.functions.resources import dead_letter_queue
 from handlers.notification import order_emails, welcome_email
@@ -33,7 +35,8 @@ from handlers.runtime.observability import logger
 from handlers.runtime.subscriber import subscriber
 from handlers.table.event_store import EventStore
 from handlers.vault.vault import Vault
-from tests.builders.environment import ENVIRONMENT, SENDER
+from tests.builders.dead_letter_queue import dead_letters, queue
+from tests.builders.environment import ENVIRONMENT, QUEUE_URL, SENDER
 from tests.builders.messages import CONTEXT, from_bus, from_publisher, inserted, sqs
 from tests.builders.orders import EMAIL, STREET, TOKEN, line, order, to
 from tests.builders.recorded_events import record
@@ -185,6 +188,112 @@ def test_no_line_holds_customer_data(
         assert expected in logged
     printed = logged + capsys.readouterr().out
     assert [secret for secret in CUSTOMER_DATA if secret in printed] == []
+
+
+GOOD = order("o1", line(description=f"for {EMAIL}"))
+ANOTHER = {EMAIL: STREET}
+"""A field of no model, whose very name is personal."""
+NO_ENVELOPE = {"id": "e1", "detail": GOOD}
+ADDRESS, CUSTOMER = GOOD["shipping_address"], GOOD["customer"]
+TELLING: dict[str, tuple[list[str], str]] = {
+    "a valid submission": ([from_publisher(GOOD)], "OrderPlaced"),
+    "the same again, and another one under its id": (
+        [from_publisher(GOOD), from_publisher(GOOD), from_publisher({**GOOD, "payment_token": f"{TOKEN}-2"})],
+        "an order with this id and other content was placed before",
+    ),
+    "values that are wrong": (
+        [
+            from_publisher(
+                order(
+                    customer={"customer_id": EMAIL, "email": STREET},
+                    shipping_address={**ADDRESS, "country": STREET, "postal_code": 33 * EMAIL},
+                    payment_token=[TOKEN],
+                    currency=EMAIL,
+                )
+            )
+        ],
+        "shipping_address.country: String should match pattern",
+    ),
+    "a person in place of an address": ([from_publisher(order(shipping_address=STREET))], "shipping_address: Input"),
+    "an id that is an e-mail address": ([from_publisher(order(EMAIL))], "order_id: String should match pattern"),
+    "unknown fields": (
+        [from_publisher({**GOOD, **ANOTHER, "shipping_address": {**ADDRESS, **ANOTHER}, "gift_note": EMAIL})],
+        "gift_note: Extra inputs are not permitted",
+    ),
+    "unknown fields of lines and of the customer": (
+        [from_publisher(order("o1", line() | ANOTHER, customer=CUSTOMER | ANOTHER))],
+        "lines.0.?: Extra inputs are not permitted",
+    ),
+    "unknown fields of an order without an id": (
+        [from_publisher({**order(None), **ANOTHER})],
+        "?: Extra inputs are not permitted",
+    ),
+    "a submission that is too large": (
+        [from_publisher(order("o1", *[line(description=f"{EMAIL} {250 * 'x'}"[:256])] * 700))],
+        "bytes of canonical JSON",
+    ),
+    "a submission that is no object": ([from_publisher(EMAIL)], "Input should be"),
+    "a cancellation with the customer's words": (
+        [from_publisher(GOOD), from_publisher({"order_id": "o1", "reason": EMAIL}, "OrderCancellationRequested")],
+        "OrderCancellationStarted",
+    ),
+    "a cancellation with unknown fields": (
+        [from_publisher({"order_id": "o1", "reason": [EMAIL], **ANOTHER}, "OrderCancellationRequested")],
+        "?: Extra inputs are not permitted",
+    ),
+    "a cancellation that comes before its order": (
+        [from_publisher({"order_id": "o1", "reason": EMAIL}, "OrderCancellationRequested")],
+        "there is no order 'demo.o1' to cancel",
+    ),
+    "no JSON": ([f"{json.dumps(GOOD)[:-1]}, {EMAIL}"], "not readable as JSON"),
+    "a message that is none": ([json.dumps([EMAIL])], "Input should be a valid dictionary"),
+    "a message of no type": ([json.dumps(NO_ENVELOPE)], "detail-type: Field required"),
+    "a message of an unknown type": ([json.dumps({**NO_ENVELOPE, "detail-type": EMAIL})], "'?' is not known here"),
+    "a caller with more than a caller has": (
+        [json.dumps({**NO_ENVELOPE, "detail-type": "OrderSubmitted", "caller": {"subject": [EMAIL], **ANOTHER}})],
+        "caller.?: Extra inputs are not permitted",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TELLING)
+def test_what_intake_was_sent_is_in_the_vault_or_nowhere(
+    store: EventStore, lines: Lines, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    """Not in a log line, a metric, an event, or the reason of a dead letter, however often it is delivered."""
+    bodies, expected = TELLING[case]
+    for body in bodies:
+        order_intake.handler(sqs(body), CONTEXT)
+    order_intake.handler(sqs(bodies[-1], receives=MAX_RECEIVE_COUNT), CONTEXT)
+    reasons = [sent["MessageAttributes"] for sent in dead_letters()]
+    seen = json.dumps([lines(), items(store), reasons], ensure_ascii=False) + capsys.readouterr().out
+    assert expected in seen
+    assert [secret for secret in CUSTOMER_DATA if secret in seen] == []
+
+
+@pytest.mark.parametrize("case", TELLING)
+def test_what_intake_was_sent_is_not_logged_where_it_cannot_be_dead_lettered(lines: Lines, case: str) -> None:
+    """The error has others behind it then, down to the one that says what was wrong with the message."""
+    queue().delete_queue(QueueUrl=QUEUE_URL)
+    order_intake.handler(sqs(*TELLING[case][0]), CONTEXT)
+    logged = json.dumps(lines(), ensure_ascii=False)
+    assert [secret for secret in CUSTOMER_DATA if secret in logged] == []
+
+
+@pytest.mark.parametrize(
+    ("intake", "detail_type"),
+    [(delivery_intake_function, "StockDelivered"), (shipment_intake_function, "ShipmentStatusReported")],
+)
+def test_what_partners_send_is_not_logged_either(
+    store: EventStore, lines: Lines, intake: Any, detail_type: str
+) -> None:
+    intake.handler(sqs(from_publisher(ANOTHER, detail_type)), CONTEXT)
+    assert "?: Extra inputs are not permitted" in dead_letters()[0]["MessageAttributes"]["reasons"]["StringValue"]
+    queue().delete_queue(QueueUrl=QUEUE_URL)
+    intake.handler(sqs(from_publisher(ANOTHER, detail_type)), CONTEXT)
+    logged = json.dumps(lines(), ensure_ascii=False)
+    assert "message failed, will be delivered again" in logged
+    assert [secret for secret in CUSTOMER_DATA if secret in logged] == []
 
 
 # Metrics
