@@ -8,7 +8,7 @@ from typing import Any
 
 from handlers.api import tokens
 from handlers.intake.callers import OPERATE, READ, WRITE
-from handlers.intake.parties import Parties
+from handlers.intake.parties import OPERATORS, Parties
 from handlers.runtime.observability import logger
 
 _METHODS: Mapping[str, Sequence[str]] = {
@@ -17,8 +17,6 @@ _METHODS: Mapping[str, Sequence[str]] = {
     OPERATE: ("GET/*", "POST/orders/*/cancellation"),
 }
 _BEARER = "bearer "
-OPERATORS = "operators"
-"""In place of a shop, whose plan the requests of operators count on."""
 
 
 def plan_key(who: str) -> str:

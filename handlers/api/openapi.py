@@ -37,15 +37,15 @@ _SECURITY = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": f"An access token with {READ}, {WRITE}, or, for anybody's orders, {OPERATE}.",
-    },
-    "key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The key of a usage plan."},
+        "description": f"An access token with {READ} or {WRITE} for the orders of one's shop, or with {OPERATE} to look "
+        "at and cancel those of all shops.",
+    }
 }
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "The same key is the same order, however often it is sent. A UUID, in upper or lower case alike, or "
-    "1 to 31 of A-Z a-z 0-9 _ -.",
+    "description": "The shop's own id of the order: 1 to 47 of A-Z a-z 0-9 _ -, such as a UUID, in upper or lower case "
+    "alike. The same key is the same order, however often it is sent. Without a key, the answer says the order's id.",
     "schema": {"type": "string", "pattern": KEY_PATTERN},
 }
 _ETAG = {"ETag": {"description": "Send it as If-None-Match to hear of changes only.", "schema": {"type": "string"}}}
@@ -62,17 +62,16 @@ def document(app: APIGatewayRestResolver) -> str:
     for operations in content["paths"].values():
         _complete(operations["get"])
     content["paths"]["/orders"]["post"] = _taking(
-        "Place an order.", "It is accepted at once; look at its status_url.", OrderRequest, [_KEY]
+        "Place an order.", "It is accepted at once; look at its status_url.", OrderRequest, [_KEY], [WRITE]
     )
     [of_order] = [part for part in content["paths"]["/orders/{order_id}"]["get"]["parameters"] if part["in"] == "path"]
-    content["paths"]["/orders/{order_id}/cancellation"] = {
-        "post": _taking(
-            "Ask for an order to be cancelled.",
-            "Confirmed or not, unless it is on its way. What came of it is in the order's status.",
-            CancellationRequest,
-            [of_order],
-        )
-    }
+    content["paths"]["/orders/{order_id}/cancellation"]["post"] = _taking(
+        "Ask for an order to be cancelled.",
+        "Confirmed or not, unless it is on its way. Ask here what became of it.",
+        CancellationRequest,
+        [of_order],
+        [WRITE, OPERATE],
+    )
     content["components"]["schemas"] = _own(content["components"]["schemas"]) | _schemas(
         (OrderRequest, CancellationRequest, Accepted, Problem)
     )
@@ -97,10 +96,12 @@ def _complete(operation: dict[str, Any]) -> None:
     operation["responses"]["304"] = {"description": "Not Modified"}
     operation["responses"] |= _problems(_OF_QUESTION)
     operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
-    operation["security"] = [{"token": [READ], "key": []}, {"token": [OPERATE], "key": []}]
+    operation["security"] = _any_of([READ, OPERATE])
 
 
-def _taking(summary: str, description: str, body: type[BaseModel], parameters: list[Any]) -> dict[str, Any]:
+def _taking(
+    summary: str, description: str, body: type[BaseModel], parameters: list[Any], scopes: Iterable[str]
+) -> dict[str, Any]:
     return {
         "summary": summary,
         "description": description,
@@ -110,8 +111,12 @@ def _taking(summary: str, description: str, body: type[BaseModel], parameters: l
             "202": {"description": "Accepted", "content": {"application/json": {"schema": _reference(Accepted)}}},
             **_problems(_OF_BODY),
         },
-        "security": [{"token": [WRITE], "key": []}, {"token": [OPERATE], "key": []}],
+        "security": _any_of(scopes),
     }
+
+
+def _any_of(scopes: Iterable[str]) -> list[dict[str, list[str]]]:
+    return [{"token": [scope]} for scope in scopes]
 
 
 def _problems(statuses: Iterable[int]) -> dict[str, Any]:

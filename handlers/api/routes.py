@@ -90,7 +90,7 @@ class Api:
         self, status: OfStatus = None, customer_id: CustomerId = None, cursor: Cursor = None, limit: Limit = 20
     ) -> OrderPage:
         caller = self._caller()
-        question = f"{caller.shop} {customer_id} {status}"
+        question = f"{caller.shop or ''} {customer_id or ''} {status or ''}"
         after = None if cursor is None else cursors.decode(cursor, question)
         if after and not self._orders.keeps(after.generation):
             raise Refusal(HTTPStatus.NOT_FOUND, "cursor: its list is no longer kept; begin without one")

@@ -18,7 +18,7 @@ from handlers.dead_letters import sending
 from handlers.dead_letters.sending import DeadLetterQueue
 from handlers.intake.parties import Parties
 from handlers.intake.requests import IntakeMessage, Request, request
-from handlers.intake.validation import NotAllowed, NotYet, Refused, reasons
+from handlers.intake.validation import NotAllowed, NotYet, Refused, reasons, safe_name
 from handlers.runtime import queue_batches
 from handlers.runtime.observability import Handler, count, observed
 from handlers.table.event_store import EventStore
@@ -49,7 +49,7 @@ def intake(
         message = _message(record)
         accept = accepted.get(message.detail_type)
         if accept is None:
-            reason = f"{message.detail_type!r} is not known here; known: {', '.join(accepted)}"
+            reason = f"{safe_name(message.detail_type)!r} is not known here; known: {', '.join(accepted)}"
             raise Refused([RejectionReason(field="detail-type", message=reason)])
         try:
             asked = request(message, parties)
@@ -81,4 +81,4 @@ def _message(record: SQSRecord) -> IntakeMessage:
     try:
         return parse(event=content, model=IntakeMessage)
     except ValidationError as invalid:
-        raise Refused(reasons(invalid)) from invalid
+        raise Refused(reasons(invalid)) from None

@@ -15,6 +15,9 @@ from events.model import Model, Shop, Text
 ANY = "*"
 """Stands for every source, client or folder that no party names."""
 
+OPERATORS = "operators"
+"""Stands for those who see all shops, and are none: no party has that name."""
+
 
 class Party(Model):
     """A shop, by its slug, or a warehouse or carrier, by its name; and in which roles it may publish."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from events.integration import PUBLISHED_BY, Role
 from events.model import Shop
-from handlers.intake.parties import ANY, Parties, Party
+from handlers.intake.parties import ANY, OPERATORS, Parties, Party
 
 FOLDER = Path(__file__).parent
 
@@ -129,7 +129,7 @@ def _claimed_twice(settings: Settings) -> Iterator[str]:
     yield from _twice("source", [*sources, *(each.source for each in settings.partners.values())])
     yield from _twice("client", (client for _, shop in shops for client in shop.clients))
     yield from _twice("folder", (shop.folder or name for name, shop in shops))
-    yield from _twice("name", [*settings.shops, *settings.partners])
+    yield from _twice("name", [OPERATORS, *settings.shops, *settings.partners])
 
 
 def _twice(what: str, claimed: Iterable[str]) -> Iterator[str]:

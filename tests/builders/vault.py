@@ -1,4 +1,4 @@
-"""The vault of tests: who is in it, and intake with it."""
+"""The vault of tests: who is in it, and intake and the steps of the sagas with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from events.model import DomainEvent
 from events.ordering import OrderPlaced
 from handlers.intake.requests import Request
 from handlers.ordering import order_requests
+from handlers.payments import payment_steps
+from handlers.payments.payment_gateway import PaymentGateway
 from handlers.runtime import aws
+from handlers.shipping import shipment_steps
+from handlers.shipping.carrier import Carrier
 from handlers.table import keys
 from handlers.table.event_store import EventStore
 from handlers.vault.payment_tokens import PaymentTokens
@@ -45,6 +49,21 @@ def submit(store: EventStore, request: Request) -> DomainEvent:
 def request_cancellation(store: EventStore, request: Request) -> None:
     """What intake does with a request to cancel."""
     order_requests.request_cancellation(store, vault(store), request)
+
+
+def authorize_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -> None:
+    """What the saga's first step of a payment does."""
+    payment_steps.authorize_payment(store, payment_tokens(store), gateway, order_id)
+
+
+def refund_payment(store: EventStore, gateway: PaymentGateway, order_id: str) -> None:
+    """What the compensation of a payment does."""
+    payment_steps.refund_payment(store, payment_tokens(store), gateway, order_id)
+
+
+def arrange_shipment(store: EventStore, carrier: Carrier, order_id: str) -> None:
+    """What the saga's step of a shipment does."""
+    shipment_steps.arrange_shipment(store, vault(store), carrier, order_id)
 
 
 def remember(store: EventStore, placed: OrderPlaced, submitted: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from events import catalog, currencies, shops, streams
 from events.envelope import Actor, Metadata, event_id
 from events.integration import (
     MAX_LINES,
+    Address,
     Customer,
     OrderCancellationRequested,
     OrderSubmitted,
@@ -19,7 +20,7 @@ from events.integration import (
     StockDelivered,
 )
 from events.model import Currency, CustomerId, DomainEvent, Id, OrderId, OwnOrderId, Shop
-from events.ordering import OrderCancelled, OrderConfirmed
+from events.ordering import Destination, OrderCancelled, OrderConfirmed
 from events.upcasting import UPCASTERS
 from tests.builders.json_schemas import allowed_by
 from tests.builders.orders import line, order
@@ -178,6 +179,34 @@ def test_errors_do_not_show_values() -> None:
     assert "ada at home" not in str(refused.value)
 
 
+PERSONAL = (Address.model_fields.keys() - {"country"}) | {"email", "description", "payment_token", "shipping_address"}
+"""What is put into the vault of an order that is submitted."""
+
+
+def field_names(schema: Any) -> set[str]:
+    """The names of all fields in a JSON schema, at any depth."""
+    if isinstance(schema, list):
+        return set().union(*map(field_names, schema))
+    if not isinstance(schema, dict):
+        return set()
+    return set(schema.get("properties", ())).union(*map(field_names, schema.values()))
+
+
+@pytest.mark.parametrize("event_type", catalog.DOMAIN_EVENTS)
+def test_no_event_has_a_field_for_what_is_personal(event_type: str) -> None:
+    names = field_names(catalog.DOMAIN_EVENTS[event_type].model_json_schema())
+    assert names
+    assert names & PERSONAL == set()
+    assert field_names(OrderSubmitted.model_json_schema()) >= PERSONAL
+
+
+def test_where_an_order_goes_is_said_by_the_beginning_of_the_postal_code_alone() -> None:
+    assert Destination(country="GB", postal_area="N1 ").postal_area == "N1 "
+    for area in ("", "N1 9"):
+        with pytest.raises(ValidationError):
+            Destination(country="GB", postal_area=area)
+
+
 @pytest.mark.parametrize("event_type", catalog.DOMAIN_EVENTS)
 def test_every_event_comes_back_from_its_json(event_type: str) -> None:
     model = catalog.DOMAIN_EVENTS[event_type]
@@ -244,6 +273,8 @@ def test_event_ids_never_change() -> None:
     [
         (streams.order("demo.1"), "orders.ordering"),
         (streams.rejection("demo.1", "abc"), "orders.ordering"),
+        (streams.cancellation("demo.1"), "orders.ordering"),
+        (streams.unknown_order("demo.1"), "orders.ordering"),
         (streams.reservation("demo.1"), "orders.inventory"),
         (streams.delivery("1"), "orders.inventory"),
         (streams.stock("A"), "orders.inventory"),

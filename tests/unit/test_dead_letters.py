@@ -25,9 +25,10 @@ from handlers.dead_letters.message import DeadLetterKey, DeadLetterMessage, redr
 from handlers.files.importer import FileImporter, Outcome
 from handlers.functions.main import dead_letters as dead_letters_function
 from handlers.functions.main import file_import as file_import_function
-from handlers.functions.main import order_emails, order_intake
+from handlers.functions.main import order_emails, order_intake, shipment_intake
 from handlers.functions.main import order_view as order_view_function
 from handlers.functions.resources import dead_letter_queue, event_store
+from handlers.intake.validation import Refused
 from handlers.ordering import order_requests
 from handlers.retry_policy import Throttled
 from handlers.runtime import aws
@@ -122,6 +123,9 @@ def test_a_message_that_cannot_be_dead_lettered_is_delivered_again(store: EventS
     assert "message failed, will be delivered again" in logged.getvalue()
 
 
+NOTHING: tuple[Any, Any, Any, Any, Any] = (None, None, None, None, None)
+
+
 def raised(failing: Callable[[], object]) -> Exception:
     try:
         failing()
@@ -133,7 +137,7 @@ def raised(failing: Callable[[], object]) -> Exception:
 @pytest.mark.parametrize(
     ("failing", "why"),
     [
-        (lambda: order_requests.submit(None, None), "AttributeError in handlers.ordering.order_requests."),  # type: ignore[arg-type]
+        (lambda: order_requests.submit(*NOTHING), "AttributeError in handlers.ordering.order_requests."),
         (lambda: dict[str, str]()[EMAIL], "KeyError in a library"),
         (
             lambda: OrderSubmitted.model_validate_json(json.dumps(order(currency=EMAIL))),
@@ -207,6 +211,12 @@ def store_all(event: dict[str, Any]) -> None:
     assert failed(dead_letters_function.handler(event, CONTEXT)) == []
 
 
+def counts(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The stored messages that were counted since last asked, as CloudWatch reads them."""
+    printed = map(json.loads, capsys.readouterr().out.splitlines())
+    return [each for each in printed if "DeadLetterStored" in each]
+
+
 def stored(bucket: DeadLetterBucket, key: str) -> DeadLetterMessage:
     message = bucket.read(key)
     assert message
@@ -229,10 +239,45 @@ def test_a_message_is_stored_whole_recorded_and_counted(
     assert message.earlier_failures == ()
     expected = DeadLetterStored(message_id="m0", source="order_intake", error="Throttled", attempts=5, key=KEY)
     assert events_of(store, streams.dead_letter("m0")) == [expected]
-    [counted, *_] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "DeadLetterStored" in line]
-    assert counted["source"] == "order_intake"
+    counted, *_ = counts(capsys)
+    assert (counted["source"], counted["cause"]) == ("order_intake", "ours")
     # The alarms go by these.
-    assert sorted(counted["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == ["service", "source"]
+    assert sorted(counted["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == ["cause", "service", "source"]
+
+
+SENDERS = {"Refused", "NotYet", "NotAllowed"}
+OURS = {"Throttled", "Contended", "Unreachable", "KeyError", "ValidationError", "JSONDecodeError", "ClientError"}
+CAUSES = [(why(error=error), "sender") for error in sorted(SENDERS)]
+CAUSES += [(why(error=error), "ours") for error in sorted(OURS)]
+CAUSES += [({}, "ours"), ({"ERROR_CODE": "NO_PERMISSIONS", "ERROR_MESSAGE": "not allowed"}, "ours")]
+
+
+@pytest.mark.parametrize(("attributes", "cause"), CAUSES, ids=lambda each: str(each)[:40])
+def test_a_message_is_counted_by_whose_fault_it_is(
+    bucket: DeadLetterBucket, capsys: pytest.CaptureFixture[str], attributes: dict[str, str], cause: str
+) -> None:
+    """Alarms ring for what is ours alone. What SQS or EventBridge moved there is."""
+    store_all(dead(attributes))
+    [counted] = counts(capsys)
+    assert (counted["DeadLetterStored"], counted["cause"]) == ([1.0], cause)
+
+
+def test_every_way_to_refuse_what_a_sender_says_is_the_senders_fault() -> None:
+    assert {refusal.__name__ for refusal in (Refused, *Refused.__subclasses__())} == SENDERS
+
+
+def test_what_intake_refuses_is_counted_as_its_senders_fault(
+    bucket: DeadLetterBucket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stranger = json.dumps({"id": "e1", "detail-type": "OrderSubmitted", "folder": "nobodys", "detail": order("o1")})
+    early = from_publisher({"order_id": "demo.o1", "status": "dispatched"}, "ShipmentStatusReported")
+    order_intake.handler(sqs("not JSON", from_publisher(order("no id")), stranger), CONTEXT)
+    shipment_intake.handler(sqs(early, receives=MAX_RECEIVE_COUNT), CONTEXT)
+    sent = [carried(message) for message in sent_messages()]
+    assert sorted(each["error"] for each in sent) == ["NotAllowed", "NotYet", "Refused", "Refused"]
+    for attributes in sent:
+        store_all(dead(attributes))
+    assert [each["cause"] for each in counts(capsys)] == ["sender"] * 4
 
 
 def test_a_message_that_sqs_moved_is_stored_with_the_little_that_is_known(bucket: DeadLetterBucket) -> None:

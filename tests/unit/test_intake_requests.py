@@ -16,7 +16,7 @@ from handlers.intake.messages import intake
 from handlers.intake.parties import ANY, Parties, Party
 from handlers.intake.requests import IntakeMessage, NotAllowed, Request, request
 from handlers.inventory.deliveries import receive
-from handlers.ordering.order_requests import request_cancellation, submit
+from handlers.ordering.order_requests import refuse_unknown_order
 from handlers.runtime import aws
 from handlers.shipping.shipment_reports import report
 from handlers.table.event_store import EventStore
@@ -26,6 +26,7 @@ from tests.builders.messages import CONTEXT, failed, sqs
 from tests.builders.orders import order
 from tests.builders.recorded_events import names
 from tests.builders.stores import events_of, items, log, place
+from tests.builders.vault import request_cancellation, submit, vaulted
 
 ROLES: dict[str, Role] = {"acme": "shop", "bloom": "shop", "depot": "warehouse", "parcels": "carrier"}
 SOURCES = {name: f"com.example.{name}" for name in ROLES}
@@ -33,6 +34,7 @@ PARTIES = Parties(
     shops=("acme", "bloom"),
     sources={SOURCES[name]: Party(name=name, roles=(role,)) for name, role in ROLES.items()},
     clients={"acme-web": "acme", "bloom-web": "bloom"},
+    claims={},
     folders={"acme": "acme", "blossoms": "bloom"},
 )
 """Two shops, a warehouse and a carrier, and nobody else."""
@@ -54,6 +56,7 @@ take_in = intake(
     EventStore(aws.dynamodb(), TABLE),
     PARTIES,
     DeadLetterQueue(queue, QUEUE_URL),
+    too_early={"OrderCancellationRequested": refuse_unknown_order},
 )
 """All doors in one."""
 
@@ -177,6 +180,7 @@ def test_one_for_all_stands_for_those_whom_nobody_names() -> None:
             SOURCES["acme"]: Party(name="acme", roles=("shop",)),
         },
         clients={ANY: "demo", "acme-web": "acme"},
+        claims={},
         folders={"acme": "acme", "demo": "demo"},
     )
     for detail_type, event in INTEGRATION_EVENTS.items():
@@ -216,10 +220,10 @@ def test_who_may_not_say_it_is_a_dead_letter_that_names_them_and_nothing_is_appe
     store: EventStore, content: dict[str, Any], why: str
 ) -> None:
     place(store, "acme.o1")
-    before = items(store)
+    before = items(store), vaulted(store)
     assert take(content) == []
     assert reasons() == [why]
-    assert items(store) == before
+    assert (items(store), vaulted(store)) == before
 
 
 def test_two_shops_with_the_same_own_id_and_number_have_two_orders_and_two_customers(store: EventStore) -> None:
@@ -238,6 +242,8 @@ def test_two_shops_with_the_same_own_id_and_number_have_two_orders_and_two_custo
     orders = [(event.order_id, event.customer_id) for event in events if isinstance(event, OrderPlaced)]
     assert orders == [("acme.o1", "acme.c1"), ("bloom.o1", "bloom.c1")]
     assert len(events) == 2
+    persons = [item["PK"]["S"] for item in vaulted(store) if "person" in item]
+    assert persons == ["acme#c1", "bloom#c1"]
 
 
 def test_a_shop_cancels_its_own_order_and_nobody_elses(store: EventStore) -> None:
@@ -249,10 +255,8 @@ def test_a_shop_cancels_its_own_order_and_nobody_elses(store: EventStore) -> Non
         published("bloom", "OrderCancellationRequested", {"order_id": "o2"}),
     )
     assert take(own, anothers, by_another, receives=MAX_RECEIVE_COUNT) == []
-    assert reasons() == [
-        "order_id: String should match pattern '^[A-Za-z0-9_-]{1,47}$'",
-        "order_id: there is no order 'bloom.o2' to cancel",
-    ]
+    assert reasons() == ["order_id: String should match pattern '^[A-Za-z0-9_-]{1,47}$'"]
+    assert names(events_of(store, "unknown-order#bloom.o2")) == ["UnknownOrderCancellationRefused"]
     assert names(events_of(store, "order#acme.o1")) == ["OrderPlaced", "OrderCancellationStarted"]
     for order_id in ("acme.o2", "bloom.o1"):
         assert names(events_of(store, f"order#{order_id}")) == ["OrderPlaced"]

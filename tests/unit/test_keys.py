@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from handlers.table.keys import Key
 ROOT = Path(__file__).parents[2]
 KEYS = ROOT / "handlers" / "table" / "keys.py"
 PART_OF_A_KEY = re.compile(
-    r"(^|\W)(event|level|view|applied|projection|sandbox|import)#|#(customer|shop|status)#|\bGSI\d"
+    r"(^|\W)(event|level|view|applied|projection|sandbox|import|token)#|#(customer|shop|status|order)#|\bGSI\d"
 )
 SORT_KEYS = {"level", "control", "book", "import"}
 
@@ -75,6 +76,33 @@ def test_every_status_partition_is_among_those_that_are_read_of_its_shop(
 def test_no_status_partition_is_of_two_shops(generation: str, one: str, other: str, status: str, own_id: str) -> None:
     partition = keys.status_partition(generation, status, of_shop(one, own_id))
     assert (partition in keys.status_partitions(generation, other, status)) == (one == other)
+
+
+@given(shops, ids, ids)
+def test_a_person_is_with_the_others_of_the_customer_and_a_guest_alone(shop: str, own_id: str, customer: str) -> None:
+    order_id = of_shop(shop, own_id)
+    assert keys.person(order_id, of_shop(shop, customer)) == (f"{shop}#{customer}", own_id)
+    assert keys.person(order_id, None) == (f"{shop}#order#{own_id}", own_id)
+
+
+@given(ids, st.tuples(shops, ids, ids | st.none()), st.tuples(shops, ids, ids | st.none()))
+def test_no_two_orders_share_a_person_and_none_a_token(
+    content_hash: str, one: tuple[str, str, str | None], other: tuple[str, str, str | None]
+) -> None:
+    """Ids have neither of the separators. IAM tells the two kinds apart by them."""
+    made = []
+    for shop, own_id, customer in {one, other}:
+        order_id = of_shop(shop, own_id)
+        person = keys.person(order_id, of_shop(shop, customer) if customer else None)
+        assert (fnmatchcase(person.pk, keys.PERSONS), fnmatchcase(person.pk, keys.PAYMENT_TOKENS)) == (True, False)
+        assert person.pk.startswith(f"{shop}#")
+        made.append(person)
+    for order_id in {of_shop(shop, own_id) for shop, own_id, _ in (one, other)}:
+        token = keys.payment_token(order_id, content_hash)
+        assert (fnmatchcase(token.pk, keys.PERSONS), fnmatchcase(token.pk, keys.PAYMENT_TOKENS)) == (False, True)
+        assert token != keys.payment_token(order_id, f"{content_hash}2")
+        made.append(token)
+    assert len(set(made)) == len(made)
 
 
 @given(ids, ids)

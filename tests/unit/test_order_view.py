@@ -65,8 +65,8 @@ ARRANGED = ShipmentArranged(order_id="demo.o1", tracking_number="t1")
 CALLED_OFF = ShipmentCancelled(order_id="demo.o1", tracking_number="t1")
 SHIPPED = StockShipped(order_id="demo.o1", chunk=1, lines=GOODS)
 GONE = [ARRANGED, ShipmentDispatched(order_id="demo.o1"), ShipmentDelivered(order_id="demo.o1")]
-REQUESTED = CancellationRequested(order_id="demo.o1", content_hash="h")
-TOO_LATE = OrderCancellationRefused(order_id="demo.o1", content_hash="h", reason="the order is dispatched")
+REQUESTED = CancellationRequested(order_id="demo.o1")
+TOO_LATE = OrderCancellationRefused(order_id="demo.o1", reason="the order is dispatched")
 NOT_THERE = ShipmentRejected(order_id="demo.o1", reason="no service")
 
 

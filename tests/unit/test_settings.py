@@ -1,12 +1,23 @@
-"""The settings of an environment: who is let in, or a message that names each field that is wrong, and why."""
+"""The settings of an environment: who is let in, or a message that names each field that is wrong, and why.
 
+A shop is added by a command, which leaves the rest as it is.
+"""
+
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
+from typer.testing import Result
 
 from events.integration import PUBLISHED_BY
 from handlers.intake.parties import Parties, Party
-from infra.settings.environment import InvalidSettings, Settings, file_of, read_settings
+from infra.cli.connection import Connection
+from infra.settings.adding import with_shop
+from infra.settings.environment import InvalidSettings, Settings, ShopSettings, file_of, parsed, read_settings
+from tests.builders.commands import run_command
 
 FULL = """
 [shops.acme]
@@ -15,6 +26,7 @@ clients = ["1example23456789"]
 folder = "acme-files"
 
 [shops.bloom]
+claims = { org = "bloom", tier = "gold" }
 
 [partners.main-warehouse]
 role = "warehouse"
@@ -55,6 +67,7 @@ def test_the_parties_are_those_that_the_file_names(file: Path) -> None:
             "com.example.parcels": Party(name="parcels", roles=("carrier",)),
         },
         clients={"1example23456789": "acme"},
+        claims={"bloom": {"org": "bloom", "tier": "gold"}},
         folders={"acme-files": "acme", "bloom": "bloom"},
     )
 
@@ -114,6 +127,8 @@ def test_what_is_no_toml_is_named_with_its_place(file: Path) -> None:
         ("[shops.acme]\nsources = ['']", "shops.acme.sources.0", "String should match pattern"),
         ("[shops.acme]\nclients = ['a b']", "shops.acme.clients.0", "String should match pattern"),
         ("[shops.acme]\nclients = [7]", "shops.acme.clients.0", "valid string"),
+        ("[shops.acme]\nclaims = 'org'", "shops.acme.claims", "valid dictionary"),
+        ("[shops.acme]\nclaims = { org = 7 }", "shops.acme.claims.org", "valid string"),
         ("[shops.acme]\nfolder = 'a/b'", "shops.acme.folder", "String should match pattern"),
         ("[shops.acme]\nfolder = '*'", "shops.acme.folder", "String should match pattern"),
         ("[shops.acme]\n[partners.P]\nrole = 'carrier'\nsource = 'a'", "partners.P.[key]", "String should match"),
@@ -167,3 +182,182 @@ def test_all_that_is_claimed_twice_is_named(file: Path) -> None:
         "the client 'c' is claimed 3 times",
         "the folder 'f' is claimed 3 times",
     ]
+
+
+# Adding a shop
+
+
+def added(text: str, name: str, *, sources: Sequence[str] = (), folder: str | None = None, client: str = "") -> str:
+    return with_shop(text, name, sources=sources, clients=[client] if client else (), folder=folder)
+
+
+DEV = file_of("dev").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "text", [DEV, FULL, "[shops.a]", "[shops.a]\n\n\n", "# é\n[shops.a]\nsources = [\n  's', # s\n]"]
+)
+def test_a_shop_is_added_and_all_that_was_there_stays_as_it_is_written(text: str) -> None:
+    changed = added(text, "zinc", sources=["com.zinc.web", "com.zinc/orders"], folder="zinc-files", client="1ex")
+    assert changed.startswith(f"{text.rstrip()}\n\n")
+    assert changed.endswith("]\n")
+    zinc = ShopSettings(sources=("com.zinc.web", "com.zinc/orders"), clients=("1ex",), folder="zinc-files")
+    before, after = parsed(text), parsed(changed)
+    assert after == before.model_copy(update={"shops": {**before.shops, "zinc": zinc}})
+    assert list(after.shops) == [*before.shops, "zinc"]
+
+
+def test_a_shop_of_which_nothing_is_known_yet_has_the_folder_of_its_name() -> None:
+    settings = parsed(added(DEV, "zinc"))
+    assert settings.shops["zinc"] == ShopSettings()
+    assert settings.parties.shop_of_folder("zinc") == "zinc"
+    assert parsed(added(added(DEV, "zinc"), "7")).parties.shops == ("demo", "zinc", "7")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "more", "why"),
+    [
+        (DEV, "demo", {}, "there is a shop demo already"),
+        (DEV, "Zinc", {}, "shops.Zinc.[key]: String should match pattern"),
+        (DEV, "a.b", {}, "shops.a.b.[key]: String should match pattern"),
+        (DEV, 'a"]\n[shops.evil', {}, "String should match pattern"),
+        (DEV, "", {}, "String should match pattern"),
+        (DEV, "zinc", {"sources": ["com.zinc web"]}, "shops.zinc.sources.0: String should match pattern"),
+        (DEV, "zinc", {"sources": ["*"]}, "the source '*' is claimed 2 times"),
+        (DEV, "zinc", {"sources": ["s", "s"]}, "the source 's' is claimed 2 times"),
+        (DEV, "zinc", {"folder": "demo"}, "the folder 'demo' is claimed 2 times"),
+        (DEV, "zinc", {"folder": 'a"\nclients = ["*"]'}, "shops.zinc.folder: String should match pattern"),
+        (FULL, "main-warehouse", {}, "String should match pattern"),
+        (FULL, "parcels", {}, "the name 'parcels' is claimed 2 times"),
+        ("", "zinc", {}, "shops: Field required"),
+        ("[shops.acme", "zinc", {}, "at line 1"),
+    ],
+)
+def test_a_shop_that_cannot_be_let_in_is_not_added(text: str, name: str, more: dict[str, Any], why: str) -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        added(text, name, **more)
+    assert why in str(refused.value)
+
+
+# The command that adds one
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Path:
+    """A file of settings like the one that ships."""
+    file = tmp_path / "dev.toml"
+    file.write_text(DEV, encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The user pool of what is deployed."""
+    created: str = Connection().client("cognito-idp").create_user_pool(PoolName="orders")["UserPool"]["Id"]
+    monkeypatch.setattr(Connection, "outputs", {"UserPoolId": created})
+    return created
+
+
+def clients(pool: str) -> list[dict[str, Any]]:
+    cognito = Connection().client("cognito-idp")
+    ids = [each["ClientId"] for each in cognito.list_user_pool_clients(UserPoolId=pool)["UserPoolClients"]]
+    return [cognito.describe_user_pool_client(UserPoolId=pool, ClientId=each)["UserPoolClient"] for each in ids]
+
+
+def add(file: Path, name: str, *options: str) -> Result:
+    return run_command("shop", "add", name, "--settings", str(file), *options)
+
+
+def refusal(result: Result) -> str:
+    """The one line that says what is wrong with what was asked for."""
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1), result.output
+    return result.stderr.strip()
+
+
+def test_a_shop_that_is_added_gets_a_client_of_its_own(dev: Path, pool: str) -> None:
+    result = add(dev, "acme", "--source", "com.acme.orders", "--source", "com.acme.web", "--folder", "acme-files")
+    assert (result.exit_code, result.stdout) == (0, f"acme is in {dev}; the next deployment lets it in\n")
+    [client] = clients(pool)
+    assert read_settings(dev).shops["acme"] == ShopSettings(
+        sources=("com.acme.orders", "com.acme.web"), clients=(client["ClientId"],), folder="acme-files"
+    )
+    assert dev.read_text(encoding="utf-8").startswith(DEV.rstrip())
+    assert client["ClientName"] == "acme"
+    assert client["AllowedOAuthFlows"] == ["client_credentials"]
+    assert client["AllowedOAuthFlowsUserPoolClient"] is True
+    assert client["AllowedOAuthScopes"] == ["orders/read", "orders/write"], "and not orders/operate"
+
+
+def test_the_secret_of_a_client_is_not_shown_but_how_to_read_it(dev: Path, pool: str) -> None:
+    result = add(dev, "acme")
+    [client] = clients(pool)
+    assert client["ClientSecret"] not in result.output + dev.read_text(encoding="utf-8")
+    what, _, ask = result.stderr.strip().partition(": ")
+    assert what == "its secret"
+    assert shlex.split(ask) == [
+        *("aws", "cognito-idp", "describe-user-pool-client"),
+        *("--user-pool-id", pool, "--client-id", client["ClientId"]),
+    ]
+
+
+def test_where_nothing_is_deployed_a_shop_is_added_without_a_client(dev: Path) -> None:
+    result = add(dev, "acme")
+    assert (result.exit_code, result.stdout) == (0, f"acme is in {dev}; the next deployment lets it in\n")
+    assert result.stderr.startswith("no client of the user pool was made (")
+    assert result.stderr.endswith("); name one under `clients` in the settings\n")
+    assert read_settings(dev).shops["acme"] == ShopSettings()
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "http://localhost:1"])
+def test_where_nothing_answers_a_shop_is_added_without_a_client(
+    dev: Path, monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    def unreachable(*_: object) -> None:
+        raise EndpointConnectionError(endpoint_url=endpoint)
+
+    monkeypatch.setattr(Connection, "client", unreachable)
+    result = run_command("--endpoint", endpoint, "shop", "add", "acme", "--settings", str(dev))
+    assert result.exit_code == 0
+    assert f'Could not connect to the endpoint URL: "{endpoint}"' in result.stderr
+    assert "acme" in read_settings(dev).shops
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["demo"], "there is a shop demo already"),
+        (["ACME"], "shops.ACME.[key]: String should match pattern"),
+        (["acme", "--source", "*"], "the source '*' is claimed 2 times"),
+        (["acme", "--folder", "demo"], "the folder 'demo' is claimed 2 times"),
+    ],
+)
+def test_what_cannot_be_added_changes_nothing_and_makes_no_client(
+    dev: Path, pool: str, arguments: list[str], why: str
+) -> None:
+    refused = refusal(add(dev, *arguments))
+    assert refused.startswith(f"{dev}: ")
+    assert why in refused
+    assert dev.read_text(encoding="utf-8") == DEV
+    assert clients(pool) == []
+
+
+def test_settings_that_cannot_be_read_or_written_are_named(
+    dev: Path, pool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = dev.with_name("missing.toml")
+    assert refusal(add(missing, "acme")) == f"{missing}: No such file or directory"
+    assert not missing.exists()
+    assert clients(pool) == []
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert refusal(add(dev, "acme")) == f"{dev}: No space left on device"
+
+
+def test_nothing_but_adding_can_be_done_with_a_shop(dev: Path) -> None:
+    result = run_command("shop", "remove", "demo", "--settings", str(dev))
+    assert result.exit_code == 2
+    assert "'remove' is not 'add'" in result.stderr
+    assert dev.read_text(encoding="utf-8") == DEV

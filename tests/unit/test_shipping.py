@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from events.integration import Address
 from events.model import DomainEvent
-from events.ordering import Address, OrderCancellationStarted, OrderCancelled, OrderConfirmed
+from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
 from events.shipping import (
     ShipmentArranged,
     ShipmentCancelled,
@@ -25,7 +26,7 @@ from handlers.shipping.carrier import BreachOfContract, Consignment
 from handlers.shipping.refusals import CarrierUnreachable
 from handlers.shipping.sandbox_carrier import SandboxCarrier
 from handlers.shipping.shipment_reports import report
-from handlers.shipping.shipment_steps import arrange_shipment, cancel_shipment, recall_shipment
+from handlers.shipping.shipment_steps import cancel_shipment, recall_shipment
 from handlers.table.event_store import EventStore
 from tests.builders.dead_letter_queue import dead_letters
 from tests.builders.messages import CONTEXT, failed, from_publisher, request, sqs
@@ -33,6 +34,7 @@ from tests.builders.orders import to
 from tests.builders.races import Raced, cancelled_meanwhile, confirmed_meanwhile
 from tests.builders.recorded_events import names
 from tests.builders.stores import append, events_of, items, place
+from tests.builders.vault import arrange_shipment, forget, vaulted
 
 ARRANGED = ShipmentArranged(order_id="demo.o1", tracking_number="trk_demo.o1")
 CANCELLED = ShipmentCancelled(order_id="demo.o1", tracking_number="trk_demo.o1")
@@ -46,6 +48,7 @@ class Unsteady:
         self._sandbox = SandboxCarrier(Books(store.client, store.table, "shipping"))
         self._broken = broken or {}
         self.asked = 0
+        self.told: list[Address] = []
 
     def _call(self, call: Callable[[], Consignment]) -> Consignment:
         self.asked += 1
@@ -57,6 +60,7 @@ class Unsteady:
         raise CarrierUnreachable
 
     def arrange(self, key: str, address: Address) -> Consignment:
+        self.told.append(address)
         return self._call(lambda: self._sandbox.arrange(key, address))
 
     def cancel(self, key: str) -> Consignment:
@@ -85,6 +89,54 @@ def test_what_is_arranged_in_the_end_is_arranged_once(store: EventStore, postal_
         until_answered(lambda: arrange_shipment(store, Unsteady(store), "demo.o1"))
     assert events_of(store, "shipment#demo.o1") == [ARRANGED]
     assert state(store) == "arranged"
+
+
+@pytest.mark.parametrize("customer", [{"customer_id": "c1"}, None], ids=["known", "guest"])
+def test_the_carrier_is_told_the_address_in_the_vault_and_no_event_holds_it(
+    store: EventStore, customer: dict[str, str] | None
+) -> None:
+    place(store, customer=customer, shipping_address=to("SW1A 1AA"))
+    carrier = Unsteady(store)
+    arrange_shipment(store, carrier, "demo.o1")
+    [told] = carrier.told
+    assert told.model_dump(mode="json") == to("SW1A 1AA")
+    written = str(items(store))
+    assert not [part for part in (told.name, told.street, told.city, told.postal_code) if part in written]
+
+
+def test_an_address_that_is_forgotten_is_told_to_nobody(store: EventStore) -> None:
+    forget(store, place(store))
+    before = items(store), vaulted(store)
+    carrier = Unsteady(store)
+    with pytest.raises(RuntimeError, match="nobody knows where order demo.o1 goes"):
+        arrange_shipment(store, carrier, "demo.o1")
+    assert carrier.told == []
+    assert (items(store), vaulted(store)) == before
+
+
+def test_what_is_done_for_a_shipment_needs_no_address(store: EventStore) -> None:
+    """Calling it off and recalling it go by the order's id, also once the person is forgotten."""
+    for order_id in ("demo.o1", "demo.o2"):
+        of = place(store, order_id)
+        arrange_shipment(store, Unsteady(store), order_id)
+        forget(store, of)
+    cancel_shipment(store, Unsteady(store), "demo.o1")
+    append(store, "order#demo.o2", OrderConfirmed(order_id="demo.o2"))
+    arrange_shipment(store, Unsteady(store), "demo.o2")
+    recall_shipment(store, Unsteady(store), "demo.o2")
+    for order_id in ("demo.o1", "demo.o2"):
+        assert names(events_of(store, f"shipment#{order_id}")) == ["ShipmentArranged", "ShipmentCancelled"]
+
+
+@pytest.mark.parametrize(("postal_code", "kept"), [("SW1A 1AA", "other"), ("SBX-COLLECTED", "SBX-COLLECTED")])
+def test_the_sandbox_keeps_nothing_of_an_address_but_its_own_code(
+    store: EventStore, postal_code: str, kept: str
+) -> None:
+    place(store, shipping_address=to(postal_code))
+    arrange_shipment(store, Unsteady(store), "demo.o1")
+    [book] = items(store, "sandbox#shipping#")
+    assert book.keys() == {"PK", "SK", "book_state", "tracking_number", "postal_code"}
+    assert book["postal_code"] == {"S": kept}
 
 
 def test_a_carrier_that_rejects_is_believed(store: EventStore) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from handlers.api.authorization import OPERATORS, plan_key
+from handlers.api.authorization import plan_key
 from handlers.api.headers import PRIVATE
 from handlers.intake.callers import OPERATE, READ, WRITE
+from handlers.intake.parties import OPERATORS
 from infra.constructs.api import request_templates as templates
 from infra.constructs.api.gateway_responses import (
     OF_PROBLEM,
@@ -67,6 +69,7 @@ class HttpApi(apigateway.RestApi):
         intake: sqs.IQueue,
         query: lambda_.IFunction,
     ) -> None:
+        callers = templates.FUNCTION_CLAIMS if authorizer else templates.POOL_CLAIMS
         super().__init__(
             scope,
             construct_id,
@@ -96,20 +99,11 @@ class HttpApi(apigateway.RestApi):
                 access_log_destination=apigateway.LogGroupLogDestination(
                     logs.LogGroup(scope, "AccessLogs", retention=logs.RetentionDays.ONE_MONTH)
                 ),
-                access_log_format=apigateway.AccessLogFormat.json_with_standard_fields(
-                    caller=False,
-                    http_method=True,
-                    ip=False,
-                    protocol=True,
-                    request_time=True,
-                    resource_path=True,
-                    response_length=True,
-                    status=True,
-                    user=False,
-                ),
+                access_log_format=_access_log(callers),
             ),
         )
-        self._authorizer, self._callers = self._checks(identity, authorizer)
+        self._callers = callers
+        self._authorizer = self._checks(identity, authorizer)
         self._role = iam.Role(scope, "GatewayRole", assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"))
         self._role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[intake.queue_arn]))
         self._validator = self.add_request_validator("Body", validate_request_body=True)
@@ -129,18 +123,14 @@ class HttpApi(apigateway.RestApi):
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
 
-    def _checks(
-        self, identity: Identity, function: lambda_.IFunction | None
-    ) -> tuple[apigateway.IAuthorizer, templates.CallerClaims]:
+    def _checks(self, identity: Identity, function: lambda_.IFunction | None) -> apigateway.IAuthorizer:
         if function is None:
-            pool = apigateway.CognitoUserPoolsAuthorizer(
+            return apigateway.CognitoUserPoolsAuthorizer(
                 self, "PoolAuthorizer", cognito_user_pools=[identity.pool], results_cache_ttl=AUTHORIZER_CACHE
             )
-            return pool, templates.POOL_CLAIMS
-        checks = apigateway.TokenAuthorizer(
+        return apigateway.TokenAuthorizer(
             self, "FunctionAuthorizer", handler=function, results_cache_ttl=AUTHORIZER_CACHE
         )
-        return checks, templates.FUNCTION_CLAIMS
 
     def _routes(self, query: lambda_.IFunction) -> None:
         orders, stock = self.root.add_resource("orders"), self.root.add_resource("stock").add_resource("{sku}")
@@ -149,11 +139,12 @@ class HttpApi(apigateway.RestApi):
         documents = [self.root.resource_for_path(path) for path in DOCUMENTS]
         asks = apigateway.LambdaIntegration(query, allow_test_invoke=False, scope_permission_to_method=False)
         for resource in (orders, order, events, cancellation, stock):
-            self._authorized(resource, "GET", asks, READ)
+            self._authorized(resource, "GET", asks, [READ, OPERATE])
         for resource in documents:
             resource.add_method("GET", asks, authorization_type=apigateway.AuthorizationType.NONE)
-        self._accepts(orders, templates.submission(self._callers))
-        self._accepts(cancellation, templates.cancellation(self._callers))
+        # Orders are placed by shops, and an operator is none.
+        self._accepts(orders, templates.submission(self._callers), [WRITE])
+        self._accepts(cancellation, templates.cancellation(self._callers), [WRITE, OPERATE])
         for resource, allowed in (
             (orders, "GET, POST"),
             (cancellation, "GET, POST"),
@@ -161,7 +152,7 @@ class HttpApi(apigateway.RestApi):
         ):
             refuse_other_methods(resource, allowed)
 
-    def _accepts(self, resource: apigateway.Resource, wanted: templates.IntakeTemplates) -> None:
+    def _accepts(self, resource: apigateway.Resource, wanted: templates.IntakeTemplates, scopes: Sequence[str]) -> None:
         """`POST`: what fits the schema is sent to the intake queue, and answered with 202."""
         integration = apigateway.AwsIntegration(
             service="sqs",
@@ -195,7 +186,7 @@ class HttpApi(apigateway.RestApi):
             resource,
             "POST",
             integration,
-            WRITE,
+            scopes,
             request_validator=self._validator,
             request_models={JSON: model},
             method_responses=[
@@ -215,17 +206,17 @@ class HttpApi(apigateway.RestApi):
         resource: apigateway.IResource,
         method: str,
         integration: apigateway.Integration,
-        scope: str,
+        scopes: Sequence[str],
         **options: Any,
     ) -> None:
-        """A method for tokens with `scope`, or an operator's, that counts on the plan of the request's API key."""
+        """A method for tokens with one of `scopes`, that counts on the plan of the caller's API key."""
         of_pool = self._callers is templates.POOL_CLAIMS
         made = resource.add_method(
             method,
             integration,
             authorizer=self._authorizer,
             # With scopes the gateway takes access tokens alone, without any it would take ID tokens.
-            authorization_scopes=[scope, OPERATE] if of_pool else None,
+            authorization_scopes=list(scopes) if of_pool else None,
             api_key_required=True,
             **options,
         )
@@ -249,6 +240,25 @@ class HttpApi(apigateway.RestApi):
         for key in keys.values():
             plan.add_api_key(key)
         return keys
+
+
+def _access_log(callers: templates.CallerClaims) -> apigateway.AccessLogFormat:
+    """A line of JSON for each request: who asked for what, and what was answered how fast. No token, body or address.
+
+    Source: API Gateway developer guide, "Variables for access logging for API Gateway".
+    """
+    logged = {
+        "requestId": "$context.requestId",
+        "requestTime": "$context.requestTime",
+        "subject": callers.subject,
+        "httpMethod": "$context.httpMethod",
+        "resourcePath": "$context.resourcePath",
+        "protocol": "$context.protocol",
+        "status": "$context.status",
+        "responseLatency": "$context.responseLatency",
+        "responseLength": "$context.responseLength",
+    }
+    return apigateway.AccessLogFormat.custom(json.dumps(logged))
 
 
 def _throttle(rate: int, burst: int) -> apigateway.ThrottleSettings:

@@ -23,7 +23,7 @@ _PROBLEMS: Mapping[apigateway.ResponseType, tuple[HTTPStatus, str]] = {
     _Response.BAD_REQUEST_BODY: (HTTPStatus.BAD_REQUEST, _WHAT_IS_WRONG),
     _Response.BAD_REQUEST_PARAMETERS: (HTTPStatus.BAD_REQUEST, _MESSAGE),
     _Response.UNAUTHORIZED: (HTTPStatus.UNAUTHORIZED, '"the token is missing, or not valid"'),
-    _Response.ACCESS_DENIED: (HTTPStatus.FORBIDDEN, '"the token does not have the scope for this"'),
+    _Response.ACCESS_DENIED: (HTTPStatus.FORBIDDEN, '"the token lacks the scope for this, or is of no shop"'),
     _Response.INVALID_API_KEY: (HTTPStatus.FORBIDDEN, '"the header x-api-key has no valid key"'),
     _Response.MISSING_AUTHENTICATION_TOKEN: (HTTPStatus.NOT_FOUND, '"there is nothing here"'),
     _Response.REQUEST_TOO_LARGE: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _MESSAGE),
