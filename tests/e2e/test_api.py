@@ -160,6 +160,19 @@ def test_a_key_that_cannot_be_part_of_an_id_is_refused(shop: Shop, key: str) -> 
     refused(shop.ask("POST", "/orders", ORDER, Idempotency_Key=key.encode().decode("latin-1")), 400)
 
 
+def test_trouble_between_gateway_and_queue_is_not_the_callers_error(pipeline: Pipeline, shop: Shop) -> None:
+    sqs, queue = pipeline.client("sqs"), pipeline.queue_url("order_intake")
+    before = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn", "Policy"])["Attributes"]
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": before["QueueArn"]}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    try:
+        refused(shop.ask("POST", "/orders", ORDER), 503)
+    finally:
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": before["Policy"]})
+    placed(shop)
+
+
 def test_other_media_are_refused(shop: Shop) -> None:
     refused(shop.ask("POST", "/orders", ORDER, Content_Type="application/xml"), 415)
 

@@ -42,10 +42,12 @@ def drop(on: Pipeline, path: str, content: str) -> None:
 def report(on: Pipeline, path: str) -> dict[str, Any]:
     """The report of a file, once its import has ended; nothing but it and the moved file is left."""
     wait(lambda: any(key.startswith("done/") for key in keys(on)) and len(keys(on)) == 2)
-    assert keys(on) == [f"done/{path}", f"reports/{path}.json"]
+    done, reported = keys(on)
     s3, bucket = on.client("s3"), on.outputs["FilesBucketName"]
-    content: dict[str, Any] = json.loads(s3.get_object(Bucket=bucket, Key=f"reports/{path}.json")["Body"].read())
-    for key in keys(on):
+    content: dict[str, Any] = json.loads(s3.get_object(Bucket=bucket, Key=reported)["Body"].read())
+    assert done == f"done/{path}/{content['version']}"
+    assert reported == f"reports/{path}/{content['version']}.json"
+    for key in (done, reported):
         s3.delete_object(Bucket=bucket, Key=key)
     return content
 

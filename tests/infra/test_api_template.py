@@ -433,3 +433,9 @@ def test_on_one_machine_the_pools_keys_are_at_the_emulator_and_the_issuer_is_the
     assert was["Variables"]["JWT_JWKS_URL"] != keys
     for response in local.of_type("AWS::ApiGateway::GatewayResponse").values():
         assert "validationErrorString" not in response["ResponseTemplates"]["application/json"]
+
+
+def test_on_one_machine_documents_have_their_limits_under_their_paths(template: Template) -> None:
+    local = Template(for_emulator(template.raw, "deployment", "http://127.0.0.1:4566"))
+    _, stage = local.only("AWS::ApiGateway::Stage")
+    assert {settings["ResourcePath"] for settings in stage["MethodSettings"]} == {"/*", *OPEN}

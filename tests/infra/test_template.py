@@ -13,7 +13,7 @@ from events.streams import PUBLISHED
 from handlers.intake.parties import Parties
 from infra.app import synthesize
 from infra.function_spec import DeadLetterQueues, DroppedFiles, PublishEvents, ReplayArchive, SendEmail, TableChanges
-from infra.functions import FUNCTIONS
+from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.names import in_template
 from infra.package import PACKAGES, Built, Package
 from infra.package.python_version import building_python
@@ -349,8 +349,8 @@ def test_the_order_of_the_list_of_functions_does_not_matter(
 
 def test_functions_are_what_the_list_says(template: Template) -> None:
     functions = template.of_type("AWS::Lambda::Function")
-    assert set(functions) == {function.name for function in FUNCTIONS}
-    for function in FUNCTIONS:
+    assert set(functions) == {function.name for function in (*FUNCTIONS, AUTHORIZER)}
+    for function in (*FUNCTIONS, AUTHORIZER):
         made = functions[function.name]
         assert (made["Runtime"], made["Architectures"]) == (f"python{building_python()}", ["arm64"])
         assert (made["Handler"], made["Timeout"], made["MemorySize"]) == (
@@ -371,6 +371,7 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["ARCHIVE_ARN", "ORDERS_BUS_ARN"] if ReplayArchive() in function.grants else []),
             *(["OWN_QUEUE_URL", "ORDER_QUEUE_URL"] if isinstance(function.trigger, DroppedFiles) else []),
             *(["PARTIES_FILE"] if function.key in AT_DOORS else []),
+            *(["JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUDIENCE"] if function is AUTHORIZER else []),
         }
 
 

@@ -222,13 +222,20 @@ def test_the_person_behind_an_order_is_shown_until_they_are_forgotten(store: Eve
     assert content_of(ask("/orders/demo.o1/events", OPERATOR))["person"] == "erased"
 
 
-def test_the_person_is_in_no_other_answer(lived: EventStore) -> None:
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        ("/orders/o1", {}),
+        ("/orders/o1", {"as_of": at(9).isoformat()}),
+        ("/orders", {}),
+        ("/orders", {"customer_id": "c1"}),
+    ],
+)
+def test_the_person_is_in_no_other_answer(lived: EventStore, path: str, parameters: dict[str, str]) -> None:
     remember(lived, PLACED, order("o1", line(quantity=3)))
-    for path in ("/orders/o1", "/orders", "/orders?customer_id=c1", f"/orders/o1?as_of={at(9):%Y-%m-%dT%H:%M:%SZ}"):
-        path, _, parameters = path.partition("?")
-        answer = ask(path, **(dict([parameters.split("=")]) if parameters else {}))
-        assert content_of(answer)
-        assert not any(personal in answer["body"] for personal in (EMAIL, "Lovelace", "London", TOKEN))
+    answer = ask(path, **parameters)
+    assert content_of(answer)
+    assert not any(personal in answer["body"] for personal in (EMAIL, "Lovelace", "London", TOKEN))
 
 
 def test_nobody_is_behind_what_was_rejected(store: EventStore) -> None:
@@ -305,14 +312,16 @@ def test_a_shop_without_orders_has_a_list_of_none(orders: Listed) -> None:
     assert content_of(ask("/orders", customer_id="c9")) == {"orders": []}
 
 
-def test_a_list_goes_on_where_it_was_whatever_was_placed_meanwhile(orders: Listed, store: EventStore) -> None:
-    for asked in ({}, {"customer_id": "c1"}):
-        first = content_of(ask("/orders", limit=2, **asked))
-        put_order(store, f"demo.new{len(asked)}", minute=99)
-        second = content_of(ask("/orders", limit=2, cursor=first["cursor"], **asked))
-        seen = [each["order_id"] for page in (first, second) for each in page["orders"]]
-        before = [order_id for order_id, _, customer_id in orders if asked.get("customer_id") in (None, customer_id)]
-        assert seen == [order_id for order_id in (*["new0"] * len(asked), *before)][:4]
+@pytest.mark.parametrize("asked", [{}, {"customer_id": "c1"}])
+def test_a_list_goes_on_where_it_was_whatever_was_placed_meanwhile(
+    orders: Listed, store: EventStore, asked: dict[str, str]
+) -> None:
+    first = content_of(ask("/orders", limit=2, **asked))
+    put_order(store, "demo.new", minute=99)
+    second = content_of(ask("/orders", limit=2, cursor=first["cursor"], **asked))
+    seen = [each["order_id"] for page in (first, second) for each in page["orders"]]
+    before = [order_id for order_id, _, customer_id in orders if asked.get("customer_id") in (None, customer_id)]
+    assert seen == before[:4]
 
 
 LISTS: tuple[dict[str, str], ...] = (

@@ -81,10 +81,16 @@ class World:
     def keys(self) -> list[str]:
         return [found["Key"] for found in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
+    def results(self) -> list[str]:
+        """The keys of all that is left, without the versions in them."""
+        return [f"{PurePosixPath(key).parent}{PurePosixPath(key).suffix}" for key in self.keys()]
+
     def report(self, path: str) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads(
-            self.s3.get_object(Bucket=BUCKET, Key=f"reports/{path}.json")["Body"].read()
-        )
+        """The latest report of a file of that path."""
+        reports = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"reports/{path}/")["Contents"]
+        key = max(reports, key=lambda report: report["LastModified"])["Key"]
+        content: dict[str, Any] = json.loads(self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+        assert key == f"reports/{path}/{content['version']}.json"
         return content
 
 
@@ -172,8 +178,8 @@ def test_a_file_comes_out_in_its_report_and_is_moved(world: World) -> None:
         ],
         "error": None,
     }
-    assert world.keys() == ["done/demo/uci/day.csv", "reports/demo/uci/day.csv.json"]
-    assert world.s3.get_object(Bucket=BUCKET, Key="done/demo/uci/day.csv")["Body"].read().decode() == content
+    assert world.results() == ["done/demo/uci/day.csv", "reports/demo/uci/day.csv.json"]
+    assert world.s3.get_object(Bucket=BUCKET, Key=world.keys()[0])["Body"].read().decode() == content
     assert world.sent() == ["1", "3"]
 
 
@@ -203,7 +209,7 @@ def test_a_large_file_takes_several_invocations_and_each_continues_where_the_las
     assert world.sent() == [str(number) for number in range(7)]
     report = world.report("demo/uci/a.csv")
     assert (report["rows"], report["accepted"], report["rejected_count"]) == (8, 7, 1)
-    assert world.keys() == ["done/demo/uci/a.csv", "reports/demo/uci/a.csv.json"]
+    assert world.results() == ["done/demo/uci/a.csv", "reports/demo/uci/a.csv.json"]
 
 
 def test_what_may_take_long_at_the_end_is_left_to_an_invocation_of_its_own(world: World) -> None:
@@ -244,7 +250,7 @@ def test_a_file_that_cannot_be_read_is_reported_and_moved(world: World, path: st
     world.deliver(world.drop(path, content))
     report = world.report(path)
     assert (report["error"], report["rows"], report["accepted"], report["rejected"]) == (error, 0, 0, [])
-    assert world.keys() == [f"done/{path}", f"reports/{path}.json"]
+    assert world.results() == [f"done/{path}", f"reports/{path}.json"]
 
 
 @pytest.mark.parametrize("path", ["acme/uci/a.csv", "uci/a.csv", "Demo/uci/a.csv", "a.csv", "/a.csv"])
@@ -256,7 +262,7 @@ def test_a_file_in_a_folder_that_is_nobodys_is_reported_and_moved_and_none_of_it
     report = world.report(path)
     assert (report["rows"], report["accepted"], report["rejected_count"]) == (0, 0, 0)
     assert report["error"] == f"a file goes into the folder of its shop, incoming/<shop>/; incoming/{path} is in none"
-    assert world.keys() == [f"done/{path}", f"reports/{path}.json"]
+    assert world.results() == [f"done/{path}", f"reports/{path}.json"]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +304,18 @@ def test_a_file_of_the_same_name_is_a_file_of_its_own(world: World) -> None:
     assert world.report("demo/uci/a.csv")["accepted"] == 1
     world.deliver(first)
     assert world.sent() == ["2", "1"]
-    assert world.keys() == ["done/demo/uci/a.csv", "reports/demo/uci/a.csv.json"]
+    assert world.results() == ["done/demo/uci/a.csv"] * 2 + ["reports/demo/uci/a.csv.json"] * 2
+
+
+@pytest.mark.parametrize("name", ["a" * 1000, "é" * 500])
+def test_a_key_as_long_as_s3_takes_gets_its_report(world: World, name: str) -> None:
+    key = f"incoming/demo/{name}"
+    path = key.encode()[: 1024 - len(".ndjson")].decode(errors="ignore").removeprefix("incoming/") + ".ndjson"
+    world.deliver(world.drop(path, ""))
+    done, report = world.keys()
+    assert done.startswith(f"done/{path[:400]}")
+    assert report.endswith(".json")
+    assert max(len(key.encode()) for key in world.keys()) <= 1024
 
 
 def test_a_folder_is_no_file_and_a_message_that_names_none_is_delivered_again(world: World) -> None:

@@ -108,7 +108,7 @@ def test_an_address_that_is_forgotten_is_told_to_nobody(store: EventStore) -> No
     forget(store, place(store))
     before = items(store), vaulted(store)
     carrier = Unsteady(store)
-    with pytest.raises(RuntimeError, match="nobody knows where order demo.o1 goes"):
+    with pytest.raises(RuntimeError, match=r"nobody knows where order demo\.o1 goes"):
         arrange_shipment(store, carrier, "demo.o1")
     assert carrier.told == []
     assert (items(store), vaulted(store)) == before

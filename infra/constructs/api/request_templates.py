@@ -24,6 +24,8 @@ _BYTE_ORDER_MARK = quote_plus("\ufeff")
 _ESCAPES = {quote_plus(raw): quote_plus(escape) for raw, escape in (("\uffff", r"\uffff"), ("\ufffe", r"\ufffe"))}
 
 REFUSED = HTTPStatus.SERVICE_UNAVAILABLE
+"""The status of an answer where SQS took no message, unless the answer's template sets another."""
+
 # The codes of SQS's errors that are the caller's. Any other is the gateway's own trouble.
 _NO_MESSAGE = "MissingParameter"
 _TOO_LARGE = "InvalidParameterValue"
@@ -53,10 +55,7 @@ FUNCTION_CLAIMS = CallerClaims(
 
 @dataclass(frozen=True)
 class IntakeTemplates:
-    """What a `POST` does with a body: the request to SQS, the answer once SQS has accepted it, and the one if not.
-
-    The latter's status is `REFUSED`, unless it sets another.
-    """
+    """What a `POST` does with a body: the request to SQS, the answer where SQS took the message, and where not."""
 
     body: type[BaseModel]
     request: str
