@@ -85,7 +85,9 @@ class Importing:
         dropped = FileVersion.named_in(body)
         found = [found["Key"] for found in self._s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
         keys = [key.replace(dropped.version_id, "<version>") for key in found]
-        report = json.loads(self._s3.get_object(Bucket=BUCKET, Key=f"reports/demo/day.ndjson/{dropped.version_id}.json")["Body"].read())
+        report = json.loads(
+            self._s3.get_object(Bucket=BUCKET, Key=f"reports/demo/day.ndjson/{dropped.version_id}.json")["Body"].read()
+        )
         assert report.pop("version") == dropped.version_id
         assert report.pop("started_at") <= report.pop("finished_at")
         prefix = f"import#{dropped.import_id}#"

@@ -71,9 +71,9 @@ def template(assembly: Path) -> Template:
 
 
 @pytest.fixture(scope="session")
-def of_pool(packages: dict[Package, Built], tmp_path_factory: pytest.TempPathFactory) -> Template:
+def of_pool(packages: dict[Package, Built], settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Template:
     """The template where the gateway's own authorizer checks the tokens of the user pool."""
-    made = synthesize(packages, tmp_path_factory.mktemp("cdk.out"), pool_authorizer=True)
+    made = synthesize(packages, settings, tmp_path_factory.mktemp("cdk.out"), pool_authorizer=True)
     return synthesized(Path(made.directory))
 
 

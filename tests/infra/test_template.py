@@ -12,7 +12,16 @@ import pytest
 from events.streams import PUBLISHED
 from handlers.intake.parties import Parties
 from infra.app import synthesize
-from infra.function_spec import DeadLetterQueues, DroppedFiles, PublishEvents, ReplayArchive, SendEmail, TableChanges
+from infra.function_spec import (
+    DeadLetterQueues,
+    DroppedFiles,
+    HashRejections,
+    PublishEvents,
+    ReplayArchive,
+    SendEmail,
+    TableChanges,
+    VaultItems,
+)
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.names import in_template
 from infra.package import PACKAGES, Built, Package
@@ -21,8 +30,9 @@ from infra.settings.environment import Settings, ShopSettings
 from tests.infra.template import Template, listed, synthesized, target_of
 
 NO_REPLAY = [{"exists": False}]
-AT_DOORS = {"order_intake", "delivery_intake", "shipment_intake", "file_import", "api_query"}
+AT_DOORS = {"order_intake", "delivery_intake", "shipment_intake", "file_import", "api_query", "api_authorizer"}
 """The functions that take what comes from outside."""
+DEPLOYED = (*FUNCTIONS, AUTHORIZER)
 PROJECTIONS = {"OrderViewQueue", "DailySalesQueue", "StockViewQueue", "CustomerHistoryQueue"}
 
 
@@ -173,6 +183,9 @@ def test_the_storing_function_knows_the_source_of_each_queue_and_each_has_an_ala
     ]
     assert sorted(each["source"] for each in watched) == sorted(sources)
     assert {each["service"] for each in watched} == {variables["POWERTOOLS_SERVICE_NAME"]}
+    # What its sender caused rings no alarm: the pipeline has nothing to repair.
+    assert {each["cause"] for each in watched} == {"ours"}
+    assert all(each.keys() == {"service", "source", "cause"} for each in watched)
 
 
 def test_every_alarm_goes_to_an_encrypted_topic_that_alarms_may_use(template: Template) -> None:
@@ -216,7 +229,7 @@ def test_queues_are_encrypted_and_refuse_what_comes_without_tls(template: Templa
 
 
 def test_stream_mappings_lose_nothing(template: Template) -> None:
-    table, _ = template.only("AWS::DynamoDB::Table")
+    table, _ = template.table("orders")
     bucket = bucket_named(template, "StreamFailures")
     mappings = stream_mappings(template)
     assert len(mappings) == sum(isinstance(function.trigger, TableChanges) for function in FUNCTIONS)
@@ -255,20 +268,40 @@ def test_a_late_stream_raises_an_alarm_long_before_records_are_gone(template: Te
     assert all(milliseconds <= 3600 * 1000 for milliseconds in late.values())
 
 
-def test_the_table_keeps_what_it_has(template: Template) -> None:
-    [(_, table)] = template.of_type("AWS::DynamoDB::Table").items()
+@pytest.mark.parametrize("name", ["orders", "order-vault"])
+def test_the_tables_keep_what_they_have(template: Template, name: str) -> None:
+    logical, table = template.table(name)
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["DeletionProtectionEnabled"] is True
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["SSESpecification"]["SSEEnabled"] is True
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
-    assert table["StreamSpecification"]["StreamViewType"] == "NEW_IMAGE"
-    [resource] = [one for one in template.raw["Resources"].values() if one["Type"] == "AWS::DynamoDB::Table"]
+    resource = template.raw["Resources"][logical]
     assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
 
 
+def test_the_table_has_a_stream_and_the_vault_neither_stream_nor_index(template: Template) -> None:
+    """So nothing that is in the vault gets anywhere by itself."""
+    _, table = template.table("orders")
+    _, vault = template.table("order-vault")
+    assert table["StreamSpecification"]["StreamViewType"] == "NEW_IMAGE"
+    copying = {"StreamSpecification", "KinesisStreamSpecification", "GlobalSecondaryIndexes", "LocalSecondaryIndexes"}
+    assert not vault.keys() & copying
+    assert [(key["AttributeName"], key["KeyType"]) for key in vault["KeySchema"]] == [("PK", "HASH"), ("SK", "RANGE")]
+
+
+def test_the_key_of_rejections_is_made_up_by_aws_and_stays_when_the_stack_goes(template: Template) -> None:
+    name, secret = template.only("AWS::SecretsManager::Secret")
+    assert "SecretString" not in secret
+    assert secret["GenerateSecretString"]["PasswordLength"] >= 43, "256 bits of letters and digits"
+    resource = template.raw["Resources"][name]
+    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+    variables = template.of_type("AWS::Lambda::Function")["OrderIntake"]["Environment"]["Variables"]
+    assert variables["REJECTION_KEY_ARN"] == {"Ref": name}
+
+
 def test_the_indexes_carry_what_lists_show_and_no_more(template: Template) -> None:
-    _, table = template.only("AWS::DynamoDB::Table")
+    _, table = template.table("orders")
     assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == ["GSI1", "GSI2"]
     for index in table["GlobalSecondaryIndexes"]:
         assert index["Projection"] == {
@@ -349,8 +382,8 @@ def test_the_order_of_the_list_of_functions_does_not_matter(
 
 def test_functions_are_what_the_list_says(template: Template) -> None:
     functions = template.of_type("AWS::Lambda::Function")
-    assert set(functions) == {function.name for function in (*FUNCTIONS, AUTHORIZER)}
-    for function in (*FUNCTIONS, AUTHORIZER):
+    assert set(functions) == {function.name for function in DEPLOYED}
+    for function in DEPLOYED:
         made = functions[function.name]
         assert (made["Runtime"], made["Architectures"]) == (f"python{building_python()}", ["arm64"])
         assert (made["Handler"], made["Timeout"], made["MemorySize"]) == (
@@ -371,6 +404,8 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["ARCHIVE_ARN", "ORDERS_BUS_ARN"] if ReplayArchive() in function.grants else []),
             *(["OWN_QUEUE_URL", "ORDER_QUEUE_URL"] if isinstance(function.trigger, DroppedFiles) else []),
             *(["PARTIES_FILE"] if function.key in AT_DOORS else []),
+            *(["VAULT_TABLE_NAME"] if any(isinstance(grant, VaultItems) for grant in function.grants) else []),
+            *(["REJECTION_KEY_ARN"] if HashRejections() in function.grants else []),
             *(["JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUDIENCE"] if function is AUTHORIZER else []),
         }
 
@@ -395,8 +430,8 @@ def test_the_functions_at_the_doors_alone_have_the_layer_that_says_who_is_let_in
     libraries = {target_of(made["Layers"][0]) for made in functions.values()}
     [parties] = layers.keys() - libraries
     more = {name: [target_of(layer) for layer in made["Layers"][1:]] for name, made in functions.items()}
-    assert more == {function.name: [parties] if function.key in AT_DOORS else [] for function in FUNCTIONS}
-    for function in FUNCTIONS:
+    assert more == {function.name: [parties] if function.key in AT_DOORS else [] for function in DEPLOYED}
+    for function in DEPLOYED:
         if function.key in AT_DOORS:
             variables = functions[function.name]["Environment"]["Variables"]
             assert variables["PARTIES_FILE"] == "/opt/parties.json"
@@ -421,7 +456,7 @@ def test_other_settings_let_in_others_and_change_nothing_else(
         "AWS::Lambda::Function",
     }
     assert {name for name in changed if (resources | others)[name]["Type"] == "AWS::Lambda::Function"} <= {
-        function.name for function in FUNCTIONS if function.key in AT_DOORS
+        function.name for function in DEPLOYED if function.key in AT_DOORS
     }
 
 

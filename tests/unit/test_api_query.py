@@ -165,7 +165,7 @@ CANCELLED = OrderCancelled(**O1, reason="CancellationRequested")
 
 
 @pytest.mark.parametrize(
-    ("order", "wish", "became"),
+    ("course", "wish", "became"),
     [
         ([OrderConfirmed(**O1)], [REQUESTED], {"status": "requested"}),
         ([STARTED], [], {"status": "cancelling", "reason": "CancellationRequested"}),
@@ -180,10 +180,10 @@ CANCELLED = OrderCancelled(**O1, reason="CancellationRequested")
     ],
 )
 def test_what_became_of_a_request_to_cancel_is_told(
-    store: EventStore, order: list[DomainEvent], wish: list[DomainEvent], became: dict[str, str]
+    store: EventStore, course: list[DomainEvent], wish: list[DomainEvent], became: dict[str, str]
 ) -> None:
     place(store)
-    append(store, streams.order("demo.o1"), *order)
+    append(store, streams.order("demo.o1"), *course)
     append(store, streams.cancellation("demo.o1"), *wish)
     assert content_of(ask("/orders/o1/cancellation")) == {"order_id": "o1", **became}
     assert content_of(ask("/orders/demo.o1/cancellation", OPERATOR)) == {"order_id": "demo.o1", **became}
