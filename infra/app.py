@@ -21,7 +21,7 @@ EMAIL_SENDER = "orders@example.com"
 def synthesize(packages: Mapping[Package, Built], outdir: Path, *, checks_tokens: bool = False) -> cx_api.CloudAssembly:
     """Synthesize the stack into the folder `outdir`.
 
-    `packages` are what the functions run from, folders or zip files. With `checks_tokens` an authorizer function of
+    `packages` are what the functions run from. With `checks_tokens` an authorizer function of
     ours checks the user pool's tokens; CDK's context names another issuer: `cdk deploy -c jwt_issuer=...
     -c jwt_jwks_url=... -c jwt_audience=...`, where several audiences are separated by spaces.
     """

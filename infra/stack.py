@@ -62,7 +62,7 @@ class OrderPipeline(Stack):
         alarms.notify_of_all(self)
 
     def _function(self, spec: FunctionSpec) -> PipelineFunction:
-        code, layer = self._packages[spec.package].code, self._layers[spec.package]
+        code, layer = self._packages[spec.package].code[spec.key], self._layers[spec.package]
         function = PipelineFunction(self, spec, code, layer, self._shared.table)
         self._output(f"{spec.name}FunctionName", function.function_name)
         if spec.queued:

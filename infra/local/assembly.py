@@ -17,8 +17,8 @@ KINDS = ("json", "py", "toml")
 SYNTHESIZE = """
 import pathlib, sys
 from infra.app import synthesize
-from infra.package import build
-synthesize(build("local"), pathlib.Path(sys.argv[1]), checks_tokens=True)
+from infra.package import build_zips
+synthesize(build_zips("local"), pathlib.Path(sys.argv[1]), checks_tokens=True)
 """
 
 

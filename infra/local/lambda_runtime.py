@@ -74,8 +74,8 @@ def error(problem: Exception) -> dict[str, Any]:
 def main() -> None:
     """Import the handler, then answer one event after the other."""
     api = RuntimeApi()
-    root = os.environ["LAMBDA_TASK_ROOT"]
-    sys.path[:0] = [root, f"{root}/opt/python"]  # as on AWS, where layers are in /opt
+    layers = os.environ["_LAMBDA_LAYERS_DIRS"].split(os.pathsep)  # on AWS they are in /opt
+    sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"], *(f"{layer}/python" for layer in layers if layer)]
     module, _, name = os.environ["_HANDLER"].rpartition(".")
     try:
         handler = getattr(importlib.import_module(module), name)

@@ -36,6 +36,7 @@ if __name__ == "__main__":
         # The emulator's interpreter finds this package next to the script that it runs.
         from patches import (  # type: ignore[import-not-found]
             firehose_delivery,
+            function_layers,
             mapping_templates,
             object_versions,
             scan_pages,
@@ -45,6 +46,7 @@ if __name__ == "__main__":
         object_versions.patch()
         scan_pages.patch()
         firehose_delivery.patch()
+        function_layers.patch()
         main()
     finally:
         shutil.rmtree(home, ignore_errors=True)
