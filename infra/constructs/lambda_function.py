@@ -38,8 +38,7 @@ class LibrariesLayer(lambda_.LayerVersion):
 class PipelineFunction(lambda_.Function):
     """The function that `spec` describes, with its role, its log group and its queues.
 
-    `code` is our code of the function's package, a folder or a zip file, uploaded once for all functions of the
-    package; `layer` has the libraries.
+    `code` is our code of it, a folder or a zip file; `layer` has the libraries.
     """
 
     def __init__(

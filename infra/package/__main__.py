@@ -9,5 +9,5 @@ try:
 except PackageError as problem:
     sys.exit(str(problem))
 for built in packages.values():
-    for archive in (built.layer, built.code):
+    for archive in (built.layer, *built.code.values()):
         print(f"{archive}: {archive.stat().st_size:,} bytes")

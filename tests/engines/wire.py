@@ -23,10 +23,11 @@ from typing import Any, Protocol
 from botocore import xform_name
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from tests.engines.table import Item
+from tests.engines.table import Key, key_of
 
 _TIMES = re.compile(r'\\*"occurred_at\\*":\\*"[^"]*"')
 _ATTEMPTS = re.compile(r'("attempts": \{"N": ")(?:[2-9]|\d\d+)')
+_EXPIRY = re.compile(r'("expires_at": \{"N": ")\d+')
 
 Clients = Callable[[str], Any]
 """Gives a client by the name of its service."""
@@ -50,19 +51,18 @@ class Call:
         """Whether it leaves everything as it is."""
         return self.operation.startswith(("BatchGet", "Get", "Query"))
 
-    def sees(self, key: tuple[str, str]) -> bool:
-        """Whether an item of the table plays a part in it: DynamoDB reads and writes what a request names, no more."""
-        partition, sort_key = key
+    def sees(self, key: Key) -> bool:
+        """Whether an item plays a part in it: DynamoDB reads and writes what a request names, and no more."""
         if self.operation == "Query":
             values = self.parameters["ExpressionAttributeValues"].values()
-            return {"S": partition} in values
-        return any(named["PK"]["S"] == partition and named["SK"]["S"] == sort_key for named in _keys(self.parameters))
+            return {"S": key[0]} in values
+        return key in _keys(self.parameters)
 
 
-def _keys(parameters: Mapping[str, Any]) -> Iterator[Item]:
+def _keys(parameters: Mapping[str, Any]) -> Iterator[Key]:
     for action in parameters.get("TransactItems", [{"Alone": parameters}]):
         for each in action.values():
-            yield each.get("Key") or each["Item"]
+            yield key_of(each["TableName"], each.get("Key") or each["Item"])
 
 
 @dataclass(frozen=True)
@@ -217,4 +217,4 @@ def stable(value: Any) -> str:
     Nor does it matter how often a sandbox was asked once it was asked twice.
     """
     text = json.dumps(value, sort_keys=True, default=str)
-    return _ATTEMPTS.sub(r"\1many", _TIMES.sub("", text))
+    return _EXPIRY.sub(r"\1later", _ATTEMPTS.sub(r"\1many", _TIMES.sub("", text)))

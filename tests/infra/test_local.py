@@ -120,12 +120,11 @@ def test_a_refusal_leaves_the_process_alive_and_a_crash_does_not(deployed: Pipel
     assert third["pid"] != first["pid"]
 
 
-def test_a_function_sees_its_package_and_no_other_library(deployed: Pipeline) -> None:
+def test_a_function_sees_its_code_and_its_layer_and_no_other_library(deployed: Pipeline) -> None:
     answer, _ = invoke(deployed, "order_view", do="environment")
     first, second, *others = answer["path"]
     assert first == answer["environment"]["LAMBDA_TASK_ROOT"]
-    assert second == f"{first}/opt/python"
-    assert invoke(deployed, "order_view", do="library") == (f"{second}/library.py", False)
+    assert invoke(deployed, "order_view", do="library") == ([f"{second}/library.py", "main"], False)
     assert not any("site-packages" in path for path in others)
     assert answer["environment"]["AWS_ENDPOINT_URL"] == deployed.endpoint
 
@@ -135,6 +134,19 @@ def test_a_function_at_a_door_finds_who_is_let_in(deployed: Pipeline, settings: 
     answer, failed = invoke(deployed, key, do="parties")
     assert not failed
     assert Parties.model_validate_json(answer) == settings.parties
+
+
+def test_functions_share_the_layer_of_their_package(deployed: Pipeline) -> None:
+    found = {key: invoke(deployed, key, do="library")[0] for key in ("order_view", "outbox", "api_query")}
+    assert found["order_view"] == found["outbox"]
+    assert found["api_query"][1] == "api"
+
+
+def test_a_functions_code_and_libraries_are_not_writable(deployed: Pipeline) -> None:
+    answer, _ = invoke(deployed, "order_view", do="environment")
+    code, libraries, *_ = answer["path"]
+    for file in (Path(code, "handlers/functions/main/order_view.py"), Path(libraries, "library.py")):
+        assert not file.stat().st_mode & 0o222
 
 
 def test_the_context_is_lambdas(deployed: Pipeline) -> None:

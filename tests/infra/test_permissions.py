@@ -371,8 +371,8 @@ def test_who_drops_files_for_a_shop_may_write_into_its_folder_and_read_what_beca
         for statement in policy_of_output(template, f"{shop}FilesPolicyArn"):
             assert statement["Effect"] == "Allow"
             for resource in listed(statement["Resource"]):
-                _, [{"Fn::GetAtt": [bucket, "Arn"]}, path] = resource["Fn::Join"]
-                assert re.fullmatch(r"Files[0-9A-F]{8}", bucket)
+                assert re.fullmatch(r"Files[0-9A-F]{8}", target_of(resource))
+                path = resource["Fn::Join"][1][1]
                 granted.setdefault(path, set()).update(listed(statement["Action"]))
         assert granted == {
             f"/incoming/{folder}/*": {"s3:PutObject"},

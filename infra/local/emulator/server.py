@@ -37,6 +37,7 @@ if __name__ == "__main__":
         from patches import (  # type: ignore[import-not-found]
             authorizer_keys,
             firehose_delivery,
+            function_layers,
             mapping_templates,
             object_versions,
             scan_pages,
@@ -47,6 +48,7 @@ if __name__ == "__main__":
         object_versions.patch()
         scan_pages.patch()
         firehose_delivery.patch()
+        function_layers.patch()
         main()
     finally:
         shutil.rmtree(home, ignore_errors=True)
