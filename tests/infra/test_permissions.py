@@ -6,7 +6,7 @@ import pytest
 
 from events import streams
 from infra.functions import FUNCTIONS
-from tests.infra.template import Template, listed, target_of
+from tests.infra.template import Properties, Template, listed, target_of
 
 STREAMS = {f"{kind}#*" for kind in streams.CONTEXTS}
 # What each function may do on the table: action -> the key prefixes it may do it on.
@@ -156,12 +156,21 @@ def test_on_the_table_a_function_may_do_this_on_its_own_keys_and_no_more(templat
         [resource, *others] = statement["Resource"]
         if of_table(resource, table) is not None:
             assert others == []
-            assert statement["Condition"].keys() == {LEADING_KEYS}
             for action in statement["Action"]:
-                keys = statement["Condition"][LEADING_KEYS]["dynamodb:LeadingKeys"]
                 on_what = action.removeprefix("dynamodb:") + str(of_table(resource, table))
-                granted.setdefault(on_what, set()).update(keys)
+                granted.setdefault(on_what, set()).update(leading_keys(statement))
     assert granted == TABLE[key]
+
+
+def leading_keys(statement: Properties) -> list[str]:
+    """The keys that a statement is limited to, and a request without a key is not allowed. A scan has no keys."""
+    if statement["Action"] == ["dynamodb:Scan"]:
+        assert "Condition" not in statement
+        return ["*"]
+    assert statement["Condition"].keys() == {LEADING_KEYS, "Null"}
+    assert statement["Condition"]["Null"] == {"dynamodb:LeadingKeys": "false"}
+    keys: list[str] = statement["Condition"][LEADING_KEYS]["dynamodb:LeadingKeys"]
+    return keys
 
 
 @pytest.mark.parametrize("key", BESIDES)

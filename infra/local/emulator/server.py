@@ -31,17 +31,20 @@ if __name__ == "__main__":
         threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         from ministack.app import main  # type: ignore[import-not-found]
+        from ministack.core import iam_actions  # type: ignore[import-not-found]
         from ministack.services import apigateway_v1  # type: ignore[import-not-found]
 
         # The emulator's interpreter finds this package next to the script that it runs.
         from patches import (  # type: ignore[import-not-found]
             firehose_delivery,
+            leading_keys,
             mapping_templates,
             object_versions,
             scan_pages,
         )
 
         apigateway_v1._render_request_template_v1 = mapping_templates.render
+        leading_keys.patch(iam_actions)
         object_versions.patch()
         scan_pages.patch()
         firehose_delivery.patch()
