@@ -49,7 +49,13 @@ def submitted(body: Any, key: str | None = None, caller: str = CALLER) -> str:
     return sent(submission(FUNCTION_CLAIMS), text, {} if key is None else {KEY: key}, caller)
 
 
-def ask(
+def ask(path: str, caller: str = CALLER, **more: Any) -> dict[str, Any]:
+    """The answer to a question, as the gateway gets it; see `question`."""
+    answer: dict[str, Any] = api_query.handler(question(path, caller, **more), CONTEXT)
+    return answer
+
+
+def question(
     path: str,
     caller: str = CALLER,
     *,
@@ -58,10 +64,10 @@ def ask(
     headers: Mapping[str, str] | None = None,
     **parameters: Any,
 ) -> dict[str, Any]:
-    """The answer to a question, as the gateway gets it; with `pool` it checked the token itself."""
+    """A question as the gateway hands it on; with `pool` it checked the token itself."""
     content_of = {"claims": {"sub": caller, "scope": scopes}} if pool else {"customer_id": caller, "scopes": scopes}
     said = {name: str(value) for name, value in parameters.items()}
-    event = {
+    return {
         "resource": "/",
         "path": f"/v1{path}",
         "httpMethod": "GET",
@@ -74,8 +80,6 @@ def ask(
         "body": None,
         "isBase64Encoded": False,
     }
-    answer: dict[str, Any] = api_query.handler(event, CONTEXT)
-    return answer
 
 
 def content_of(answer: Mapping[str, Any], status: int = 200) -> Any:
