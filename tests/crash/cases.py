@@ -561,6 +561,9 @@ CASES: dict[str, Case] = {
     "customer, confirmed": view_of(
         *(("order", 1), ("order", 2)), prior=after(*FORWARD), seen=(("order", 1),), projection="customer_history"
     ),
+    "customer, confirmed, nothing seen before": view_of(
+        ("order", 2), prior=after(*FORWARD), projection="customer_history"
+    ),
     # order_emails
     "notified, confirmed": notifications(ORDER, prior=after(*FORWARD)),
     "notified, cancelled": notifications(ORDER, prior=after(*BACK)),

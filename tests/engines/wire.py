@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property
@@ -29,17 +30,23 @@ _TIMES = re.compile(r'\\*"occurred_at\\*":\\*"[^"]*"')
 _ATTEMPTS = re.compile(r'("attempts": \{"N": ")(?:[2-9]|\d\d+)')
 _EXPIRY = re.compile(r'("expires_at": \{"N": ")\d+')
 
+Check = Callable[["Call"], None]
+
 Clients = Callable[[str], Any]
 """Gives a client by the name of its service."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call to AWS: service and operation as botocore names them (``sqs``, ``SendMessage``), and parameters."""
+    """A call to AWS: service and operation as botocore names them (``sqs``, ``SendMessage``), and parameters.
+
+    ``function`` is the key of the function that makes it, or empty.
+    """
 
     service: str
     operation: str
     parameters: Mapping[str, Any]
+    function: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -94,6 +101,16 @@ class Wire:
         self._tap: Tap | None = None
         self._clients: Clients | None = None
         self._before_each: Callable[[], None] = lambda: None
+        self._caller: ContextVar[tuple[str, Check]] = ContextVar("caller", default=("", lambda _: None))
+
+    @contextmanager
+    def used_by(self, function: str, check: Check) -> Iterator[None]:
+        """The calls of this thread are the function's in the block; ``check`` sees each first, and may raise."""
+        before = self._caller.set((function, check))
+        try:
+            yield
+        finally:
+            self._caller.reset(before)
 
     @contextmanager
     def preceded(self, by: Callable[[], None]) -> Iterator[None]:
@@ -131,7 +148,10 @@ class Wire:
                     # The classes of botocore that follow this one have the method.
                     return super(Wired, client)._make_api_call(operation_name, api_params)  # type: ignore[misc]
 
-                return self._call(client, Call(client.meta.service_model.service_name, operation_name, api_params), own)
+                function, check = self._caller.get()
+                call = Call(client.meta.service_model.service_name, operation_name, api_params, function)
+                check(call)
+                return self._call(client, call, own)
 
         session.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, Wired))
 

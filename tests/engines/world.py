@@ -192,7 +192,7 @@ class World:
 
 @contextmanager
 def world(emulator: Emulator) -> Iterator[World]:
-    """The functions on an empty table, with bus, queues and sender, for the time of the block."""
+    """The functions on an empty table, with bus, queues and sender, all of them for the time of the block."""
     queues = {
         name: emulator.client("sqs").create_queue(QueueName=queue)["QueueUrl"]
         for name, queue in {"bus": _WATCHER, "dead_letters": QUEUE}.items()
@@ -209,6 +209,12 @@ def world(emulator: Emulator) -> Iterator[World]:
             for store in (event_store(), event_store("saga"), event_store("subscriber")):
                 clocks.enter_context(patch.object(store, "clock", lambda: world.now))
             yield world
+    events.remove_targets(Rule=_WATCHER, EventBusName=BUS, Ids=["all"])
+    events.delete_rule(Name=_WATCHER, EventBusName=BUS)
+    events.delete_event_bus(Name=BUS)
+    for url in queues.values():
+        emulator.client("sqs").delete_queue(QueueUrl=url)
+    emulator.client("sesv2").delete_email_identity(EmailIdentity=SENDER)
 
 
 def _emails_in(items: Items) -> dict[tuple[str, str], EmailEvent]:

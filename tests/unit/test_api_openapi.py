@@ -136,7 +136,7 @@ def test_what_is_answered_is_what_the_document_says(document: Any, store: EventS
     append(store, streams.unknown_order("demo.o4"), UnknownOrderCancellationRefused(order_id="demo.o4"))
     level = {"PK": {"S": "level#A"}, "SK": {"S": "level"}, "available": {"N": "7"}}
     store.client.put_item(TableName=store.table, Item=level)
-    for path, parameters, documented_path, status in [
+    asked: list[tuple[str, dict[str, Any], str, str]] = [
         ("/orders/o1", {}, "/orders/{order_id}", "200"),
         ("/orders/o1", {"as_of": "2030-01-01T00:00:00Z"}, "/orders/{order_id}", "200"),
         ("/orders", {"limit": 1}, "/orders", "200"),
@@ -153,7 +153,8 @@ def test_what_is_answered_is_what_the_document_says(document: Any, store: EventS
         ("/orders", {"cursor": "x"}, "/orders", "404"),
         ("/orders", {"customer_id": "other.c1"}, "/orders", "404"),
         ("/orders/other.o1", {}, "/orders/{order_id}", "404"),
-    ]:
+    ]
+    for path, parameters, documented_path, status in asked:
         told(document, ask(path, **parameters), documented_path, status)
     for path, documented_path in (
         ("/orders/demo.o1", "/orders/{order_id}"),
