@@ -1,10 +1,10 @@
 """Explores every way in which actors can interleave their calls to AWS, each way once.
 
-How it works: a state is the table with the vault and, per actor, its progress: the task it is at, and the answers it has had since
-that task began. What a function does next depends on nothing else, so an actor is continued in the middle of a task by
-running the task from its start and giving it those answers; its next call goes to the emulator, on a table that holds
-the state's items, and then the function is stopped. A state reached twice is explored once, and AWS is asked once per
-request and the items it names, so all interleavings of long processes fit into seconds.
+How it works: a state is the table with the vault and, per actor, its progress: the task it is at, and the answers it
+has had since that task began. What a function does next depends on nothing else, so an actor is continued in the middle
+of a task by running the task from its start and giving it those answers; its next call goes to the emulator, on a table
+that holds the state's items, and then the function is stopped. A state reached twice is explored once, and AWS is asked
+once per request and the items it names, so all interleavings of long processes fit into seconds.
 
 Killing a function is dropping the answers it has had: the task begins anew, on the table as it left it.
 

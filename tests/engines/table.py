@@ -13,7 +13,7 @@ from tests.builders.tables import create_table, create_vault
 
 Item = dict[str, Any]
 Key = tuple[str, str]
-"""Partition and sort key of an item; before the partition of one in the vault stands what :func:`in_vault` puts there."""
+"""The partition, and of one of the vault :func:`in_vault` of it; and the sort key."""
 Items = dict[Key, Item]
 """The items of the table and of the vault by key."""
 

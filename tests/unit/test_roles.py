@@ -1,10 +1,11 @@
-"""Functions in a test's process are held to the keys of the table that they are granted."""
+"""Functions in a test's process are held to the keys of the table and of the vault that they are granted."""
 
 from typing import Any
 
 import pytest
 
-from infra.function_spec import BATCH_WRITE, CHECK, PUT, QUERY, FunctionSpec, Rows
+from infra.function_spec import BATCH_WRITE, CHECK, DELETE, GET, PUT, QUERY, FunctionSpec, Rows, VaultItems
+from infra.names import VAULT_TABLE_NAME
 from tests.engines.roles import NotAllowed, held, needed
 from tests.engines.wire import Answer, Call
 
@@ -15,6 +16,8 @@ CHECKED = held(
             Rows((PUT, BATCH_WRITE), ("order#*",)),
             Rows((CHECK,), ("payment#?",)),
             Rows((QUERY,), ("*#customer#*",), index="GSI1"),
+            VaultItems((GET, PUT), "*#*"),
+            VaultItems((DELETE,), "*.*"),
         ),
     )
 )
@@ -48,6 +51,12 @@ def batch(*partitions: str) -> Call:
         query("1#customer#c1", IndexName="GSI1"),
         transaction({"Put": {"Item": key("order#1")}}, {"ConditionCheck": {"Key": key("payment#1")}}),
         batch("order#1", "order#2"),
+        Call("dynamodb", "GetItem", {"TableName": VAULT_TABLE_NAME, "Key": key("demo#c1")}),
+        Call("dynamodb", "DeleteItem", {"TableName": VAULT_TABLE_NAME, "Key": key("demo.o1")}),
+        transaction(
+            {"Put": {"TableName": "orders", "Item": key("order#1")}},
+            {"Put": {"TableName": VAULT_TABLE_NAME, "Item": key("demo#c1")}},
+        ),
         Call("sqs", "SendMessage", {"QueueUrl": "https://sqs/queue"}),
     ],
 )
@@ -66,6 +75,14 @@ def test_what_is_granted_is_allowed(call: Call) -> None:
         transaction({"Put": {"Item": key("payment#1")}}, {"ConditionCheck": {"Key": key("order#1")}}),
         batch("order#1", "payment#1"),
         Call("dynamodb", "Scan", {}),
+        Call("dynamodb", "GetItem", {"TableName": VAULT_TABLE_NAME, "Key": key("demo.o1")}),
+        Call("dynamodb", "DeleteItem", {"TableName": VAULT_TABLE_NAME, "Key": key("demo#c1")}),
+        Call("dynamodb", "DeleteItem", {"TableName": "orders", "Key": key("demo.o1")}),
+        Call("dynamodb", "Scan", {"TableName": VAULT_TABLE_NAME}),
+        transaction(
+            {"Put": {"TableName": VAULT_TABLE_NAME, "Item": key("demo.o1")}},
+            {"Put": {"TableName": "orders", "Item": key("order#1")}},
+        ),
     ],
 )
 def test_what_is_not_granted_is_not_allowed(call: Call) -> None:
