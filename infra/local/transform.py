@@ -53,7 +53,7 @@ def for_emulator(template: Template, bucket: str, endpoint: str) -> Template:
         function["Runtime"] = "provided.al2023"
         function["Code"]["S3Bucket"] = bucket
         keys = function["Environment"]["Variables"].get("JWT_JWKS_URL")
-        if keys:
+        if isinstance(keys, dict):
             _serve_keys_from(endpoint, keys)
     for layer in of_type(local, "AWS::Lambda::LayerVersion"):
         layer["Content"]["S3Bucket"] = bucket

@@ -40,7 +40,7 @@ class Called:
 def unpacked(function: FunctionSpec, folder: Path) -> Sequence[str]:
     """Unpack a function below `folder`; returns where Python finds our code and the libraries."""
     built = build_zips("local")[function.package]
-    for archive, name in ((built.layer, "opt"), (built.code, "task")):
+    for archive, name in ((built.layer, "opt"), (built.code[function.key], "task")):
         with zipfile.ZipFile(archive) as content:
             content.extractall(folder / name)
     return [str(folder / "task"), str(folder / "opt" / "python")]

@@ -14,12 +14,15 @@ import pytest
 
 from events.integration import OrderSubmitted
 from events.publishing.publisher import Publisher
-from handlers.intake.callers import OPERATE, READ
+from events.shops import of_shop
+from handlers.intake.callers import OPERATE, READ, Caller
 from infra.functions import FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, REGION
 from infra.local.pipeline import Pipeline
+from infra.names import DEMO_SHOP
 from tests.builders import api, deployed_function
 from tests.builders.deployed_function import Called
+from tests.builders.environment import ENVIRONMENT
 from tests.builders.messages import from_publisher, sqs
 from tests.builders.shops import ORDER, Shop
 from tests.builders.xray_daemon import XRayDaemon, xray_daemon
@@ -27,6 +30,7 @@ from tests.e2e.conftest import eventually
 
 EMAIL, NAME, STREET = "zoe@marmalade.example", "Zoe Quillfeather", "77 Marmalade Row"
 PERSONAL = (EMAIL, NAME, STREET)
+OPERATOR = Caller(subject="an operator", client="operations", scopes=f"{READ} {OPERATE}")
 LARGEST_DATAGRAM = 65_507
 SPECS = {function.key: function for function in FUNCTIONS}
 
@@ -51,7 +55,8 @@ def sampled(pipeline: Pipeline, daemon: XRayDaemon, unpacked: Callable[[str], Se
         about = pipeline.client("lambda").get_function_configuration(FunctionName=pipeline.function_name(key))
         aws = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
         credentials = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": ACCOUNT}
-        environment = {**about["Environment"]["Variables"], **aws, **credentials, **daemon.environment()}
+        parties = {"PARTIES_FILE": ENVIRONMENT["PARTIES_FILE"]}
+        environment = {**about["Environment"]["Variables"], **parties, **aws, **credentials, **daemon.environment()}
         return deployed_function.call(SPECS[key], unpacked(key), event, environment)
 
     return called
@@ -93,12 +98,13 @@ def submission(lines: int = 1) -> dict[str, Any]:
 
 def history(order: Mapping[str, Any]) -> dict[str, Any]:
     """An operator's question for all that happened to an order."""
-    return api.question(f"/orders/{order['order_id']}/events", scopes=f"{READ} {OPERATE}")
+    return api.question(f"/orders/{of_shop(DEMO_SHOP, order['order_id'])}/events", OPERATOR)
 
 
 def wait_for_its_end(operator: Shop, order: Mapping[str, Any]) -> None:
     """Nothing that it orders is in stock."""
-    eventually(lambda: operator.ask("GET", f"/orders/{order['order_id']}").json.get("status") == "CANCELLED")
+    order_id = of_shop(DEMO_SHOP, order["order_id"])
+    eventually(lambda: operator.ask("GET", f"/orders/{order_id}").json.get("status") == "CANCELLED")
 
 
 def assert_nothing_personal(datagrams: list[str]) -> None:

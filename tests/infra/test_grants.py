@@ -21,11 +21,12 @@ from events import streams
 from events.envelope import Recorded
 from events.inventory import StockLow
 from events.ordering import CancellationRequested, OrderRejected
-from handlers.intake.callers import OPERATE, READ
+from handlers.intake.callers import OPERATE, READ, Caller
 from infra.functions import FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, REGION, Emulator
+from infra.names import VAULT_TABLE_NAME
 from tests.builders import api
-from tests.builders.environment import DEAD_LETTER_BUCKET, ORDER_QUEUE, OWN_QUEUE, QUEUE, SENDER
+from tests.builders.environment import DEAD_LETTER_BUCKET, ORDER_QUEUE, OWN_QUEUE, QUEUE, REJECTION_KEY, SENDER
 from tests.builders.generated_log import run
 from tests.builders.messages import domain_event, sqs
 from tests.builders.recorded_events import record
@@ -50,6 +51,8 @@ BY_LAMBDA = {
     *(("logs:CreateLogStream", "*"), ("logs:PutLogEvents", "*")),
     *(("xray:PutTraceSegments", "*"), ("xray:PutTelemetryRecords", "*")),
 }
+OPERATOR = Caller(subject="an operator", client="operations", scopes=f"{READ} {OPERATE}")
+UNKNOWN = "demo.unknown"
 LOW = StockLow(sku="apple", available=1, threshold=2, level_version=2)
 NAMES = {function.key: function.name for function in FUNCTIONS}
 """The functions' names in the template."""
@@ -140,8 +143,9 @@ def grants(template: Template, key: str) -> Iterator[Need]:
             leading_keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
             for action in statement["Action"]:
                 if types.get(name) == "AWS::DynamoDB::Table" and not part.startswith("/stream"):
-                    index = part.removeprefix("/index/") or None
-                    yield from ((on_part(action, index), each) for each in leading_keys or ["*"])
+                    is_vault = template.raw["Resources"][name]["Properties"]["TableName"] == VAULT_TABLE_NAME
+                    on = VAULT_TABLE_NAME if is_vault else part.removeprefix("/index/") or None
+                    yield from ((on_part(action, on), each) for each in leading_keys or ["*"])
                 else:
                     yield action, re.sub("[0-9A-F]{8}$", "", name) + part
 
@@ -170,6 +174,7 @@ def as_in_template(need: Need, function: str) -> Need:
         FILES: "Files",
         DEAD_LETTER_BUCKET: "DeadLetterBucket",
         SENDER: "Sender",
+        REJECTION_KEY: "RejectionKey",
     }
     action, on = need
     whole, slash, part = on.partition("/")
@@ -223,12 +228,12 @@ def store_a_message_that_failed_again(scene: Scene) -> None:
 
 def rebuild_every_projection(scene: Scene) -> None:
     """Of a run's log with what else orders have; and of a log with one stream of each kind, which is read again."""
-    cancelled = CancellationRequested(order_id="o1", content_hash="h")
-    rejected = OrderRejected(order_id="o1", content_hash="h", reasons=(), reason_count=0)
+    cancelled = CancellationRequested(order_id="demo.o1")
+    rejected = OrderRejected(order_id="demo.o1", content_hash="h", reasons=(), reason_count=0)
     generated = [
         *run(8, seed=2),
-        record(cancelled, streams.cancellation("o1"), 1),
-        record(rejected, streams.rejection("o1", "h"), 1),
+        record(cancelled, streams.cancellation("demo.o1"), 1),
+        record(rejected, streams.rejection("demo.o1", "h"), 1),
     ]
     for name, projection in PROJECTIONS.items():
         with rebuilding(scene, generated) as rebuild:
@@ -260,7 +265,9 @@ def ask_about_orders_and_stock(scene: Scene) -> None:
     for projection in ("order_view", "stock_view"):
         world.deliver(projection, sqs(*events))
     for path in (f"/orders/{ORDER}", f"/orders/{ORDER}/events", "/orders", "/stock/apple"):
-        api.content_of(api.ask(path, "customer-1", scopes=f"{READ} {OPERATE}"))
+        api.content_of(api.ask(path, OPERATOR))
+    api.content_of(api.ask("/orders", OPERATOR, customer_id="demo.c1"))
+    api.ask(f"/orders/{UNKNOWN}/cancellation", OPERATOR)
 
 
 ELSEWHERE: Mapping[str, Scenario] = {

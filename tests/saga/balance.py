@@ -93,17 +93,23 @@ def _check_order(streams: dict[str, list[Event]], order_id: str, order: list[Eve
 
 
 def _check_vault(streams: dict[str, list[Event]], items: Items) -> None:
-    """It has one person an order and no other, and the order's token at least until the gateway's answer is recorded.
-    Any other token expires.
+    """It has one person an order and no other. A token is there at least until the gateway's answer is recorded, unless
+    the order is being cancelled; and every token expires.
     """
-    orders = [events[0][1] for stream, events in streams.items() if stream.startswith("order#")]
-    vaulted = {key: item for key, item in items.items() if key[0].startswith(in_vault(""))}
+    orders = {events[0][1]["order_id"]: events for stream, events in streams.items() if stream.startswith("order#")}
+    vaulted = vault(items)
     tokens = {key: item for key, item in vaulted.items() if key[1].startswith("token#")}
-    assert vaulted.keys() - tokens == {_person(placed) for placed in orders}
+    assert vaulted.keys() - tokens == {_person(placed) for (_, placed), *_ in orders.values()}
     assert all("expires_at" in item for item in tokens.values()), tokens
-    for placed in orders:
-        order_id = placed["order_id"]
-        assert token_of(placed) in tokens or f"payment#{order_id}" in streams, f"{order_id} has no way to pay"
+    for order_id, ((_, placed), *later) in orders.items():
+        answered = f"payment#{order_id}" in streams
+        cancelling = "OrderCancellationStarted" in {event_type for event_type, _ in later}
+        assert token_of(placed) in tokens or answered or cancelling, f"{order_id} has no way to pay"
+
+
+def vault(items: Items) -> Items:
+    """The items in the vault."""
+    return {key: item for key, item in items.items() if key[0].startswith(in_vault(""))}
 
 
 def _person(placed: dict[str, Any]) -> Key:
