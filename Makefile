@@ -68,12 +68,15 @@ clean: ## Remove everything that was installed or built.
 	@test ! -x .venv/bin/python || $(LOCAL) down
 	rm -rf .venv .venv-uv .venv-emulator build cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
+# uv.lock has the hashes of uv, too.
 $(UV): uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version)'
 	$(PYTHON) -m venv --clear .venv-uv
-	.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check \
-		"uv==$$(sed -n '/^name = "uv"$$/{n;s/^version = "\(.*\)"/\1/p;}' uv.lock)"
-	@touch $@
+	sed -n '/^name = "uv"$$/,/^$$/{s/^version = "\(.*\)"/uv==\1/p;s/.*hash = "\([^"]*\)".*/--hash=\1/p;}' uv.lock | \
+		tr '\n' ' ' > .venv-uv/requirement.txt
+	.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
+		--requirement .venv-uv/requirement.txt
+	@touch -c $@
 
 $(INSTALLED): $(UV) pyproject.toml uv.lock
 	$(UV) sync --frozen --quiet --python $(PYTHON)
