@@ -26,7 +26,7 @@ from infra.package.libraries import write_layer
 from infra.package.own_code import functions_of, own_files, write_code
 from infra.package.python_version import building_python, functions_python
 
-__all__ = ["PACKAGES", "Built", "Package", "PackageError", "Target", "build", "build_zips"]
+__all__ = ["PACKAGES", "Built", "Package", "PackageError", "Target", "bill_of", "build", "build_zips"]
 
 Target = Literal["aws", "local"]
 Package = Literal["main", "api"]
@@ -68,10 +68,18 @@ def build(target: Target) -> Mapping[Package, Built]:
 
 
 def build_zips(target: Target) -> Mapping[Package, Built]:
-    """Every package as zip files, the same bytes for the same contents; raises what `build` does."""
+    """Every package as zip files, the same bytes for the same contents; raises what `build` does.
+
+    Beside each layer is its bill of materials.
+    """
     folders = build(target)
     with _exclusively():
-        return {package: _zipped(built) for package, built in folders.items()}
+        return {package: _zipped(package, built) for package, built in folders.items()}
+
+
+def bill_of(layer: Path) -> Path:
+    """Where the bill of materials of a layer is: CycloneDX 1.6, as JSON."""
+    return layer.with_suffix(".cdx.json")
 
 
 def _built(target: Target, package: Package, python: str) -> Built:
@@ -94,12 +102,18 @@ def _built(target: Target, package: Package, python: str) -> Built:
     return Built(layer, {function: code / function for function in functions_of(package)})
 
 
-def _zipped(built: Built) -> Built:
+def _zipped(package: Package, built: Built) -> Built:
     def zipped(folder: Path, stamp: Path) -> Path:
         archive = folder.with_suffix(".zip")
         _make_where_changed(archive, stamp.read_text(), lambda made: write_zip(folder, made))
         return archive
 
+    def make_bill(made: Path) -> None:
+        from infra.package.bill_of_materials import bill_of_materials  # noqa: PLC0415 - 0.4 s, where layers change alone
+
+        made.write_text(bill_of_materials(package, built.layer / "python"), encoding="utf-8")
+
+    _make_where_changed(bill_of(built.layer), _stamp(built.layer).read_text(), make_bill)
     code = {function: zipped(folder, _stamp(folder.parent)) for function, folder in built.code.items()}
     return Built(zipped(built.layer, _stamp(built.layer)), code)
 
