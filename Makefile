@@ -19,7 +19,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down unit test proof lint schemas bench clean
+.PHONY: help install run up down unit test proof lint audit schemas bench clean
 
 help: ## Say what there is.
 	@echo "usage: make <target> [VARIABLE=value ...]"
@@ -57,6 +57,9 @@ lint: $(INSTALLED) ## Check style, types, event schemas, the template for AWS an
 	CDK_OUTDIR=build/cdk.out .venv/bin/python -m infra.app
 	.venv/bin/cfn-lint build/cdk.out/*.template.json
 	.venv/bin/statelint --ignore=URI statemachines/*.asl.json
+
+audit: $(INSTALLED) ## Ask the package index for known vulnerabilities of what is deployed (docs/deployment.md).
+	@.venv/bin/python -m infra.package.vulnerabilities
 
 schemas: $(INSTALLED) ## Write the JSON Schemas of new and changed events.
 	.venv/bin/python -m events.schema_registry
