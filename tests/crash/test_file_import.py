@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from handlers.files import importer
-from handlers.files.dropped_file import FileVersion
+from handlers.files.dropped_file import DONE, REPORTS, FileVersion
 from infra.local.emulator.process import Emulator
 from tests.builders.environment import ORDER_QUEUE, OWN_QUEUE, TABLE
 from tests.builders.messages import sqs
@@ -39,7 +39,10 @@ ENOUGH, SHORT = 60_000, 1_000
 
 @dataclass(frozen=True)
 class Left:
-    """What an import leaves behind; ``sent`` are the ids of messages, each as often as it was sent."""
+    """What an import leaves behind; ``sent`` are the ids of messages, each as often as it was sent.
+
+    ``keys`` are those of the bucket, with the file's version as ``<version>``.
+    """
 
     report: dict[str, Any]
     keys: list[str]
@@ -83,8 +86,10 @@ class Importing:
     def left(self, body: str) -> Left:
         """What the import of that message has left by now."""
         dropped = FileVersion.named_in(body)
-        found = [found["Key"] for found in self._s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
-        keys = [key.replace(dropped.version_id, "<version>") for key in found]
+        there = [found["Key"] for found in self._s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+        # What became of the same file when it was dropped before stands beside.
+        own = [key for key in there if dropped.version_id in key or not key.startswith((DONE, REPORTS))]
+        keys = [key.replace(dropped.version_id, "<version>") for key in own]
         report = json.loads(
             self._s3.get_object(Bucket=BUCKET, Key=f"reports/demo/day.ndjson/{dropped.version_id}.json")["Body"].read()
         )

@@ -1,6 +1,7 @@
 """The stack in the emulator: how functions run there, and that its IAM holds them to their roles."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from handlers.intake.parties import Parties
-from infra.function_spec import FunctionSpec, Rows
+from infra.function_spec import FunctionSpec, Rows, VaultItems
 from infra.functions import FUNCTIONS
 from infra.local.deploy import DeploymentError
 from infra.local.emulator.process import REGION
@@ -21,7 +22,9 @@ from infra.settings.environment import Settings
 BY_KEY = {function.key: function for function in FUNCTIONS}
 ANY = {"Source": "orders.ordering", "DetailType": "OrderPlaced", "Detail": "{}"}
 FOREIGN = "nobodys#1"
-"""The partition key of an item that no function may touch."""
+"""The partition key of an item of the table that no function may touch."""
+IN_VAULT = {"1#1", "1.1", "nobodys"}
+"""Partition keys in the vault: of a person, of a token, and of what no function may touch."""
 
 Client = Callable[[str], Any]
 
@@ -30,34 +33,30 @@ def item(partition: str) -> dict[str, Any]:
     return {"PK": {"S": partition}, "SK": {"S": "event#0000000001"}}
 
 
-def checked(client: Client, on: Pipeline, key: str) -> object:
+def checked(client: Client, table: str, key: str) -> object:
     check = {
-        "TableName": on.table_name,
+        "TableName": table,
         "Key": item(key),
         "ConditionExpression": "attribute_exists(PK) OR attribute_not_exists(PK)",
     }
     return client("dynamodb").transact_write_items(TransactItems=[{"ConditionCheck": check}])
 
 
-# What a function may be granted on the table, by the action: how to try it on a key.
-TRIES_ON_TABLE: dict[str, Callable[[Client, Pipeline, str], object]] = {
-    "dynamodb:PutItem": lambda client, on, key: client("dynamodb").put_item(TableName=on.table_name, Item=item(key)),
-    "dynamodb:GetItem": lambda client, on, key: client("dynamodb").get_item(TableName=on.table_name, Key=item(key)),
-    "dynamodb:DeleteItem": lambda client, on, key: client("dynamodb").delete_item(
-        TableName=on.table_name, Key=item(key)
+# What a function may be granted on a table, by the action: how to try it on a key.
+TRIES_ON_TABLE: dict[str, Callable[[Client, str, str], object]] = {
+    "dynamodb:PutItem": lambda client, table, key: client("dynamodb").put_item(TableName=table, Item=item(key)),
+    "dynamodb:GetItem": lambda client, table, key: client("dynamodb").get_item(TableName=table, Key=item(key)),
+    "dynamodb:DeleteItem": lambda client, table, key: client("dynamodb").delete_item(TableName=table, Key=item(key)),
+    "dynamodb:UpdateItem": lambda client, table, key: client("dynamodb").update_item(TableName=table, Key=item(key)),
+    "dynamodb:Scan": lambda client, table, key: client("dynamodb").scan(TableName=table),
+    "dynamodb:BatchWriteItem": lambda client, table, key: client("dynamodb").batch_write_item(
+        RequestItems={table: [{"DeleteRequest": {"Key": item(key)}}]}
     ),
-    "dynamodb:UpdateItem": lambda client, on, key: client("dynamodb").update_item(
-        TableName=on.table_name, Key=item(key)
+    "dynamodb:BatchGetItem": lambda client, table, key: client("dynamodb").batch_get_item(
+        RequestItems={table: {"Keys": [item(key)]}}
     ),
-    "dynamodb:Scan": lambda client, on, key: client("dynamodb").scan(TableName=on.table_name),
-    "dynamodb:BatchWriteItem": lambda client, on, key: client("dynamodb").batch_write_item(
-        RequestItems={on.table_name: [{"DeleteRequest": {"Key": item(key)}}]}
-    ),
-    "dynamodb:BatchGetItem": lambda client, on, key: client("dynamodb").batch_get_item(
-        RequestItems={on.table_name: {"Keys": [item(key)]}}
-    ),
-    "dynamodb:Query": lambda client, on, key: client("dynamodb").query(
-        TableName=on.table_name, KeyConditionExpression="PK = :pk", ExpressionAttributeValues={":pk": {"S": key}}
+    "dynamodb:Query": lambda client, table, key: client("dynamodb").query(
+        TableName=table, KeyConditionExpression="PK = :pk", ExpressionAttributeValues={":pk": {"S": key}}
     ),
     "dynamodb:ConditionCheckItem": checked,
 }
@@ -70,18 +69,26 @@ TRIES: dict[str, Callable[[Client, Pipeline], object]] = {
         Destination={"ToAddresses": ["someone@example.com"]},
         Content={"Simple": {"Subject": {"Data": "s"}, "Body": {"Text": {"Data": "b"}}}},
     ),
+    "HashRejections": lambda client, on: client("secretsmanager").get_secret_value(
+        SecretId=on.outputs["RejectionKeyArn"]
+    ),
     "calls": lambda client, on: client("lambda").invoke(FunctionName=on.function_name("payments_service")),
 }
 
 
-def own_keys(function: FunctionSpec) -> dict[str, set[str]]:
-    """By action, a partition key under each of the function's prefixes."""
-    keys: dict[str, set[str]] = {}
+def own_keys(function: FunctionSpec) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """By action, a partition key under each of the function's prefixes: of the table, and of the vault."""
+    table: dict[str, set[str]] = defaultdict(set)
+    vault: dict[str, set[str]] = defaultdict(set)
     for grant in function.grants:
-        if isinstance(grant, Rows) and grant.index is None:
-            for action in grant.actions:
-                keys.setdefault(action, set()).update(key.replace("*", "1") for key in grant.keys)
-    return keys
+        match grant:
+            case Rows(index=None):
+                for action in grant.actions:
+                    table[action].update(key.replace("*", "1") for key in grant.keys)
+            case VaultItems():
+                for action in grant.actions:
+                    vault[action].add(grant.keys.replace("*", "1"))
+    return table, vault
 
 
 def invoke(on: Pipeline, key: str, **event: str) -> tuple[Any, bool]:
@@ -104,12 +111,15 @@ def test_a_function_is_held_to_its_role(deployed: Pipeline, key: str) -> None:
     def as_function(service: str) -> Any:
         return session.client(service, endpoint_url=deployed.endpoint)  # type: ignore[call-overload]
 
-    own = own_keys(BY_KEY[key])
+    own, own_in_vault = own_keys(BY_KEY[key])
     for action, attempt in TRIES_ON_TABLE.items():
-        for partition in own.get(action, ()):
-            assert not denied(partial(attempt, as_function, deployed, partition)), (action, partition)
-        may_anywhere = not denied(partial(attempt, as_function, deployed, FOREIGN))
-        assert may_anywhere == (action == "dynamodb:Scan" and action in own), action
+        for partition in own[action]:
+            assert not denied(partial(attempt, as_function, deployed.table_name, partition)), (action, partition)
+        may_anywhere = not denied(partial(attempt, as_function, deployed.table_name, FOREIGN))
+        assert may_anywhere == (action == "dynamodb:Scan" and len(own[action]) > 0), action
+        vault = deployed.outputs["VaultTableName"]
+        may = {each for each in IN_VAULT if not denied(partial(attempt, as_function, vault, each))}
+        assert may == own_in_vault[action], action
     allowed = {name for name, attempt in TRIES.items() if not denied(partial(attempt, as_function, deployed))}
     assert allowed == {type(grant).__name__ for grant in BY_KEY[key].grants} & TRIES.keys()
 
@@ -189,10 +199,11 @@ def test_what_templates_leave_out_is_set_all_the_same(deployed: Pipeline) -> Non
         limit = functions.get_function_concurrency(FunctionName=deployed.function_name(function.key))
         assert limit["ReservedConcurrentExecutions"] == function.local_concurrency
     dynamodb = deployed.client("dynamodb")
-    ttl = dynamodb.describe_time_to_live(TableName=deployed.table_name)["TimeToLiveDescription"]
-    assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
-    backups = dynamodb.describe_continuous_backups(TableName=deployed.table_name)["ContinuousBackupsDescription"]
-    assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+    for table in (deployed.table_name, deployed.outputs["VaultTableName"]):
+        ttl = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+        assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+        backups = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+        assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
     [archive] = deployed.client("events").list_archives()["Archives"]
     assert archive["EventSourceArn"].endswith(f"event-bus/{deployed.orders_bus}")
 

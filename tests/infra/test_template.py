@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -432,29 +433,33 @@ def test_the_functions_at_the_doors_alone_have_the_layer_that_says_who_is_let_in
         if function.key in AT_DOORS:
             variables = functions[function.name]["Environment"]["Variables"]
             assert variables["PARTIES_FILE"] == "/opt/parties.json"
-    [file] = assembly.glob("asset.*/parties.json")
-    assert Parties.model_validate_json(file.read_bytes()) == settings.parties
+    assert parties_in(assembly) == settings.parties
 
 
-def test_other_settings_let_in_others_and_change_nothing_else(
+def test_other_settings_let_in_others_with_what_is_their_own_and_change_nothing_else(
     template: Template, packages: dict[Package, Built], tmp_path: Path
 ) -> None:
     shops = {"acme": ShopSettings(sources=("com.acme.orders",)), "bloom": ShopSettings(clients=("1example23456789",))}
     settings = Settings(shops=shops)
     other = synthesized(Path(synthesize(packages, settings, tmp_path).directory))
     assert (template.raw["Outputs"]["Shops"]["Value"], other.raw["Outputs"]["Shops"]["Value"]) == ("demo", "acme bloom")
-    [file] = tmp_path.glob("asset.*/parties.json")
-    assert Parties.model_validate_json(file.read_bytes()) == settings.parties
+    assert parties_in(tmp_path) == settings.parties
     resources, others = template.raw["Resources"], other.raw["Resources"]
     # A layer of other content is another resource.
     changed = {name for name in resources.keys() | others.keys() if resources.get(name) != others.get(name)}
-    assert {(resources | others)[name]["Type"] for name in changed} <= {
-        "AWS::Lambda::LayerVersion",
-        "AWS::Lambda::Function",
-    }
-    assert {name for name in changed if (resources | others)[name]["Type"] == "AWS::Lambda::Function"} <= {
-        function.name for function in DEPLOYED if function.key in AT_DOORS
-    }
+    by_type = defaultdict(set)
+    for name in changed:
+        by_type[(resources | others)[name]["Type"]].add(name)
+    at_doors = {function.name for function in DEPLOYED if function.key in AT_DOORS}
+    assert by_type.pop("AWS::Lambda::LayerVersion")
+    assert by_type.pop("AWS::Lambda::Function", set()) <= at_doors
+    # What is a shop's own: the policy of who drops its files, and its key of the API.
+    own = {"AWS::IAM::ManagedPolicy", "AWS::ApiGateway::ApiKey", "AWS::ApiGateway::UsagePlanKey"}
+    assert by_type.keys() == own
+    for names in by_type.values():
+        assert sorted(shop for shop in ("Acme", "Bloom", "Demo") for name in names if shop in name) == [
+            *("Acme", "Bloom", "Demo"),
+        ], names
 
 
 def test_dead_letters_go_to_the_queue_behind_the_function(template: Template) -> None:
@@ -499,6 +504,13 @@ def test_the_sender_is_an_identity_of_the_stack(template: Template) -> None:
     _, identity = template.only("AWS::SES::EmailIdentity")
     variables = template.of_type("AWS::Lambda::Function")["OrderEmails"]["Environment"]["Variables"]
     assert identity["EmailIdentity"] == variables["EMAIL_SENDER"] == "orders@example.com"
+
+
+def parties_in(assembly: Path) -> Parties:
+    """Who is let in, by the file of the one layer that has it."""
+    archives = map(ZipFile, assembly.glob("asset.*.zip"))
+    [file] = [archive.read("parties.json") for archive in archives if archive.namelist() == ["parties.json"]]
+    return Parties.model_validate_json(file)
 
 
 def _snake(name: str) -> str:

@@ -14,7 +14,8 @@ from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
 from handlers.dead_letters.sending import DeadLetterQueue
 from handlers.intake.messages import intake
 from handlers.intake.parties import ANY, Parties, Party
-from handlers.intake.requests import IntakeMessage, NotAllowed, Request, request
+from handlers.intake.requests import IntakeMessage, Request, request
+from handlers.intake.validation import NotAllowed
 from handlers.inventory.deliveries import receive
 from handlers.ordering.order_requests import refuse_unknown_order
 from handlers.runtime import aws

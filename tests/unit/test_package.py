@@ -39,7 +39,7 @@ INSTALLED = Path(sysconfig.get_path("purelib"))
 WRITTEN_BY_THE_INSTALLER = ("INSTALLER", "RECORD", "REQUESTED")
 DOCUMENTATION = ("documentation", "documentationUrl")
 # What a function imports only once it is needed.
-IMPORTED_LATER = {"api_query": ["handlers.api.openapi"]}
+IMPORTED_LATER = {"api_query": ["handlers.api.openapi", "handlers.api.page"]}
 
 
 @pytest.fixture(scope="module", params=[(target, package) for target in TARGETS for package in PACKAGES], ids="-".join)
