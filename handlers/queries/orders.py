@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from heapq import merge
 from itertools import islice
@@ -30,8 +29,6 @@ from handlers.table.keys import ORDERS_BY_CUSTOMER, ORDERS_BY_STATUS, Index, Key
 _STREAMS = (streams.order, streams.reservation, streams.payment, streams.shipment, streams.cancellation)
 _PAGES = 10
 """How many pages of the index a list reads at most, before it answers with fewer orders than asked for."""
-_AT_ONCE = 8
-"""How many partitions of the index are asked at once."""
 
 
 class Position(Model):
@@ -138,7 +135,7 @@ class OrderQueries:
     ) -> Page:
         """The orders of shops that have one of these statuses, newest first; the pages of a list are of one generation.
 
-        It asks each partition of the index for a page, several at a time: eight a shop and status.
+        It asks each partition of the index for a page: eight a shop and status.
         """
         generation = after.generation if after else self.generation()
         partitions = [
@@ -147,13 +144,7 @@ class OrderQueries:
             for status in statuses
             for partition in keys.status_partitions(generation, shop, status)
         ]
-
-        def newest(partition: str) -> list[Attributes]:
-            page, _ = self._newest(ORDERS_BY_STATUS, partition, after, limit)
-            return page
-
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            pages = list(pool.map(newest, partitions))
+        pages = (self._newest(ORDERS_BY_STATUS, partition, after, limit)[0] for partition in partitions)
         found = list(islice(merge(*pages, key=_sort_key, reverse=True), limit))
         last = Position(generation=generation, sort_key=_sort_key(found[-1])) if len(found) == limit else None
         return Page(found, last)

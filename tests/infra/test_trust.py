@@ -23,9 +23,9 @@ WITHOUT_A_SOURCE = {("AWS::KMS::Key", "cloudwatch.amazonaws.com")}
 POLICIES = ("PolicyDocument", "KeyPolicy", "ResourcePolicy", "Policy")
 
 
-@pytest.fixture(params=["template", "checking"])
+@pytest.fixture(params=["template", "of_pool"])
 def either(request: pytest.FixtureRequest) -> Template:
-    """The template for AWS, then the one with an authorizer function."""
+    """The template for AWS, then the one where the gateway's own authorizer checks tokens."""
     template: Template = request.getfixturevalue(request.param)
     return template
 
