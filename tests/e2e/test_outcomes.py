@@ -1,7 +1,9 @@
 """Generated orders through the deployed pipeline: each ends as it is meant to, and what must hold does."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -12,13 +14,14 @@ from handlers.operations.audit import CHECKS
 from handlers.operations.audit.published_submission import distinct
 from handlers.operations.audit.run import Run
 from infra.local.pipeline import Pipeline, pipeline
-from infra.local.runner.audit_input import read_emails, read_table
+from infra.local.runner.audit_input import read_emails, read_persons, read_table
 from infra.local.runner.generator import generate
 from infra.local.runner.order_run import Report, run
 from infra.local.runner.stock_deliveries import stock_deliveries
 
 WAIT_SCALE = 0.05
 SECONDS_TO_END = 60.0
+WHY = "my sister Byron moved"
 
 
 class Silent:
@@ -52,6 +55,26 @@ def test_what_must_hold_does(report: Report) -> None:
     assert len(report.latencies) == sum(each.order_id is not None for each in report.progress.submissions)
 
 
+def items(on: Pipeline, table: str) -> list[dict[str, Any]]:
+    pages = on.client("dynamodb").get_paginator("scan").paginate(TableName=table)
+    return [item for page in pages for item in page["Items"]]
+
+
+def test_what_is_personal_is_in_the_vault_alone_and_no_payment_token_is_left(
+    deployed: Pipeline, report: Report
+) -> None:
+    log, vault = (items(deployed, table) for table in (deployed.table_name, deployed.outputs["VaultTableName"]))
+    orders = [each.order for each in report.run.submissions if each.order is not None]
+    personal = {order.shipping_address.street for order in orders} | {
+        order.customer.email for order in orders if order.customer and order.customer.email
+    }
+    written = json.dumps(log)
+    assert len(personal) > 60
+    assert not [text for text in (*personal, "tok_approve", "tok_another") if text in written]
+    assert len(vault) == len(report.run.orders)
+    assert all("person" in item and "payment_token" not in item for item in vault)
+
+
 def publish(on: Pipeline, event: OrderCancellationRequested | ShipmentStatusReported) -> None:
     """Publish an integration event."""
     Publisher(on.client("events"), on.intake_bus, "e2e").publish([event])
@@ -61,7 +84,7 @@ def until(on: Pipeline, expected: Mapping[str, Mapping[str, str]]) -> Run:
     """Wait until orders' views show what is expected and the audit is content; returns what was left then."""
     deadline = time.monotonic() + SECONDS_TO_END
     while True:
-        left = Run(read_table(on), emails=read_emails(on))
+        left = Run(read_table(on), emails=read_emails(on), persons=read_persons(on))
         shown = {
             order_id: {name: left.table.views[order_id].get(name) for name in attributes}
             for order_id, attributes in expected.items()
@@ -85,7 +108,7 @@ def test_a_confirmed_order_is_cancelled_until_it_is_dispatched(deployed: Pipelin
     until(deployed, {dispatched: {"stock": "shipped"}, delivered: {"stock": "shipped"}})
 
     for order_id in (cancelled, dispatched, delivered, cancelled):
-        publish(deployed, OrderCancellationRequested(order_id=own_id(order_id), reason="changed my mind"))
+        publish(deployed, OrderCancellationRequested(order_id=own_id(order_id), reason=WHY))
     left = until(
         deployed,
         {
@@ -98,6 +121,8 @@ def test_a_confirmed_order_is_cancelled_until_it_is_dispatched(deployed: Pipelin
         },
     )
 
+    assert {left.persons[each]["cancellation_reason"] for each in (cancelled, dispatched, delivered)} == {WHY}
+    assert WHY not in json.dumps(items(deployed, deployed.table_name))
     refunded = before.orders[cancelled].total
     assert left.table.charges[cancelled]["refunded"] == refunded
     assert {each for each in left.orders if left.is_confirmed(each)} == {*confirmed} - {cancelled}

@@ -14,9 +14,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property
@@ -141,16 +140,7 @@ class Wire:
             self._clients = before
 
     def attach(self, session: Any) -> None:
-        """Take part in every call of the clients that a botocore session makes from now on.
-
-        A thread of a pool makes its calls for the function that gave it the work.
-        """
-        submit = ThreadPoolExecutor.submit
-
-        def submitted(pool: ThreadPoolExecutor, work: Callable[..., Any], /, *given: Any, **named: Any) -> Any:
-            return submit(pool, copy_context().run, work, *given, **named)
-
-        ThreadPoolExecutor.submit = submitted  # type: ignore[method-assign]
+        """Take part in every call of the clients that a botocore session makes from now on."""
 
         class Wired:
             def _make_api_call(client: Any, operation_name: str, api_params: dict[str, Any]) -> Any:  # noqa: N805
