@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
+from math import ceil
 from typing import Any
 
 import pytest
@@ -332,6 +333,20 @@ def test_an_order_and_its_person_are_placed_in_one_transaction_after_the_token(
     assert known is not None
     assert (known.person.email, known.person.address.street) == ((customer or {}).get("email"), STREET)
     assert len(vaulted(store)) == 2
+
+
+def test_to_place_an_order_of_three_lines_costs_five_write_units(store: EventStore) -> None:
+    """One for the token, and twice one each for event and person, whose transaction is written in two rounds."""
+    goods = [line(sku, 6, 255, description="WHITE METAL LANTERN") for sku in ("lamp-a", "lamp-b", "lamp-c")]
+    with WIRE.tapped(wire := Fault()):
+        submit(store, request(order("o1", *goods)))
+    put, transaction = (call.parameters for call in wire.calls)
+    items_in = [put["Item"], *(each["Put"]["Item"] for each in transaction["TransactItems"])]
+    kilobytes = [
+        ceil(sum(len(name) + len(*value.values()) for name, value in item.items()) / 1024) for item in items_in
+    ]
+    assert kilobytes == [1, 1, 1]
+    assert sum(kilobytes) + sum(kilobytes[1:]) == 5
 
 
 def test_where_an_order_stands_no_other_person_and_token_are_put_beside_it(store: EventStore) -> None:

@@ -170,6 +170,7 @@ def test_every_field_that_is_wrong_is_named(file: Path) -> None:
         ("[shops.a]\nfolder = 'f'\n[shops.b]\nfolder = 'f'", "the folder 'f' is claimed 2 times"),
         ("[shops.a]\n[shops.b]\nfolder = 'a'", "the folder 'a' is claimed 2 times"),
         ("[shops.a]\n[partners.a]\nrole = 'carrier'\nsource = 's'", "the name 'a' is claimed 2 times"),
+        ("[shops.operators]", "the name 'operators' is claimed 2 times"),
     ],
 )
 def test_nothing_is_claimed_twice(file: Path, content: str, why: str) -> None:
