@@ -8,6 +8,7 @@ from constructs import Construct
 from handlers.table import keys
 from infra.function_spec import Rows
 from infra.names import TABLE_NAME
+from infra.retention import BACKUPS
 
 LISTED = ["order_id", "status", "currency", "total", "placed_at"]
 
@@ -28,7 +29,7 @@ class OrdersTable(dynamodb.Table):
             sort_key=_string("SK"),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=True
+                point_in_time_recovery_enabled=True, recovery_period_in_days=BACKUPS.days
             ),
             deletion_protection=True,
             removal_policy=RemovalPolicy.RETAIN,

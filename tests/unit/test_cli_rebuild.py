@@ -177,7 +177,7 @@ def test_ctrl_c_lets_it_continue_by_itself_and_says_so(monkeypatch: pytest.Monke
     def interrupted(_: float) -> None:
         raise Ended(signal.SIGINT)
 
-    monkeypatch.setattr("infra.cli.rebuild_command.time.sleep", interrupted)
+    monkeypatch.setattr("infra.cli.executions.time.sleep", interrupted)
     result, _ = rebuilt(monkeypatch, BUILT, "order_view")
     assert (result.exit_code, result.stdout) == (130, "")
     assert "it continues by itself; to see how far it is: pipeline generations order_view" in result.stderr
