@@ -19,7 +19,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down unit test lint schemas bench clean
+.PHONY: help install run up down unit test proof lint schemas bench clean
 
 help: ## Say what there is.
 	@echo "usage: make <target> [VARIABLE=value ...]"
@@ -45,6 +45,9 @@ unit: $(INSTALLED) ## Run the tests that need no emulator.
 
 test: $(INSTALLED) ## Run every test.
 	.venv/bin/python -m pytest -n 2 --dist loadgroup
+
+proof: $(INSTALLED) ## Run the proofs that take long, ten minutes each: PROOF_SECONDS=60 for less.
+	.venv/bin/python -m pytest -s tests/proof
 
 lint: $(INSTALLED) ## Check style, types, event schemas, the template for AWS and the state machines.
 	.venv/bin/ruff check .

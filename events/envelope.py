@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 from pydantic import AwareDatetime, Field
 from pydantic_core import from_json
 
-from events.model import DomainEvent, Model, Text
+from events.model import DomainEvent, Model
 
 _EVENT_IDS = UUID("6f9c2f0e-6d0b-4d0c-9a53-0a5a3e6a0f10")
 
@@ -17,6 +17,9 @@ def event_id(stream: str, version: int) -> str:
 
 
 Door = Literal["bus", "http", "file", "command line", "saga", "subscriber"]
+
+Principal = Annotated[str, Field(min_length=1, max_length=2048)]
+"""As long as an ARN may be."""
 
 
 class Actor(Model):
@@ -32,7 +35,7 @@ class Actor(Model):
     """
 
     door: Door
-    principal: Annotated[str, Field(min_length=1, max_length=512)]
+    principal: Principal
 
 
 class Metadata(Model):
@@ -49,7 +52,7 @@ class Metadata(Model):
     correlation_id: str
     causation_id: str
     actor: Actor
-    redriven_by: Text | None = None
+    redriven_by: Principal | None = None
 
 
 class Recorded(NamedTuple):

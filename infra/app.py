@@ -20,14 +20,14 @@ EMAIL_SENDER = "orders@example.com"
 
 
 def synthesize(
-    packages: Mapping[Package, Built], settings: Settings, outdir: Path, *, checks_tokens: bool = False
+    packages: Mapping[Package, Built], settings: Settings, outdir: Path, *, pool_authorizer: bool = False
 ) -> cx_api.CloudAssembly:
     """Synthesize the stack into the folder `outdir`.
 
-    `packages` are what the functions run from, folders or zip files; `settings` are those of the environment. With
-    `checks_tokens` an authorizer function of ours checks the user pool's tokens; CDK's context names another issuer:
-    `cdk deploy -c jwt_issuer=... -c jwt_jwks_url=... -c jwt_audience=...`, where several audiences are separated by
-    spaces.
+    `packages` are what the functions run from, folders or zip files; `settings` are those of the environment. An
+    authorizer function of ours checks the tokens of the user pool, or with `pool_authorizer` the gateway's own does.
+    CDK's context names another issuer than the pool: `cdk deploy -c jwt_issuer=... -c jwt_jwks_url=...
+    -c jwt_audience=...`, where several audiences are separated by spaces.
     """
     app = cdk.App(
         analytics_reporting=False,
@@ -40,8 +40,8 @@ def synthesize(
         packages=packages,
         settings=settings,
         email_sender=app.node.try_get_context("email_sender") or EMAIL_SENDER,
-        checks_tokens=checks_tokens,
         issuer=token_issuer(app.node),
+        pool_authorizer=pool_authorizer,
     )
     return app.synth()
 

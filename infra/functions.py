@@ -252,4 +252,4 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
 )
 
 AUTHORIZER = FunctionSpec("api_authorizer", package="api", local_concurrency=8)
-"""Checks the tokens of callers of the API. Not in the list: deployed only where the gateway does not check them."""
+"""Checks the tokens of callers of the API. Not in the list: the gateway's own authorizer may do that instead."""

@@ -29,8 +29,11 @@ class OrderPipeline(Stack):
     """The order pipeline.
 
     `packages` are what the functions run from, `settings` are those of the environment, `email_sender` is the address
-    that order e-mails come from. An authorizer function checks the tokens of `issuer` if there is one, and with
-    `checks_tokens` those of the pool; else the gateway does.
+    that order e-mails come from. An authorizer function checks the tokens of `issuer`, or else those of the user pool.
+    With `pool_authorizer` the gateway's own authorizer checks those of the pool.
+
+    Raises:
+        ValueError: there is an `issuer`, and the gateway's own authorizer is wanted, which knows the pool alone.
     """
 
     def __init__(
@@ -41,9 +44,11 @@ class OrderPipeline(Stack):
         packages: Mapping[Package, Built],
         settings: Settings,
         email_sender: str,
-        checks_tokens: bool,
         issuer: TokenIssuer | None,
+        pool_authorizer: bool = False,
     ) -> None:
+        if issuer and pool_authorizer:
+            raise ValueError(f"the gateway's own authorizer does not know the issuer {issuer.issuer}")
         super().__init__(
             scope, construct_id, description="An event-sourced order pipeline", termination_protection=True
         )
@@ -62,7 +67,7 @@ class OrderPipeline(Stack):
             self._output(f"{in_template(queue.source)}DeadLetterQueueUrl", queue.queue_url)
         for function in self._functions.values():
             self._connect(function, dead_letters)
-        self._api(issuer, checks_tokens=checks_tokens)
+        self._api(settings, issuer, pool_authorizer=pool_authorizer)
         alarms = AlarmsTopic(self, "Alarms")
         self._output("AlarmsTopicArn", alarms.topic_arn)
         alarms.notify_of_all(self)
@@ -105,19 +110,21 @@ class OrderPipeline(Stack):
         self._output("ErasureStateMachineArn", erasure.state_machine.state_machine_arn)
         return [order, cancellation]
 
-    def _api(self, issuer: TokenIssuer | None, *, checks_tokens: bool) -> None:
+    def _api(self, settings: Settings, issuer: TokenIssuer | None, *, pool_authorizer: bool) -> None:
         identity = Identity(self, "Identity")
         api = HttpApi(
             self,
             "Api",
             identity=identity,
-            authorizer=self._authorizer(issuer or identity.issuer) if issuer or checks_tokens else None,
+            authorizer=None if pool_authorizer else self._authorizer(issuer or identity.issuer),
+            shops=settings.shops,
             intake=self._functions["order_intake"].queue,
             query=self._functions["api_query"],
         )
         self._output("ApiUrl", api.url)
         self._output("ApiId", api.rest_api_id)
-        self._output("ApiKeyId", api.key.key_id)
+        for name, key in api.keys.items():
+            self._output(f"{name.capitalize()}ApiKeyId", key.key_id)
         self._output("TokenUrl", f"{identity.domain.base_url()}/oauth2/token")
         self._output("UserPoolId", identity.pool.user_pool_id)
         self._output("ShopClientId", identity.shop.user_pool_client_id)

@@ -32,7 +32,7 @@ def decode(cursor: str, question: str) -> Position:
             return Position.model_validate_json(content)
     except (ValueError, binascii.Error, ValidationError):
         pass
-    raise Refusal(HTTPStatus.BAD_REQUEST, "cursor: damaged, or of another list; begin without one")
+    raise Refusal(HTTPStatus.NOT_FOUND, "cursor: damaged, or of another list; begin without one")
 
 
 def _check(content: bytes, question: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the API, and a page that shows it.
+"""The OpenAPI document of the API.
 
 The resolver documents what it answers; what the gateway does by itself is added here: taking orders and cancellations,
 and refusing callers.
@@ -8,39 +8,44 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import APIGatewayRestResolver
-from aws_lambda_powertools.event_handler.openapi import swagger_ui
 from aws_lambda_powertools.event_handler.openapi.models import Server
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from events.integration import MAX_CANONICAL_BYTES
 from handlers.api.answers import Accepted
 from handlers.api.problems import CONTENT_TYPE, Problem
 from handlers.api.requests import KEY_PATTERN, CancellationRequest, OrderRequest
 from handlers.intake.callers import OPERATE, READ, WRITE
 
 _TITLE = "Order pipeline"
-_DESCRIPTION = "Orders in, and what became of them. Amounts are in the currency's minor unit, times UTC."
+_DESCRIPTION = (
+    "Orders in, and what became of them. Amounts are in the currency's minor unit, times UTC. An integer is written "
+    "without a decimal point or an exponent: `1.0` is refused. A body is JSON in UTF-8 and begins without a byte order "
+    "mark. With what the gateway adds it has at most 1 MiB, and an order of more than "
+    f"{MAX_CANONICAL_BYTES // 1024} KiB without white space is rejected after it was accepted."
+)
 _SCHEMAS = "#/components/schemas/{model}"
 _ALWAYS = (400, 401, 403, 429, 500, 502, 504)
-_OF_ONE = (*_ALWAYS, 404)
+_OF_QUESTION = (*_ALWAYS, 404)
 _OF_BODY = (*_ALWAYS, 413, 415, 503)
 _SECURITY = {
     "token": {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": f"An access token with {READ}, {WRITE}, or, for anybody's orders, {OPERATE}.",
-    },
-    "key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The key of a usage plan."},
+        "description": f"An access token with {READ} or {WRITE} for the orders of one's shop, or with {OPERATE} to look "
+        "at and cancel those of all shops.",
+    }
 }
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "The same key is the same order, however often it is sent. A UUID, or up to 31 of A-Z a-z 0-9 _ -.",
+    "description": "The shop's own id of the order: 1 to 47 of A-Z a-z 0-9 _ -, such as a UUID, in upper or lower case "
+    "alike. The same key is the same order, however often it is sent. Without a key, the answer says the order's id.",
     "schema": {"type": "string", "pattern": KEY_PATTERN},
 }
 _ETAG = {"ETag": {"description": "Send it as If-None-Match to hear of changes only.", "schema": {"type": "string"}}}
@@ -54,33 +59,24 @@ def document(app: APIGatewayRestResolver) -> str:
         title=_TITLE, version="1", description=_DESCRIPTION, servers=[Server(url="/v1")]
     )
     content: dict[str, Any] = json.loads(generated)
-    for path, operations in content["paths"].items():
-        _complete(operations["get"], _OF_ONE if "{" in path else _ALWAYS)
+    for operations in content["paths"].values():
+        _complete(operations["get"])
     content["paths"]["/orders"]["post"] = _taking(
-        "Place an order.", "It is accepted at once; look at its status_url.", OrderRequest, [_KEY]
+        "Place an order.", "It is accepted at once; look at its status_url.", OrderRequest, [_KEY], [WRITE]
     )
     [of_order] = [part for part in content["paths"]["/orders/{order_id}"]["get"]["parameters"] if part["in"] == "path"]
-    content["paths"]["/orders/{order_id}/cancellation"] = {
-        "post": _taking(
-            "Ask for an order to be cancelled.",
-            "Confirmed or not, unless it is on its way. What came of it is in the order's status.",
-            CancellationRequest,
-            [of_order],
-        )
-    }
+    content["paths"]["/orders/{order_id}/cancellation"]["post"] = _taking(
+        "Ask for an order to be cancelled.",
+        "Confirmed or not, unless it is on its way. Ask here what became of it.",
+        CancellationRequest,
+        [of_order],
+        [WRITE, OPERATE],
+    )
     content["components"]["schemas"] = _own(content["components"]["schemas"]) | _schemas(
         (OrderRequest, CancellationRequest, Accepted, Problem)
     )
     content["components"]["securitySchemes"] = _SECURITY
     return json.dumps(content, sort_keys=True)
-
-
-@cache
-def page(app: APIGatewayRestResolver) -> str:
-    """A page for trying the API out in a browser. It loads nothing from elsewhere."""
-    files = Path(swagger_ui.__file__).parent
-    script, style = ((files / name).read_text("utf-8") for name in ("swagger-ui-bundle.min.js", "swagger-ui.min.css"))
-    return swagger_ui.generate_swagger_html(document(app).replace("</", "<\\/"), script, style, "", None)
 
 
 def _own(schemas: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,16 +90,18 @@ def _schemas(models: Iterable[type[BaseModel]]) -> dict[str, Any]:
     return schemas
 
 
-def _complete(operation: dict[str, Any], refused: Iterable[int]) -> None:
+def _complete(operation: dict[str, Any]) -> None:
     del operation["responses"]["422"]
     operation["responses"]["200"]["headers"] = _ETAG
     operation["responses"]["304"] = {"description": "Not Modified"}
-    operation["responses"] |= _problems(refused)
+    operation["responses"] |= _problems(_OF_QUESTION)
     operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
-    operation["security"] = [{"token": [READ]}, {"token": [OPERATE]}]
+    operation["security"] = _any_of([READ, OPERATE])
 
 
-def _taking(summary: str, description: str, body: type[BaseModel], parameters: list[Any]) -> dict[str, Any]:
+def _taking(
+    summary: str, description: str, body: type[BaseModel], parameters: list[Any], scopes: Iterable[str]
+) -> dict[str, Any]:
     return {
         "summary": summary,
         "description": description,
@@ -113,8 +111,12 @@ def _taking(summary: str, description: str, body: type[BaseModel], parameters: l
             "202": {"description": "Accepted", "content": {"application/json": {"schema": _reference(Accepted)}}},
             **_problems(_OF_BODY),
         },
-        "security": [{"token": [WRITE], "key": []}, {"token": [OPERATE], "key": []}],
+        "security": _any_of(scopes),
     }
+
+
+def _any_of(scopes: Iterable[str]) -> list[dict[str, list[str]]]:
+    return [{"token": [scope]} for scope in scopes]
 
 
 def _problems(statuses: Iterable[int]) -> dict[str, Any]:

@@ -3,9 +3,8 @@
 from events.integration import OrderContent
 from events.model import Model, Text
 
-MAX_KEY = 31
-KEY_PATTERN = f"^([A-Za-z0-9_-]{{1,{MAX_KEY}}}|[0-9A-Fa-f]{{8}}(-[0-9A-Fa-f]{{4}}){{3}}-[0-9A-Fa-f]{{12}})$"
-"""An ``Idempotency-Key``: a UUID, or up to 31 of the characters an id may have."""
+KEY_PATTERN = "^[A-Za-z0-9_-]{1,47}$"
+"""An ``Idempotency-Key`` is the shop's own id of an order. A UUID counts in lower case."""
 
 
 class OrderRequest(OrderContent):

@@ -6,18 +6,16 @@ Source of `conditional`: RFC 9110, sections 8.8.3 (ETag) and 13.1.2 (If-None-Mat
 from collections.abc import Mapping
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from aws_lambda_powertools.event_handler.api_gateway import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from aws_lambda_powertools.event_handler.openapi.params import Path, Query
-from pydantic import AwareDatetime
 
 from events.envelope import Recorded
 from events.ordering import OrderPlaced
 from events.shops import of_shop, own_id
-from handlers.api import cursors
+from handlers.api import cursors, headers
 from handlers.api.answers import (
     CancellationStatus,
     EventActor,
@@ -30,6 +28,7 @@ from handlers.api.answers import (
     Status,
     Stock,
 )
+from handlers.api.parameters import AsOf, Cursor, CustomerId, FileName, Limit, OfStatus, OrderId, Sku
 from handlers.api.problems import CONTENT_TYPE, Problem, Refusal, problem
 from handlers.intake.callers import Caller, authorized
 from handlers.intake.parties import Parties
@@ -39,26 +38,7 @@ from handlers.queries.stock import StockQueries
 from handlers.runtime.observability import logger
 from handlers.vault.vault import Vault
 
-ID = r"^[A-Za-z0-9_-]{1,64}$"
-ORDER_ID = r"^([a-z0-9]{1,16}\.)?[A-Za-z0-9_-]{1,47}$"
-ORDER_CUSTOMER = r"^([a-z0-9]{1,16}\.)?[A-Za-z0-9_-]{1,64}$"
-MAX_LIMIT = 100
 _IDS = ("order_id", "customer_id")
-
-OrderId = Annotated[
-    str, Path(pattern=ORDER_ID, description="The order, by the shop's own id; an operator puts `<shop>.` before it.")
-]
-Sku = Annotated[str, Path(pattern=ID, description="The SKU.")]
-AsOf = Annotated[AwareDatetime | None, Query(description="Show the order as it stood at that moment (RFC 3339).")]
-CustomerId = Annotated[
-    str | None,
-    Query(
-        pattern=ORDER_CUSTOMER, description="Only orders of that customer; an operator puts `<shop>.` before the id."
-    ),
-]
-OfStatus = Annotated[Status | None, Query(description="Only orders of that status.")]
-Cursor = Annotated[str | None, Query(max_length=1024, description="The cursor of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many orders at most.")]
 
 
 class Api:
@@ -85,7 +65,8 @@ class Api:
         )
         self.app.get("/stock/<sku>", summary="How much of a SKU is available, reserved and shipped.")(self.stock)
         self.app.get("/openapi.json", include_in_schema=False)(self.document)
-        self.app.get("/docs", include_in_schema=False)(self.docs)
+        self.app.get("/docs", include_in_schema=False)(self.page)
+        self.app.get("/docs/<name>", include_in_schema=False)(self.page_file)
         self.app.exception_handler(Refusal)(_refused)
         self.app.exception_handler(RequestValidationError)(_invalid)
         self.app.exception_handler(NotFoundError)(_nowhere)
@@ -93,7 +74,9 @@ class Api:
 
     def handle(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Answer a request of the gateway."""
-        return conditional(event, self.app.resolve(event, context))
+        answer = self.app.resolve(event, context)
+        private = {name: [value] for name, value in headers.PRIVATE.items()}
+        return conditional(event, answer | {"multiValueHeaders": private | answer["multiValueHeaders"]})
 
     def order(self, order_id: OrderId, as_of: AsOf = None) -> OrderStatus:
         caller = self._caller()
@@ -107,10 +90,10 @@ class Api:
         self, status: OfStatus = None, customer_id: CustomerId = None, cursor: Cursor = None, limit: Limit = 20
     ) -> OrderPage:
         caller = self._caller()
-        question = f"{caller.shop} {customer_id} {status}"
-        after = cursors.decode(cursor, question) if cursor else None
+        question = f"{caller.shop or ''} {customer_id or ''} {status or ''}"
+        after = None if cursor is None else cursors.decode(cursor, question)
         if after and not self._orders.keeps(after.generation):
-            raise Refusal(HTTPStatus.BAD_REQUEST, "cursor: its list is no longer kept; begin without one")
+            raise Refusal(HTTPStatus.NOT_FOUND, "cursor: its list is no longer kept; begin without one")
         if customer_id:
             found = self._orders.orders_of_customer(_of_shop(caller, customer_id), status, after, limit)
         else:
@@ -153,15 +136,21 @@ class Api:
     def document(self) -> Response[Any]:
         from handlers.api import openapi  # noqa: PLC0415 - a third of what the function takes to start, and rarely used
 
-        return Response(200, "application/json", openapi.document(self.app))
+        return Response(200, "application/json", openapi.document(self.app), headers={**headers.PUBLIC})
 
-    def docs(self) -> Response[Any]:
-        if (self.app.current_event.query_string_parameters or {}).get("format") == "json":  # what the page links to
-            return self.document()
+    def page(self) -> Response[Any]:
+        from handlers.api import page  # noqa: PLC0415 - as above
 
-        from handlers.api import openapi  # noqa: PLC0415 - as above
+        return Response(200, page.CONTENT_TYPE, page.HTML, headers={**headers.PAGE})
 
-        return Response(200, "text/html", openapi.page(self.app))
+    def page_file(self, name: FileName) -> Response[Any]:
+        from handlers.api import page  # noqa: PLC0415 - as above
+
+        found = page.file(name)
+        if found is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, f"the page has no file {name}")
+        content_type, text = found
+        return Response(200, content_type, text, headers={**headers.PUBLIC})
 
     def _caller(self) -> Caller:
         """The caller, who is an operator or of a shop.
@@ -250,8 +239,8 @@ def conditional(event: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, A
         return answer
     tag = f'"{sha256(answer["body"].encode()).hexdigest()[:32]}"'
     tagged = answer | {"multiValueHeaders": answer["multiValueHeaders"] | {"ETag": [tag]}}
-    headers = {name.lower(): value for name, value in (event["headers"] or {}).items()}
-    known = [each.strip().removeprefix("W/") for each in headers.get("if-none-match", "").split(",")]
+    asked = {name.lower(): value for name, value in (event["headers"] or {}).items()}
+    known = [each.strip().removeprefix("W/") for each in asked.get("if-none-match", "").split(",")]
     if tag in known or known == ["*"]:
         return tagged | {"statusCode": HTTPStatus.NOT_MODIFIED, "body": ""}
     return tagged

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
+from urllib.parse import quote
 
 import jwt
+
+from handlers.intake.parties import ANY
 
 ALGORITHMS = ("RS256", "ES256")
 LEEWAY_SECONDS = 10
 _FETCH_SECONDS = 3
 _KEYS_SECONDS = 3600
-# Neither is what `customer_id` makes of other subjects: version 5. Nor is a short one a UUID without its hyphens.
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-46-9a-f][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-_SHORT = re.compile(r"[A-Za-z0-9]{1,31}")
+_LONGEST = 256
+# The gateway writes who called into JSON as it is: what could end a text there is percent-encoded.
+_PLAIN = "!#$&'()*+,/:;<=>?@[]^`{|} "
+# RFC 9068, OpenID Connect Core, and what Okta calls it.
+_CLIENT_CLAIMS = ("client_id", "azp", "cid")
 
 
 class InvalidToken(Exception):
@@ -29,7 +32,8 @@ class Verifier:
 
     Args:
         issuer: what the claim ``iss`` must be.
-        audience: what ``aud`` may be, or, in a token without one, ``client_id``: access tokens of Cognito have none.
+        audience: what ``aud`` may be, or, in a token without one, ``client_id``: access tokens of Cognito have none;
+            ``*`` stands for any.
         keys: the issuer's public keys, by the id in a token's header.
     """
 
@@ -38,7 +42,9 @@ class Verifier:
     keys: jwt.PyJWKClient
 
     def claims(self, token: str) -> Mapping[str, Any]:
-        """The claims of a genuine, current token that is meant for us.
+        """The claims of a genuine, current access token that is meant for us.
+
+        Cognito says by ``token_use`` which of its tokens are; other issuers do not have that claim.
 
         Raises:
             InvalidToken: it is not.
@@ -59,11 +65,16 @@ class Verifier:
         except jwt.PyJWTError as invalid:
             raise InvalidToken(type(invalid).__name__) from invalid
         self._check_audience(claims)
+        if claims.get("token_use", "access") != "access":
+            raise InvalidToken("only access tokens are let in")
+        if not claims["sub"]:
+            raise InvalidToken("the token names nobody")
         return claims
 
     def _check_audience(self, claims: Mapping[str, Any]) -> None:
         named = claims.get("aud", claims.get("client_id"))
-        if not any(each in self.audience for each in (named if isinstance(named, list) else [named])):
+        known = {ANY, *(named if isinstance(named, list) else [named])}
+        if known.isdisjoint(self.audience):
             raise InvalidToken("the token is meant for somebody else")
 
 
@@ -72,16 +83,14 @@ def issuer_keys(jwks_url: str) -> jwt.PyJWKClient:
     return jwt.PyJWKClient(jwks_url, cache_jwk_set=True, lifespan=_KEYS_SECONDS, timeout=_FETCH_SECONDS)
 
 
-def customer_id(claims: Mapping[str, Any]) -> str:
-    """Who the bearer is to us: the token's subject, where that is a UUID or at most 31 letters and digits.
+def subject(claims: Mapping[str, Any]) -> str:
+    """Who the bearer is to the issuer."""
+    return _plain(claims["sub"])
 
-    Of any other subject and its issuer, a UUID is made (RFC 9562, version 5). Of a subject that is such a UUID too:
-    who may choose their subject must not become somebody else by it.
-    """
-    subject = str(claims["sub"])
-    if _UUID.fullmatch(subject) or _SHORT.fullmatch(subject):
-        return subject
-    return str(uuid5(NAMESPACE_URL, f"{claims['iss']}#{subject}"))
+
+def client(claims: Mapping[str, Any]) -> str:
+    """The client that the token was given to; the subject where no claim says."""
+    return _plain(next((claims[name] for name in _CLIENT_CLAIMS if claims.get(name)), claims["sub"]))
 
 
 def scopes(claims: Mapping[str, Any], known: Sequence[str]) -> list[str]:
@@ -89,3 +98,7 @@ def scopes(claims: Mapping[str, Any], known: Sequence[str]) -> list[str]:
     granted = claims.get("scope", claims.get("scp", ""))
     listed = granted.split() if isinstance(granted, str) else granted or ()
     return [scope for scope in known if scope in listed]
+
+
+def _plain(named: Any) -> str:
+    return quote(str(named), safe=_PLAIN, errors="replace")[:_LONGEST]

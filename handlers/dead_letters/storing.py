@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from events import streams
 from events.operations import DeadLetterStored
+from handlers.dead_letters import sending
 from handlers.dead_letters.attributes import REDRIVEN_FROM
 from handlers.dead_letters.bucket import DeadLetterBucket
 from handlers.dead_letters.message import DeadLetterMessage
@@ -71,7 +72,8 @@ class DeadLetterStorage:
 
         def take(record: SQSRecord) -> None:
             source = self._sources[record.event_source_arn.rpartition(":")[2]]
-            message = store_message(self._store, self._bucket, record, source)
+            store = self._store.redriven(sending.redriven_by(record))
+            message = store_message(store, self._bucket, record, source)
             logger.info("dead-letter message stored", source=message.source, error=message.error, key=message.key)
             # Counted once too often rather than not at all: an alarm depends on it.
             cause = SENDER if message.error in SENDERS_FAULTS else OURS

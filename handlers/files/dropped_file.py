@@ -1,6 +1,7 @@
 """A dropped file in the bucket: what is read of it, and what its import writes beside it.
 
-The file lies below ``incoming/`` until its import has finished, then below ``done/``.
+The file lies below ``incoming/`` until its import has finished. Then it is ``done/<path>/<version>``, and its report is
+``reports/<path>/<version>.json``: a second file of the same name has another version, and overwrites neither.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ INCOMING, DONE, REPORTS, CHECKPOINTS = "incoming/", "done/", "reports/", "checkp
 _IMPORT_IDS = UUID("1b6f6f0e-2f0c-4c55-8f8a-0d0c6b9a7c11")
 _NOT_THERE = {"NoSuchKey", "NoSuchVersion"}
 _ATTEMPTS = 3
+_MAX_KEY_BYTES = 1024
 
 
 class Gone(Exception):
@@ -65,6 +67,12 @@ class FileVersion:
         """The key below that folder."""
         return self.path.removeprefix(f"{self.folder}/")
 
+    def key_of_result(self, prefix: str, ending: str = "") -> str:
+        """A key for what becomes of this version, its path shortened where the key would be too long for S3."""
+        end = f"/{self.version_id}{ending}"
+        room = _MAX_KEY_BYTES - len(f"{prefix}{end}".encode())
+        return prefix + self.path.encode()[:room].decode(errors="ignore") + end
+
     @property
     def import_id(self) -> str:
         """The id of its import, the same for every event about it."""
@@ -103,12 +111,12 @@ class DroppedFile:
         Raises:
             Gone: another delivery of the same event has finished it.
         """
-        at, path = self.version, self.version.path
-        self._put(f"{REPORTS}{path}.json", to_json(report, indent=2))
+        at = self.version
+        self._put(at.key_of_result(REPORTS, ".json"), to_json(report, indent=2))
         try:
             self._client.copy_object(
                 Bucket=at.bucket,
-                Key=DONE + path,
+                Key=at.key_of_result(DONE),
                 CopySource={"Bucket": at.bucket, "Key": at.key, "VersionId": at.version_id},
                 TaggingDirective="REPLACE",  # by none: reading and writing tags needs permissions of its own
             )

@@ -83,7 +83,7 @@ class FileImporter:
         """The file's orders in batches. Raises BrokenFile after the batch of what comes before the broken place."""
         version = self._file.version
         if self._parties.shop_of_folder(version.folder) is None:
-            raise BrokenFile(f"a file goes into the folder of its shop, {INCOMING}<shop>/; {version.folder!r} is none")
+            raise BrokenFile(f"a file goes into the folder of its shop, {INCOMING}<shop>/; {version.key} is in none")
         batch: list[Candidate] = []
         begun, broken = start.offset, None
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from events.envelope import Actor
 from events.model import Model, Shop, Text
@@ -28,7 +30,7 @@ class Caller(Model):
     subject: Text
     client: Text
     scopes: str = ""
-    shop: Shop | None = None
+    shop: Annotated[Shop | None, BeforeValidator(lambda shop: shop or None)] = None
 
     @property
     def operates(self) -> bool:
@@ -60,5 +62,5 @@ def authorized(authorizer: Mapping[str, Any]) -> Caller:
         subject=authorizer["subject"],
         client=authorizer["client"],
         scopes=authorizer["scopes"],
-        shop=authorizer.get("shop") or None,
+        shop=authorizer.get("shop"),
     )

@@ -15,7 +15,7 @@ from handlers.dead_letters import sending
 from handlers.dead_letters.sending import DeadLetterQueue
 from handlers.intake.parties import Parties
 from handlers.intake.requests import Request, intake_message, request
-from handlers.intake.validation import NotAllowed, NotYet, Refused
+from handlers.intake.validation import NotAllowed, NotYet, Refused, safe_name
 from handlers.runtime import queue_batches
 from handlers.runtime.observability import Handler, count, observed
 from handlers.table.event_store import EventStore
@@ -46,7 +46,7 @@ def intake(
         message = intake_message(record.body, sending.first_message_id(record))
         accept = accepted.get(message.detail_type)
         if accept is None:
-            reason = f"{message.detail_type!r} is not known here; known: {', '.join(accepted)}"
+            reason = f"{safe_name(message.detail_type)!r} is not known here; known: {', '.join(accepted)}"
             raise Refused([RejectionReason(field="detail-type", message=reason)])
         try:
             asked = request(message, parties)

@@ -68,7 +68,7 @@ def intake_message(body: str, message_id: str) -> IntakeMessage:
     try:
         return parse(event=content, model=IntakeMessage)
     except ValidationError as invalid:
-        raise Refused(reasons(invalid)) from invalid
+        raise Refused(reasons(invalid)) from None
 
 
 def sending_shop(message: IntakeMessage, parties: Parties) -> str | None:

@@ -1,6 +1,7 @@
 """Validation of what outsiders send: one form for the same content, and what is wrong in words for people."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from events.ordering import RejectionReason
 
 _LONGEST_FIELD = 128
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
 def canonical(detail: Any) -> str:
@@ -37,13 +39,26 @@ SENDERS_FAULTS = frozenset(error.__name__ for error in (Refused, NotYet, NotAllo
 """The errors of dead-letter messages that their senders caused: nothing is wrong with the pipeline."""
 
 
+def safe_name(chosen: str) -> str:
+    """A name that a sender chose, such as that of an unknown field; ``?`` for any other text: it may be personal."""
+    return chosen if _NAME.fullmatch(chosen) else "?"
+
+
 def reasons(invalid: ValidationError) -> list[RejectionReason]:
-    """What is wrong, field by field. Values are left out: they may be personal."""
+    """What is wrong, field by field. Values are left out: they may be personal.
+
+    Whoever raises with these lets the error itself go (``from None``): it has the names that senders chose.
+    """
     errors = invalid.errors(include_url=False, include_context=False, include_input=False)
     # pydantic counts valid items alone: it calls a list too short whose every item is wrong, each reported by itself.
     wrong_items = {error["loc"][:1] for error in errors if len(error["loc"]) > 1}
     return [
-        RejectionReason(field=".".join(map(str, error["loc"]))[:_LONGEST_FIELD], message=error["msg"])
+        RejectionReason(field=".".join(map(_step, error["loc"]))[:_LONGEST_FIELD], message=error["msg"])
         for error in errors
         if error["type"] != "too_short" or error["loc"] not in wrong_items
     ]
+
+
+def _step(step: str | int) -> str:
+    """A step of the path to a field: its name, or the place in a list."""
+    return safe_name(step) if isinstance(step, str) else str(step)

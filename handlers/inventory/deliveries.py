@@ -43,7 +43,7 @@ def receive(store: EventStore, request: Request) -> None:
         delivery = StockDelivered.model_validate_json(canonical(request.detail))
         lines = merged(delivery.lines)
     except ValidationError as invalid:
-        raise Refused(reasons(invalid)) from invalid
+        raise Refused(reasons(invalid)) from None
     chunks = [tuple(lines[start : start + CHUNK]) for start in range(0, len(lines), CHUNK)]
     with about(delivery.delivery_id, "receive"):
         for chunk, part in enumerate(chunks, start=1):

@@ -42,7 +42,7 @@ def republish(
         store: the log.
         functions: a Lambda client.
         outbox: the name of the outbox's function.
-        streams: such as ``order#1``.
+        streams: such as ``order#demo.by-hand-1``.
         version: only the event of that version, of the one stream.
 
     Raises:
@@ -63,7 +63,7 @@ def republish(
 def _check(stream: str) -> None:
     kind, _, key = stream.partition("#")
     if kind not in CONTEXTS or not key:
-        raise InvalidRequest(f"{stream!r} is no stream, such as order#1; there is: {', '.join(CONTEXTS)}")
+        raise InvalidRequest(f"{stream!r} is no stream, such as order#demo.by-hand-1; there is: {', '.join(CONTEXTS)}")
     if not is_published(stream):
         raise InvalidRequest(f"{stream}: the events of {kind} streams stay in the log and are not published")
 

@@ -125,7 +125,7 @@ def request_cancellation(store: EventStore, vault: Vault, request: Request) -> N
     try:
         asked = OrderCancellationRequested.model_validate_json(canonical(detail))
     except ValidationError as invalid:
-        raise Refused(reasons(invalid)) from invalid
+        raise Refused(reasons(invalid)) from None
     order_id = of_shop(shop, asked.order_id)
     found: Order | None = None
 

@@ -33,6 +33,8 @@ Condition = tuple[str, dict[str, str | int]]
 _SHOWN_REASONS = 3
 _INDEXED = keys.ATTRIBUTES - {"PK", "SK"}
 _VERSION = "_version"
+_APPLIED = {"order": "order_id", "rejection": "rejected_at"}
+"""By which a view shows that it has applied a stream of that kind; for the others, its version."""
 
 
 class OrderView:
@@ -198,8 +200,10 @@ def _holds(view: Attributes, generation: str, stream: str, history: Sequence[Rec
         expected = with_index_keys(_order_id(stream), generation, _sets(stream, history))
         if kind == "order":
             may_have |= _INDEXED
-    unknown = view.keys() - keys.ATTRIBUTES.union(*SET_BY.values())
-    return not unknown and all(view.get(name) == expected.get(name) for name in may_have)
+    given = keys.ATTRIBUTES.union(
+        *(names for kind, names in SET_BY.items() if _APPLIED.get(kind, kind + _VERSION) in view)
+    )
+    return view.keys() <= given and all(view.get(name) == expected.get(name) for name in may_have)
 
 
 def _version_attribute(stream: str) -> str:

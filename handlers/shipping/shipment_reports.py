@@ -27,7 +27,7 @@ def report(store: EventStore, request: Request) -> None:
     try:
         reported = ShipmentStatusReported.model_validate_json(canonical(request.detail))
     except ValidationError as invalid:
-        raise Refused(reasons(invalid)) from invalid
+        raise Refused(reasons(invalid)) from None
     order_id = reported.order_id
 
     def decide(history: Sequence[Recorded]) -> list[DomainEvent]:

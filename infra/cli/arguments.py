@@ -22,7 +22,8 @@ OrderIdArgument = Annotated[
 ]
 
 _ID = TypeAdapter[str](Id)
-_OF_SHOP = {"order id": TypeAdapter[str](OrderId), "customer id": TypeAdapter[str](CustomerId)}
+_OF_SHOP = {"order id": (TypeAdapter[str](OrderId), 47), "customer id": (TypeAdapter[str](CustomerId), 64)}
+_SOME_SHOP = "shop"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST = timedelta(days=3650)
 
@@ -43,27 +44,32 @@ def checked_of_shop(value: str, what: Literal["order id", "customer id"], shops:
     """The value, which is the id of an order or a customer, with its shop.
 
     Args:
+        value: what was typed.
+        what: what it is.
         shops: gives the shops there are; it is asked where the value names none.
 
     Raises:
         CommandError: it is none, or names no shop though there are several.
     """
-    named = value
-    if "." not in value:
-        [shop, *more] = shops()
-        if more:
-            raise CommandError(
-                f"{value!r} is an {what} of which shop? Put it before: {shop}.{value}; there is: "
-                f"{', '.join([shop, *more])}",
-                status=2,
-            )
-        named = of_shop(shop, value)
+    names_shop = "." in value
+    of_any_shop, longest = _OF_SHOP[what]
     try:
-        return _OF_SHOP[what].validate_python(named)
+        of_any_shop.validate_python(value if names_shop else of_shop(_SOME_SHOP, value))
     except ValidationError:
         raise CommandError(
-            f"{value!r} is no {what}: a shop of a-z and 0-9, a point, and up to 47 of A-Z, a-z, 0-9, _ and -", status=2
+            f"{value!r} is no {what}: 1 to {longest} of A-Z, a-z, 0-9, _ and -, after its shop and a point",
+            status=2,
         ) from None
+    if names_shop:
+        return value
+    shop, *more = shops()
+    if more:
+        raise CommandError(
+            f"of which shop is the {what} {value!r}? Put the shop before it: {of_shop(shop, value)}; "
+            f"there is: {', '.join([shop, *more])}",
+            status=2,
+        )
+    return of_shop(shop, value)
 
 
 def moment_of(value: str) -> datetime:

@@ -58,7 +58,12 @@ def sales(
 
 def customer(
     context: typer.Context,
-    customer_id: Annotated[str, typer.Argument(metavar="ID", help="The customer's id.", show_default=False)],
+    customer_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="The customer's id, as demo.17850; where there is one shop, 17850.", show_default=False
+        ),
+    ],
     limit: Annotated[int, typer.Option(min=1, max=_MOST_LISTED, help="How many orders to list at most.")] = 10,
 ) -> None:
     """Show how much a customer has ordered.

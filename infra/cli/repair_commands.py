@@ -27,7 +27,11 @@ def republish(
     context: typer.Context,
     streams: Annotated[
         list[str],
-        typer.Argument(metavar="STREAM...", help="The streams, such as order#1 or payment#1.", show_default=False),
+        typer.Argument(
+            metavar="STREAM...",
+            help="The streams, such as order#demo.by-hand-1 or payment#demo.by-hand-1.",
+            show_default=False,
+        ),
     ],
     version: Annotated[
         int | None, typer.Option(min=1, help="Only the event of that version, of the one stream.", show_default=False)
@@ -50,7 +54,14 @@ def republish(
 
 def resume(
     context: typer.Context,
-    order_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The ids of the orders.", show_default=False)],
+    order_ids: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ID...",
+            help="The ids of the orders, as demo.by-hand-1; where there is one shop, by-hand-1.",
+            show_default=False,
+        ),
+    ],
 ) -> None:
     """Start the saga of orders that are stalled.
 

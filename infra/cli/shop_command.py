@@ -53,11 +53,11 @@ def shop(
         pipeline = connection.of(context)
         client = _client(pipeline, name)
         changed = with_shop(text, name, sources=source or (), clients=[client] if client else (), folder=folder)
-    except OSError as unreadable:
-        raise CommandError(f"{file}: {unreadable.strerror}", status=2) from unreadable
+        file.write_text(changed, encoding="utf-8")
+    except OSError as refused:
+        raise CommandError(f"{file}: {refused.strerror}", status=2) from refused
     except InvalidSettings as invalid:
         raise CommandError(f"{file}: {invalid}", status=2) from invalid
-    file.write_text(changed, encoding="utf-8")
     print_line(out(), f"{name} is in {file}; the next deployment lets it in")
     if client:
         ask = ("aws", "cognito-idp", "describe-user-pool-client", "--user-pool-id", pipeline.outputs["UserPoolId"])

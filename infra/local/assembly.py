@@ -19,7 +19,7 @@ import pathlib, sys
 from infra.app import synthesize
 from infra.package import build
 from infra.settings.environment import file_of, read_settings
-synthesize(build("local"), read_settings(file_of("dev")), pathlib.Path(sys.argv[1]), checks_tokens=True)
+synthesize(build("local"), read_settings(file_of("dev")), pathlib.Path(sys.argv[1]))
 """
 
 

@@ -48,6 +48,10 @@ def for_emulator(template: Template, bucket: str, endpoint: str) -> Template:
     for response in of_type(local, "AWS::ApiGateway::GatewayResponse"):
         for media_type, text in response["ResponseTemplates"].items():
             response["ResponseTemplates"][media_type] = text.replace(*WHAT_IS_WRONG)
+    for stage in of_type(local, "AWS::ApiGateway::Stage"):
+        for settings in stage["MethodSettings"]:
+            # AWS escapes the slashes of a path here.
+            settings["ResourcePath"] = settings["ResourcePath"].replace("/~1", "/", 1).replace("~1", "/")
     for function in of_type(local, "AWS::Lambda::Function"):
         function["Runtime"] = "provided.al2023"
         function["Code"]["S3Bucket"] = bucket

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from events.integration import PUBLISHED_BY, Role
 from events.model import Shop
-from handlers.intake.parties import ANY, Parties, Party
+from handlers.intake.parties import ANY, OPERATORS, Parties, Party
 
 FOLDER = Path(__file__).parent
 
@@ -41,11 +41,13 @@ class _Settings(BaseModel):
 class ShopSettings(_Settings):
     """A shop: the EventBridge sources of its events, its clients, and the folder of its files (its slug by default).
 
-    A shop whose source is ``*`` publishes in every role.
+    A shop whose source is ``*`` publishes in every role. ``claims`` are those by which tokens of an issuer of your own
+    name the shop, where the client does not; all of them must be in the token.
     """
 
     sources: tuple[Source, ...] = ()
     clients: tuple[Client, ...] = ()
+    claims: Mapping[str, str] = {}
     folder: Folder | None = None
 
 
@@ -75,6 +77,7 @@ class Settings(_Settings):
             shops=tuple(self.shops),
             sources=sources,
             clients={client: name for name, shop in self.shops.items() for client in shop.clients},
+            claims={name: shop.claims for name, shop in self.shops.items() if shop.claims},
             folders={shop.folder or name: name for name, shop in self.shops.items()},
         )
 
@@ -126,7 +129,7 @@ def _claimed_twice(settings: Settings) -> Iterator[str]:
     yield from _twice("source", [*sources, *(each.source for each in settings.partners.values())])
     yield from _twice("client", (client for _, shop in shops for client in shop.clients))
     yield from _twice("folder", (shop.folder or name for name, shop in shops))
-    yield from _twice("name", [*settings.shops, *settings.partners])
+    yield from _twice("name", [OPERATORS, *settings.shops, *settings.partners])
 
 
 def _twice(what: str, claimed: Iterable[str]) -> Iterator[str]:

@@ -13,12 +13,15 @@ from botocore.exceptions import ClientError
 from handlers.files.dropped_file import DroppedFile, FileVersion
 from handlers.files.importer import FileImporter, Outcome
 from handlers.files.submitting import Markers, OrderQueue
+from handlers.intake.parties import Parties
 from infra.local.pipeline import Pipeline
 from tests.bench.pausing import pause
 
 ROWS_PER_ORDER = 20
 _ROWS = 100_000
 _SECONDS = 600
+_KEY = "incoming/demo/uci/bench.csv"
+_PARTIES = Parties(shops=("demo",), sources={}, clients={}, claims={}, folders={"demo": "demo"})
 _HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
 _ROW = "{},{},WHITE HANGING HEART T-LIGHT HOLDER,6,2010-12-01 08:26:00,2.55,17850.0,United Kingdom\n"
 
@@ -41,7 +44,7 @@ def _seconds(pipeline: Pipeline) -> float:
     bucket = pipeline.outputs["FilesBucketName"]
     content = "".join(rows(_ROWS)).encode()
     started = time.monotonic()
-    s3.put_object(Bucket=bucket, Key="incoming/uci/bench.csv", Body=content)
+    s3.put_object(Bucket=bucket, Key=_KEY, Body=content)
     while not s3.list_objects_v2(Bucket=bucket, Prefix="done/").get("Contents"):
         if time.monotonic() - started > _SECONDS:
             raise RuntimeError("the file was not imported")
@@ -87,9 +90,9 @@ class _Aws:
 
 def _import(count: int) -> None:
     aws: Any = _Aws(count)
-    version = FileVersion("bucket", "incoming/uci/bench.csv", "1")
+    version = FileVersion("bucket", _KEY, "1")
     markers = Markers(aws, "orders", version.import_id)
-    importer = FileImporter(DroppedFile(aws, version), markers, OrderQueue(aws, "queue"))
+    importer = FileImporter(DroppedFile(aws, version), markers, OrderQueue(aws, "queue"), _PARTIES)
     if importer.work(lambda: 60_000) is not Outcome.FINISHED:
         raise RuntimeError("the file was not imported")
 

@@ -21,6 +21,7 @@ from botocore.credentials import Credentials
 
 from infra.local.emulator.process import ACCOUNT, HOST, REGION
 from infra.local.pipeline import Pipeline
+from infra.names import VAULT_TABLE_NAME
 
 _READ_UNIT_BYTES = 4 * 1024
 _DYNAMODB = "DynamoDB_20120810."
@@ -28,8 +29,8 @@ _SERVICES = ("DYNAMODB", "EVENTBRIDGE", "SQS")
 
 
 class Meter(Counter[str]):
-    """Counts by key: ``write_units``, ``write_units.<projection that counts>``, ``read_units``, ``put_events_entries``,
-    ``sqs_sends``, ``dynamodb_calls``."""
+    """Counts by key: ``write_units``, ``write_units.<projection that counts>``, ``write_units.vault``, ``read_units``,
+    ``put_events_entries``, ``sqs_sends``, ``dynamodb_calls``."""
 
 
 @contextmanager
@@ -101,10 +102,12 @@ def _count(target: str, request: dict[str, Any], answer: bytes) -> Counter[str]:
     if operation in {"Query", "GetItem"}:
         read = sum(map(_item_bytes, response["Items"] if operation == "Query" else [response.get("Item", {})]))
         return Counter(dynamodb_calls=1, read_units=max(1, math.ceil(read / _READ_UNIT_BYTES)))
-    consumed = response.get("ConsumedCapacity", {"CapacityUnits": 1})
-    units = consumed if isinstance(consumed, list) else [consumed]
-    written = math.ceil(sum(unit["CapacityUnits"] for unit in units))
-    return Counter({"dynamodb_calls": 1, f"write_units{_counting(request)}": written})
+    consumed = response.get("ConsumedCapacity", {"TableName": request.get("TableName"), "CapacityUnits": 1})
+    counts = Counter(dynamodb_calls=1)
+    for table in consumed if isinstance(consumed, list) else [consumed]:
+        whose = ".vault" if table["TableName"] == VAULT_TABLE_NAME else _counting(request)
+        counts[f"write_units{whose}"] += math.ceil(table["CapacityUnits"])
+    return counts
 
 
 def _counting(request: dict[str, Any]) -> str:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from events.integration import OrderSubmitted, StockDelivered
+from events.shops import of_shop, own_id
 from infra.functions import FUNCTIONS
 from infra.local.pipeline import Pipeline
+from infra.names import DEMO_SHOP
 from tests.bench.metering import metered
 
 _PRICES: dict[str, Any] = json.loads((Path(__file__).parent / "prices.json").read_text())
@@ -20,26 +22,27 @@ _GIGABYTE = 1024**3
 _FIREHOSE_STEP = 5 * 1024
 _DURATION = re.compile(r"\tBilled Duration: (\d+) ms")
 _PATIENCE_SECONDS = 30.0
+_WARM_UP, _COUNTED = of_shop(DEMO_SHOP, "bench-warm-up"), of_shop(DEMO_SHOP, "bench-counted")
 _SKUS = ("bench-a", "bench-b", "bench-c")
 
 
 def measure(pipeline: Pipeline) -> dict[str, float]:
     """``per_order.*`` and ``usd_per_million_orders.*`` of one confirmed order of three lines.
 
-    ``write_units`` are those of the log, the levels and the order view; projections that count have their own. The
-    sandboxes' books and the publisher's own entry are left out. A first order warms the functions up, so that
-    durations are those of warm calls.
+    ``write_units`` are those of the log, the levels and the order view; projections that count, and the vault, have
+    their own. The sandboxes' books and the publisher's own entry are left out. A first order warms the functions up, so
+    that durations are those of warm calls.
     """
     names = {spec.key: pipeline.function_name(spec.key) for spec in FUNCTIONS}
     tap = _Tap(pipeline)
     with metered(pipeline, iter(names.values())) as meter:
         _publish(pipeline, StockDelivered.model_validate_json(_delivery()), "StockDelivered")
         _until(lambda: _item(pipeline, f"level#{_SKUS[-1]}", "level"), "the stock is on the shelf")
-        _confirm(pipeline, "bench-warm-up")
+        _confirm(pipeline, _WARM_UP)
         calls_before, seconds_before = _calls(pipeline, names)
         meter.clear()
         tap.drain()
-        _confirm(pipeline, "bench-counted")
+        _confirm(pipeline, _COUNTED)
         calls_after, seconds_after = _calls(pipeline, names)
     calls = {key: calls_after[key] - calls_before[key] for key in names}
     gigabyte_seconds = sum(
@@ -49,7 +52,7 @@ def measure(pipeline: Pipeline) -> dict[str, float]:
     submission = 1
     heard = tap.drain()
     counts = {
-        "state_transitions": _transitions(pipeline, "bench-counted"),
+        "state_transitions": _transitions(pipeline, _COUNTED),
         "function_calls": sum(calls.values()),
         "put_events_entries": meter["put_events_entries"],
         # A message is sent by the bus; each call of a queue's function receives a batch and deletes it.
@@ -118,7 +121,7 @@ class _Tap:
 
 def _confirm(pipeline: Pipeline, order_id: str) -> None:
     """Submit an order and wait until its view is confirmed and its customer told."""
-    _publish(pipeline, OrderSubmitted.model_validate_json(_order(order_id)), "OrderSubmitted")
+    _publish(pipeline, OrderSubmitted.model_validate_json(_order(own_id(order_id))), "OrderSubmitted")
     _until(lambda: _status(pipeline, order_id) == "CONFIRMED", f"{order_id} is confirmed")
     _until(lambda: _item(pipeline, f"notification#{order_id}", "event#0000000002"), f"{order_id}: notified")
     # Calls are counted as they end; one more look at quiet counts makes sure that none is under way.
@@ -133,10 +136,10 @@ def _confirm(pipeline: Pipeline, order_id: str) -> None:
     _until(quiet, "no function is called any more")
 
 
-def _order(order_id: str) -> str:
+def _order(own_id: str) -> str:
     return json.dumps(
         {
-            "order_id": order_id,
+            "order_id": own_id,
             "currency": "GBP",
             "lines": [
                 {"sku": sku, "quantity": 6, "unit_price": 255, "description": "WHITE METAL LANTERN"} for sku in _SKUS

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from events import streams
-from events.envelope import Metadata, event_id
+from events.envelope import Actor, Metadata, event_id
 from events.inventory import StockLine, StockReserved
 from events.model import DomainEvent
-from events.ordering import Address, Customer, OrderConfirmed, OrderLine, OrderPlaced
+from events.ordering import Destination, OrderConfirmed, OrderLine, OrderPlaced
 from events.payments import PaymentAuthorized, PaymentCaptured
 from events.shipping import ShipmentArranged, ShipmentDelivered, ShipmentDispatched
 from handlers.projections import replays
@@ -30,7 +30,7 @@ _WAIT_SCALE = 0.01
 _PATIENCE_SECONDS = 900
 _PUTS = 25
 _FILLS, _SWITCHES = "FillFromLog", "SwitchReaders"
-_ADDRESS = Address(name="Jo Smith", street="1 High Street", city="London", postal_code="N1 1AA", country="GB")
+_DESTINATION = Destination(country="GB", postal_area="N1 ")
 
 
 def measure(pipeline: Pipeline) -> dict[str, float]:
@@ -124,21 +124,21 @@ def _log() -> Iterator[dict[str, Any]]:
     """Items of the log, without end."""
     number = 0
     while True:
-        yield from _order(f"bench-{number:07d}", number)
+        yield from _order(f"demo.bench-{number:07d}", number)
         number += 1
 
 
 def _order(order_id: str, number: int) -> Iterator[dict[str, Any]]:
-    line = OrderLine(sku=f"sku-{number % 100}", quantity=2, unit_price=450, description="WHITE METAL LANTERN")
+    line = OrderLine(sku=f"sku-{number % 100}", quantity=2, unit_price=450)
     placed = OrderPlaced(
         order_id=order_id,
         content_hash="0" * 64,
         currency="GBP",
         lines=(line,),
         total=900,
-        shipping_address=_ADDRESS,
-        payment_token="tok_approve",
-        customer=Customer(customer_id=f"customer-{number % 500}"),
+        has_email=False,
+        destination=_DESTINATION,
+        customer_id=f"demo.customer-{number % 500}",
     )
     goods = (StockLine(sku=line.sku, quantity=line.quantity),)
     history: dict[str, list[DomainEvent]] = {
@@ -168,13 +168,14 @@ def _item(stream: str, version: int, event: DomainEvent, order_id: str) -> dict[
         occurred_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         correlation_id=order_id,
         causation_id=order_id,
+        actor=Actor(door="saga", principal="ordering_service"),
     )
     return {
         **keys.event(stream, version).attributes,
         "type": {"S": type(event).__name__},
         "schema_version": {"N": str(event.schema_version)},
         "data": {"S": event.model_dump_json(exclude_none=True)},
-        "metadata": {"S": metadata.model_dump_json()},
+        "metadata": {"S": metadata.model_dump_json(exclude_none=True)},
     }
 
 

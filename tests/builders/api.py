@@ -9,33 +9,38 @@ from urllib.parse import parse_qs
 
 from events.envelope import Recorded
 from handlers.functions.api import api_query
-from handlers.intake.callers import READ, WRITE
+from handlers.intake.callers import OPERATE, READ, WRITE, Caller
 from handlers.projections.order_view import OrderView
 from handlers.table.event_store import EventStore
-from infra.constructs.api.request_templates import FUNCTION_CLAIMS, IntakeTemplates, submission
+from infra.constructs.api.request_templates import FUNCTION_CLAIMS, CallerClaims, IntakeTemplates, submission
 from infra.local.emulator.patches.mapping_templates import render
 from tests.builders.messages import CONTEXT
 from tests.builders.recorded_events import image
 
-CALLER = "0b7ac1f5-2f7e-4a44-9a65-5d2c1f0e9d3b"
 SCOPES = f"{READ} {WRITE}"
+CALLER = Caller(subject="0b7ac1f5-2f7e-4a44-9a65-5d2c1f0e9d3b", client="demo-web", scopes=SCOPES, shop="demo")
+"""A caller of the shop that takes every client."""
+
+OPERATOR = Caller(subject="5f0c0a52-9a3e-4d1c-8a5e-0d8a3a6f6b11", client="console", scopes=OPERATE)
 KEY = "Idempotency-Key"
 
 
-def context(customer_id: str, scopes: str = SCOPES) -> dict[str, Any]:
+def authorizer(caller: Caller, *, pool: bool = False) -> dict[str, Any]:
+    """What our authorizer leaves of a caller, or with `pool` the gateway's own, which knows no shops."""
+    if pool:
+        return {"claims": {"sub": caller.subject, "client_id": caller.client, "scope": caller.scopes}}
+    return {**caller.model_dump(), "shop": caller.shop or "", "principalId": caller.subject}
+
+
+def context(caller: Caller = CALLER) -> dict[str, Any]:
     """What both authorizers leave: each template reads but one of them."""
-    claims = {"sub": customer_id, "scope": scopes}
-    return {"authorizer": {"claims": claims, "customer_id": customer_id, "scopes": scopes}}
+    return {"authorizer": authorizer(caller) | authorizer(caller, pool=True)}
 
 
-def sent(
-    templates: IntakeTemplates, body: str, params: Mapping[str, str], caller: str = CALLER, scopes: str = SCOPES
-) -> str:
+def sent(templates: IntakeTemplates, body: str, params: Mapping[str, str], caller: Caller = CALLER) -> str:
     """The message that SQS is asked to take."""
     form = parse_qs(
-        render(templates.request, body, dict(params), context(caller, scopes)),
-        keep_blank_values=True,
-        strict_parsing=True,
+        render(templates.request, body, dict(params), context(caller)), keep_blank_values=True, strict_parsing=True
     )
     assert form["Action"] == ["SendMessage"]
     assert form.keys() == {"Action", "MessageBody"}
@@ -43,25 +48,31 @@ def sent(
     return message
 
 
-def submitted(body: Any, key: str | None = None, caller: str = CALLER) -> str:
+def submitted(
+    body: Any, key: str | None = None, caller: Caller = CALLER, claims: CallerClaims = FUNCTION_CLAIMS
+) -> str:
     """The message that becomes of an order; a body that is text goes as it is."""
     text = body if isinstance(body, str) else json.dumps(body)
-    return sent(submission(FUNCTION_CLAIMS), text, {} if key is None else {KEY: key}, caller)
+    return sent(submission(claims), text, {} if key is None else {KEY: key}, caller)
 
 
-def ask(
+def ask(path: str, caller: Caller = CALLER, **more: Any) -> dict[str, Any]:
+    """The answer to a question, as the gateway gets it; see `question`."""
+    answer: dict[str, Any] = api_query.handler(question(path, caller, **more), CONTEXT)
+    return answer
+
+
+def question(
     path: str,
-    caller: str = CALLER,
+    caller: Caller = CALLER,
     *,
-    scopes: str = READ,
     pool: bool = False,
     headers: Mapping[str, str] | None = None,
     **parameters: Any,
 ) -> dict[str, Any]:
-    """The answer to a question, as the gateway gets it; with `pool` it checked the token itself."""
-    content_of = {"claims": {"sub": caller, "scope": scopes}} if pool else {"customer_id": caller, "scopes": scopes}
+    """A question as the gateway hands it on; with `pool` it checked the token itself."""
     said = {name: str(value) for name, value in parameters.items()}
-    event = {
+    return {
         "resource": "/",
         "path": f"/v1{path}",
         "httpMethod": "GET",
@@ -70,12 +81,10 @@ def ask(
         "queryStringParameters": said or None,
         "multiValueQueryStringParameters": {name: [value] for name, value in said.items()} or None,
         "pathParameters": None,
-        "requestContext": {"authorizer": content_of, "stage": "v1", "path": f"/v1{path}"},
+        "requestContext": {"authorizer": authorizer(caller, pool=pool), "stage": "v1", "path": f"/v1{path}"},
         "body": None,
         "isBase64Encoded": False,
     }
-    answer: dict[str, Any] = api_query.handler(event, CONTEXT)
-    return answer
 
 
 def content_of(answer: Mapping[str, Any], status: int = 200) -> Any:

@@ -27,14 +27,16 @@ from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined,
 from events.shipping import ShipmentArranged, ShipmentCancelled
 from handlers.operations.audit.published_submission import Submission
 from handlers.operations.audit.run import DeadLetter, Run, SentEmail
-from handlers.operations.audit.table import Place, Table
+from handlers.operations.audit.table import Item, Place, Table
 from handlers.ordering import submission
 from handlers.projections.engine.projection import Count
-from tests.builders.orders import EMAIL, line, order, placed
+from handlers.vault.person import person
+from tests.builders.orders import CONTENT_KEY, EMAIL, invalid, line, order, placed, valid
 from tests.builders.recorded_events import record
+from tests.builders.vault import KEY_OF_REJECTIONS
 
 # One order is confirmed, one cancelled after its capture was declined, one rejected, and one is a dead letter.
-WELL = Submission("demo", order("well", line("A", 2, 100), line("B", 1, 50), line("A", 1, 100)))
+WELL = Submission("demo", order("well", line("A", 2, 100, description="Green"), line("B", 1, 50), line("A", 1, 100)))
 DECLINED = Submission("demo", order("declined", line("A", 5, 10), customer=None))
 WRONG = Submission("demo", order("wrong", line("A", 0)))
 NAMELESS = Submission("demo", order("no id"))
@@ -47,9 +49,13 @@ FIVE = (StockLine(sku="A", quantity=5),)
 
 
 def rejection() -> OrderRejected:
-    rejected = submission.decide(WRONG.shop, WRONG.detail)
-    assert isinstance(rejected, OrderRejected)
-    return rejected
+    return submission.rejected(WRONG.shop, invalid(WRONG.detail), KEY_OF_REJECTIONS)
+
+
+def in_vault(submitted: Submission) -> Item:
+    """What the vault has of the person behind a submission."""
+    known = person(valid(submitted.detail).order)
+    return {"person": known.model_dump_json(exclude_none=True), "content_key": CONTENT_KEY.hex()}
 
 
 REJECTED = f"rejection#demo.wrong#{rejection().content_hash}"
@@ -85,7 +91,7 @@ STREAMS: dict[str, tuple[DomainEvent, ...]] = {
         ShipmentArranged(order_id="demo.declined", tracking_number="trk_declined"),
         ShipmentCancelled(order_id="demo.declined", tracking_number="trk_declined"),
     ),
-    "customer#c1": (
+    "customer#demo.c1": (
         EmailClaimed(order_id="demo.well", about=WELCOME, attempt=1),
         CustomerNotified(order_id="demo.well", about=WELCOME, attempt=1, message_id="mail-2"),
     ),
@@ -94,22 +100,22 @@ STREAMS: dict[str, tuple[DomainEvent, ...]] = {
     REJECTED: (rejection(),),
 }
 VIEWS: dict[str, Mapping[str, Any]] = {
-    "well": {
+    "demo.well": {
         **{"PK": "view#order#demo.well", "SK": "1", "GSI2PK": "an index may hold what it likes"},
-        **{"order_id": "well", "status": "CONFIRMED", "customer_id": "c1", "order_version": 2},
+        **{"order_id": "demo.well", "status": "CONFIRMED", "customer_id": "demo.c1", "order_version": 2},
         **{"currency": "GBP", "total": 350, "line_count": 3, "placed_at": "2026-01-02T03:04:06.678901Z"},
         **{"stock": "reserved", "reservation_version": 1, "payment": "captured", "payment_version": 2},
         **{"shipment": "arranged", "tracking_number": "trk_well", "shipment_version": 1},
     },
-    "declined": {
-        **{"order_id": "declined", "status": "CANCELLED", "reason": "PaymentDeclined", "order_version": 3},
+    "demo.declined": {
+        **{"order_id": "demo.declined", "status": "CANCELLED", "reason": "PaymentDeclined", "order_version": 3},
         **{"currency": "GBP", "total": 50, "line_count": 1, "placed_at": "2026-01-02T03:04:06.678901Z"},
         **{"stock": "released", "reservation_version": 2, "payment": "voided", "payment_version": 3},
         **{"payment_reason": "closed", "shipment": "cancelled", "shipment_version": 2},
         "tracking_number": "trk_declined",
     },
-    "wrong": {
-        **{"order_id": "wrong", "status": "REJECTED", "rejection_count": 1},
+    "demo.wrong": {
+        **{"order_id": "demo.wrong", "status": "REJECTED", "rejection_count": 1},
         "rejection": "lines.0.quantity: Input should be greater than 0",
         "rejected_at": f"2026-01-02T03:04:06.678901+00:00#{rejection().content_hash}",
     },
@@ -132,9 +138,9 @@ COUNTERS = {
         Count("view#stock#B", "", "reserved", 1),
     ],
     "customer_history": [
-        Count("view#customer#c1", "", "placed", 1),
-        Count("view#customer#c1", "", "confirmed", 1),
-        Count("view#customer#c1", "", "spent_GBP", 350),
+        Count("view#customer#demo.c1", "", "placed", 1),
+        Count("view#customer#demo.c1", "", "confirmed", 1),
+        Count("view#customer#demo.c1", "", "spent_GBP", 350),
     ],
 }
 
@@ -155,15 +161,15 @@ TABLE = Table(
     views=VIEWS,
     counters=COUNTERS,
     charges={
-        "well": {"book_state": "captured", "authorized": 350, "captured": 350, "currency": "GBP"},
-        "declined": {
+        "demo.well": {"book_state": "captured", "authorized": 350, "captured": 350, "currency": "GBP"},
+        "demo.declined": {
             **{"book_state": "voided", "authorized": 50, "voided": 50, "currency": "GBP"},
             "declined_because": "closed",
         },
     },
     consignments={
-        "well": {"book_state": "arranged", "tracking_number": "trk_well"},
-        "declined": {"book_state": "cancelled", "tracking_number": "trk_declined"},
+        "demo.well": {"book_state": "arranged", "tracking_number": "trk_well"},
+        "demo.declined": {"book_state": "cancelled", "tracking_number": "trk_declined"},
     },
 )
 
@@ -175,8 +181,12 @@ def published(log: Iterable[Place]) -> frozenset[str]:
 CONFIRMATION = SentEmail("mail-1", EMAIL, "Your order well is confirmed")
 WELCOMING = SentEmail("mail-2", EMAIL, "Welcome")
 
+PERSONS: Mapping[str, Item] = {"demo.well": in_vault(WELL), "demo.declined": in_vault(DECLINED)}
+
 CLEAN = Run(
     table=TABLE,
+    persons=PERSONS,
+    rejection_key=KEY_OF_REJECTIONS,
     submissions=[WELL, DECLINED, WELL, WRONG, NAMELESS],
     deliveries=[DELIVERY],
     bus=published(TABLE.log),

@@ -20,13 +20,16 @@ from events.inventory import (
     StockShipped,
 )
 from events.model import DomainEvent
-from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderPlaced, OrderRejected
+from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderPlaced
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
 from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDelivered, ShipmentDispatched
 from handlers.operations.audit.published_submission import distinct
-from handlers.ordering.submission import decide
+from handlers.ordering.submission import Invalid, Valid, decide, placed
+from handlers.ordering.submission import rejected as reject
 from infra.local.runner.generator import generate
+from tests.builders.orders import CONTENT_KEY
 from tests.builders.recorded_events import START, record
+from tests.builders.vault import KEY_OF_REJECTIONS
 
 _WAYS = ("confirmed", "delivered", "recalled", "out of stock", "declined", "placed")
 
@@ -46,10 +49,11 @@ def run(count: int, seed: int = 1) -> list[Recorded]:
         at = 3 * 3600 * number
         if submission.order_id is None:
             continue
-        match decide(submission.shop, submission.detail):
-            case OrderPlaced() as placed:
-                log += _order(placed, _WAYS[number % len(_WAYS)], at, rand)
-            case OrderRejected() as rejected:
+        match decide(submission.detail):
+            case Valid() as valid:
+                log += _order(placed(submission.shop, valid, CONTENT_KEY), _WAYS[number % len(_WAYS)], at, rand)
+            case Invalid() as invalid:
+                rejected = reject(submission.shop, invalid, KEY_OF_REJECTIONS)
                 log += _stream(streams.rejection(rejected.order_id, rejected.content_hash), rejected, at=at)
     return log
 

@@ -60,5 +60,6 @@ _TYPES: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], SearchStrateg
     "array": _array,
     "string": _string,
     "integer": _integer,
+    "boolean": lambda schema, root: st.booleans(),
     "null": lambda schema, root: st.none(),
 }

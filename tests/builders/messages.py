@@ -65,8 +65,8 @@ CONTEXT = SimpleNamespace(
 
 
 def request(detail: Any, event_id: str = "e1", shop: str | None = "demo") -> Request:
-    """What the shop was let in with, over the bus."""
-    return Request(event_id, detail, Actor(door="bus", principal=f"{shop}/{SOURCE}"), shop)
+    """What the shop was let in with, over the bus; without a shop, a warehouse or carrier."""
+    return Request(event_id, detail, Actor(door="bus", principal=f"{shop or 'partner'}/{SOURCE}"), shop)
 
 
 def from_publisher(detail: Any, detail_type: str = "OrderSubmitted") -> str:

@@ -12,6 +12,9 @@ from handlers.ordering import submission
 EMAIL, STREET, TOKEN = "ada@customers.example", "12 Analytical Row", "tok_approve"
 """Customer data, which no log line may hold."""
 
+CONTENT_KEY = bytes(range(32))
+"""The key of content hashes that the vault has of every order that tests place."""
+
 
 def order(order_id: str | None = "o1", *lines: Mapping[str, Any], **changed: Any) -> dict[str, Any]:
     """What a shop submits, under its own id; a field changed to None is left out."""
@@ -43,11 +46,21 @@ def to(postal_code: str) -> dict[str, str]:
     return {**address, "postal_code": postal_code}
 
 
+def valid(submitted: Mapping[str, Any]) -> submission.Valid:
+    decided = submission.decide(submitted)
+    assert isinstance(decided, submission.Valid), decided
+    return decided
+
+
+def invalid(submitted: Mapping[str, Any]) -> submission.Invalid:
+    decided = submission.decide(submitted)
+    assert isinstance(decided, submission.Invalid), decided
+    return decided
+
+
 def placed(order_id: str = "demo.o1", *lines: Mapping[str, Any], **changed: Any) -> OrderPlaced:
     """What intake makes of an order; its id has the shop."""
-    decided = submission.decide(shop_of(order_id), order(own_id(order_id), *lines, **changed))
-    assert isinstance(decided, OrderPlaced), decided
-    return decided
+    return submission.placed(shop_of(order_id), valid(order(own_id(order_id), *lines, **changed)), CONTENT_KEY)
 
 
 def submitted_order(

@@ -66,13 +66,13 @@ class Raced(EventStore):
         return super().append_together(events, correlation_id=correlation_id, causation_id=causation_id)
 
 
-def cancelled_meanwhile(store: EventStore, order_id: str = "o1") -> EventStore:
+def cancelled_meanwhile(store: EventStore, order_id: str = "demo.o1") -> EventStore:
     """A store in which the order is placed when it is read for the first time, and being cancelled from then on."""
     started = OrderCancellationStarted(order_id=order_id, reason="CancellationRequested")
     return _meanwhile(store, order_id, started)
 
 
-def confirmed_meanwhile(store: EventStore, order_id: str = "o1") -> EventStore:
+def confirmed_meanwhile(store: EventStore, order_id: str = "demo.o1") -> EventStore:
     """A store in which the order is placed when it is read for the first time, and confirmed from then on."""
     return _meanwhile(store, order_id, OrderConfirmed(order_id=order_id))
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import urllib3
 
 from infra.local.pipeline import Pipeline
+from infra.names import API_STAGE
 
 ORDER: Mapping[str, Any] = {
     "currency": "GBP",
@@ -86,3 +87,14 @@ def token(pipeline: Pipeline, client_id: str, *scopes: str) -> str:
     )
     granted: str = answer.json()["access_token"]
     return granted
+
+
+def new_key(pipeline: Pipeline, limits: Mapping[str, Any]) -> str:
+    """The value of a new API key on a plan of its own, with these limits of methods and no others."""
+    gateway = pipeline.client("apigateway")
+    stage = {"apiId": pipeline.outputs["ApiId"], "stage": API_STAGE, "throttle": limits}
+    plan = gateway.create_usage_plan(name="of-a-test", apiStages=[stage])
+    key = gateway.create_api_key(name="of-a-test", enabled=True)
+    gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+    value: str = key["value"]
+    return value

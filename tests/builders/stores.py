@@ -10,14 +10,18 @@ from events import streams
 from events.envelope import Recorded
 from events.model import DomainEvent
 from events.ordering import OrderPlaced
+from events.shops import own_id
 from handlers.table.event_store import EventStore, recorded
-from tests.builders.orders import placed
+from tests.builders.environment import VAULT_TABLE
+from tests.builders.orders import order, placed
+from tests.builders.vault import remember, vaulted
 
 
 def place(store: EventStore, order_id: str = "demo.o1", *lines: Mapping[str, Any], **changed: Any) -> OrderPlaced:
-    """Put an order at the beginning of its stream."""
+    """Put an order at the beginning of its stream, and the person behind it into the vault."""
     event = placed(order_id, *lines, **changed)
     append(store, streams.order(order_id), event)
+    remember(store, event, order(own_id(order_id), *lines, **changed))
     return event
 
 
@@ -43,6 +47,8 @@ def clear(store: EventStore) -> None:
     """Empty the table: the examples of a property begin alike."""
     for item in items(store):
         store.client.delete_item(TableName=store.table, Key={"PK": item["PK"], "SK": item["SK"]})
+    for item in vaulted(store):
+        store.client.delete_item(TableName=VAULT_TABLE, Key={"PK": item["PK"], "SK": item["SK"]})
 
 
 def log(store: EventStore) -> list[Recorded]:

@@ -24,6 +24,16 @@ def create_table(client: DynamoDBClient, name: str) -> None:
     )
 
 
+def create_vault(client: DynamoDBClient, name: str) -> None:
+    """Create an empty vault, with the keys of the deployed one."""
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("PK", "SK")],
+        KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
+    )
+
+
 def _index(name: str) -> GlobalSecondaryIndexTypeDef:
     return {
         "IndexName": name,

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from events.shops import own_id
 from tests.builders.messages import domain_event, integration_event, sqs, stream
 from tests.builders.orders import submitted_order
 from tests.engines.table import Item
 from tests.engines.wire import Fault, Killed, Trouble
 from tests.engines.world import World
 
-ORDER = "o1"
+ORDER, OTHER = "demo.o1", "demo.o2"
 SERVICES = {
     "start_cancellation": "ordering_service",
     "confirm_order": "ordering_service",
@@ -206,9 +207,9 @@ def before_recall_notified(world: World) -> None:
 def both(world: World) -> None:
     """Two orders, both confirmed."""
     after(*FORWARD)(world)
-    world.placed("demo.o2", email="other@example.com")
+    world.placed(OTHER, email="other@example.com")
     for name in FORWARD:
-        world.deliver(SERVICES[name], command(name) | {"order_id": "o2"})
+        world.deliver(SERVICES[name], command(name) | {"order_id": OTHER})
 
 
 def rejected_before(prior: Prior = nothing, **order: Any) -> Prior:
@@ -292,10 +293,10 @@ def oversized(world: World) -> Item:
 
 NO_EVENT: Item = {"PK": {"S": "order#broken"}, "SK": {"S": "event#0000000001"}}
 
-placed = submitted_order(ORDER)
-conflicting = submitted_order(ORDER, lines={"apple": 3})
+placed = submitted_order(own_id(ORDER))
+conflicting = submitted_order(own_id(ORDER), lines={"apple": 3})
 invalid = placed | {"currency": "???", "lines": []}
-cancel = ("OrderCancellationRequested", {"order_id": ORDER})
+cancel = ("OrderCancellationRequested", {"order_id": own_id(ORDER)})
 captured = FORWARD[:4]
 free: dict[str, Any] = {"unit_price": 0}
 
@@ -312,7 +313,7 @@ CASES: dict[str, Case] = {
     "a batch of everything": intake(
         ("OrderSubmitted", placed),
         ("OrderLiked", {}),
-        ("OrderSubmitted", submitted_order("o2", lines={"apple": 0})),
+        ("OrderSubmitted", submitted_order(own_id(OTHER), lines={"apple": 0})),
         ("OrderSubmitted", conflicting | {"order_id": "o3"}),
         ("OrderCancellationRequested", {"order_id": "o3"}),
         ("OrderSubmitted", placed),
@@ -326,7 +327,7 @@ CASES: dict[str, Case] = {
     "cancellation requested, dispatched": intake(cancel, prior=reported("dispatched", prior=after(*FORWARD))),
     "cancellation requested, refused": intake(cancel, prior=requested("refuse_cancellation")),
     "cancellation requested, no order": intake(cancel),
-    "cancellation requested, invalid": intake(("OrderCancellationRequested", {"order_id": ORDER, "why": 1})),
+    "cancellation requested, invalid": intake(("OrderCancellationRequested", {"order_id": own_id(ORDER), "why": 1})),
     # delivery_intake
     "delivered": delivery({"sku": "apple", "quantity": 3}, {"sku": "pear", "quantity": 1, "threshold": 4}),
     "delivered, more": delivery({"sku": "apple", "quantity": 3, "threshold": 2}, prior=after()),
@@ -563,7 +564,7 @@ CASES: dict[str, Case] = {
     # order_emails
     "notified, confirmed": notifications(ORDER, prior=after(*FORWARD)),
     "notified, cancelled": notifications(ORDER, prior=after(*BACK)),
-    "notified, two": notifications(ORDER, "o2", prior=both),
+    "notified, two": notifications(ORDER, OTHER, prior=both),
     "notified, no address": notifications(ORDER, prior=after(*FORWARD, email=None)),
     "notified, cancelled after it was confirmed": notifications(ORDER, prior=before_recall_notified),
     "notified, notified before": notifications(ORDER, prior=notified(after(*FORWARD))),
@@ -571,5 +572,5 @@ CASES: dict[str, Case] = {
     "welcomed": welcome(ORDER, prior=after(*FORWARD)),
     "welcomed, no address": welcome(ORDER, prior=after(*FORWARD, email=None)),
     "welcomed, claimed before": welcome(ORDER, prior=claimed),
-    "welcomed, claimed by another order": welcome("o2", prior=claimed),
+    "welcomed, claimed by another order": welcome(OTHER, prior=claimed),
 }

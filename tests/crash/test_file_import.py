@@ -24,7 +24,7 @@ from tests.engines.table import table
 from tests.engines.wire import Fault, Killed, Trouble
 
 BUCKET = "crash-files"
-KEY = "incoming/day.ndjson"
+KEY = "incoming/demo/day.ndjson"
 BATCH = 3
 VALID = ["a", "b", "c", "d", "e"]
 LINES = [
@@ -83,8 +83,9 @@ class Importing:
     def left(self, body: str) -> Left:
         """What the import of that message has left by now."""
         dropped = FileVersion.named_in(body)
-        keys = [found["Key"] for found in self._s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
-        report = json.loads(self._s3.get_object(Bucket=BUCKET, Key="reports/day.ndjson.json")["Body"].read())
+        found = [found["Key"] for found in self._s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+        keys = [key.replace(dropped.version_id, "<version>") for key in found]
+        report = json.loads(self._s3.get_object(Bucket=BUCKET, Key=f"reports/demo/day.ndjson/{dropped.version_id}.json")["Body"].read())
         assert report.pop("version") == dropped.version_id
         assert report.pop("started_at") <= report.pop("finished_at")
         prefix = f"import#{dropped.import_id}#"
@@ -147,7 +148,7 @@ def test_an_import_disturbed_at_any_call_leaves_the_same_in_the_end(
 
     calls = Fault()
     undisturbed = disturbed(calls)
-    assert undisturbed.keys == ["done/day.ndjson", "reports/day.ndjson.json"]
+    assert undisturbed.keys == ["done/demo/day.ndjson/<version>", "reports/demo/day.ndjson/<version>.json"]
     assert undisturbed.report["accepted"] == len(VALID)
     assert [rejection["order_id"] for rejection in undisturbed.report["rejected"]] == ["negative", "a", "negative"]
     assert undisturbed.markers == {"a": 1, "b": 2, "negative": 3, "c": 4, "d": 6, "e": 8}

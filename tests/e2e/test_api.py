@@ -1,8 +1,11 @@
 """The HTTP API as its callers meet it: an order placed and followed, and what callers may not do."""
 
 import base64
+import codecs
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +15,7 @@ from events.integration import ShipmentStatusReported
 from events.publishing.publisher import Publisher
 from infra.local.pipeline import Pipeline
 from infra.local.runner.audit_input import read_dead_letters
-from tests.builders.shops import ORDER, Answer, Shop, token
+from tests.builders.shops import ORDER, Answer, Shop, new_key, token
 from tests.e2e.conftest import eventually
 
 PROBLEM = "application/problem+json"
@@ -60,7 +63,7 @@ def dead_letters(pipeline: Pipeline) -> list[str]:
 
 def test_an_order_sent_twice_with_one_key_is_one_order(shop: Shop, stranger: Shop) -> None:
     key = str(uuid4())
-    assert placed(shop, key) == placed(shop, key) != placed(stranger, key)
+    assert placed(shop, key) == placed(shop, key) == placed(shop, key.upper()) != placed(stranger, key)
     assert placed(shop, "k-1") != placed(shop, "k_1")
     shouted = shop.ask("POST", "/orders", ORDER, IDEMPOTENCY_KEY=key)
     assert shouted.json["status_url"].endswith(placed(shop, key))
@@ -90,7 +93,7 @@ def test_an_order_is_its_customers_own(shop: Shop, stranger: Shop, operator: Sho
     listed = stranger.ask("GET", "/orders?limit=100").json["orders"]
     assert path.rpartition("/")[2] not in {each["order_id"] for each in listed}
     page = shop.ask("GET", "/orders?limit=1").json
-    refused(stranger.ask("GET", f"/orders?limit=1&cursor={page['cursor']}"), 400)
+    refused(stranger.ask("GET", f"/orders?limit=1&cursor={page['cursor']}"), 404)
 
 
 def test_an_order_is_cancelled_by_its_customer_alone(pipeline: Pipeline, shop: Shop, stranger: Shop) -> None:
@@ -132,6 +135,8 @@ def test_an_operator_cancels_anybodys_order_and_a_dispatched_one_is_not_cancelle
         {**ORDER, "lines": []},
         {**ORDER, "currency": "XXZ"},
         {name: value for name, value in ORDER.items() if name != "payment_token"},
+        {**ORDER, "lines": [{"sku": "TEA-1", "quantity": 1.0, "unit_price": 450}]},
+        codecs.BOM_UTF8 + json.dumps(ORDER).encode(),
         b"[",
         b"",
     ],
@@ -140,9 +145,32 @@ def test_a_body_that_does_not_fit_is_refused_at_once(shop: Shop, body: Any) -> N
     refused(shop.ask("POST", "/orders", body), 400)
 
 
-@pytest.mark.parametrize("key", ["with space", "x" * 32, "é"])
+def test_a_body_may_hold_whatever_json_may_and_is_at_most_1_mib(shop: Shop) -> None:
+    address = {**ORDER["shipping_address"], "name": "Jo \ufffe\uffff \U0001ffff"}
+    text = json.dumps({**ORDER, "shipping_address": address}, ensure_ascii=False).encode()
+    taken = shop.ask("POST", "/orders", text + b" " * 1_000_000)
+    path = taken.json["status_url"].removeprefix("/v1")
+    followed(shop, path)
+    assert shop.ask("GET", f"{path}/events").json["events"][0]["data"]["shipping_address"] == address
+    refused(shop.ask("POST", "/orders", text + b" " * 1_100_000), 413)
+
+
+@pytest.mark.parametrize("key", [" ", "with space", "x" * 32, "é"])
 def test_a_key_that_cannot_be_part_of_an_id_is_refused(shop: Shop, key: str) -> None:
     refused(shop.ask("POST", "/orders", ORDER, Idempotency_Key=key.encode().decode("latin-1")), 400)
+
+
+def test_trouble_between_gateway_and_queue_is_not_the_callers_error(pipeline: Pipeline, shop: Shop) -> None:
+    sqs, queue = pipeline.client("sqs"), pipeline.queue_url("order_intake")
+    before = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn", "Policy"])["Attributes"]
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": before["QueueArn"]}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    try:
+        refused(shop.ask("POST", "/orders", ORDER), 503)
+    finally:
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": before["Policy"]})
+    placed(shop)
 
 
 def test_other_media_are_refused(shop: Shop) -> None:
@@ -180,28 +208,55 @@ def test_a_token_without_the_scope_is_not_enough(pipeline: Pipeline, shop: Shop)
     refused(shop.ask("POST", "/orders", ORDER, x_api_key="none"), 403)
 
 
-def test_more_than_the_plan_allows_is_refused(pipeline: Pipeline, shop: Shop) -> None:
-    gateway = pipeline.client("apigateway")
-    [plan] = gateway.get_usage_plans()["items"]
+def test_more_than_the_plan_allows_is_refused_method_by_method(pipeline: Pipeline, shop: Shop) -> None:
+    """Whoever asks too much can still order."""
+    path = placed(shop)
+    limited = replace(shop, key=new_key(pipeline, {"/orders/{order_id}/GET": {"rateLimit": 0, "burstLimit": 0}}))
+    refused(limited.ask("GET", path), 429)
+    assert limited.ask("GET", "/orders").status == 200
+    placed(limited)
 
-    def limit(burst: float, rate: float) -> None:
-        operations = [
-            {"op": "replace", "path": "/throttle/burstLimit", "value": str(burst)},
-            {"op": "replace", "path": "/throttle/rateLimit", "value": str(rate)},
-        ]
-        gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=operations)
 
-    limit(0, 0)
-    try:
-        refused(shop.ask("POST", "/orders", ORDER), 429)
-    finally:
-        limit(plan["throttle"]["burstLimit"], plan["throttle"]["rateLimit"])
+def test_questions_need_a_key_too(shop: Shop) -> None:
+    refused(shop.ask("GET", "/orders", x_api_key=""), 403)
 
 
 def test_a_browser_is_shown_the_document(shop: Shop) -> None:
-    page = shop.ask("GET", "/docs", Authorization="")
-    assert (page.status, page.headers["Content-Type"]) == (200, "text/html")
-    assert "/orders/{order_id}/cancellation" in page.body.decode()
+    page = shop.ask("GET", "/docs", Authorization="", x_api_key="")
+    assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "script-src 'self';" in page.headers["Content-Security-Policy"]
+    assert shop.ask("GET", "/docs/start.js", Authorization="", x_api_key="").status == 200
+
+
+def test_documents_have_a_limit_that_orders_do_not_share(shop: Shop) -> None:
+    with ThreadPoolExecutor(8) as browsers:
+        answers = list(browsers.map(lambda _: shop.ask("GET", "/docs/start.js"), range(60)))
+    assert Counter(answer.status for answer in answers).keys() == {200, 429}
+    placed(shop)
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "status"),
+    [
+        ("GET", "/orders", 200),
+        ("GET", "/orders/unknown", 404),
+        ("POST", "/orders", 202),
+        ("POST", "/orders/o.1/cancellation", 400),
+        ("DELETE", "/orders", 405),
+        ("TRACE", "/orders/unknown", 405),
+        ("GET", "/nowhere", 404),
+        ("GET", "/openapi.json", 200),
+    ],
+)
+def test_every_answer_says_what_may_be_done_with_it(shop: Shop, verb: str, path: str, status: int) -> None:
+    body = {} if path.endswith("cancellation") else ORDER
+    answer = shop.ask(verb, path, body if verb == "POST" else None)
+    assert answer.status == status
+    caching = "public, max-age=3600" if path == "/openapi.json" else "private, no-store"
+    assert answer.headers["Cache-Control"] == caching
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert answer.headers.get("Allow") == ({"/orders": "GET, POST"}.get(path, "GET") if status == 405 else None)
 
 
 def _decoded(part: str) -> Any:

@@ -12,9 +12,11 @@ from events.inventory import DeliveredLine, PurchaseOrderFulfilled, PurchaseOrde
 from events.model import DomainEvent, Model
 from events.notification import CustomerNotified, EmailClaimed
 from events.publishing.publisher import Publisher
+from events.shops import of_shop
 from handlers.table.event_store import EventStore
 from infra.local.pipeline import Pipeline
 from infra.local.runner.audit_input import read_table
+from infra.names import DEMO_SHOP
 from tests.builders.shops import ORDER
 from tests.e2e.conftest import eventually
 
@@ -77,8 +79,8 @@ def test_a_customer_of_two_orders_is_welcomed_once(pipeline: Pipeline) -> None:
     eventually(lambda: is_empty(pipeline, "welcome_email"))
 
     assert subjects(pipeline, to) == sorted(["Welcome", *confirmed])
-    claim, welcomed = events_of(pipeline, streams.customer(customer))
+    claim, welcomed = events_of(pipeline, streams.customer(of_shop(DEMO_SHOP, customer)))
     assert isinstance(claim, EmailClaimed)
     assert isinstance(welcomed, CustomerNotified)
     assert claim.order_id == welcomed.order_id
-    assert claim.order_id in orders
+    assert claim.order_id in {of_shop(DEMO_SHOP, order_id) for order_id in orders}

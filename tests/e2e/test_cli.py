@@ -11,9 +11,11 @@ from uuid import uuid4
 import pytest
 from typer.testing import CliRunner
 
+from events.shops import of_shop
 from infra.cli.app import app
 from infra.cli.tail_command import PREFIX
 from infra.local.pipeline import Pipeline
+from infra.names import DEMO_SHOP
 from tests.builders.shops import ORDER
 
 COMMAND = str(Path(sys.executable).with_name("pipeline"))
@@ -52,9 +54,10 @@ def left(pipeline: Pipeline) -> list[str]:
 
 def test_an_order_is_submitted_followed_and_found(pipeline: Pipeline, tmp_path: Path) -> None:
     order_id = f"cli-{uuid4().hex}"
+    full_id = of_shop(DEMO_SHOP, order_id)
     file = tmp_path / "order.json"
     file.write_text(json.dumps({**ORDER, "order_id": order_id}, indent=2))
-    tails = {signal.SIGINT: tailing(pipeline, order_id), signal.SIGTERM: tailing(pipeline, order_id)}
+    tails = {signal.SIGINT: tailing(pipeline, order_id), signal.SIGTERM: tailing(pipeline, full_id)}
 
     submitted = subprocess.run(
         [COMMAND, "--endpoint", pipeline.endpoint, "submit", str(file)], capture_output=True, text=True, check=True
@@ -64,7 +67,7 @@ def test_an_order_is_submitted_followed_and_found(pipeline: Pipeline, tmp_path: 
 
     for number, tail in tails.items():
         assert tail.stdout
-        assert tail.stdout.readline().split("\t")[1:3] == [f"order#{order_id} 2", "OrderConfirmed"]
+        assert tail.stdout.readline().split("\t")[1:3] == [f"order#{full_id} 2", "OrderConfirmed"]
         tail.send_signal(number)
     for number, tail in tails.items():
         assert tail.communicate(timeout=SECONDS) == ("", "")
@@ -72,8 +75,13 @@ def test_an_order_is_submitted_followed_and_found(pipeline: Pipeline, tmp_path: 
     assert left(pipeline) == []
 
     history = printed(pipeline, "history", order_id)
+    assert history == printed(pipeline, "history", full_id)
     assert [row[2] for row in history if row[1].startswith("order")] == ["OrderPlaced", "OrderConfirmed"]
     assert {"StockReserved", "PaymentCaptured", "ShipmentArranged"} <= {row[2] for row in history}
-    assert order_id in {row[0] for row in printed(pipeline, "orders", "--status", "CONFIRMED", "--limit", "1000")}
+    who = {row[2]: row[3] for row in history}
+    assert who["OrderPlaced"] == "bus demo/pipeline.cli"
+    assert who["PaymentCaptured"] == "saga payments_service"
+    assert who["OrderConfirmed"] == "saga ordering_service"
+    assert full_id in {row[0] for row in printed(pipeline, "orders", "--status", "CONFIRMED", "--limit", "1000")}
     [[sku, available, _, _]] = printed(pipeline, "stock", "TEA-1")
     assert (sku, int(available) > 0) == ("TEA-1", True)

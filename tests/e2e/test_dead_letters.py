@@ -47,6 +47,12 @@ def bucket(pipeline: Pipeline) -> DeadLetterBucket:
     return DeadLetterBucket(pipeline.client("s3"), pipeline.outputs["DeadLetterBucketName"])
 
 
+def operator(pipeline: Pipeline) -> str:
+    """The ARN of who runs the commands."""
+    arn: str = pipeline.client("sts").get_caller_identity()["Arn"]
+    return arn
+
+
 def test_messages_of_a_broken_consumer_are_stored_and_redriven_after_the_repair(
     pipeline: Pipeline, bucket: DeadLetterBucket
 ) -> None:
@@ -67,6 +73,9 @@ def test_messages_of_a_broken_consumer_are_stored_and_redriven_after_the_repair(
     assert printed(pipeline, "redrive", *ONLY_THOSE) == [["2 of 2 redriven"]]
     for order_id in order_ids:
         assert printed(pipeline, "status", order_id, "--watch")[-1][0].startswith("CONFIRMED")
+        who = {row[2]: row[3] for row in printed(pipeline, "history", order_id)}
+        assert who["OrderPlaced"] == f"bus demo/e2e, redriven by {operator(pipeline)}"
+        assert who["OrderConfirmed"] == "saga ordering_service"
     assert bucket.open_keys(source="order_intake", error="ClientError") == []
 
 

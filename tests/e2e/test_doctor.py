@@ -12,11 +12,13 @@ from typer.testing import CliRunner, Result
 
 from events.integration import OrderSubmitted
 from events.publishing.publisher import Publisher
+from events.shops import of_shop, own_id
 from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.order_items import PROJECTION
 from handlers.table import keys
 from infra.cli.app import app
 from infra.local.pipeline import Pipeline
+from infra.names import DEMO_SHOP
 from tests.builders.shops import ORDER
 from tests.e2e.conftest import eventually
 
@@ -29,7 +31,7 @@ def run_command(pipeline: Pipeline, *arguments: str) -> Result:
 
 def place(pipeline: Pipeline, *order_ids: str, until: str = "CONFIRMED") -> None:
     """Submit orders, and wait until their views show a status."""
-    orders = [OrderSubmitted.model_validate_json(json.dumps({**ORDER, "order_id": each})) for each in order_ids]
+    orders = [OrderSubmitted.model_validate_json(json.dumps({**ORDER, "order_id": own_id(each)})) for each in order_ids]
     Publisher(pipeline.client("events"), pipeline.intake_bus, "e2e").publish(orders)
     eventually(lambda: all(view(pipeline, each).get("status", {}).get("S") == until for each in order_ids))
 
@@ -83,7 +85,9 @@ def test_what_is_broken_is_found_and_repaired_by_the_commands_that_the_doctor_na
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("handlers.operations.doctor.examination.PAUSE_SECONDS", 2.0)
-    deleted, tampered, unpublished, unstarted = (f"{what}-{uuid4().hex}" for what in ("del", "tam", "pub", "sta"))
+    deleted, tampered, unpublished, unstarted = (
+        of_shop(DEMO_SHOP, f"{what}-{uuid4().hex}") for what in ("del", "tam", "pub", "sta")
+    )
     place(pipeline, deleted, tampered)
     with payments_left_out(pipeline):
         place(pipeline, unpublished)

@@ -14,7 +14,7 @@ import pytest
 
 from infra.functions import FUNCTIONS
 from infra.local.pipeline import Pipeline, pipeline
-from infra.local.runner.audit_input import read_dead_letters
+from infra.local.runner.audit_input import read_dead_letters, read_table
 from tests.e2e.test_run import REAL_ORDERS
 
 SECONDS = 60
@@ -42,10 +42,12 @@ def drop(on: Pipeline, path: str, content: str) -> None:
 def report(on: Pipeline, path: str) -> dict[str, Any]:
     """The report of a file, once its import has ended; nothing but it and the moved file is left."""
     wait(lambda: any(key.startswith("done/") for key in keys(on)) and len(keys(on)) == 2)
-    assert keys(on) == [f"done/{path}", f"reports/{path}.json"]
+    done, reported = keys(on)
     s3, bucket = on.client("s3"), on.outputs["FilesBucketName"]
-    content: dict[str, Any] = json.loads(s3.get_object(Bucket=bucket, Key=f"reports/{path}.json")["Body"].read())
-    for key in keys(on):
+    content: dict[str, Any] = json.loads(s3.get_object(Bucket=bucket, Key=reported)["Body"].read())
+    assert done == f"done/{path}/{content['version']}"
+    assert reported == f"reports/{path}/{content['version']}.json"
+    for key in (done, reported):
         s3.delete_object(Bucket=bucket, Key=key)
     return content
 
@@ -82,22 +84,31 @@ def importers(on: Pipeline) -> list[int]:
 
 
 def test_real_orders_dropped_as_a_file_are_placed_and_reported(deployed: Pipeline) -> None:
-    drop(deployed, "uci/2010-12-01.csv", REAL_ORDERS)
-    found = report(deployed, "uci/2010-12-01.csv")
-    assert (found["file"], found["error"]) == ("incoming/uci/2010-12-01.csv", None)
+    drop(deployed, "demo/uci/2010-12-01.csv", REAL_ORDERS)
+    found = report(deployed, "demo/uci/2010-12-01.csv")
+    assert (found["file"], found["error"]) == ("incoming/demo/uci/2010-12-01.csv", None)
     assert (found["rows"], found["accepted"], found["rejected_count"]) == (7, 3, 2)
     assert [(each["order_id"], each["rows"], each["reasons"]) for each in found["rejected"]] == [
         ("C536379", [5, 5], [{"row": 5, "field": "quantity", "message": "Input should be greater than 0"}]),
         ("536589", [8, 8], [{"row": 8, "field": "quantity", "message": "Input should be greater than 0"}]),
     ]
     for order_id in ("536365", "536414", "536540"):
-        key = {"PK": {"S": f"order#{order_id}"}, "SK": {"S": "event#0000000001"}}
+        key = {"PK": {"S": f"order#demo.{order_id}"}, "SK": {"S": "event#0000000001"}}
         wait(partial(is_there, deployed, key))
 
 
 def test_a_file_nobody_can_read_is_reported_and_moved_all_the_same(deployed: Pipeline) -> None:
-    drop(deployed, "acme/orders.csv", REAL_ORDERS)
-    assert report(deployed, "acme/orders.csv")["error"] == "there is no profile 'acme'; there is: uci"
+    drop(deployed, "demo/acme/orders.csv", REAL_ORDERS)
+    assert report(deployed, "demo/acme/orders.csv")["error"] == "there is no profile 'acme'; there is: uci"
+
+
+@pytest.mark.parametrize("path", ["uci/orders.csv", "orders.csv"])
+def test_a_file_in_nobodys_folder_is_reported_and_places_nothing(deployed: Pipeline, path: str) -> None:
+    drop(deployed, path, REAL_ORDERS.replace("\n5", "\nN5"))
+    found = report(deployed, path)
+    assert found["error"] == f"a file goes into the folder of its shop, incoming/<shop>/; incoming/{path} is in none"
+    assert (found["rows"], found["accepted"], found["rejected_count"]) == (0, 0, 0)
+    assert not [stream for stream, _ in read_table(deployed).log if "N536" in stream]
 
 
 def test_a_function_killed_in_the_middle_of_a_file_changes_nothing_in_the_end(deployed: Pipeline) -> None:
@@ -107,15 +118,15 @@ def test_a_function_killed_in_the_middle_of_a_file_changes_nothing_in_the_end(de
     rows = [f"A{number},{rest}" for number in range(ORDERS) for _ in range(2)]
     rows += [f"A{number},{rest}" for number in range(RETURNING)]
     set_visibility(deployed, SHORT)
-    drop(deployed, "uci/large.csv", "\n".join([header, *rows]))
+    drop(deployed, "demo/uci/large.csv", "\n".join([header, *rows]))
 
     wait(lambda: len_of(deployed, orders_queue) >= AT)
     for process in importers(deployed):
         os.kill(process, signal.SIGKILL)
     set_visibility(deployed, LONG)  # however slow the machine, there is one delivery at a time from now on
-    assert "incoming/uci/large.csv" in keys(deployed)
+    assert "incoming/demo/uci/large.csv" in keys(deployed)
 
-    found = report(deployed, "uci/large.csv")
+    found = report(deployed, "demo/uci/large.csv")
     assert (found["error"], found["rows"]) == (None, len(rows))
     assert (found["accepted"], found["rejected_count"]) == (ORDERS, RETURNING)
     assert found["rejected"][0]["reasons"][0]["message"] == "returns to the order that began in row 2"

@@ -11,6 +11,7 @@ from events.currencies import formatted
 from events.integration import OrderSubmitted
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
 from events.publishing.publisher import Publisher
+from events.shops import of_shop
 from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.engine.known_generations import KnownGenerations
 from handlers.projections.registry import PROJECTIONS
@@ -18,6 +19,7 @@ from handlers.queries.counters import CounterQueries
 from handlers.table.event_store import EventStore
 from infra.local.pipeline import Pipeline
 from infra.local.runner.audit_input import read_emails, read_table
+from infra.names import DEMO_SHOP
 from tests.builders import commands
 from tests.builders.shops import ORDER
 from tests.e2e.conftest import eventually
@@ -50,7 +52,7 @@ def confirmed(pipeline: Pipeline, customer_id: str, orders: int) -> bool:
     """Whether, and as the customer's view has it, so many orders are confirmed."""
     store = EventStore(pipeline.client("dynamodb"), pipeline.table_name)
     counters = CounterQueries(store, KnownGenerations(GenerationStore(store.client, store.table)))
-    return counters.customer(customer_id).get("confirmed") == orders
+    return counters.customer(of_shop(DEMO_SHOP, customer_id)).get("confirmed") == orders
 
 
 def sold(pipeline: Pipeline) -> list[list[str]]:
@@ -107,9 +109,10 @@ def test_replays_over_live_orders_leave_views_as_they_were(pipeline: Pipeline) -
     eventually(lambda: printed(pipeline, "sales", TODAY) == sold(pipeline))
     counts, orders = printed(pipeline, "customer", customer)[:4], printed(pipeline, "customer", customer)[4:]
     assert counts == [["placed", "4"], ["confirmed", "4"], ["cancelled", "0"], ["spent", "GBP 36.00"]]
-    assert sorted((row[0], row[2]) for row in orders) == sorted((each, "CONFIRMED") for each in (*past, *live))
+    placed = [of_shop(DEMO_SHOP, each) for each in (*past, *live)]
+    assert sorted((row[0], row[2]) for row in orders) == sorted((each, "CONFIRMED") for each in placed)
     started = sagas(pipeline)
-    assert {each: started[each] for each in (*past, *live)} == dict.fromkeys((*past, *live), 1)
+    assert {each: started[each] for each in placed} == dict.fromkeys(placed, 1)
     assert len(read_emails(pipeline)) == emails + len(live), "one for each live order, none for what was replayed"
 
 

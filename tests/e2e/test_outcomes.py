@@ -7,6 +7,7 @@ import pytest
 
 from events.integration import OrderCancellationRequested, ShipmentStatusReported
 from events.publishing.publisher import Publisher
+from events.shops import own_id
 from handlers.operations.audit import CHECKS
 from handlers.operations.audit.published_submission import distinct
 from handlers.operations.audit.run import Run
@@ -84,7 +85,7 @@ def test_a_confirmed_order_is_cancelled_until_it_is_dispatched(deployed: Pipelin
     until(deployed, {dispatched: {"stock": "shipped"}, delivered: {"stock": "shipped"}})
 
     for order_id in (cancelled, dispatched, delivered, cancelled):
-        publish(deployed, OrderCancellationRequested(order_id=order_id, reason="changed my mind"))
+        publish(deployed, OrderCancellationRequested(order_id=own_id(order_id), reason="changed my mind"))
     left = until(
         deployed,
         {

@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
+from events.shops import of_shop, own_id
 from handlers.projections.engine.generations import Generations, GenerationStore
 from handlers.projections.order_fold import fold
 from handlers.table.event_store import recorded
 from infra.local.pipeline import Pipeline
 from infra.local.runner.audit_input import read_emails
 from infra.local.transform import package
+from infra.names import DEMO_SHOP
 from infra.package import build
 from tests.builders.shops import ORDER, Shop
 from tests.e2e.conftest import eventually
@@ -82,7 +84,7 @@ def generations(pipeline: Pipeline) -> Generations:
 
 
 def place(shop: Shop) -> str:
-    answer = shop.ask("POST", "/orders", {**ORDER, "email": "jo@example.com"})
+    answer = shop.ask("POST", "/orders", {**ORDER, "customer": {"email": "jo@example.com"}})
     assert answer.status == 202
     return str(answer.json["order_id"])
 
@@ -132,9 +134,9 @@ def items(pipeline: Pipeline) -> list[Mapping[str, Any]]:
 
 
 def shown(pipeline: Pipeline, generation: str, orders: list[str]) -> dict[str, tuple[str, int]]:
-    """Status and total of orders in a generation."""
+    """Status and total of the shop's orders in a generation."""
     views = {
-        item["PK"]["S"].removeprefix("view#order#"): item
+        own_id(item["PK"]["S"].removeprefix("view#order#")): item
         for item in items(pipeline)
         if item["PK"]["S"].startswith("view#order#") and item["SK"]["S"] == generation
     }
@@ -143,12 +145,12 @@ def shown(pipeline: Pipeline, generation: str, orders: list[str]) -> dict[str, t
 
 def logged(pipeline: Pipeline, orders: list[str]) -> dict[str, tuple[str, int]]:
     """The same, folded from the log."""
-    streams: dict[str, list[Any]] = {f"order#{each}": [] for each in orders}
+    streams: dict[str, list[Any]] = {f"order#{of_shop(DEMO_SHOP, each)}": [] for each in orders}
     for item in items(pipeline):
         if item["PK"]["S"] in streams and item["SK"]["S"].startswith("event#"):
             streams[item["PK"]["S"]].append(recorded(item))
     folded = {stream: fold(sorted(history, key=lambda each: each.version)) for stream, history in streams.items()}
-    return {stream.partition("#")[2]: (view["status"], view["total"]) for stream, view in folded.items() if view}
+    return {own_id(stream): (view["status"], view["total"]) for stream, view in folded.items() if view}
 
 
 @pytest.fixture
@@ -195,7 +197,7 @@ def test_a_projection_is_changed_and_rebuilt_under_live_traffic(pipeline: Pipeli
         for each in executions
         if each["startDate"] >= began
     ]
-    assert Counter(json.loads(each)["order_id"] for each in inputs) == dict.fromkeys(placed, 1)
+    assert Counter(own_id(json.loads(each)["order_id"]) for each in inputs) == dict.fromkeys(placed, 1)
     notified = [item for item in items(pipeline) if item.get("type", {}).get("S") == "CustomerNotified"]
     assert len(read_emails(pipeline)) == len(notified)
     sagas.stop_execution(executionArn=execution)

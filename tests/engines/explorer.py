@@ -25,10 +25,12 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 from events.envelope import Metadata, event_id
+from events.shops import own_id
 from handlers.functions.resources import sandbox_books
 from handlers.payments.refusals import PaymentGatewayUnreachable
 from handlers.shipping.refusals import CarrierUnreachable
 from tests.builders.messages import integration_event, sqs
+from tests.builders.recorded_events import ACTOR
 from tests.engines.in_process import Functions
 from tests.engines.saga_machine import MACHINES, Execution, definition
 from tests.engines.table import Items, Table
@@ -132,13 +134,14 @@ class Message:
 
 
 def submitted(functions: Functions, order: Mapping[str, Any]) -> Message:
-    """A submission."""
+    """A submission, with the shop's own id."""
     return Message(functions, "order_intake", integration_event("OrderSubmitted", order))
 
 
 def cancellation(functions: Functions, order_id: str) -> Message:
     """A customer's request to cancel an order."""
-    return Message(functions, "order_intake", integration_event("OrderCancellationRequested", {"order_id": order_id}))
+    body = integration_event("OrderCancellationRequested", {"order_id": own_id(order_id)})
+    return Message(functions, "order_intake", body)
 
 
 def report(functions: Functions, order_id: str, status: str) -> Message:
@@ -158,8 +161,9 @@ def dispatched(functions: Functions, order_id: str) -> Message:
         occurred_at=datetime(2026, 1, 1, tzinfo=UTC),
         correlation_id=order_id,
         causation_id=order_id,
+        actor=ACTOR,
     )
-    detail = {"metadata": metadata.model_dump(mode="json"), "data": {"order_id": order_id}}
+    detail = {"metadata": metadata.model_dump(mode="json", exclude_none=True), "data": {"order_id": order_id}}
     return Message(functions, "shipped_stock", json.dumps({"detail-type": "ShipmentDispatched", "detail": detail}))
 
 

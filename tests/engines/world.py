@@ -15,13 +15,14 @@ import re
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
 from events.notification import CustomerNotified, EmailClaimed, EmailEvent, EmailRefused
+from events.shops import own_id
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
 from handlers.functions.resources import event_store
 from handlers.table.event_store import recorded
@@ -161,7 +162,9 @@ class World:
 
     def placed(self, order_id: str, **order: Any) -> None:
         """Let an order be placed."""
-        self.deliver("order_intake", sqs(integration_event("OrderSubmitted", submitted_order(order_id, **order))))
+        self.deliver(
+            "order_intake", sqs(integration_event("OrderSubmitted", submitted_order(own_id(order_id), **order)))
+        )
 
     def event(self, stream: str, version: int) -> Item:
         """An event's item."""
@@ -202,7 +205,9 @@ def world(emulator: Emulator) -> Iterator[World]:
     emulator.client("sesv2").create_email_identity(EmailIdentity=SENDER)
     with table(emulator) as own, functions(emulator) as loaded:
         world = World(emulator, loaded, own, queues)
-        with patch.object(event_store(), "clock", lambda: world.now):
+        with ExitStack() as clocks:
+            for store in (event_store(), event_store("saga"), event_store("subscriber")):
+                clocks.enter_context(patch.object(store, "clock", lambda: world.now))
             yield world
 
 

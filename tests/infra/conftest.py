@@ -9,6 +9,7 @@ from infra.app import synthesize
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.local.pipeline import Pipeline, pipeline
 from infra.package import PACKAGES, Built, Package
+from infra.settings.environment import Settings, file_of, read_settings
 from tests.infra.template import Template, synthesized
 
 # Does what the event says, so that a test sees how the runtime carries it.
@@ -32,6 +33,9 @@ def handler(event, context):
         case "library":
             import library
             return library.__file__
+        case "parties":
+            with open(os.environ["PARTIES_FILE"]) as parties:
+                return parties.read()
 """
 
 
@@ -49,21 +53,28 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[Package, Built]:
 
 
 @pytest.fixture(scope="session")
-def template(packages: dict[Package, Built], tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """The template for AWS: the gateway checks the tokens of the user pool."""
-    return synthesized(Path(synthesize(packages, tmp_path_factory.mktemp("cdk.out")).directory))
+def settings() -> Settings:
+    """The settings that ship."""
+    return read_settings(file_of("dev"))
 
 
 @pytest.fixture(scope="session")
-def assembly(packages: dict[Package, Built], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What runs on one machine: a function of ours checks the tokens of the user pool."""
-    return Path(synthesize(packages, tmp_path_factory.mktemp("cdk.out"), checks_tokens=True).directory)
+def assembly(packages: dict[Package, Built], settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is deployed: a function of ours checks the tokens of the user pool."""
+    return Path(synthesize(packages, settings, tmp_path_factory.mktemp("cdk.out")).directory)
 
 
 @pytest.fixture(scope="session")
-def checking(assembly: Path) -> Template:
-    """The template with a function of ours that checks tokens."""
+def template(assembly: Path) -> Template:
+    """The template of what is deployed."""
     return synthesized(assembly)
+
+
+@pytest.fixture(scope="session")
+def of_pool(packages: dict[Package, Built], tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """The template where the gateway's own authorizer checks the tokens of the user pool."""
+    made = synthesize(packages, tmp_path_factory.mktemp("cdk.out"), pool_authorizer=True)
+    return synthesized(Path(made.directory))
 
 
 @pytest.fixture(scope="module")

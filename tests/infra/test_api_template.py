@@ -35,15 +35,28 @@ ISSUER = {
 }
 
 
-@pytest.fixture(params=["template", "checking"])
+OF_PROBLEM = {
+    "Content-Type": "application/problem+json",
+    "Cache-Control": "private, no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Strict-Transport-Security": "max-age=31536000",
+}
+SAID_BY_THE_GATEWAY = {
+    "$context.error.messageString": '"Invalid request body"',
+    "$context.error.validationErrorString": r"[object has missing required properties ([\"lines\"])]",
+}
+"""What API Gateway puts into its responses: the developer guide calls the one quoted, and the other a string."""
+
+
+@pytest.fixture(params=["template", "of_pool"])
 def either(request: pytest.FixtureRequest) -> Template:
-    """The template where the gateway checks tokens, and where a function does."""
+    """The template where a function checks tokens, and where the gateway's own authorizer does."""
     template: Template = request.getfixturevalue(request.param)
     return template
 
 
-def methods(template: Template) -> dict[tuple[str, str], Properties]:
-    """Every method of the gateway, by verb and path."""
+def resources(template: Template) -> dict[tuple[str, str], Properties]:
+    """What the gateway has for each verb and path; `ANY` is for the verbs that a path does not have."""
     resources = template.of_type("AWS::ApiGateway::Resource")
 
     def path(reference: Any) -> str:
@@ -54,6 +67,11 @@ def methods(template: Template) -> dict[tuple[str, str], Properties]:
         (method["HttpMethod"], path(method["ResourceId"])): method
         for method in template.of_type("AWS::ApiGateway::Method").values()
     }
+
+
+def methods(template: Template) -> dict[tuple[str, str], Properties]:
+    """Every method of the gateway that does something, by verb and path."""
+    return {(verb, path): method for (verb, path), method in resources(template).items() if verb != "ANY"}
 
 
 def posts(template: Template) -> Iterator[tuple[str, Properties]]:
@@ -67,28 +85,42 @@ def test_the_gateway_has_the_operations_of_the_document_and_the_document(either:
 # Who may
 
 
-def test_the_pools_tokens_are_checked_by_the_gateway_with_their_scopes(template: Template) -> None:
-    authorizer, checks = template.only("AWS::ApiGateway::Authorizer")
-    pool, _ = template.only("AWS::Cognito::UserPool")
+def test_every_path_answers_other_methods_with_those_it_has(either: Template) -> None:
+    paths = {path for _, path in methods(either)}
+    assert {path for verb, path in resources(either) if verb == "ANY"} == paths
+    for path in paths:
+        method = resources(either)[("ANY", path)]
+        assert (method["AuthorizationType"], method["Integration"]["Type"]) == ("NONE", "MOCK")
+        assert json.loads(method["Integration"]["RequestTemplates"]["application/json"]) == {"statusCode": 405}
+        [answer] = method["Integration"]["IntegrationResponses"]
+        assert answer["StatusCode"] == "405"
+        allowed = ", ".join(sorted(verb for verb, own in methods(either) if own == path))
+        assert answer["ResponseParameters"]["method.response.header.Allow"] == f"'{allowed}'"
+        assert json.loads(answer["ResponseTemplates"]["application/json"])["status"] == 405
+
+
+def test_the_gateways_own_authorizer_takes_access_tokens_of_the_pool_with_their_scopes(of_pool: Template) -> None:
+    authorizer, checks = of_pool.only("AWS::ApiGateway::Authorizer")
+    pool, _ = of_pool.only("AWS::Cognito::UserPool")
     assert checks["Type"] == "COGNITO_USER_POOLS"
     assert [target_of(arn) for arn in checks["ProviderARNs"]] == [pool]
     assert checks["IdentitySource"] == "method.request.header.Authorization"
-    assert AUTHORIZER.name not in template.of_type("AWS::Lambda::Function")
-    for (verb, path), method in methods(template).items():
+    assert AUTHORIZER.name not in of_pool.of_type("AWS::Lambda::Function")
+    for (verb, path), method in methods(of_pool).items():
         if path in OPEN:
             continue
         assert method["AuthorizationType"] == "COGNITO_USER_POOLS", path
         assert target_of(method["AuthorizerId"]) == authorizer
-        # Without a scope named here the gateway would take an claims token too.
+        # Without a scope named here the gateway would take ID tokens.
         own = "orders/read" if verb == "GET" else "orders/write"
         assert method["AuthorizationScopes"] == [own, "orders/operate"], path
 
 
-def test_our_function_checks_tokens_for_every_method_alike(checking: Template) -> None:
-    authorizer, checks = checking.only("AWS::ApiGateway::Authorizer")
+def test_our_function_checks_tokens_for_every_method_alike(template: Template) -> None:
+    authorizer, checks = template.only("AWS::ApiGateway::Authorizer")
     assert (checks["Type"], checks["IdentitySource"]) == ("TOKEN", "method.request.header.Authorization")
     assert {"Fn::GetAtt": [AUTHORIZER.name, "Arn"]} in checks["AuthorizerUri"]["Fn::Join"][1]
-    for (_, path), method in methods(checking).items():
+    for (_, path), method in methods(template).items():
         if path not in OPEN:
             assert method["AuthorizationType"] == "CUSTOM", path
             assert target_of(method["AuthorizerId"]) == authorizer
@@ -106,16 +138,16 @@ def test_a_verdict_about_a_token_is_not_kept_for_long(either: Template) -> None:
     assert checks["AuthorizerResultTtlInSeconds"] <= 60
 
 
-def test_the_authorizer_knows_the_pool_and_may_do_nothing_but_log(checking: Template) -> None:
-    function = checking.of_type("AWS::Lambda::Function")[AUTHORIZER.name]
+def test_the_authorizer_knows_the_pool_and_may_do_nothing_but_log(template: Template) -> None:
+    function = template.of_type("AWS::Lambda::Function")[AUTHORIZER.name]
     variables = function["Environment"]["Variables"]
     issuer = variables["JWT_ISSUER"]["Fn::Join"][1]
     assert issuer[0] == "https://cognito-idp."
-    assert issuer[-1] == {"Ref": checking.only("AWS::Cognito::UserPool")[0]}
+    assert issuer[-1] == {"Ref": template.only("AWS::Cognito::UserPool")[0]}
     assert variables["JWT_JWKS_URL"]["Fn::Join"][1] == [*issuer, "/.well-known/jwks.json"]
     clients = {part["Ref"] for part in variables["JWT_AUDIENCE"]["Fn::Join"][1] if part != " "}
-    assert clients == set(checking.of_type("AWS::Cognito::UserPoolClient"))
-    granted = {action for one in checking.statements(checking.role_of(AUTHORIZER.name)) for action in one["Action"]}
+    assert clients == set(template.of_type("AWS::Cognito::UserPoolClient"))
+    granted = {action for one in template.statements(template.role_of(AUTHORIZER.name)) for action in one["Action"]}
     assert granted == {
         *("logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords")
     }
@@ -168,7 +200,6 @@ def test_a_request_needs_a_key_and_a_body_that_fits(either: Template) -> None:
         "/orders/{order_id}/cancellation": CancellationRequest,
     }
     for path, method in posts(either):
-        assert method["ApiKeyRequired"] is True
         assert target_of(method["RequestValidatorId"]) == validator
         [(media_type, model)] = method["RequestModels"].items()
         assert media_type == "application/json"
@@ -184,7 +215,7 @@ def test_what_is_not_json_never_gets_past_the_gateway(either: Template) -> None:
 
 @pytest.mark.parametrize(
     ("which", "claims"),
-    [("template", POOL_CLAIMS), ("checking", FUNCTION_CLAIMS)],
+    [("template", FUNCTION_CLAIMS), ("of_pool", POOL_CLAIMS)],
 )
 def test_requests_go_on_the_intake_queue_in_the_name_of_who_was_authorized(
     which: str, claims: CallerClaims, request: pytest.FixtureRequest
@@ -210,12 +241,16 @@ def test_requests_go_on_the_intake_queue_in_the_name_of_who_was_authorized(
         }
         answers = {each["StatusCode"]: each for each in integration["IntegrationResponses"]}
         assert answers["202"]["ResponseTemplates"] == {"application/json": wanted[path].answer}
-        assert "SelectionPattern" not in answers["202"]
-        for status, pattern in (("400", "4[0-9]{2}"), ("503", "5[0-9]{2}")):
-            assert answers[status]["SelectionPattern"] == pattern
-            problem = json.loads(answers[status]["ResponseTemplates"]["application/json"])
-            assert (problem["status"], bool(problem["detail"])) == (int(status), True)
-        assert answers.keys() == {each["StatusCode"] for each in method["MethodResponses"]} == {"202", "400", "503"}
+        assert answers["202"]["SelectionPattern"] == "200"
+        assert answers["503"]["ResponseTemplates"] == {"application/json": wanted[path].refusal}
+        assert "SelectionPattern" not in answers["503"]
+        assert answers.keys() == {each["StatusCode"] for each in method["MethodResponses"]} == {"202", "503"}
+
+
+def test_the_intake_queue_takes_what_the_document_says_it_takes(either: Template) -> None:
+    queue = either.of_type("AWS::SQS::Queue")["OrderIntakeQueue"]
+    # SQS's own limit, 1 MiB, as long as the queue sets none.
+    assert queue.get("MaximumMessageSize", 1024 * 1024) == 1024 * 1024
 
 
 def gateway_role(template: Template) -> str:
@@ -242,12 +277,17 @@ def test_questions_go_to_the_function_that_answers_them(either: Template) -> Non
 # How much
 
 
-def test_a_key_may_do_what_its_plan_allows(either: Template) -> None:
+def test_a_key_may_place_ask_and_cancel_at_a_rate_of_its_own_each(either: Template) -> None:
     plan_name, plan = either.only("AWS::ApiGateway::UsagePlan")
-    assert plan["Throttle"] == {"RateLimit": 100, "BurstLimit": 200}
-    assert plan["Quota"] == {"Limit": 10_000, "Period": "DAY"}
+    orders, questions = {"RateLimit": 100, "BurstLimit": 200}, {"RateLimit": 200, "BurstLimit": 400}
+    # One limit for all that a key does would let questions take the place of orders.
+    assert "Throttle" not in plan
+    assert plan["Quota"] == {"Limit": 200_000, "Period": "DAY"}
     [stage] = plan["ApiStages"]
     assert target_of(stage["Stage"]) == either.only("AWS::ApiGateway::Stage")[0]
+    assert stage["Throttle"] == {f"{path}/{verb}": orders if verb == "POST" else questions for verb, path in OPERATIONS}
+    for (_, path), method in methods(either).items():
+        assert method.get("ApiKeyRequired", False) == (path not in OPEN), path
     key_name, key = either.only("AWS::ApiGateway::ApiKey")
     _, on_plan = either.only("AWS::ApiGateway::UsagePlanKey")
     assert key["Enabled"] is True
@@ -255,16 +295,39 @@ def test_a_key_may_do_what_its_plan_allows(either: Template) -> None:
     assert (target_of(on_plan["UsagePlanId"]), target_of(on_plan["KeyId"])) == (plan_name, key_name)
 
 
+def test_documents_are_compressed_and_have_limits_of_their_own(either: Template) -> None:
+    assert either.only("AWS::ApiGateway::RestApi")[1]["MinimumCompressionSize"] == 1024
+    _, stage = either.only("AWS::ApiGateway::Stage")
+    limited = {each["ResourcePath"]: each for each in stage["MethodSettings"] if each["HttpMethod"] == "GET"}
+    assert limited.keys() == {f"/{path.replace('/', '~1')}" for path in OPEN}
+    for settings in limited.values():
+        assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (5, 10)
+        # A method's settings take nothing from those of the stage.
+        assert settings["MetricsEnabled"] is True
+
+
 def test_the_stage_is_throttled_traced_and_logged_without_bodies_or_addresses(either: Template) -> None:
     _, stage = either.only("AWS::ApiGateway::Stage")
-    [settings] = stage["MethodSettings"]
-    assert (settings["HttpMethod"], settings["ResourcePath"]) == ("*", "/*")
+    [settings] = [each for each in stage["MethodSettings"] if each["HttpMethod"] == "*"]
+    assert settings["ResourcePath"] == "/*"
     assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (500, 1000)
     assert settings["DataTraceEnabled"] is False
     assert stage["TracingEnabled"] is True
     assert target_of(stage["AccessLogSetting"]["DestinationArn"]) in either.of_type("AWS::Logs::LogGroup")
     logged = stage["AccessLogSetting"]["Format"]
     assert not any(private in logged for private in ("authorizer", "claims", "requestOverride", "Authorization"))
+
+
+def test_every_answer_says_what_may_be_done_with_it(either: Template) -> None:
+    said = {f"method.response.header.{name}": f"'{value}'" for name, value in OF_PROBLEM.items()}
+    kind = "method.response.header.Content-Type"
+    for (verb, path), method in resources(either).items():
+        for answer in method["Integration"].get("IntegrationResponses", ()):
+            taken = answer["StatusCode"] == "202"
+            wanted = {name: value for name, value in said.items() if name != kind} if taken else said
+            assert answer["ResponseParameters"].items() >= wanted.items(), (verb, path)
+            declared = {each["StatusCode"]: each for each in method["MethodResponses"]}[answer["StatusCode"]]
+            assert declared["ResponseParameters"] == dict.fromkeys(answer["ResponseParameters"], True)
 
 
 def test_an_alarm_reports_our_own_errors(either: Template) -> None:
@@ -278,9 +341,14 @@ def test_an_alarm_reports_our_own_errors(either: Template) -> None:
 def test_whatever_the_gateway_refuses_is_a_problem(either: Template) -> None:
     statuses = {}
     for response in either.of_type("AWS::ApiGateway::GatewayResponse").values():
-        assert response["ResponseParameters"] == {"gatewayresponse.header.Content-Type": "'application/problem+json'"}
+        assert response["ResponseParameters"] == {
+            f"gatewayresponse.header.{name}": f"'{value}'" for name, value in OF_PROBLEM.items()
+        }
         text = response["ResponseTemplates"]["application/json"]
-        problem = json.loads(text.replace("$context.error.messageString", '"why"'))
+        for variable, rendered in SAID_BY_THE_GATEWAY.items():
+            text = text.replace(variable, rendered)
+        assert "$" not in text
+        problem = json.loads(text)
         assert problem.keys() == {"type", "title", "status", "detail"}
         assert response.get("StatusCode", str(problem["status"])) == str(problem["status"])
         statuses[response["ResponseType"]] = problem["status"]
@@ -314,7 +382,7 @@ def test_another_issuer_is_named_in_whole_or_not_at_all() -> None:
 
 
 def test_another_issuers_tokens_are_checked_and_another_schema_is_deployed(
-    checking: Template,
+    template: Template,
     packages: dict[Package, Built],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -327,29 +395,47 @@ def test_another_issuers_tokens_are_checked_and_another_schema_is_deployed(
         "OrderPipeline",
         packages=packages,
         email_sender="orders@example.com",
-        checks_tokens=False,
         issuer=issuer,
     )
-    template = synthesized(Path(app.synth().directory))
+    theirs = synthesized(Path(app.synth().directory))
 
-    variables = template.of_type("AWS::Lambda::Function")[AUTHORIZER.name]["Environment"]["Variables"]
+    variables = theirs.of_type("AWS::Lambda::Function")[AUTHORIZER.name]["Environment"]["Variables"]
     assert {name: value for name, value in variables.items() if name.startswith("JWT_")} == {
         name.upper(): value for name, value in ISSUER.items()
     }
-    assert template.only("AWS::ApiGateway::Authorizer") == checking.only("AWS::ApiGateway::Authorizer")
+    assert theirs.only("AWS::ApiGateway::Authorizer") == template.only("AWS::ApiGateway::Authorizer")
     # The stage goes on checking by the old schema unless there is a new deployment.
-    assert template.only("AWS::ApiGateway::Deployment")[0] != checking.only("AWS::ApiGateway::Deployment")[0]
+    assert theirs.only("AWS::ApiGateway::Deployment")[0] != template.only("AWS::ApiGateway::Deployment")[0]
+
+
+def test_the_gateways_own_authorizer_is_not_for_another_issuer(packages: dict[Package, Built]) -> None:
+    issuer = TokenIssuer(ISSUER["jwt_issuer"], ISSUER["jwt_jwks_url"], ("shop",))
+    with pytest.raises(ValueError, match=ISSUER["jwt_issuer"]):
+        OrderPipeline(
+            cdk.App(analytics_reporting=False),
+            "OrderPipeline",
+            packages=packages,
+            email_sender="orders@example.com",
+            issuer=issuer,
+            pool_authorizer=True,
+        )
 
 
 # On one machine
 
 
-def test_on_one_machine_the_pools_keys_are_at_the_emulator_and_the_issuer_is_the_same(checking: Template) -> None:
-    local = Template(for_emulator(checking.raw, "deployment", "http://127.0.0.1:4566"))
-    was, made = (one.of_type("AWS::Lambda::Function")[AUTHORIZER.name]["Environment"] for one in (checking, local))
-    pool = {"Ref": checking.only("AWS::Cognito::UserPool")[0]}
+def test_on_one_machine_the_pools_keys_are_at_the_emulator_and_the_issuer_is_the_same(template: Template) -> None:
+    local = Template(for_emulator(template.raw, "deployment", "http://127.0.0.1:4566"))
+    was, made = (one.of_type("AWS::Lambda::Function")[AUTHORIZER.name]["Environment"] for one in (template, local))
+    pool = {"Ref": template.only("AWS::Cognito::UserPool")[0]}
     keys = {"Fn::Join": ["", ["http://127.0.0.1:4566/", pool, "/.well-known/jwks.json"]]}
     assert made["Variables"] == was["Variables"] | {"JWT_JWKS_URL": keys}
     assert was["Variables"]["JWT_JWKS_URL"] != keys
     for response in local.of_type("AWS::ApiGateway::GatewayResponse").values():
         assert "validationErrorString" not in response["ResponseTemplates"]["application/json"]
+
+
+def test_on_one_machine_documents_have_their_limits_under_their_paths(template: Template) -> None:
+    local = Template(for_emulator(template.raw, "deployment", "http://127.0.0.1:4566"))
+    _, stage = local.only("AWS::ApiGateway::Stage")
+    assert {settings["ResourcePath"] for settings in stage["MethodSettings"]} == {"/*", *OPEN}

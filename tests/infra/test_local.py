@@ -9,11 +9,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from handlers.intake.parties import Parties
 from infra.function_spec import FunctionSpec, Rows
 from infra.functions import FUNCTIONS
 from infra.local.deploy import DeploymentError
 from infra.local.emulator.process import REGION
 from infra.local.pipeline import Pipeline, pipeline
+from infra.settings.environment import Settings
 
 BY_KEY = {function.key: function for function in FUNCTIONS}
 KEY = {"PK": {"S": "order#1"}, "SK": {"S": "event#0000000001"}}
@@ -126,6 +128,13 @@ def test_a_function_sees_its_package_and_no_other_library(deployed: Pipeline) ->
     assert invoke(deployed, "order_view", do="library") == (f"{second}/library.py", False)
     assert not any("site-packages" in path for path in others)
     assert answer["environment"]["AWS_ENDPOINT_URL"] == deployed.endpoint
+
+
+@pytest.mark.parametrize("key", ["order_intake", "file_import", "api_query"])
+def test_a_function_at_a_door_finds_who_is_let_in(deployed: Pipeline, settings: Settings, key: str) -> None:
+    answer, failed = invoke(deployed, key, do="parties")
+    assert not failed
+    assert Parties.model_validate_json(answer) == settings.parties
 
 
 def test_the_context_is_lambdas(deployed: Pipeline) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from events import streams
-from infra.functions import FUNCTIONS
+from infra.functions import AUTHORIZER, FUNCTIONS
 from tests.infra.template import Template, listed, target_of
 
 STREAMS = {f"{kind}#*" for kind in streams.CONTEXTS}
@@ -85,7 +85,9 @@ TABLE = {
             "rejection#*",
         },
         "Query of GSI1": {"*#customer#*"},
+        "Query of GSI2": {"*#shop#*#status#*#*"},
     },
+    "api_authorizer": {},
 }
 # And besides: action -> the type of the one resource it may do it on.
 STREAM = {
@@ -128,6 +130,7 @@ BESIDES = {
     "replenishment": QUEUE | DEAD_LETTERS,
     "welcome_email": QUEUE | DEAD_LETTERS | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
     "api_query": {},
+    "api_authorizer": {},
 }
 OWN_LOGS = dict.fromkeys(["logs:CreateLogStream", "logs:PutLogEvents"], "AWS::Logs::LogGroup")
 # AWS takes no resource for these.
@@ -137,7 +140,7 @@ ON_ANY_RESOURCE_FOR_A_SAGA = {
     *("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery"),
     *("logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups"),
 }
-NAMES = {function.key: function.name for function in FUNCTIONS}
+NAMES = {function.key: function.name for function in (*FUNCTIONS, AUTHORIZER)}
 LEADING_KEYS = "ForAllValues:StringLike"
 
 

@@ -10,15 +10,19 @@ from typing import Any
 import pytest
 
 from events.streams import PUBLISHED
+from handlers.intake.parties import Parties
 from infra.app import synthesize
 from infra.function_spec import DeadLetterQueues, DroppedFiles, PublishEvents, ReplayArchive, SendEmail, TableChanges
-from infra.functions import FUNCTIONS
+from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.names import in_template
 from infra.package import PACKAGES, Built, Package
 from infra.package.python_version import building_python
+from infra.settings.environment import Settings, ShopSettings
 from tests.infra.template import Template, listed, synthesized, target_of
 
 NO_REPLAY = [{"exists": False}]
+AT_DOORS = {"order_intake", "delivery_intake", "shipment_intake", "file_import", "api_query"}
+"""The functions that take what comes from outside."""
 PROJECTIONS = {"OrderViewQueue", "DailySalesQueue", "StockViewQueue", "CustomerHistoryQueue"}
 
 
@@ -330,19 +334,23 @@ def test_only_the_import_of_files_in_stretches_may_look_like_a_loop(template: Te
 
 
 def test_the_order_of_the_list_of_functions_does_not_matter(
-    template: Template, packages: dict[Package, Built], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    template: Template,
+    packages: dict[Package, Built],
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shuffled = random.Random(1).sample(FUNCTIONS, len(FUNCTIONS))
     monkeypatch.setattr("infra.stack.FUNCTIONS", shuffled)
-    assert synthesized(Path(synthesize(packages, tmp_path).directory)) == template
+    assert synthesized(Path(synthesize(packages, settings, tmp_path).directory)) == template
     monkeypatch.setattr("infra.stack.FUNCTIONS", FUNCTIONS[::-1])
-    assert synthesized(Path(synthesize(packages, tmp_path).directory)) == template
+    assert synthesized(Path(synthesize(packages, settings, tmp_path).directory)) == template
 
 
 def test_functions_are_what_the_list_says(template: Template) -> None:
     functions = template.of_type("AWS::Lambda::Function")
-    assert set(functions) == {function.name for function in FUNCTIONS}
-    for function in FUNCTIONS:
+    assert set(functions) == {function.name for function in (*FUNCTIONS, AUTHORIZER)}
+    for function in (*FUNCTIONS, AUTHORIZER):
         made = functions[function.name]
         assert (made["Runtime"], made["Architectures"]) == (f"python{building_python()}", ["arm64"])
         assert (made["Handler"], made["Timeout"], made["MemorySize"]) == (
@@ -362,18 +370,59 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["DEAD_LETTER_QUEUES", "DEAD_LETTER_BUCKET_NAME"] if function.trigger == DeadLetterQueues() else []),
             *(["ARCHIVE_ARN", "ORDERS_BUS_ARN"] if ReplayArchive() in function.grants else []),
             *(["OWN_QUEUE_URL", "ORDER_QUEUE_URL"] if isinstance(function.trigger, DroppedFiles) else []),
+            *(["PARTIES_FILE"] if function.key in AT_DOORS else []),
+            *(["JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUDIENCE"] if function is AUTHORIZER else []),
         }
 
 
-def test_functions_of_a_package_share_its_code_and_its_one_layer(template: Template) -> None:
+def test_functions_of_a_package_share_its_code_and_its_one_layer_of_libraries(template: Template) -> None:
     functions, layers = template.of_type("AWS::Lambda::Function"), template.of_type("AWS::Lambda::LayerVersion")
-    shared = {(each.package, *map(str, map(functions[each.name].get, ("Code", "Layers")))) for each in FUNCTIONS}
+    shared = {
+        (each.package, str(functions[each.name]["Code"]), target_of(functions[each.name]["Layers"][0]))
+        for each in FUNCTIONS
+    }
     packages, codes, used = zip(*shared, strict=True)
     assert len(shared) == len(set(packages)) == len(set(codes)) == len(set(used)) == len(PACKAGES)
-    assert {str([{"Ref": layer}]) for layer in layers} == set(used)
-    for layer in layers.values():
-        assert layer["CompatibleRuntimes"] == [f"python{building_python()}"]
-        assert layer["CompatibleArchitectures"] == ["arm64"]
+    for layer in used:
+        assert layers[layer]["CompatibleRuntimes"] == [f"python{building_python()}"]
+        assert layers[layer]["CompatibleArchitectures"] == ["arm64"]
+
+
+def test_the_functions_at_the_doors_alone_have_the_layer_that_says_who_is_let_in(
+    template: Template, assembly: Path, settings: Settings
+) -> None:
+    functions, layers = template.of_type("AWS::Lambda::Function"), template.of_type("AWS::Lambda::LayerVersion")
+    libraries = {target_of(made["Layers"][0]) for made in functions.values()}
+    [parties] = layers.keys() - libraries
+    more = {name: [target_of(layer) for layer in made["Layers"][1:]] for name, made in functions.items()}
+    assert more == {function.name: [parties] if function.key in AT_DOORS else [] for function in FUNCTIONS}
+    for function in FUNCTIONS:
+        if function.key in AT_DOORS:
+            variables = functions[function.name]["Environment"]["Variables"]
+            assert variables["PARTIES_FILE"] == "/opt/parties.json"
+    [file] = assembly.glob("asset.*/parties.json")
+    assert Parties.model_validate_json(file.read_bytes()) == settings.parties
+
+
+def test_other_settings_let_in_others_and_change_nothing_else(
+    template: Template, packages: dict[Package, Built], tmp_path: Path
+) -> None:
+    shops = {"acme": ShopSettings(sources=("com.acme.orders",)), "bloom": ShopSettings(clients=("1example23456789",))}
+    settings = Settings(shops=shops)
+    other = synthesized(Path(synthesize(packages, settings, tmp_path).directory))
+    assert (template.raw["Outputs"]["Shops"]["Value"], other.raw["Outputs"]["Shops"]["Value"]) == ("demo", "acme bloom")
+    [file] = tmp_path.glob("asset.*/parties.json")
+    assert Parties.model_validate_json(file.read_bytes()) == settings.parties
+    resources, others = template.raw["Resources"], other.raw["Resources"]
+    # A layer of other content is another resource.
+    changed = {name for name in resources.keys() | others.keys() if resources.get(name) != others.get(name)}
+    assert {(resources | others)[name]["Type"] for name in changed} <= {
+        "AWS::Lambda::LayerVersion",
+        "AWS::Lambda::Function",
+    }
+    assert {name for name in changed if (resources | others)[name]["Type"] == "AWS::Lambda::Function"} <= {
+        function.name for function in FUNCTIONS if function.key in AT_DOORS
+    }
 
 
 def test_dead_letters_go_to_the_queue_behind_the_function(template: Template) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
+from events.shops import own_id
 from handlers.inventory import reservation
 from tests.builders.messages import integration_event, sqs
 from tests.builders.orders import submitted_order
@@ -15,7 +16,7 @@ from tests.engines.in_process import Functions
 from tests.engines.table import Items, Table
 from tests.saga.balance import End, check_always, log, settled
 
-ORDER = "o1"
+ORDER = "demo.o1"
 SHELF = {"apple": 10, "pear": 5, "plum": 3}
 CONFIRMED = End("CONFIRMED")
 REQUESTED = End("CANCELLED", "CancellationRequested")
@@ -66,7 +67,7 @@ class Scene:
         lines = [{"sku": sku, "quantity": quantity} for sku, quantity in SHELF.items()]
         self._deliver("delivery_intake", "StockDelivered", {"delivery_id": "d1", "lines": lines})
         for order_id in order_ids:
-            self._deliver("order_intake", "OrderSubmitted", submitted_order(order_id, **kind.order))
+            self._deliver("order_intake", "OrderSubmitted", submitted_order(own_id(order_id), **kind.order))
         self.items = table.items()
         self._explorer = Explorer(loaded, table)
         self._settled: set[str] = set()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from events.shops import own_id
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
 from tests.builders.orders import submitted_order
 from tests.engines.explorer import (
@@ -75,7 +76,7 @@ def agree(states: list[State]) -> None:
 def test_a_request_that_comes_before_its_order_is_tried_again(loaded: Functions, table: Table) -> None:
     scene = Scene(Kind({}), loaded, table)
     customer = {"the customer": Actor(cancellation(loaded, ORDER))}
-    shop = {"the shop": Actor(submitted(loaded, submitted_order(ORDER)))}
+    shop = {"the shop": Actor(submitted(loaded, submitted_order(own_id(ORDER))))}
     saga = {"A": Actor(Saga(loaded, ORDER), after=PLACED)}
 
     states = scene.ends(shop | customer | saga | cancellations(loaded, ORDER, "C"))

@@ -105,10 +105,10 @@ def test_who_turns_back_and_finds_the_payment_captured_confirms_even_alone(appro
 
 
 def test_two_orders_for_the_last_goods(loaded: Functions, table: Table) -> None:
-    scene = Scene(Kind({"lines": {"apple": 6, "pear": 1}}), loaded, table, "o1", "o2")
-    states = scene.ends(executions(loaded, "o1", "A") | executions(loaded, "o2", "B"))
+    scene = Scene(Kind({"lines": {"apple": 6, "pear": 1}}), loaded, table, "demo.o1", "demo.o2")
+    states = scene.ends(executions(loaded, "demo.o1", "A") | executions(loaded, "demo.o2", "B"))
 
-    pairs = {tuple(settled(state.content.items, order_id) for order_id in ("o1", "o2")) for state in states}
+    pairs = {tuple(settled(state.content.items, order_id) for order_id in ("demo.o1", "demo.o2")) for state in states}
     out_of_stock = cancelled("OutOfStock")
     assert pairs == {(CONFIRMED, out_of_stock), (out_of_stock, CONFIRMED)}
 

@@ -12,8 +12,9 @@ from handlers.functions.resources import event_store
 from handlers.runtime.observability import logger
 from handlers.table.event_store import EventStore
 from tests.builders.dead_letter_queue import queue
-from tests.builders.environment import ENVIRONMENT, QUEUE, TABLE
-from tests.builders.tables import create_table
+from tests.builders.environment import ENVIRONMENT, QUEUE, TABLE, VAULT_TABLE
+from tests.builders.tables import create_table, create_vault
+from tests.builders.vault import create_rejection_key
 
 _store = event_store("saga")
 
@@ -51,7 +52,9 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 @pytest.fixture
 def store(environment: None) -> EventStore:
-    """An empty event store; the functions work on the same table, and their dead-letter queue is empty."""
+    """An empty event store with its vault; the functions work on the same, and their dead-letter queue is empty."""
     create_table(_store.client, TABLE)
+    create_vault(_store.client, VAULT_TABLE)
+    create_rejection_key()
     queue().create_queue(QueueName=QUEUE)
     return _store

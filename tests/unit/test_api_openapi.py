@@ -62,7 +62,7 @@ def test_every_error_is_a_problem_and_none_is_a_422(document: Any) -> None:
         statuses = operation["responses"].keys()
         assert {"400", "401", "403", "429", "500", "502", "504"} <= statuses
         assert "422" not in statuses
-        assert ("404" in statuses) == ("{" in path and "get" in document["paths"][path])
+        assert ("404" in statuses) == (operation is document["paths"][path].get("get"))
         for status, response in operation["responses"].items():
             if status >= "400":
                 [(media_type, content)] = response["content"].items()
@@ -70,16 +70,19 @@ def test_every_error_is_a_problem_and_none_is_a_422(document: Any) -> None:
     assert not any("Validation" in name for name in document["components"]["schemas"])
 
 
-def test_questions_tell_of_tags_and_need_a_token(document: Any) -> None:
+def test_questions_tell_of_tags_and_need_a_token_and_a_key(document: Any) -> None:
     for verb, _, operation in operations(document):
         if verb == "GET":
             assert "ETag" in operation["responses"]["200"]["headers"]
             assert "content" not in operation["responses"]["304"]
             assert "If-None-Match" in {part["name"] for part in operation["parameters"]}
-            assert operation["security"] == [{"token": ["orders/read"]}, {"token": ["orders/operate"]}]
+            assert operation["security"] == [
+                {"token": ["orders/read"], "key": []},
+                {"token": ["orders/operate"], "key": []},
+            ]
 
 
-def test_requests_are_accepted_and_need_a_key_besides(document: Any) -> None:
+def test_requests_are_accepted_and_need_a_token_and_a_key(document: Any) -> None:
     for verb, path, operation in operations(document):
         if verb == "POST":
             assert operation["security"] == [
@@ -97,10 +100,22 @@ def test_requests_are_accepted_and_need_a_key_besides(document: Any) -> None:
     assert key.get("required", False) is False
 
 
+def test_what_a_question_may_say_is_told(document: Any) -> None:
+    asked = {part["name"]: part["schema"] for part in document["paths"]["/orders"]["get"]["parameters"]}
+    assert asked["limit"].items() >= {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}.items()
+    assert asked["cursor"]["anyOf"][0] == {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,1024}$"}
+    assert set(asked["status"]["anyOf"][0]["enum"]) == set(answers.Status.__args__)  # type: ignore[attr-defined]
+
+
 def test_an_order_is_told_as_the_model_has_it(document: Any) -> None:
     schemas = document["components"]["schemas"]
     assert schemas["OrderRequest"]["properties"].keys() == OrderRequest.model_fields.keys()
     assert schemas["OrderRequest"]["additionalProperties"] is False
+
+
+def test_it_says_what_json_schema_cannot(document: Any) -> None:
+    for rule in ("`1.0` is refused", "byte order mark", "at most 1 MiB", "200 KiB"):
+        assert rule in document["info"]["description"]
 
 
 def test_every_status_an_order_can_have_is_told() -> None:
@@ -127,6 +142,7 @@ def test_what_is_answered_is_what_the_document_says(document: Any, store: EventS
         ("/stock/A", {}, "/stock/{sku}", "200"),
         ("/stock/B", {}, "/stock/{sku}", "404"),
         ("/orders", {"limit": 0}, "/orders", "400"),
+        ("/orders", {"cursor": "x"}, "/orders", "404"),
     ):
         answer = ask(path, **parameters)
         assert str(answer["statusCode"]) == status
@@ -136,11 +152,38 @@ def test_what_is_answered_is_what_the_document_says(document: Any, store: EventS
         validator.validate(json.loads(answer["body"]))
 
 
-def test_the_page_shows_the_document_and_loads_nothing_from_elsewhere(document: Any) -> None:
+# The page that shows it
+
+
+def attributes(page: str, name: str) -> list[str]:
+    return re.findall(rf'<[^>]*\s{name}="([^"]*)"', page)
+
+
+def test_the_page_loads_its_own_files_and_they_show_the_document() -> None:
     answer = ask("/docs")
-    assert answer["multiValueHeaders"]["Content-Type"] == ["text/html"]
-    page = answer["body"]
-    assert document["info"]["title"] in page
-    assert "/orders/{order_id}/cancellation" in page
-    assert not re.search(r"""<(script|link|img|iframe)[^>]*\s(src|href)\s*=""", page)
-    assert json.loads(ask("/docs", format="json")["body"]) == document
+    assert answer["multiValueHeaders"]["Content-Type"] == ["text/html; charset=utf-8"]
+    scripts, styles = attributes(answer["body"], "src"), attributes(answer["body"], "href")
+    files = {path: ask(f"/{path}") for path in (*scripts, *styles)}
+    kinds = {path: kind for path, file in files.items() for kind in file["multiValueHeaders"]["Content-Type"]}
+    assert kinds == {
+        **dict.fromkeys(scripts, "text/javascript; charset=utf-8"),
+        **dict.fromkeys(styles, "text/css; charset=utf-8"),
+    }
+    assert all(file["statusCode"] == 200 for file in files.values())
+    assert any("openapi.json" in files[path]["body"] for path in scripts)
+    assert any("swagger" in files[path]["body"] for path in styles)
+
+
+def test_no_script_stands_in_the_page_and_its_policy_lets_none_run() -> None:
+    answer = ask("/docs")
+    assert not re.search(r"<script[^>]*>\s*[^<\s]|\son[a-z]+\s*=|javascript:", answer["body"])
+    [policy] = answer["multiValueHeaders"]["Content-Security-Policy"]
+    directives = {name: sources for name, *sources in (part.split() for part in policy.split(";"))}
+    assert directives["default-src"] == ["'none'"]
+    assert directives["script-src"] == directives["connect-src"] == ["'self'"]
+    assert not any(source.startswith("http") for sources in directives.values() for source in sources)
+
+
+@pytest.mark.parametrize("name", ["oauth2.py", "__init__.py", "..", "%2e%2e", "start.js%00", "x" * 65])
+def test_the_page_has_no_other_files(name: str) -> None:
+    assert ask(f"/docs/{name}")["statusCode"] in {400, 404}

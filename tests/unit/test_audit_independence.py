@@ -18,7 +18,7 @@ from handlers.operations.audit import counters, notes, order_views, views
 from handlers.operations.audit.evidence import Evidence
 from handlers.operations.audit.published_submission import Submission
 from handlers.operations.audit.table import read_table
-from handlers.ordering.submission import decide
+from handlers.ordering.submission import Valid, decide, placed, rejected
 from handlers.projections import customer_history, daily_sales, order_fold, stock_view
 from handlers.projections.counter_views import CUSTOMERS, SALES, STOCK, CounterViews
 from handlers.projections.engine.counting import Counting
@@ -28,7 +28,7 @@ from handlers.projections.registry import PROJECTIONS
 from infra.local.runner.generator import generate
 from tests.builders.clean_run import CLEAN
 from tests.builders.generated_log import run
-from tests.builders.orders import line, order
+from tests.builders.orders import CONTENT_KEY, line, order
 from tests.builders.recorded_events import record
 from tests.engines.projecting import STORE, projecting
 
@@ -36,11 +36,9 @@ ORDERS = run(30)
 REQUESTED, REFUSED = [each.stream.partition("#")[2] for each in ORDERS if isinstance(each.event, OrderConfirmed)][:2]
 LOG = [
     *ORDERS,
-    record(CancellationRequested(order_id=REQUESTED, content_hash="h"), f"cancellation#{REQUESTED}", 1),
-    record(CancellationRequested(order_id=REFUSED, content_hash="h"), f"cancellation#{REFUSED}", 1),
-    record(
-        OrderCancellationRefused(order_id=REFUSED, content_hash="h", reason="too late"), f"cancellation#{REFUSED}", 2
-    ),
+    record(CancellationRequested(order_id=REQUESTED), f"cancellation#{REQUESTED}", 1),
+    record(CancellationRequested(order_id=REFUSED), f"cancellation#{REFUSED}", 1),
+    record(OrderCancellationRefused(order_id=REFUSED, reason="too late"), f"cancellation#{REFUSED}", 2),
 ]
 SHIPPED: Mapping[str, tuple[CounterViews, Callable[[Recorded, History], Increments]]] = {
     "daily_sales": (SALES, daily_sales.increments),
@@ -189,25 +187,29 @@ def test_the_audit_imports_nothing_of_what_it_audits() -> None:
 # Submissions
 
 
-def judged(detail: Any) -> tuple[str | None, str | None, bool]:
+def judged(shop: str, detail: Any) -> tuple[str | None, str | None, bool]:
     """What the intake makes of a submission: its order id and content hash, and whether it is an order."""
     try:
         decided = decide(detail)
     except Refused:
         return None, None, False
-    return decided.order_id, decided.content_hash, isinstance(decided, OrderPlaced)
+    if isinstance(decided, Valid):
+        order_placed = placed(shop, decided, CONTENT_KEY)
+        return order_placed.order_id, order_placed.content_hash, True
+    order_rejected = rejected(shop, decided, CONTENT_KEY)
+    return order_rejected.order_id, order_rejected.content_hash, False
 
 
-def assert_agreed(detail: Any) -> None:
-    submission = Submission(detail)
+def assert_agreed(detail: Any, shop: str = "demo") -> None:
+    submission = Submission(shop, detail)
     known = submission.order_id is not None
-    expected = (submission.order_id, submission.content_hash if known else None, submission.order is not None)
-    assert judged(detail) == expected
+    content_hash = submission.content_hash(CONTENT_KEY) if known else None
+    assert judged(shop, detail) == (submission.order_id, content_hash, submission.order is not None)
 
 
 def test_audit_and_intake_agree_on_generated_submissions() -> None:
     for each in (*generate(300, 4).submissions, *CLEAN.submissions):
-        assert_agreed(each.detail)
+        assert_agreed(each.detail, each.shop)
 
 
 ANYTHING = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)
@@ -219,6 +221,11 @@ LIMITS = [
     order("o1", *[line()] * 1_001),
     order("o1", line(description=None), customer={"customer_id": "c1", "email": None}),
     order("o1", line(description="half a pair \ud800")),
+    order("x" * 47, customer={"customer_id": "c" * 64}),
+    order("x" * 48),
+    order("demo.o1"),
+    order("o1", customer={"customer_id": "demo.c1"}),
+    order("o1", customer={"email": "guest@customers.example"}),
 ]
 
 

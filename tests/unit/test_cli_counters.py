@@ -18,6 +18,7 @@ from handlers.projections.registry import PROJECTIONS
 from handlers.queries.counters import CounterQueries
 from handlers.table import keys
 from handlers.table.event_store import EventStore
+from infra.cli.connection import Connection
 from tests.builders.commands import run_command
 from tests.builders.orders import line, placed
 from tests.builders.stores import append, calls
@@ -46,13 +47,17 @@ def second_goes_live(store: EventStore, projection: str) -> None:
 
 def test_a_days_sales_by_currency_and_by_product(store: EventStore) -> None:
     for number in range(6):  # on several shards
-        order_id = f"o{number}"
+        order_id = f"demo.o{number}"
         goods = (line("A", 2, 100), line("B", 1, 50_000))
         day = happened(store, order_id, placed(order_id, *goods), OrderConfirmed(order_id=order_id))
-    happened(store, "yen", placed("yen", line("A", 3, 7), currency="JPY"), OrderConfirmed(order_id="yen"))
-    happened(store, "gone", placed("gone", line("C", 1, 1), currency="EUR"), OrderConfirmed(order_id="gone"))
-    happened(store, "gone", OrderCancelled(order_id="gone", reason="CancellationRequested"))
-    happened(store, "open", placed("open", line("D", 1, 1)))
+    happened(
+        store, "demo.yen", placed("demo.yen", line("A", 3, 7), currency="JPY"), OrderConfirmed(order_id="demo.yen")
+    )
+    happened(
+        store, "demo.gone", placed("demo.gone", line("C", 1, 1), currency="EUR"), OrderConfirmed(order_id="demo.gone")
+    )
+    happened(store, "demo.gone", OrderCancelled(order_id="demo.gone", reason="CancellationRequested"))
+    happened(store, "demo.open", placed("demo.open", line("D", 1, 1)))
     assert lines(run_command("sales", day)) == [["6", "GBP 3,012.00"], ["1", "JPY 21"]]
     assert lines(run_command("sales", day, "--products")) == [
         ["A", "12", "GBP 12.00"],
@@ -69,7 +74,7 @@ def test_a_day_without_sales_and_a_day_that_is_none(store: EventStore) -> None:
 
 
 def test_sales_are_of_the_generation_that_is_live(store: EventStore) -> None:
-    day = happened(store, "o1", placed("demo.o1"), OrderConfirmed(order_id="demo.o1"), generation=SECOND)
+    day = happened(store, "demo.o1", placed("demo.o1"), OrderConfirmed(order_id="demo.o1"), generation=SECOND)
     assert lines(run_command("sales", day)) == []
     second_goes_live(store, "daily_sales")
     assert lines(run_command("sales", day)) == [["1", "GBP 1.00"]]
@@ -91,7 +96,7 @@ def test_sales_by_currency_do_not_read_the_products(store: EventStore) -> None:
 
 def test_a_days_products_are_read_whatever_their_number(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     goods = [line(f"sku-{number}", 1, 1) for number in range(20)]
-    day = happened(store, "o1", placed("demo.o1", *goods), OrderConfirmed(order_id="demo.o1"))
+    day = happened(store, "demo.o1", placed("demo.o1", *goods), OrderConfirmed(order_id="demo.o1"))
     counters = CounterQueries(store, KnownGenerations(GenerationStore(store.client, store.table)))
     query = store.client.query
 
@@ -104,12 +109,14 @@ def test_a_days_products_are_read_whatever_their_number(store: EventStore, monke
 
 def test_what_a_customer_ordered_and_the_latest_orders(store: EventStore) -> None:
     for number in range(3):
-        order_id = f"o{number}"
+        order_id = f"demo.o{number}"
         happened(store, order_id, placed(order_id, line(unit_price=1000)), OrderConfirmed(order_id=order_id))
-    happened(store, "o2", OrderCancelled(order_id="demo.o2", reason="CancellationRequested"))
-    happened(store, "yen", placed("yen", line(unit_price=5), currency="JPY"), OrderConfirmed(order_id="yen"))
-    happened(store, "other", placed("other", customer={"customer_id": "c2"}))
-    printed = lines(run_command("customer", "c1", "--limit", "2"))
+    happened(store, "demo.o2", OrderCancelled(order_id="demo.o2", reason="CancellationRequested"))
+    happened(
+        store, "demo.yen", placed("demo.yen", line(unit_price=5), currency="JPY"), OrderConfirmed(order_id="demo.yen")
+    )
+    happened(store, "demo.other", placed("demo.other", customer={"customer_id": "c2"}))
+    printed = lines(run_command("customer", "demo.c1", "--limit", "2"))
     assert printed[:5] == [
         ["placed", "4"],
         ["confirmed", "3"],
@@ -118,15 +125,46 @@ def test_what_a_customer_ordered_and_the_latest_orders(store: EventStore) -> Non
         ["spent", "JPY 5"],
     ]
     assert [[order, *rest] for order, _, *rest in printed[5:]] == [
-        ["yen", "CONFIRMED", "JPY 5"],
-        ["o2", "CANCELLED", "GBP 10.00"],
+        ["demo.yen", "CONFIRMED", "JPY 5"],
+        ["demo.o2", "CANCELLED", "GBP 10.00"],
     ]
 
 
 def test_a_customer_of_whom_nothing_is_known(store: EventStore) -> None:
+    result = run_command("customer", "demo.c1")
+    assert (result.exit_code, result.stderr) == (1, "there are no orders of a customer demo.c1, or not yet\n")
+
+
+def test_customers_of_two_shops_may_have_one_number(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    happened(store, "demo.o1", placed("demo.o1", line(unit_price=100)))
+    happened(store, "acme.o1", placed("acme.o1", line(unit_price=900)))
+    for shop, total in (("demo", "GBP 1.00"), ("acme", "GBP 9.00")):
+        *counted, [order_id, _, status, ordered] = lines(run_command("customer", f"{shop}.c1"))
+        assert ["placed", "1"] in counted
+        assert (order_id, status, ordered) == (f"{shop}.o1", "PLACED", total)
+    monkeypatch.setattr(Connection, "outputs", {"Shops": "demo acme"})
     result = run_command("customer", "c1")
-    assert (result.exit_code, result.stderr) == (1, "there are no orders of a customer c1, or not yet\n")
-    assert run_command("customer", "two words").exit_code == 2
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "of which shop is the customer id 'c1'? Put the shop before it: demo.c1; there is: demo, acme\n"
+    )
+
+
+def test_the_shop_of_a_customer_may_be_left_out_where_there_is_one(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened(store, "demo.o1", placed("demo.o1"))
+    monkeypatch.setattr(Connection, "outputs", {"Shops": "demo"})
+    assert lines(run_command("customer", "c1")) == lines(run_command("customer", "demo.c1"))
+
+
+@pytest.mark.parametrize("unusable", ["two words", "demo.", ".c1", "Demo.c1", f"demo.{'x' * 65}"])
+def test_a_customer_id_that_is_none_is_refused(unusable: str) -> None:
+    result = run_command("customer", unusable)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"{unusable!r} is no customer id: 1 to 64 of A-Z, a-z, 0-9, _ and -, after its shop and a point\n"
+    )
 
 
 def test_a_reader_asks_for_generations_once_for_many_questions(store: EventStore) -> None:

@@ -20,6 +20,8 @@ from infra.signals import Ended
 from tests.builders.commands import run_command
 
 BUCKET = "dead-letter-bucket"
+OPERATOR = "arn:aws:sts::123456789012:user/moto"
+"""Who runs the commands, as moto says."""
 FAILURE = Failure(error="Throttled", reasons="busy", attempts=5, sent_at=datetime(2026, 1, 31, 9, tzinfo=UTC))
 
 
@@ -36,8 +38,8 @@ def message(
 
 OLD, NEW = message("old", day=1), message("new", error="ClientError", day=3)
 VIEW = message("view", "order_view", day=2, body="whole", attributes={"RULE_ARN": "arn"}, earlier_failures=(FAILURE,))
-START = message("start", "saga_start", body='{"order_id": "o1"}')
-EVENT = message("event", "cancellation_start", body='{"detail": {"data": {"order_id": "o2"}}}')
+START = message("start", "saga_start", body='{"order_id": "demo.o1"}')
+EVENT = message("event", "cancellation_start", body='{"detail": {"data": {"order_id": "demo.o2"}}}')
 LARGE = message("large", "outbox", body='{"stream": "shipment#demo.o1", "version": 1}')
 STRANGE = message("strange", "outbox", body="not JSON")
 
@@ -175,7 +177,9 @@ def test_messages_are_sent_back_to_their_queues_and_marked(arguments: list[str],
     back = {"intake": messages("intake"), "view": messages("view")}
     assert {carried["message_id"] for name in back for _, carried in back[name]} == sent
     for body, carried in back["view"]:
-        assert (body, carried) == ("whole", {"message_id": "view", "redriven_from": VIEW.key})
+        assert body == "whole"
+        assert carried == {"message_id": "view", "redriven_from": VIEW.key, "redriven_by": OPERATOR}
+    assert {carried["redriven_by"] for name in back for _, carried in back[name]} == {OPERATOR}
     marked = DeadLetterBucket(aws.s3(), BUCKET).read(redriven(OLD.key))
     assert marked is None or marked.redriven_at is not None
 
@@ -185,6 +189,22 @@ def test_messages_are_sent_at_a_bounded_rate_and_their_number_is_printed(slept: 
     done = run_command("redrive", "--all", "--rate", "0.8")
     assert (done.stdout, done.stderr) == ("9 of 9 redriven\n", "6 of 9\n")
     assert sum(slept) == pytest.approx(8 / 0.8)
+
+
+def test_where_nobody_can_be_named_nothing_is_redriven(monkeypatch: pytest.MonkeyPatch) -> None:
+    store(OLD)
+    client = Connection.client
+    denied = ClientError({"Error": {"Code": "ExpiredToken", "Message": "log in again"}}, "GetCallerIdentity")
+
+    class Denying:
+        def get_caller_identity(self) -> None:
+            raise denied
+
+    monkeypatch.setattr(Connection, "client", lambda self, name: Denying() if name == "sts" else client(self, name))
+    result = run_command("redrive", "--all")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "AWS refused GetCallerIdentity: ExpiredToken: log in again\n"
+    assert (ids("open/"), messages("intake")) == ({"old"}, [])
 
 
 def test_killed_before_a_message_is_marked_it_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,8 +248,8 @@ def test_resolved_messages_are_marked_and_not_sent() -> None:
 @pytest.mark.parametrize(
     ("stored", "instead"),
     [
-        (START, "pipeline resume o1"),
-        (EVENT, "pipeline resume o2"),
+        (START, "pipeline resume demo.o1"),
+        (EVENT, "pipeline resume demo.o2"),
         (LARGE, "pipeline republish 'shipment#demo.o1'"),
         (STRANGE, "see `pipeline dead-letters strange`"),
     ],

@@ -67,6 +67,7 @@ def sagas(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> SFNClient:
         "OutboxFunctionName": "outbox",
         "StateMachineArn": arns["OrderSaga"],
         "CancellationStateMachineArn": arns["OrderCancellation"],
+        "Shops": "demo",
     }
     monkeypatch.setattr(Connection, "outputs", outputs)
     buckets().create_bucket(Bucket=BUCKET)
@@ -145,30 +146,30 @@ def test_a_terminal_shows_what_is_being_read(
 
 def test_problems_are_shown_with_the_commands_that_repair_them(store: EventStore, sagas: SFNClient) -> None:
     hold(store)
-    lost = {event_id("order#well", 2), event_id("order#declined", 1)}
+    lost = {event_id("order#demo.well", 2), event_id("order#demo.declined", 1)}
     copied(published(TABLE.log) - lost)
-    store.client.delete_item(TableName=store.table, Key=keys.order_view("well", "1").attributes)
-    store.client.delete_item(TableName=store.table, Key=keys.order_view("wrong", "1").attributes)
-    store.client.delete_item(TableName=store.table, Key=keys.event("order#declined", 3).attributes)
+    store.client.delete_item(TableName=store.table, Key=keys.order_view("demo.well", "1").attributes)
+    store.client.delete_item(TableName=store.table, Key=keys.order_view("demo.wrong", "1").attributes)
+    store.client.delete_item(TableName=store.table, Key=keys.event("order#demo.declined", 3).attributes)
     set_level(store, "A", available=9)
     result = run_command("--region", "us-east-1", "doctor")
     assert result.exit_code == 1, result.output
     assert rows(result) == [
-        ["order#declined version 1", "OrderPlaced was appended, and never published"],
-        ["order#well version 2", "OrderConfirmed was appended, and never published"],
+        ["order#demo.declined version 1", "OrderPlaced was appended, and never published"],
+        ["order#demo.well version 2", "OrderConfirmed was appended, and never published"],
         [
-            "view of order declined",
+            "view of order demo.declined",
             "the view has order_version 3, the log 2; the view has status 'CANCELLED', the log 'CANCELLING'",
         ],
-        ["view of order well", "has no view"],
-        ["view of order wrong", "has no view"],
+        ["view of order demo.well", "has no view"],
+        ["view of order demo.wrong", "has no view"],
         [
-            "order declined",
+            "order demo.declined",
             "is stalled: nothing happened after OrderCancellationStarted, and no order saga runs for it",
         ],
         ["stock of A", "is 9 after 4 changes; the log has 7 after 4 changes"],
-        ["pipeline --region us-east-1 republish 'order#declined' 'order#well'"],
-        ["pipeline --region us-east-1 resume declined"],
+        ["pipeline --region us-east-1 republish 'order#demo.declined' 'order#demo.well'"],
+        ["pipeline --region us-east-1 resume demo.declined"],
         ["pipeline --region us-east-1 recount A"],
         ["pipeline --region us-east-1 rebuild order_view"],
     ]
@@ -188,10 +189,10 @@ def test_what_was_compared_with_a_teams_own_definition_is_said(
 def test_what_no_command_repairs_is_for_a_person(store: EventStore, sagas: SFNClient) -> None:
     hold(store)
     copied(published(TABLE.log))
-    store.client.delete_item(TableName=store.table, Key=keys.event("payment#well", 2).attributes)
+    store.client.delete_item(TableName=store.table, Key=keys.event("payment#demo.well", 2).attributes)
     result = run_command("doctor")
-    assert ["order well", "captured less refunded is GBP 0.00, it owes GBP 3.50"] in rows(result)
-    assert ["pipeline history well"] in rows(result)
+    assert ["order demo.well", "captured less refunded is GBP 0.00, it owes GBP 3.50"] in rows(result)
+    assert ["pipeline history demo.well"] in rows(result)
     assert "for a person to check:" in result.stderr
 
 
@@ -202,7 +203,7 @@ def test_an_order_that_was_just_placed_is_given_time(
     append(store, streams.order("demo.o1"), placed("demo.o1"))
     result = run_command("doctor", "--grace", "15m", "--stalled-after", stalled_after)
     assert (result.exit_code == 1) is found
-    assert (["order o1", STALLED] in rows(result)) is found
+    assert (["order demo.o1", STALLED] in rows(result)) is found
 
 
 STALLED = "is stalled: nothing happened after OrderPlaced, and no order saga runs for it"
@@ -212,10 +213,10 @@ def test_an_order_whose_saga_runs_is_not_stalled(store: EventStore, sagas: SFNCl
     append(store, streams.order("demo.o1"), placed("demo.o1"))
     append(store, streams.order("demo.o2"), placed("demo.o2"))
     for machine in sagas.list_state_machines()["stateMachines"]:
-        sagas.start_execution(stateMachineArn=machine["stateMachineArn"], input='{"order_id": "o1"}')
+        sagas.start_execution(stateMachineArn=machine["stateMachineArn"], input='{"order_id": "demo.o1"}')
     result = run_command("doctor", *NOW)
-    assert ["order o1", STALLED] not in rows(result)
-    assert ["order o2", STALLED] in rows(result)
+    assert ["order demo.o1", STALLED] not in rows(result)
+    assert ["order demo.o2", STALLED] in rows(result)
 
 
 def test_a_copy_that_is_not_readable_and_a_time_that_is_none_are_errors_of_one_line(
@@ -232,9 +233,9 @@ def test_a_copy_that_is_not_readable_and_a_time_that_is_none_are_errors_of_one_l
 @contextmanager
 def ruin(store: EventStore, *, events: int, orders: int) -> Iterator[None]:
     """A table with so many events that were never published, among them orders without a view, a saga or stock."""
-    low, order = STREAMS["stock#B"][0], placed("o")
+    low, order = STREAMS["stock#B"][0], placed()
     log = [record(low, f"stock#B{number}", 1) for number in range(events - orders)]
-    for order_id in (f"o{number}" for number in range(orders)):
+    for order_id in (f"demo.o{number}" for number in range(orders)):
         log.append(record(order.model_copy(update={"order_id": order_id}), streams.order(order_id), 1))
     memory = Memory()
     memory.put(map(image, log))
@@ -286,16 +287,21 @@ def test_every_problem_is_shown_on_request(store: EventStore, sagas: SFNClient) 
 
 def test_streams_are_published_from_the_log(store: EventStore, sagas: SFNClient, bus: Bus) -> None:
     hold(store)
-    result = run_command("republish", "payment#well", "order#well")
-    assert rows(result) == [["published 2 of payment#well"], ["published 2 of order#well"]]
-    assert bus.places == [("payment#well", 1), ("payment#well", 2), ("order#well", 1), ("order#well", 2)]
+    result = run_command("republish", "payment#demo.well", "order#demo.well")
+    assert rows(result) == [["published 2 of payment#demo.well"], ["published 2 of order#demo.well"]]
+    assert bus.places == [
+        ("payment#demo.well", 1),
+        ("payment#demo.well", 2),
+        ("order#demo.well", 1),
+        ("order#demo.well", 2),
+    ]
     assert [entry["DetailType"] for entry in bus.taken][:2] == ["PaymentAuthorized", "PaymentCaptured"]
 
 
 def test_one_version_is_published_alone(store: EventStore, sagas: SFNClient, bus: Bus) -> None:
     hold(store)
-    assert run_command("republish", "payment#well", "--version", "2").exit_code == 0
-    assert bus.places == [("payment#well", 2)]
+    assert run_command("republish", "payment#demo.well", "--version", "2").exit_code == 0
+    assert bus.places == [("payment#demo.well", 2)]
 
 
 def test_a_long_stream_goes_in_several_calls(store: EventStore, sagas: SFNClient, bus: Bus, invoked: list[int]) -> None:
@@ -309,12 +315,12 @@ def test_a_long_stream_goes_in_several_calls(store: EventStore, sagas: SFNClient
 def test_what_cannot_be_published_is_refused(store: EventStore, sagas: SFNClient, bus: Bus) -> None:
     hold(store)
     refusals = {
-        ("notification#well",): (2, "stay in the log"),
-        ("view#order#well",): (2, "is no stream"),
+        ("notification#demo.well",): (2, "stay in the log"),
+        ("view#order#demo.well",): (2, "is no stream"),
         ("order",): (2, "is no stream"),
-        ("order#gone",): (1, "there is no order#gone in the log"),
-        ("order#well", "--version", "3"): (1, "order#well has no version 3"),
-        ("order#well", "order#declined", "--version", "1"): (2, "--version is of one stream"),
+        ("order#demo.gone",): (1, "there is no order#demo.gone in the log"),
+        ("order#demo.well", "--version", "3"): (1, "order#demo.well has no version 3"),
+        ("order#demo.well", "order#demo.declined", "--version", "1"): (2, "--version is of one stream"),
     }
     for arguments, (status, why) in refusals.items():
         result = run_command("republish", *arguments)
@@ -328,9 +334,9 @@ def test_an_outbox_that_fails_is_an_error_of_one_line(store: EventStore, sagas: 
     failure = throttled()
     failure.response["Error"]["Code"] = "AccessDenied"
     bus.script.append(failure)
-    result = run_command("republish", "order#well")
+    result = run_command("republish", "order#demo.well")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("the outbox failed at order#well: ClientError")
+    assert result.stderr.startswith("the outbox failed at order#demo.well: ClientError")
 
 
 # Resume
@@ -348,33 +354,33 @@ def inputs(sagas: SFNClient) -> dict[str, list[str]]:
 
 
 def test_the_saga_that_an_order_needs_is_started(store: EventStore, sagas: SFNClient) -> None:
-    append(store, streams.order("placed"), placed("placed"))
-    append(store, streams.order("unheard"), placed("unheard"), OrderConfirmed(order_id="unheard"))
-    append(store, streams.cancellation("unheard"), CancellationRequested(order_id="unheard", content_hash="h"))
-    result = run_command("resume", "placed", "unheard", "placed")
+    append(store, streams.order("demo.placed"), placed("demo.placed"))
+    append(store, streams.order("demo.unheard"), placed("demo.unheard"), OrderConfirmed(order_id="demo.unheard"))
+    append(store, streams.cancellation("demo.unheard"), CancellationRequested(order_id="demo.unheard"))
+    result = run_command("resume", "demo.placed", "demo.unheard", "placed")
     assert (result.exit_code, result.stderr) == (0, "")
     assert rows(result) == [
-        ["started the order saga of order placed"],
-        ["started the cancellation saga of order unheard"],
+        ["started the order saga of order demo.placed"],
+        ["started the cancellation saga of order demo.unheard"],
     ]
-    assert inputs(sagas) == {"OrderSaga": ["placed"], "OrderCancellation": ["unheard"]}
+    assert inputs(sagas) == {"OrderSaga": ["demo.placed"], "OrderCancellation": ["demo.unheard"]}
 
 
 def test_what_has_ended_or_runs_or_is_unknown_is_left_alone_and_the_others_start(
     store: EventStore, sagas: SFNClient
 ) -> None:
     hold(store)
-    for order_id in ("runs", "stalled"):
+    for order_id in ("demo.runs", "demo.stalled"):
         append(store, streams.order(order_id), placed(order_id))
-    assert run_command("resume", "runs").exit_code == 0
-    result = run_command("resume", "runs", "well", "gone", "stalled")
-    assert (result.exit_code, result.stdout) == (1, "started the order saga of order stalled\n")
+    assert run_command("resume", "demo.runs").exit_code == 0
+    result = run_command("resume", "demo.runs", "demo.well", "demo.gone", "demo.stalled")
+    assert (result.exit_code, result.stdout) == (1, "started the order saga of order demo.stalled\n")
     assert result.stderr.splitlines() == [
-        "order runs has a saga running",
-        "order well has ended",
-        "there is no order gone",
+        "order demo.runs has a saga running",
+        "order demo.well has ended",
+        "there is no order demo.gone",
     ]
-    assert sorted(inputs(sagas)["OrderSaga"]) == ["runs", "stalled"]
+    assert sorted(inputs(sagas)["OrderSaga"]) == ["demo.runs", "demo.stalled"]
 
 
 # Recount

@@ -16,29 +16,52 @@ from rich.console import Console
 from typer.testing import Result
 
 from events import streams
+from events.envelope import Actor
 from events.inventory import StockReserved
 from events.model import DomainEvent
-from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderRejected
+from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
 from events.payments import PaymentAuthorized, PaymentDeclined
+from events.shipping import ShipmentDispatched
 from handlers.ordering import submission
 from handlers.projections.order_view import OrderView
 from handlers.table.event_store import EventStore
 from infra.cli.commands import COMMANDS, Command
+from infra.cli.connection import Connection
 from infra.cli.event_summary import event_summary
 from infra.cli.output import print_table
 from infra.cli.text import clean
 from infra.signals import Ended
 from tests.builders.commands import run_command
-from tests.builders.orders import EMAIL, STREET, TOKEN, line, order, placed
+from tests.builders.orders import EMAIL, STREET, TOKEN, invalid, line, order, placed
 from tests.builders.stores import append
+from tests.builders.vault import KEY_OF_REJECTIONS
 
 ENDPOINT = "http://127.0.0.1:1"
+OPERATOR = "arn:aws:iam::123456789012:user/jo"
+
+
+@pytest.fixture
+def one_shop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is deployed has one shop."""
+    monkeypatch.setattr(Connection, "outputs", {"Shops": "demo"})
+
+
+@pytest.fixture
+def two_shops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is deployed has two shops."""
+    monkeypatch.setattr(Connection, "outputs", {"Shops": "demo acme"})
 
 
 def happened(store: EventStore, stream: str, *events: DomainEvent) -> None:
     """Events in the log, and in the order's view."""
     records = append(store, stream, *events)
     OrderView(store).apply("1", records)
+
+
+def reject(store: EventStore, submitted: dict[str, Any]) -> None:
+    """The order was submitted like this, and rejected."""
+    rejected = submission.rejected("demo", invalid(submitted), KEY_OF_REJECTIONS)
+    happened(store, streams.rejection(rejected.order_id, rejected.content_hash), rejected)
 
 
 def lines(result: Result) -> list[list[str]]:
@@ -60,13 +83,13 @@ def test_status_shows_the_state_of_an_order(store: EventStore) -> None:
     happened(store, streams.order("demo.o1"), placed("demo.o1", line(quantity=3, unit_price=45_000)))
     happened(store, streams.payment("demo.o1"), PaymentDeclined(order_id="demo.o1", reason="expired card"))
     happened(store, streams.order("demo.o1"), OrderCancellationStarted(order_id="demo.o1", reason="PaymentDeclined"))
-    shown = dict(lines(run_command("status", "o1")))
+    shown = dict(lines(run_command("status", "demo.o1")))
     assert shown.pop("placed at").endswith("Z")
     assert shown == {
-        "order": "o1",
+        "order": "demo.o1",
         "status": "CANCELLING",
         "total": "GBP 1,350.00",
-        "customer id": "c1",
+        "customer id": "demo.c1",
         "line count": "1",
         "reason": "PaymentDeclined",
         "payment": "declined",
@@ -86,7 +109,7 @@ def test_watching_shows_every_change_until_the_order_has_ended(
         lambda: happened(store, streams.order("demo.o1"), OrderConfirmed(order_id="demo.o1")),
     ]
     monkeypatch.setattr("infra.cli.order_commands.time.sleep", lambda _: steps.pop(0)())
-    watched = run_command("status", "o1", "--watch")
+    watched = run_command("status", "demo.o1", "--watch")
     assert [*map("".join, lines(watched))] == ["PLACED", "PLACED, stock reserved", "CONFIRMED, stock reserved"]
     assert steps == []
 
@@ -95,7 +118,7 @@ def test_watching_an_order_that_never_appears_ends(store: EventStore, monkeypatc
     now = [0.0]
     monkeypatch.setattr("infra.cli.order_commands.time.monotonic", lambda: now[0])
     monkeypatch.setattr("infra.cli.order_commands.time.sleep", lambda _: now.append(now.pop() + 10))
-    assert refused(run_command("status", "o1", "--watch")) == "there is no order o1, or not yet"
+    assert refused(run_command("status", "demo.o1", "--watch")) == "there is no order demo.o1, or not yet"
 
 
 def test_ctrl_c_ends_watching_without_a_word(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +126,7 @@ def test_ctrl_c_ends_watching_without_a_word(store: EventStore, monkeypatch: pyt
         raise Ended(signal.SIGINT)
 
     monkeypatch.setattr("infra.cli.order_commands.time.sleep", interrupted)
-    result = run_command("status", "o1", "--watch")
+    result = run_command("status", "demo.o1", "--watch")
     assert (result.exit_code, result.output) == (130, "")
 
 
@@ -112,56 +135,128 @@ def test_history_is_of_all_streams(store: EventStore) -> None:
     happened(store, streams.reservation("demo.o1"), StockReserved(order_id="demo.o1", chunk=1, chunks=2, lines=()))
     happened(store, streams.payment("demo.o1"), PaymentAuthorized(order_id="demo.o1", amount=200, currency="GBP"))
     happened(store, streams.order("demo.o1"), OrderConfirmed(order_id="demo.o1"))
-    rejected = submission.decide(order("o1", line("A", 0)))
-    assert isinstance(rejected, OrderRejected)
-    happened(store, streams.rejection("demo.o1", rejected.content_hash), rejected)
-    assert [row[1:] for row in lines(run_command("history", "o1"))] == [
-        ["order 1", "OrderPlaced", "GBP 2.00, 2 lines"],
-        ["reservation 1", "StockReserved", "chunk 1 of 2"],
-        ["payment 1", "PaymentAuthorized", "GBP 2.00"],
-        ["order 2", "OrderConfirmed", ""],
-        ["rejection 1", "OrderRejected", "lines.0.quantity: Input should be greater than 0"],
+    reject(store, order("o1", line("A", 0)))
+    assert [row[1:] for row in lines(run_command("history", "demo.o1"))] == [
+        ["order 1", "OrderPlaced", "saga unit", "GBP 2.00, 2 lines"],
+        ["reservation 1", "StockReserved", "saga unit", "chunk 1 of 2"],
+        ["payment 1", "PaymentAuthorized", "saga unit", "GBP 2.00"],
+        ["order 2", "OrderConfirmed", "saga unit", ""],
+        ["rejection 1", "OrderRejected", "saga unit", "lines.0.quantity: Input should be greater than 0"],
+    ]
+
+
+def test_history_says_who_caused_an_event_and_who_redrove_its_message(store: EventStore) -> None:
+    by_shop = store.on_behalf_of(Actor(door="http", principal="demo/1example23"))
+    happened(by_shop, streams.order("demo.o1"), placed("demo.o1"))
+    happened(store.redriven(OPERATOR), streams.order("demo.o1"), OrderConfirmed(order_id="demo.o1"))
+    happened(store.redriven(None), streams.shipment("demo.o1"), ShipmentDispatched(order_id="demo.o1"))
+    assert [(event, by) for _, _, event, by, _ in lines(run_command("history", "demo.o1"))] == [
+        ("OrderPlaced", "http demo/1example23"),
+        ("OrderConfirmed", f"saga unit, redriven by {OPERATOR}"),
+        ("ShipmentDispatched", "saga unit"),
     ]
 
 
 @pytest.mark.parametrize("question", ["status", "history"])
 def test_customers_addresses_and_tokens_are_not_shown(store: EventStore, question: str) -> None:
     happened(store, streams.order("demo.o1"), placed("demo.o1"))
-    shown = run_command(question, "o1").output
+    shown = run_command(question, "demo.o1").output
     assert "GBP 1.00" in shown
     for secret in (EMAIL, STREET, TOKEN, "Ada"):
         assert secret not in shown
 
 
 @pytest.mark.parametrize("question", ["status", "history"])
-def test_an_unknown_order_and_an_id_that_is_none(store: EventStore, question: str) -> None:
-    assert refused(run_command(question, "o1")) == "there is no order o1, or not yet"
-    assert refused(run_command(question, "two words"), 2).startswith("'two words' is no order id: ")
+def test_an_unknown_order_is_explained_in_a_line(store: EventStore, question: str) -> None:
+    assert refused(run_command(question, "demo.o1")) == "there is no order demo.o1, or not yet"
+
+
+# Ids
+
+NAMING_AN_ORDER = {
+    "status": ("status",),
+    "history": ("history",),
+    "resume": ("resume",),
+    "tail": ("tail", "--order"),
+}
+
+
+@pytest.mark.parametrize("question", ["status", "history"])
+def test_the_shop_may_be_left_out_where_there_is_one(store: EventStore, one_shop: None, question: str) -> None:
+    happened(store, streams.order("demo.o1"), placed("demo.o1"))
+    in_full = lines(run_command(question, "demo.o1"))
+    assert in_full
+    assert lines(run_command(question, "o1")) == in_full
+    assert refused(run_command(question, "o2")) == "there is no order demo.o2, or not yet"
+
+
+@pytest.mark.parametrize("command", NAMING_AN_ORDER.values(), ids=NAMING_AN_ORDER)
+def test_where_there_are_several_shops_an_order_is_named_with_its_own(
+    store: EventStore, two_shops: None, command: Sequence[str]
+) -> None:
+    assert refused(run_command(*command, "o1"), 2) == (
+        "of which shop is the order id 'o1'? Put the shop before it: demo.o1; there is: demo, acme"
+    )
+
+
+def test_where_there_are_several_shops_each_has_its_own_order(store: EventStore, two_shops: None) -> None:
+    happened(store, streams.order("demo.o1"), placed("demo.o1", line(unit_price=100)))
+    happened(store, streams.order("acme.o1"), placed("acme.o1", line(unit_price=900)))
+    assert ["total", "GBP 1.00"] in lines(run_command("status", "demo.o1"))
+    assert ["total", "GBP 9.00"] in lines(run_command("status", "acme.o1"))
+
+
+@pytest.mark.parametrize(
+    "unusable",
+    ["two words", "demo.two words", "", "demo.", ".o1", "Demo.o1", "demo-2.o1", "a.b.c", "x" * 48, f"demo.{'x' * 48}"],
+)
+@pytest.mark.parametrize("command", NAMING_AN_ORDER.values(), ids=NAMING_AN_ORDER)
+def test_an_id_that_is_none_is_refused_whatever_shops_there_are(command: Sequence[str], unusable: str) -> None:
+    """Nobody is asked: there is no stack here."""
+    assert refused(run_command(*command, unusable), 2) == (
+        f"{unusable!r} is no order id: 1 to 47 of A-Z, a-z, 0-9, _ and -, after its shop and a point"
+    )
 
 
 # Lists
 
 
-def test_orders_of_a_status_are_merged_from_all_shards_newest_first(store: EventStore) -> None:
-    ids = [f"o{number}" for number in range(12)]
+def test_orders_of_a_status_are_merged_from_all_shards_newest_first(store: EventStore, one_shop: None) -> None:
+    ids = [f"demo.o{number}" for number in range(12)]
     for order_id in ids:
         happened(store, streams.order(order_id), placed(order_id))
     happened(store, streams.order("demo.o11"), OrderConfirmed(order_id="demo.o11"))
     assert [row[0] for row in lines(run_command("orders", "--status", "placed"))] == ids[-2::-1]
-    assert [row[0] for row in lines(run_command("orders", "--status", "PLACED", "--limit", "3"))] == ["o10", "o9", "o8"]
+    assert [row[0] for row in lines(run_command("orders", "--status", "PLACED", "--limit", "3"))] == ids[10:7:-1]
     [[_, _, total]] = lines(run_command("orders", "--status", "CONFIRMED"))
     assert total == "GBP 1.00"
 
 
-def test_rejected_orders_are_listed_too(store: EventStore) -> None:
-    rejected = submission.decide(order("o1", line("A", 0)))
-    assert isinstance(rejected, OrderRejected)
-    happened(store, streams.rejection("demo.o1", rejected.content_hash), rejected)
+def test_orders_are_listed_of_all_shops_or_of_one(store: EventStore, two_shops: None) -> None:
+    for order_id in ("demo.o1", "acme.o1", "demo.o2", "acme.o3"):
+        happened(store, streams.order(order_id), placed(order_id))
+
+    def listed(*arguments: str) -> list[str]:
+        return [row[0] for row in lines(run_command("orders", "--status", "PLACED", *arguments))]
+
+    assert listed() == ["acme.o3", "demo.o2", "acme.o1", "demo.o1"]
+    assert listed("--limit", "3") == ["acme.o3", "demo.o2", "acme.o1"]
+    assert listed("--shop", "demo") == ["demo.o2", "demo.o1"]
+    assert listed("--shop", "acme", "--limit", "1") == ["acme.o3"]
+
+
+def test_a_shop_that_there_is_not_is_refused(store: EventStore, two_shops: None) -> None:
+    result = run_command("orders", "--status", "PLACED", "--shop", "nobody")
+    assert refused(result, 2) == "there is no shop 'nobody'; there is: demo, acme"
+
+
+def test_rejected_orders_are_listed_too(store: EventStore, one_shop: None) -> None:
+    reject(store, order("o1", line("A", 0)))
     [[order_id, when, total]] = lines(run_command("orders", "--status", "REJECTED"))
-    assert (order_id, when[-1], total) == ("o1", "Z", "")
+    assert (order_id, when[-1], total) == ("demo.o1", "Z", "")
 
 
-def test_no_such_order_and_no_such_status(store: EventStore) -> None:
+def test_no_such_order_and_no_such_status(store: EventStore, one_shop: None) -> None:
     result = run_command("orders", "--status", "CANCELLED")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no order is CANCELLED\n")
     assert "there is: PLACED, CONFIRMED" in refused(run_command("orders", "--status", "GONE"), 2)
@@ -182,14 +277,14 @@ def test_stock_shows_levels_and_names_what_was_never_delivered(store: EventStore
 
 
 def test_a_pipeline_out_of_reach_is_explained_in_a_line() -> None:
-    for question in (["status", "o1"], ["history", "o1"], ["orders", "--status", "PLACED"], ["stock", "A"]):
+    for question in (["status", "o1"], ["history", "demo.o1"], ["orders", "--status", "PLACED"], ["stock", "A"]):
         assert ENDPOINT in refused(run_command("--endpoint", ENDPOINT, *question))
 
 
 def test_a_table_that_is_not_there_is_explained_in_a_line(store: EventStore) -> None:
     store.client.delete_table(TableName=store.table)
-    assert refused(run_command("status", "o1")).startswith("there is no table 'orders'")
-    assert refused(run_command("history", "o1")).startswith("there is no table 'orders'")
+    assert refused(run_command("status", "demo.o1")).startswith("there is no table 'orders'")
+    assert refused(run_command("history", "demo.o1")).startswith("there is no table 'orders'")
 
 
 def test_no_credentials_and_no_such_profile_are_explained_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,8 +293,10 @@ def test_no_credentials_and_no_such_profile_are_explained_in_a_line(monkeypatch:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    assert refused(run_command("status", "o1")).startswith("there are no AWS credentials")
-    assert refused(run_command("--profile", "acme", "status", "o1")) == "The config profile (acme) could not be found"
+    assert refused(run_command("status", "demo.o1")).startswith("there are no AWS credentials")
+    assert (
+        refused(run_command("--profile", "acme", "status", "demo.o1")) == "The config profile (acme) could not be found"
+    )
 
 
 # Help

@@ -18,6 +18,7 @@ from handlers.operations.temporary_queue import ALIVE, TemporaryQueue, open_queu
 from handlers.outbox import entry
 from handlers.runtime import aws
 from infra.cli import tail_command
+from infra.cli.connection import Connection
 from infra.cli.output import print_row
 from infra.cli.tail_command import PREFIX, pattern
 from infra.names import ORDERS_BUS_NAME
@@ -79,8 +80,8 @@ def rows(events: list[Recorded]) -> list[tuple[str, str]]:
     [
         ((), EVENTS),
         (("--type", "OrderConfirmed", "--type", "OrderCancelled"), EVENTS[2:]),
-        (("--order", "o1"), EVENTS[::2]),
-        (("--order", "o2", "--type", "OrderCancelled"), EVENTS[3:]),
+        (("--order", "demo.o1"), EVENTS[::2]),
+        (("--order", "demo.o2", "--type", "OrderCancelled"), EVENTS[3:]),
     ],
 )
 def test_events_are_shown_until_ctrl_c(
@@ -91,6 +92,12 @@ def test_events_are_shown_until_ctrl_c(
     shown = [each.split("\t") for each in result.stdout.splitlines()]
     assert [(where, what) for _, where, what, _ in shown] == rows(expected)
     assert left() == []
+
+
+def test_the_shop_of_an_order_may_be_left_out_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Connection, "outputs", {"Shops": "demo"})
+    result = tailed(monkeypatch, "--order", "o2", until=2)
+    assert [each.split("\t")[1] for each in result.stdout.splitlines()] == ["order#demo.o2 1", "order#demo.o2 2"]
 
 
 @pytest.mark.parametrize("ends", [Ended(signal.SIGTERM), RuntimeError(), BrokenPipeError()])

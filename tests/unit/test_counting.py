@@ -97,7 +97,7 @@ def test_in_any_packing_with_crashes_and_conflicts_the_counters_are_the_plain_su
 
 
 def test_an_order_of_592_lines_is_counted_once_in_chunks() -> None:
-    history = order("large", *(line(f"SKU-{n}", n, 7) for n in range(1, 593)), ends=CONFIRMED)
+    history = order("demo.large", *(line(f"SKU-{n}", n, 7) for n in range(1, 593)), ends=CONFIRMED)
     with projecting(history) as memory:
         sizes: list[int] = []
         memory.on_call = lambda operation, request: sizes.append(len(request.get("TransactItems", [])))
@@ -115,7 +115,7 @@ def test_an_order_of_592_lines_is_counted_once_in_chunks() -> None:
 
 @pytest.mark.parametrize("died_at", range(1, 7))
 def test_a_function_that_dies_between_the_chunks_of_an_order_counts_the_rest_later(died_at: int) -> None:
-    history = order("large", *(line(f"SKU-{n}") for n in range(1, 593)), ends=CONFIRMED)
+    history = order("demo.large", *(line(f"SKU-{n}") for n in range(1, 593)), ends=CONFIRMED)
     with projecting(history) as memory:
         passed: list[str] = []
 
@@ -133,7 +133,7 @@ def test_a_function_that_dies_between_the_chunks_of_an_order_counts_the_rest_lat
 
 
 def test_a_sku_in_several_lines_is_one_product() -> None:
-    history = order("o1", line("A", 2, 100), line("B", 1, 50), line("A", 3, 10), ends=CONFIRMED)
+    history = order("demo.o1", line("A", 2, 100), line("B", 1, 50), line("A", 3, 10), ends=CONFIRMED)
     with projecting(history) as memory:
         SALES.apply("1", history)
         assert {detail: each for (_, detail), each in counters(memory, "daily_sales").items()} == {
@@ -144,25 +144,25 @@ def test_a_sku_in_several_lines_is_one_product() -> None:
 
 
 def test_an_order_cancelled_after_it_was_confirmed_leaves_its_day_and_its_customer() -> None:
-    history = order("o1", line("A", 2, 100), ends=RECALLED)
+    history = order("demo.o1", line("A", 2, 100), ends=RECALLED)
     with projecting(history) as memory:
         for projection in (SALES, CUSTOMERS):
             assert projection.apply("1", history) == {}
         assert counters(memory, "daily_sales") == {}
-        assert counters(memory, "customer_history") == {("view#customer#c1", ""): {"placed": 1, "cancelled": 1}}
+        assert counters(memory, "customer_history") == {("view#customer#demo.c1", ""): {"placed": 1, "cancelled": 1}}
 
 
 def test_an_order_that_was_never_confirmed_was_never_in_a_day() -> None:
-    history = order("o1", ends=GIVEN_UP)
+    history = order("demo.o1", ends=GIVEN_UP)
     with projecting(history) as memory:
         for projection in (SALES, CUSTOMERS):
             assert projection.apply("1", history) == {}
         assert not memory.under("view#sales#")
-        assert counters(memory, "customer_history") == {("view#customer#c1", ""): {"placed": 1, "cancelled": 1}}
+        assert counters(memory, "customer_history") == {("view#customer#demo.c1", ""): {"placed": 1, "cancelled": 1}}
 
 
 def test_guests_are_in_the_days_and_have_no_history() -> None:
-    history = order("o1", line("A", 2, 100), ends=CONFIRMED, customer=None)
+    history = order("demo.o1", line("A", 2, 100), ends=CONFIRMED, customer=None)
     with projecting(history) as memory:
         for projection in (SALES, CUSTOMERS):
             assert projection.apply("1", history) == {}
@@ -171,7 +171,7 @@ def test_guests_are_in_the_days_and_have_no_history() -> None:
 
 
 def test_what_the_log_does_not_show_yet_is_to_be_delivered_again() -> None:
-    history = order("o1", ends=CONFIRMED)
+    history = order("demo.o1", ends=CONFIRMED)
     with projecting(history[:1]) as memory:
         [(position, why)] = SALES.apply("1", history[1:]).items()
         assert (position, type(why)) == (("order#demo.o1", 2), LogBehind)
@@ -186,7 +186,7 @@ def test_counters_that_others_always_write_are_a_retry(monkeypatch: pytest.Monke
             reasons = [{"Code": "TransactionConflict"} for _ in request["TransactItems"]]
             raise Refused("TransactionCanceledException", CancellationReasons=reasons)
 
-    history = order("o1", ends=CONFIRMED)
+    history = order("demo.o1", ends=CONFIRMED)
     with projecting(history) as memory:
         memory.on_call = conflict
         [why] = SALES.apply("1", history).values()
@@ -196,7 +196,7 @@ def test_counters_that_others_always_write_are_a_retry(monkeypatch: pytest.Monke
 def test_duplicates_are_left_out_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     monkeypatch.setattr("handlers.retry_policy.time.sleep", waits.append)
-    first, second = order("o1", ends=CONFIRMED), order("o2", ends=CONFIRMED)
+    first, second = order("demo.o1", ends=CONFIRMED), order("demo.o2", ends=CONFIRMED)
     with projecting([*first, *second]) as memory:
         assert CUSTOMERS.apply("1", first) == {}
         assert CUSTOMERS.apply("1", [*first, *second]) == {}

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events import streams
-from events.envelope import Recorded
+from events.envelope import Actor, Recorded
 from events.integration import OrderSubmitted
 from events.operations import DeadLetterStored
+from events.ordering import OrderConfirmed
 from handlers.dead_letters import sending
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
 from handlers.dead_letters.bucket import DeadLetterBucket
@@ -24,9 +25,10 @@ from handlers.dead_letters.message import DeadLetterKey, DeadLetterMessage, redr
 from handlers.files.importer import FileImporter, Outcome
 from handlers.functions.main import dead_letters as dead_letters_function
 from handlers.functions.main import file_import as file_import_function
-from handlers.functions.main import order_intake
+from handlers.functions.main import order_emails, order_intake, shipment_intake
 from handlers.functions.main import order_view as order_view_function
-from handlers.functions.resources import dead_letter_queue
+from handlers.functions.resources import dead_letter_queue, event_store
+from handlers.intake.validation import Refused
 from handlers.ordering import order_requests
 from handlers.retry_policy import Throttled
 from handlers.runtime import aws
@@ -35,14 +37,16 @@ from handlers.table.event_store import EventStore
 from tests.builders.dead_letter_queue import dead_letters as sent_messages
 from tests.builders.dead_letter_queue import queue
 from tests.builders.environment import DEAD_LETTER_BUCKET, ENVIRONMENT, QUEUE
-from tests.builders.messages import CONTEXT, failed, from_bus, from_publisher, sqs
+from tests.builders.mail import verified_sender
+from tests.builders.messages import CONTEXT, SOURCE, failed, from_bus, from_publisher, sqs
 from tests.builders.orders import EMAIL, STREET, TOKEN, order, placed
-from tests.builders.recorded_events import START, record
-from tests.builders.stores import events_of, log
+from tests.builders.recorded_events import START, names, record
+from tests.builders.stores import append, events_of, log
 
 SENT = START + timedelta(days=30)
 BODY = from_publisher(order("o1"))
 KEY = "open/2026/02/01/order_intake/Throttled/m0.1.json"
+OPERATOR = "arn:aws:iam::123456789012:user/jo"
 
 
 def carried(message: Any) -> dict[str, str]:
@@ -55,10 +59,10 @@ def carried(message: Any) -> dict[str, str]:
 def failing(failure: Exception) -> Callable[..., list[str]]:
     """A subscriber that fails like that; returns which messages it wants again."""
 
-    def fail(_: Recorded) -> None:
+    def fail(_store: EventStore, _record: Recorded) -> None:
         raise failure
 
-    handler = subscriber(fail, dead_letter_queue())
+    handler = subscriber(fail, event_store("subscriber"), dead_letter_queue())
     body = from_bus(record(placed("demo.o1"), "order#demo.o1", 1))
     return lambda **delivery: failed(handler(sqs(body, **delivery), CONTEXT))
 
@@ -89,15 +93,37 @@ def test_messages_that_are_handled_together_are_dead_lettered_each_by_itself(sto
 
 
 def test_a_redriven_message_that_fails_again_is_recognized(store: EventStore) -> None:
-    assert failing(Throttled())(receives=MAX_RECEIVE_COUNT, message_id="first", redriven_from=KEY) == []
+    deliver = failing(Throttled())
+    assert deliver(receives=MAX_RECEIVE_COUNT, message_id="first", redriven_from=KEY, redriven_by=OPERATOR) == []
     [sent] = sent_messages()
     assert (carried(sent)["message_id"], carried(sent)["redriven_from"]) == ("first", KEY)
+    assert carried(sent)["redriven_by"] == OPERATOR
+
+
+@pytest.mark.parametrize("redriven_by", [None, OPERATOR])
+def test_what_comes_of_a_redriven_message_says_who_redrove_it(store: EventStore, redriven_by: str | None) -> None:
+    """The actor is who it was: the shop that submitted the order, the function that subscribes."""
+    attributes: Any = {"message_id": "first", "redriven_by": redriven_by} if redriven_by else {}
+    assert failed(order_intake.handler(sqs(BODY, **attributes), CONTEXT)) == []
+    [by_intake] = store.read(streams.order("demo.o1"))
+    [confirmed] = append(store, streams.order("demo.o1"), OrderConfirmed(order_id="demo.o1"))
+    with verified_sender():
+        assert failed(order_emails.handler(sqs(from_bus(confirmed), **attributes), CONTEXT)) == []
+    assert by_intake.metadata.actor == Actor(door="bus", principal=f"demo/{SOURCE}")
+    by_subscriber = store.read(streams.notification("demo.o1"))
+    assert names(each.event for each in by_subscriber) == ["EmailClaimed", "CustomerNotified"]
+    assert {each.metadata.actor for each in by_subscriber} == {Actor(door="subscriber", principal="unit")}
+    assert {each.metadata.redriven_by for each in (by_intake, *by_subscriber)} == {redriven_by}
+    assert confirmed.metadata.redriven_by is None
 
 
 def test_a_message_that_cannot_be_dead_lettered_is_delivered_again(store: EventStore, logged: io.StringIO) -> None:
     queue().delete_queue(QueueUrl=ENVIRONMENT["DEAD_LETTER_QUEUE_URL"])
     assert failing(Throttled())(receives=MAX_RECEIVE_COUNT) == ["m0"]
     assert "message failed, will be delivered again" in logged.getvalue()
+
+
+NOTHING: tuple[Any, Any, Any, Any, Any] = (None, None, None, None, None)
 
 
 def raised(failing: Callable[[], object]) -> Exception:
@@ -111,7 +137,7 @@ def raised(failing: Callable[[], object]) -> Exception:
 @pytest.mark.parametrize(
     ("failing", "why"),
     [
-        (lambda: order_requests.submit(None, None), "AttributeError in handlers.ordering.order_requests."),  # type: ignore[arg-type]
+        (lambda: order_requests.submit(*NOTHING), "AttributeError in handlers.ordering.order_requests."),
         (lambda: dict[str, str]()[EMAIL], "KeyError in a library"),
         (
             lambda: OrderSubmitted.model_validate_json(json.dumps(order(currency=EMAIL))),
@@ -136,11 +162,12 @@ def test_an_error_without_words_has_a_name() -> None:
 
 def test_a_redriven_order_without_a_key_is_the_order_it_was_first(store: EventStore) -> None:
     """Redriven, a message has another id; the caller received the first one."""
-    content = {name: value for name, value in order().items() if name not in ("order_id", "customer")}
-    message = json.dumps({"caller": {"customer_id": "c1"}, "detail-type": "OrderSubmitted", "detail": content})
+    content = {name: value for name, value in order().items() if name != "order_id"}
+    caller = {"subject": "s1", "client": "1example23", "scopes": "orders/write"}
+    message = json.dumps({"caller": caller, "detail-type": "OrderSubmitted", "detail": content})
     assert failed(order_intake.handler(sqs(message, message_id="first"), CONTEXT)) == []
     assert failed(order_intake.handler(sqs(message), CONTEXT)) == []
-    assert [each.stream for each in log(store)] == ["order#first", "order#m0"]
+    assert [each.stream for each in log(store)] == ["order#demo.first", "order#demo.m0"]
     assert log(store)[0].metadata.causation_id == "first"
 
 
@@ -149,12 +176,12 @@ def test_a_redriven_file_is_known_again_in_its_next_invocation(
 ) -> None:
     monkeypatch.setattr(FileImporter, "work", lambda *_: Outcome.UNFINISHED)
     own = queue().create_queue(QueueName="file-import")["QueueUrl"]
-    detail = {"bucket": {"name": "files"}, "object": {"key": "incoming/uci/a.csv", "version-id": "1"}}
+    detail = {"bucket": {"name": "files"}, "object": {"key": "incoming/demo/uci/a.csv", "version-id": "1"}}
     context = type("Context", (), {**vars(CONTEXT), "get_remaining_time_in_millis": lambda _: 1})()
-    event = sqs(json.dumps({"detail": detail}), message_id="first", redriven_from=KEY)
+    event = sqs(json.dumps({"detail": detail}), message_id="first", redriven_from=KEY, redriven_by=OPERATOR)
     assert failed(file_import_function.handler(event, context)) == []
     [message] = queue().receive_message(QueueUrl=own, MessageAttributeNames=["All"])["Messages"]
-    assert carried(message) == {"message_id": "first", "redriven_from": KEY}
+    assert carried(message) == {"message_id": "first", "redriven_from": KEY, "redriven_by": OPERATOR}
 
 
 # A message that is stored
@@ -184,6 +211,12 @@ def store_all(event: dict[str, Any]) -> None:
     assert failed(dead_letters_function.handler(event, CONTEXT)) == []
 
 
+def counts(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The stored messages that were counted since last asked, as CloudWatch reads them."""
+    printed = map(json.loads, capsys.readouterr().out.splitlines())
+    return [each for each in printed if "DeadLetterStored" in each]
+
+
 def stored(bucket: DeadLetterBucket, key: str) -> DeadLetterMessage:
     message = bucket.read(key)
     assert message
@@ -206,10 +239,45 @@ def test_a_message_is_stored_whole_recorded_and_counted(
     assert message.earlier_failures == ()
     expected = DeadLetterStored(message_id="m0", source="order_intake", error="Throttled", attempts=5, key=KEY)
     assert events_of(store, streams.dead_letter("m0")) == [expected]
-    [counted, *_] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "DeadLetterStored" in line]
-    assert counted["source"] == "order_intake"
+    counted, *_ = counts(capsys)
+    assert (counted["source"], counted["cause"]) == ("order_intake", "ours")
     # The alarms go by these.
-    assert sorted(counted["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == ["service", "source"]
+    assert sorted(counted["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == ["cause", "service", "source"]
+
+
+SENDERS = {"Refused", "NotYet", "NotAllowed"}
+OURS = {"Throttled", "Contended", "Unreachable", "KeyError", "ValidationError", "JSONDecodeError", "ClientError"}
+CAUSES = [(why(error=error), "sender") for error in sorted(SENDERS)]
+CAUSES += [(why(error=error), "ours") for error in sorted(OURS)]
+CAUSES += [({}, "ours"), ({"ERROR_CODE": "NO_PERMISSIONS", "ERROR_MESSAGE": "not allowed"}, "ours")]
+
+
+@pytest.mark.parametrize(("attributes", "cause"), CAUSES, ids=lambda each: str(each)[:40])
+def test_a_message_is_counted_by_whose_fault_it_is(
+    bucket: DeadLetterBucket, capsys: pytest.CaptureFixture[str], attributes: dict[str, str], cause: str
+) -> None:
+    """Alarms ring for what is ours alone. What SQS or EventBridge moved there is."""
+    store_all(dead(attributes))
+    [counted] = counts(capsys)
+    assert (counted["DeadLetterStored"], counted["cause"]) == ([1.0], cause)
+
+
+def test_every_way_to_refuse_what_a_sender_says_is_the_senders_fault() -> None:
+    assert {refusal.__name__ for refusal in (Refused, *Refused.__subclasses__())} == SENDERS
+
+
+def test_what_intake_refuses_is_counted_as_its_senders_fault(
+    bucket: DeadLetterBucket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stranger = json.dumps({"id": "e1", "detail-type": "OrderSubmitted", "folder": "nobodys", "detail": order("o1")})
+    early = from_publisher({"order_id": "demo.o1", "status": "dispatched"}, "ShipmentStatusReported")
+    order_intake.handler(sqs("not JSON", from_publisher(order("no id")), stranger), CONTEXT)
+    shipment_intake.handler(sqs(early, receives=MAX_RECEIVE_COUNT), CONTEXT)
+    sent = [carried(message) for message in sent_messages()]
+    assert sorted(each["error"] for each in sent) == ["NotAllowed", "NotYet", "Refused", "Refused"]
+    for attributes in sent:
+        store_all(dead(attributes))
+    assert [each["cause"] for each in counts(capsys)] == ["sender"] * 4
 
 
 def test_a_message_that_sqs_moved_is_stored_with_the_little_that_is_known(bucket: DeadLetterBucket) -> None:
@@ -236,7 +304,8 @@ def again(bucket: DeadLetterBucket, key: str, day: int, *, marked: bool = True) 
     """A message is redriven, and fails again some days later."""
     if marked:
         bucket.mark_redriven(key, stored(bucket, key), SENT + timedelta(days=day))
-    store_all(dead(why(redriven_from=key, error=f"Error{day}"), sent=SENT + timedelta(days=day)))
+    attributes = why(redriven_from=key, redriven_by=OPERATOR, error=f"Error{day}")
+    store_all(dead(attributes, sent=SENT + timedelta(days=day)))
 
 
 def test_no_event_records_what_could_not_be_copied(store: EventStore, bucket: DeadLetterBucket) -> None:
@@ -264,6 +333,9 @@ def test_a_message_that_fails_again_has_its_earlier_failures(
         ("Error1", second),
         ("Error2", third.key),
     ]
+    redrivers = [each.metadata.redriven_by for each in store.read(streams.dead_letter("m0"))]
+    assert redrivers == [None, OPERATOR, OPERATOR]
+    assert third.attributes == {}
     assert bucket.keys_of("m0") == [
         third.key,
         *([] if marked else [KEY]),

@@ -55,101 +55,107 @@ def test_a_sound_pipeline_has_no_problem() -> None:
     assert found(snapshot(Evidence(replace(TABLE, log={}, views={}, levels={}, counters={})))) == []
 
 
-PLACED = ("order#well", STREAMS["order#well"][0])
-RESUME = Repair("resume", "well")
+PLACED = ("order#demo.well", STREAMS["order#demo.well"][0])
+RESUME = Repair("resume", "demo.well")
 BROKEN: dict[str, tuple[Callable[[], Snapshot], Kind, str, str, Repair | None]] = {
     "an event that was never published": (
-        lambda: snapshot(published=published(TABLE.log) - {event_id("payment#well", 2)}),
+        lambda: snapshot(published=published(TABLE.log) - {event_id("payment#demo.well", 2)}),
         Kind.UNPUBLISHED_EVENT,
-        "payment#well version 2",
+        "payment#demo.well version 2",
         "PaymentCaptured was appended, and never published",
-        Repair("republish", "payment#well"),
+        Repair("republish", "payment#demo.well"),
     ),
     "an event that cannot be read": (
-        lambda: snapshot(with_table(unreadable=["order#x event#0000000001"])),
+        lambda: snapshot(with_table(unreadable=["order#demo.x event#0000000001"])),
         Kind.UNREADABLE_EVENT,
-        "order#x event#0000000001",
+        "order#demo.x event#0000000001",
         "the event cannot be read: deploy and run a version that knows its type",
         None,
     ),
     "a view that was deleted": (
-        lambda: snapshot(with_table(views=without(VIEWS, "declined"))),
+        lambda: snapshot(with_table(views=without(VIEWS, "demo.declined"))),
         Kind.WRONG_VIEW,
-        "view of order declined",
+        "view of order demo.declined",
         "has no view",
         Repair("rebuild", "order_view"),
     ),
     "a view that was tampered with, in one line": (
-        lambda: snapshot(with_view("well", status="PLACED", total=1)),
+        lambda: snapshot(with_view("demo.well", status="PLACED", total=1)),
         Kind.WRONG_VIEW,
-        "view of order well",
+        "view of order demo.well",
         "the view has status 'PLACED', the log 'CONFIRMED'; the view has total 1, the log 350",
         Repair("rebuild", "order_view"),
     ),
     "a view of nothing": (
-        lambda: snapshot(with_table(views={**VIEWS, "ghost": {"order_id": "ghost"}})),
+        lambda: snapshot(with_table(views={**VIEWS, "demo.ghost": {"order_id": "demo.ghost"}})),
         Kind.WRONG_VIEW,
-        "view of order ghost",
+        "view of order demo.ghost",
         "has a view, but the log knows nothing of it",
         Repair("rebuild", "order_view"),
     ),
     "an order whose saga was never started": (
         lambda: snapshot(with_log(*PLACED)),
         Kind.STALLED_ORDER,
-        "order well",
+        "order demo.well",
         "is stalled: nothing happened after OrderPlaced, and no order saga runs for it",
         RESUME,
     ),
     "an order that is half cancelled": (
-        lambda: snapshot(with_log("order#declined", *STREAMS["order#declined"][:2])),
+        lambda: snapshot(with_log("order#demo.declined", *STREAMS["order#demo.declined"][:2])),
         Kind.STALLED_ORDER,
-        "order declined",
+        "order demo.declined",
         "is stalled: nothing happened after OrderCancellationStarted, and no order saga runs for it",
-        Repair("resume", "declined"),
+        Repair("resume", "demo.declined"),
     ),
     "a confirmed order that is half cancelled": (
         lambda: snapshot(
-            with_log("order#well", *STREAMS["order#well"], OrderCancellationStarted(order_id="well", reason="r"))
+            with_log(
+                "order#demo.well",
+                *STREAMS["order#demo.well"],
+                OrderCancellationStarted(order_id="demo.well", reason="r"),
+            )
         ),
         Kind.STALLED_ORDER,
-        "order well",
+        "order demo.well",
         "is stalled: nothing happened after OrderCancellationStarted, and no cancellation saga runs for it",
         RESUME,
     ),
     "a request to cancel that nobody answers": (
-        lambda: snapshot(with_log("cancellation#well", CancellationRequested(order_id="well", content_hash="h"))),
+        lambda: snapshot(with_log("cancellation#demo.well", CancellationRequested(order_id="demo.well"))),
         Kind.STALLED_ORDER,
-        "order well",
+        "order demo.well",
         "is stalled: a request to cancel it has no answer, and no cancellation saga runs for it",
         RESUME,
     ),
     "money held for a stalled order": (
         lambda: snapshot(with_log(*PLACED)),
         Kind.UNBALANCED_ORDER,
-        "order well",
+        "order demo.well",
         "captured less refunded is GBP 3.50, it owes GBP 0.00",
         RESUME,
     ),
     "goods held for a stalled order": (
         lambda: snapshot(with_log(*PLACED)),
         Kind.UNBALANCED_ORDER,
-        "order well",
+        "order demo.well",
         "3 of A are reserved, it takes 0, and 1 more like this",
         RESUME,
     ),
     "money that was never captured": (
-        lambda: snapshot(with_log("payment#well", STREAMS["payment#well"][0])),
+        lambda: snapshot(with_log("payment#demo.well", STREAMS["payment#demo.well"][0])),
         Kind.UNBALANCED_ORDER,
-        "order well",
+        "order demo.well",
         "authorized is GBP 3.50, captured and voided add up to GBP 0.00",
-        Repair("history", "well"),
+        Repair("history", "demo.well"),
     ),
     "goods that did not follow their parcel": (
-        lambda: snapshot(with_log("shipment#well", *STREAMS["shipment#well"], ShipmentDispatched(order_id="well"))),
+        lambda: snapshot(
+            with_log("shipment#demo.well", *STREAMS["shipment#demo.well"], ShipmentDispatched(order_id="demo.well"))
+        ),
         Kind.UNBALANCED_ORDER,
-        "order well",
+        "order demo.well",
         "0 pieces are shipped, 4 set aside; dispatched: True",
-        Repair("republish", "shipment#well"),
+        Repair("republish", "shipment#demo.well"),
     ),
     "a level that differs from the log": (
         lambda: snapshot(with_table(levels={**TABLE.levels, "A": {"available": 6, "version": 4}})),
@@ -201,30 +207,32 @@ def test_what_just_happened_is_not_expected_to_show_yet() -> None:
     assert found(snapshot(published=frozenset(), **just_now)) == []
     assert found(snapshot(with_table(views={}), **just_now)) == []
     assert of_order(snapshot(with_log(*PLACED), **just_now)) == set()
-    dispatched = with_log("shipment#well", *STREAMS["shipment#well"], ShipmentDispatched(order_id="well"))
+    dispatched = with_log(
+        "shipment#demo.well", *STREAMS["shipment#demo.well"], ShipmentDispatched(order_id="demo.well")
+    )
     assert of_order(snapshot(dispatched, **just_now)) == set()
 
 
 def test_what_a_saga_is_at_work_on_is_neither_stalled_nor_out_of_balance() -> None:
-    assert of_order(snapshot(with_log(*PLACED), running={"well"})) == set()
-    assert of_order(snapshot(with_log(*PLACED), running={"declined"})) != set()
+    assert of_order(snapshot(with_log(*PLACED), running={"demo.well"})) == set()
+    assert of_order(snapshot(with_log(*PLACED), running={"demo.declined"})) != set()
 
 
 def test_an_order_that_has_ended_is_not_stalled_however_its_requests_were_answered() -> None:
     answers: list[DomainEvent] = [
-        CancellationRequested(order_id="well", content_hash="h"),
-        OrderCancellationRefused(order_id="well", content_hash="h", reason="dispatched"),
+        CancellationRequested(order_id="demo.well"),
+        OrderCancellationRefused(order_id="demo.well", reason="dispatched"),
     ]
-    assert of_order(snapshot(with_log("cancellation#well", *answers))) == set()
+    assert of_order(snapshot(with_log("cancellation#demo.well", *answers))) == set()
 
 
 def test_streams_that_are_not_published_are_not_missed_on_the_bus() -> None:
-    assert ("notification#well", 1) in TABLE.log
-    assert event_id("notification#well", 1) not in snapshot().published
+    assert ("notification#demo.well", 1) in TABLE.log
+    assert event_id("notification#demo.well", 1) not in snapshot().published
 
 
 def test_a_cancelled_order_may_have_gone_any_way_that_balances() -> None:
-    gone = with_log("shipment#declined", ShipmentCancelled(order_id="declined"))
+    gone = with_log("shipment#demo.declined", ShipmentCancelled(order_id="demo.declined"))
     assert of_order(snapshot(gone)) == set()
 
 
@@ -241,14 +249,14 @@ def test_levels_are_explained_by_the_log_in_whatever_order_it_is_read(
         event: DomainEvent
         if sign == "-":
             taken = (StockLine(sku=sku, quantity=quantity),)
-            event = StockReserved(order_id=f"o{number}", chunk=1, chunks=1, lines=taken)
+            event = StockReserved(order_id=f"demo.o{number}", chunk=1, chunks=1, lines=taken)
         elif number % 2:
-            event = StockReleased(order_id=f"o{number}", chunk=1, lines=(StockLine(sku=sku, quantity=quantity),))
+            event = StockReleased(order_id=f"demo.o{number}", chunk=1, lines=(StockLine(sku=sku, quantity=quantity),))
         else:
             delivered = (DeliveredLine(sku=sku, quantity=quantity),)
             event = StockReceived(delivery_id=f"d{number}", chunk=1, chunks=1, lines=delivered)
         records.append(
-            record(event, f"{'delivery#d' if isinstance(event, StockReceived) else 'reservation#o'}{number}", 1)
+            record(event, f"{'delivery#d' if isinstance(event, StockReceived) else 'reservation#demo.o'}{number}", 1)
         )
         available, version = expected.get(sku, Level())
         expected[sku] = Level(available + (-quantity if sign == "-" else quantity), version + 1)

@@ -68,10 +68,10 @@ def test_a_sound_pipeline_is_read_once(pipeline: EventStore) -> None:
 
 def test_a_problem_that_is_still_there_a_while_later_is_one(pipeline: EventStore) -> None:
     hold(pipeline)
-    copied(published(TABLE.log) - {event_id("order#well", 2)})
+    copied(published(TABLE.log) - {event_id("order#demo.well", 2)})
     pause = Pause()
     [problem] = examined(pipeline, pause).problems
-    assert (problem.kind, problem.about) == (Kind.UNPUBLISHED_EVENT, "order#well version 2")
+    assert (problem.kind, problem.about) == (Kind.UNPUBLISHED_EVENT, "order#demo.well version 2")
     assert pause.waited == [PAUSE_SECONDS]
 
 
@@ -113,16 +113,16 @@ def test_what_just_happened_has_time_by_the_clock(
 
 
 def test_an_order_whose_saga_runs_is_not_stalled(pipeline: EventStore) -> None:
-    for order_id in ("o1", "o2"):
+    for order_id in ("demo.o1", "demo.o2"):
         pipeline.client.put_item(
             TableName=pipeline.table, Item=image(record(placed(order_id), streams.order(order_id), 1))
         )
     stalled = [
         problem.about
-        for problem in examined(pipeline, running=lambda: {"o1"}).problems
+        for problem in examined(pipeline, running=lambda: {"demo.o1"}).problems
         if problem.kind is Kind.STALLED_ORDER
     ]
-    assert stalled == ["order o2"]
+    assert stalled == ["order demo.o2"]
 
 
 def test_an_audit_copy_that_is_not_readable_is_an_error(pipeline: EventStore) -> None:

@@ -18,22 +18,24 @@ from events import streams
 from events.envelope import Recorded
 from events.model import DomainEvent
 from events.notification import CustomerNotified, EmailClaimed, EmailEvent, EmailRefused
-from events.ordering import OrderConfirmed
+from events.ordering import OrderConfirmed, OrderPlaced
 from handlers.notification import order_emails, welcome_email
 from handlers.notification.claims import LIFETIME, AlreadyClaimed, next_claim
 from handlers.notification.email_sending import MaybeSent, NotSent
 from handlers.retry_policy import Throttled
 from handlers.table.event_store import EventStore
+from handlers.vault.vault import Vault
 from infra.function_spec import SendEmail
 from infra.functions import FUNCTIONS
 from tests.builders.environment import SENDER
 from tests.builders.mail import sent, ses, verified_sender
 from tests.builders.races import Raced
-from tests.builders.recorded_events import START, record
+from tests.builders.recorded_events import ACTOR, START, record
 from tests.builders.stores import append, events_of, place
+from tests.builders.vault import forget, vault
 
 ABOUT = "OrderConfirmed"
-Notifier = Callable[[EventStore, Any, str, Recorded], None]
+Notifier = Callable[[EventStore, Vault, Any, str, Recorded], None]
 WAITED = timedelta(seconds=60)
 """The visibility timeout of the queues of functions that send e-mails: after it a message is delivered again."""
 
@@ -41,7 +43,7 @@ WAITED = timedelta(seconds=60)
 # The decision
 
 
-def claimed(attempt: int, about: str = ABOUT, order_id: str = "o1") -> EmailClaimed:
+def claimed(attempt: int, about: str = ABOUT, order_id: str = "demo.o1") -> EmailClaimed:
     return EmailClaimed(order_id=order_id, about=about, attempt=attempt)
 
 
@@ -49,7 +51,7 @@ def refused(attempt: int, about: str = ABOUT) -> EmailRefused:
     return EmailRefused(order_id="demo.o1", about=about, attempt=attempt, error="TooManyRequestsException")
 
 
-def notified(attempt: int, about: str = ABOUT, order_id: str = "o1") -> CustomerNotified:
+def notified(attempt: int, about: str = ABOUT, order_id: str = "demo.o1") -> CustomerNotified:
     return CustomerNotified(order_id=order_id, about=about, attempt=attempt, message_id="m")
 
 
@@ -58,7 +60,7 @@ def decided(*history: DomainEvent, age: timedelta = timedelta(0)) -> EmailClaime
     stream = streams.notification("demo.o1")
     records = [record(event, stream, version) for version, event in enumerate(history, start=1)]
     now = records[-1].metadata.occurred_at + age if records else START
-    return next_claim(records, "o1", ABOUT, now)
+    return next_claim(records, "demo.o1", ABOUT, now)
 
 
 def test_who_comes_first_claims() -> None:
@@ -68,7 +70,9 @@ def test_who_comes_first_claims() -> None:
 @pytest.mark.parametrize("history", [[claimed(1)], [claimed(1), claimed(2)], [claimed(1), refused(1), claimed(2)]])
 def test_a_claim_keeps_others_off_until_it_is_too_old(history: list[DomainEvent]) -> None:
     for age in (timedelta(0), LIFETIME - timedelta(microseconds=1)):
-        with pytest.raises(AlreadyClaimed, match="OrderConfirmed of order o1 is claimed until 2026-01-02T03:04:"):
+        with pytest.raises(
+            AlreadyClaimed, match=r"OrderConfirmed of order demo\.o1 is claimed until 2026-01-02T03:04:"
+        ):
             decided(*history, age=age)
     assert decided(*history, age=LIFETIME) == claimed(history[-1].attempt + 1)  # type: ignore[attr-defined]
 
@@ -136,21 +140,23 @@ class Scene:
 
     Args:
         store: the log, with the order.
+        order: the event that places it.
         event: the event that confirms it.
         stream: where the e-mail is claimed.
         notifier: sends it, if it is due.
     """
 
-    def __init__(self, store: EventStore, event: Recorded, stream: str, notifier: Notifier) -> None:
+    def __init__(self, store: EventStore, order: OrderPlaced, event: Recorded, stream: str, notifier: Notifier) -> None:
         self.now = START
-        self.store = EventStore(store.client, store.table, lambda: self.now)
+        self.order = order
+        self.store = EventStore(store.client, store.table, ACTOR, lambda: self.now)
         self.stream = stream
         self._event = event
         self._notifier = notifier
 
     def deliver(self, store: EventStore | None = None) -> None:
         """Deliver the event."""
-        self._notifier(store or self.store, ses(), SENDER, self._event)
+        self._notifier(store or self.store, vault(self.store), ses(), SENDER, self._event)
 
     @property
     def log(self) -> list[str]:
@@ -162,16 +168,16 @@ class Scene:
 
 KINDS: dict[str, tuple[str, Notifier]] = {
     "order e-mail": (streams.notification("demo.o1"), order_emails.notify),
-    "welcome": (streams.customer("c1"), welcome_email.welcome),
+    "welcome": (streams.customer("demo.c1"), welcome_email.welcome),
 }
 
 
 @pytest.fixture(params=KINDS)
 def scene(store: EventStore, request: pytest.FixtureRequest) -> Iterator[Scene]:
-    place(store)
+    order = place(store)
     [event] = append(store, streams.order("demo.o1"), OrderConfirmed(order_id="demo.o1"))
     with verified_sender():
-        yield Scene(store, event, *KINDS[request.param])
+        yield Scene(store, order, event, *KINDS[request.param])
 
 
 def killed_before_completing(stream: str, version: int) -> None:
@@ -230,6 +236,17 @@ def test_what_ses_refuses_the_next_delivery_sends_at_once(scene: Scene, code: st
     scene.deliver()
     assert len(sent()) == 1
     assert scene.log == ["EmailClaimed 1", "EmailRefused 1", "EmailClaimed 2", "CustomerNotified 2"]
+
+
+def test_what_ses_refused_is_not_sent_to_somebody_who_is_forgotten_since(scene: Scene) -> None:
+    with Stubber(ses()) as stub:
+        stub.add_client_error("send_email", "TooManyRequestsException", "not now", http_status_code=429)
+        with pytest.raises(NotSent):
+            scene.deliver()
+    forget(scene.store, scene.order)
+    scene.deliver()
+    assert sent() == []
+    assert scene.log == ["EmailClaimed 1", "EmailRefused 1"]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 from botocore import exceptions as boto
 from botocore.stub import Stubber
 
-from events.envelope import Recorded, event_id
+from events.envelope import Actor, Recorded, event_id
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
 from handlers.retry_policy import Contended, Retryable, Throttled, Unreachable
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+WEB = Actor(door="bus", principal="demo/com.example.web")
+OPERATOR = "arn:aws:iam::123456789012:user/operator"
 CONFIRMED = OrderConfirmed(order_id="demo.o1")
 STARTED = OrderCancellationStarted(order_id="demo.o1", reason="PaymentDeclined")
 CANCELLED = OrderCancelled(order_id="demo.o1", reason="PaymentDeclined")
@@ -46,13 +48,13 @@ RETRYABLE = [
 
 
 def append(store: EventStore, version: int, event: DomainEvent, stream: str = "order#demo.o1") -> Recorded:
-    return store.append(stream, version, event, correlation_id="o1", causation_id="c1")
+    return store.append(stream, version, event, correlation_id="demo.o1", causation_id="c1")
 
 
 def append_with(
     store: EventStore, version: int, event: DomainEvent, changes: Sequence[TransactWriteItemTypeDef]
 ) -> Recorded:
-    return store.append_with("order#demo.o1", version, event, changes, correlation_id="o1", causation_id="c1")
+    return store.append_with("order#demo.o1", version, event, changes, correlation_id="demo.o1", causation_id="c1")
 
 
 def put(key: str, *, unless_there: bool = False) -> TransactWriteItemTypeDef:
@@ -75,12 +77,12 @@ def test_streams_are_apart(store: EventStore) -> None:
     append(store, 1, placed("demo.o1"))
     append(store, 1, placed("demo.o10"), "order#demo.o10")
     assert [record.stream for record in store.read("order#demo.o1")] == ["order#demo.o1"]
-    assert store.read("order#o") == []
-    assert store.last("order#o") is None
+    assert store.read("order#demo.o") == []
+    assert store.last("order#demo.o") is None
 
 
 def test_metadata_has_the_place_of_the_event_and_what_it_follows_from(store: EventStore) -> None:
-    at_noon = EventStore(store.client, store.table, clock=lambda: NOON)
+    at_noon = EventStore(store.client, store.table, WEB, clock=lambda: NOON)
     metadata = append(at_noon, 1, placed()).metadata
     assert metadata == store.read("order#demo.o1")[0].metadata
     assert metadata.model_dump() == {
@@ -89,8 +91,10 @@ def test_metadata_has_the_place_of_the_event_and_what_it_follows_from(store: Eve
         "version": 1,
         "schema_version": 1,
         "occurred_at": NOON,
-        "correlation_id": "o1",
+        "correlation_id": "demo.o1",
         "causation_id": "c1",
+        "actor": {"door": "bus", "principal": "demo/com.example.web"},
+        "redriven_by": None,
     }
 
 
@@ -102,14 +106,63 @@ def test_an_event_is_one_item_whose_json_goes_out_as_it_is(store: EventStore) ->
         "SK": {"S": "event#0000000001"},
         "type": {"S": "OrderConfirmed"},
         "schema_version": {"N": "1"},
-        "data": {"S": '{"order_id":"o1"}'},
+        "data": {"S": '{"order_id":"demo.o1"}'},
     }
     assert json.loads(item["metadata"]["S"])["stream"] == "order#demo.o1"
 
 
+def test_a_store_appends_on_behalf_of_whoever_it_is_told(store: EventStore) -> None:
+    for version, same in enumerate([store.on_behalf_of(WEB), store.on_behalf_of(WEB, OPERATOR), store], start=1):
+        append(same, version, STARTED)
+    first, redriven, own = [json.loads(item["metadata"]["S"]) for item in items(store)]
+    assert first["actor"] == redriven["actor"] == WEB.model_dump()
+    assert "redriven_by" not in first
+    assert redriven["redriven_by"] == OPERATOR
+    assert own["actor"] != WEB.model_dump(), "the store itself stays whose it was"
+    assert "redriven_by" not in own
+
+
+def test_a_redriven_message_is_caused_by_whoever_caused_it_before(store: EventStore) -> None:
+    web = store.on_behalf_of(WEB)
+    metadata = append(web.redriven(OPERATOR), 1, STARTED).metadata
+    assert (metadata.actor, metadata.redriven_by) == (WEB, OPERATOR)
+    metadata = append(web.redriven(None), 2, CANCELLED).metadata
+    assert (metadata.actor, metadata.redriven_by) == (WEB, None)
+
+
+def test_whoever_else_delivers_an_event_it_keeps_its_first_actor(store: EventStore) -> None:
+    context = {"correlation_id": "demo.o1", "causation_id": "c1"}
+    first = store.on_behalf_of(WEB).append_if_absent("order#demo.o1", 1, CONFIRMED, **context)
+    assert store.append_if_absent("order#demo.o1", 1, CONFIRMED, **context) == Existing(first.record)
+    again = store.on_behalf_of(WEB, OPERATOR)
+    assert again.append_if_absent("order#demo.o1", 1, CONFIRMED, **context) == Existing(first.record)
+    [record] = store.read("order#demo.o1")
+    assert (record.metadata.actor, record.metadata.redriven_by) == (WEB, None)
+
+
+def test_a_store_of_nobody_reads_and_refuses_to_append(store: EventStore) -> None:
+    append(store, 1, STARTED)
+    before = items(store)
+    nobodys = EventStore(store.client, store.table)
+    assert nobodys.read("order#demo.o1") == store.read("order#demo.o1")
+    assert nobodys.last("order#demo.o1") == store.last("order#demo.o1")
+    context = {"correlation_id": "demo.o1", "causation_id": "c1"}
+    ways: list[Callable[[], object]] = [
+        lambda: append(nobodys, 2, CONFIRMED),
+        lambda: append_with(nobodys, 2, CONFIRMED, [put("level#A")]),
+        lambda: nobodys.append_together([New("order#demo.o1", 2, CONFIRMED)], **context),
+        lambda: nobodys.append_if_absent("order#demo.o1", 2, CONFIRMED, **context),
+        lambda: nobodys.execute("order#demo.o1", lambda _: [CONFIRMED], **context),
+    ]
+    for way in ways:
+        with pytest.raises(TypeError, match="nobody to append OrderConfirmed for: this store only reads"):
+            way()
+    assert items(store) == before
+
+
 def test_a_taken_version_hands_back_the_existing_event(store: EventStore) -> None:
     first = append(store, 2, CONFIRMED)
-    with pytest.raises(Conflict, match="order#demo.o1 has OrderConfirmed at version 2") as conflict:
+    with pytest.raises(Conflict, match=r"order#demo\.o1 has OrderConfirmed at version 2") as conflict:
         append(store, 2, STARTED)
     assert conflict.value.existing == first
     assert events_of(store, "order#demo.o1") == [CONFIRMED]
@@ -173,7 +226,7 @@ def test_failed_conditions_are_told_by_their_place(store: EventStore) -> None:
 def test_events_of_two_streams_are_appended_together_or_not_at_all(store: EventStore) -> None:
     def append_both(order: int, payment: int) -> list[Recorded]:
         both = [New("order#demo.o1", order, STARTED), New("payment#demo.o1", payment, CONFIRMED)]
-        return store.append_together(both, correlation_id="o1", causation_id="c1")
+        return store.append_together(both, correlation_id="demo.o1", causation_id="c1")
 
     appended = append_both(1, 1)
     assert [*store.read("order#demo.o1"), *store.read("payment#demo.o1")] == appended
@@ -284,7 +337,7 @@ def test_what_is_wrong_with_the_request_stays_what_it_is(store: EventStore, code
 
 
 def test_appending_if_absent_says_whether_the_event_was_appended_or_what_is_there_instead(store: EventStore) -> None:
-    context = {"correlation_id": "o1", "causation_id": "c1"}
+    context = {"correlation_id": "demo.o1", "causation_id": "c1"}
     appended = store.append_if_absent("order#demo.o1", 2, CONFIRMED, **context)
     [record] = store.read("order#demo.o1")
     assert appended == Appended(record)
@@ -305,7 +358,7 @@ def execute(store: EventStore, *seen: int, first: Sequence[DomainEvent] = (), de
         read.append(len(history))
         return decided
 
-    store.execute("order#demo.o1", decide, correlation_id="o1", causation_id="c1")
+    store.execute("order#demo.o1", decide, correlation_id="demo.o1", causation_id="c1")
     assert read == list(seen)
 
 
@@ -331,8 +384,8 @@ def test_a_command_that_loses_every_race_is_to_be_tried_again(store: EventStore)
         append(store, len(history) + 1, STARTED)
         return [CANCELLED]
 
-    with pytest.raises(Contended, match="order#demo.o1 is being written by too many others"):
-        store.execute("order#demo.o1", decide, correlation_id="o1", causation_id="c1")
+    with pytest.raises(Contended, match=r"order#demo\.o1 is being written by too many others"):
+        store.execute("order#demo.o1", decide, correlation_id="demo.o1", causation_id="c1")
     assert CANCELLED not in events_of(store, "order#demo.o1")
 
 

@@ -15,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from events.envelope import Actor
+from events.ordering import OrderPlaced
 from handlers import retry_policy
 from handlers.files import importer, progress
 from handlers.files.batch import BatchDecision, Candidate, decide_batch
@@ -23,14 +25,17 @@ from handlers.files.progress import Rejection
 from handlers.files.reader import BEGINNING, Reason
 from handlers.files.submitting import Markers, OrderQueue
 from handlers.functions.main import file_import as file_import_function
-from handlers.intake.messages import IntakeMessage
-from handlers.ordering import order_requests as order_intake
+from handlers.functions.main import order_intake as order_intake_function
+from handlers.intake.requests import IntakeMessage
+from handlers.ordering import submission
 from handlers.runtime import aws
 from handlers.table.event_store import EventStore
 from tests.builders.csv_rows import HEADER, row
 from tests.builders.environment import ENVIRONMENT, TABLE
-from tests.builders.messages import CONTEXT
-from tests.builders.orders import order
+from tests.builders.messages import CONTEXT, failed, sqs
+from tests.builders.orders import order, valid
+from tests.builders.stores import log
+from tests.builders.vault import payment_tokens, vault
 
 BUCKET = "files"
 WRONG = (Reason("wrong", 1),)
@@ -76,10 +81,17 @@ class World:
     def keys(self) -> list[str]:
         return [found["Key"] for found in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
+    def results(self) -> list[str]:
+        """The keys of all that is left, without the versions in them."""
+        named = (key.rpartition("/") for key in self.keys())
+        return [path + name[len(name.partition(".")[0]) :] for path, _, name in named]
+
     def report(self, path: str) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads(
-            self.s3.get_object(Bucket=BUCKET, Key=f"reports/{path}.json")["Body"].read()
-        )
+        """The latest report of a file of that path."""
+        reports = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"reports/{path}/")["Contents"]
+        key = max(reports, key=lambda report: report["LastModified"])["Key"]
+        content: dict[str, Any] = json.loads(self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+        assert key == f"reports/{path}/{content['version']}.json"
         return content
 
 
@@ -106,7 +118,7 @@ def test_each_order_is_sent_once_and_one_that_returns_is_rejected_with_both_rows
 
 
 def test_an_order_without_a_usable_id_is_rejected_wherever_it_is() -> None:
-    done = decide_batch([candidate(order_id, 2, *WRONG) for order_id in (None, "", "?", "x" * 65, None)], {})
+    done = decide_batch([candidate(order_id, 2, *WRONG) for order_id in (None, "", "?", "x" * 48, None)], {})
     assert (done.first_rows, [each.reasons for each in done.rejections]) == ({}, [WRONG] * 5)
 
 
@@ -141,12 +153,12 @@ def test_whatever_the_batches_and_the_crash_the_same_is_accepted_and_rejected(
 
 def test_a_file_comes_out_in_its_report_and_is_moved(world: World) -> None:
     content = HEADER + row("1") + row("1") + row("2", quantity="-1") + row("3") + row("1")
-    body = world.drop("uci/day.csv", content)
+    body = world.drop("demo/uci/day.csv", content)
     assert world.deliver(body) == 1
-    report = world.report("uci/day.csv")
+    report = world.report("demo/uci/day.csv")
     assert report.pop("started_at") <= report.pop("finished_at")
     assert report == {
-        "file": "incoming/uci/day.csv",
+        "file": "incoming/demo/uci/day.csv",
         "version": json.loads(body)["detail"]["object"]["version-id"],
         "rows": 5,
         "accepted": 2,
@@ -167,43 +179,51 @@ def test_a_file_comes_out_in_its_report_and_is_moved(world: World) -> None:
         ],
         "error": None,
     }
-    assert world.keys() == ["done/uci/day.csv", "reports/uci/day.csv.json"]
-    assert world.s3.get_object(Bucket=BUCKET, Key="done/uci/day.csv")["Body"].read().decode() == content
+    assert world.results() == ["done/demo/uci/day.csv", "reports/demo/uci/day.csv.json"]
+    assert world.s3.get_object(Bucket=BUCKET, Key=world.keys()[0])["Body"].read().decode() == content
     assert world.sent() == ["1", "3"]
 
 
 def test_what_is_sent_is_what_order_intake_takes(world: World, store: EventStore) -> None:
     awkward = order("o1", payment_token="a\ufffe\uffff\x00é\U0001f6d2")
-    world.deliver(world.drop("day.ndjson", json.dumps(awkward)))
+    world.deliver(world.drop("demo/day.ndjson", json.dumps(awkward)))
     [body] = world.received("ORDER_QUEUE_URL")
     assert not {"\ufffe", "\uffff", "\x00"} & set(body)
-    envelope = IntakeMessage.model_validate_json(body)
-    assert envelope.detail == awkward
-    placed = order_intake.submit(store, envelope)
-    assert placed == order_intake.submit(store, IntakeMessage.model_validate({"id": "1", **json.loads(body)}))
+    message = IntakeMessage.model_validate_json(body)
+    assert (message.detail, message.folder) == (awkward, "demo")
+    for _ in range(2):
+        assert failed(order_intake_function.handler(sqs(body), CONTEXT)) == []
+    [record] = log(store)
+    assert isinstance(record.event, OrderPlaced)
+    key = vault(store).content_key(record.event)
+    assert key
+    assert record.event == submission.placed("demo", valid(awkward), key)
+    assert payment_tokens(store).read(record.event) == awkward["payment_token"]
+    assert record.metadata.actor == Actor(door="file", principal="demo/demo")
+    assert record.metadata.causation_id == message.id
 
 
 def test_a_large_file_takes_several_invocations_and_each_continues_where_the_last_one_stopped(world: World) -> None:
     content = HEADER + "".join(row(str(number)) for number in range(7)) + row("3")
     with patch.object(importer, "MAX_KEYS", 2):
-        assert world.deliver(world.drop("uci/a.csv", content), lambda: importer.STOP_MS - 1) == 5
+        assert world.deliver(world.drop("demo/uci/a.csv", content), lambda: importer.STOP_MS - 1) == 5
     assert world.sent() == [str(number) for number in range(7)]
-    report = world.report("uci/a.csv")
+    report = world.report("demo/uci/a.csv")
     assert (report["rows"], report["accepted"], report["rejected_count"]) == (8, 7, 1)
-    assert world.keys() == ["done/uci/a.csv", "reports/uci/a.csv.json"]
+    assert world.results() == ["done/demo/uci/a.csv", "reports/demo/uci/a.csv.json"]
 
 
 def test_what_may_take_long_at_the_end_is_left_to_an_invocation_of_its_own(world: World) -> None:
-    body = world.drop("uci/a.csv", HEADER + row("1"))
+    body = world.drop("demo/uci/a.csv", HEADER + row("1"))
     assert world.deliver(body, lambda: importer.FINISH_MS - 1) == 2
-    assert (world.sent(), world.report("uci/a.csv")["accepted"]) == (["1"], 1)
+    assert (world.sent(), world.report("demo/uci/a.csv")["accepted"]) == (["1"], 1)
 
 
 def test_one_cell_that_is_no_price_rejects_its_order_and_the_others_are_sent(world: World) -> None:
     content = HEADER + row("1") + row("2", price="1e999999") + row("3")
-    assert world.deliver(world.drop("uci/a.csv", content)) == 1
+    assert world.deliver(world.drop("demo/uci/a.csv", content)) == 1
     assert world.sent() == ["1", "3"]
-    report = world.report("uci/a.csv")
+    report = world.report("demo/uci/a.csv")
     [rejection] = report["rejected"]
     assert (report["accepted"], report["rejected_count"], report["error"]) == (2, 1, None)
     message = "UnitPrice is '1e999999': write it in plain digits, as in 12.50"
@@ -214,34 +234,64 @@ def test_one_cell_that_is_no_price_rejects_its_order_and_the_others_are_sent(wor
 @pytest.mark.parametrize(
     ("path", "content", "error"),
     [
-        ("acme/a.csv", HEADER, "there is no profile 'acme'; there is: uci"),
-        ("a.csv", HEADER, "a CSV file goes into the folder of its profile, incoming/<profile>/; there is: uci"),
-        ("uci/a.xlsx", "PK", "a file of orders ends in .csv or .ndjson"),
-        ("uci/a", "PK", "a file of orders ends in .csv or .ndjson"),
-        ("uci/a.csv", "", "the file is empty"),
-        ("uci/a.csv", HEADER, "there is no line in it"),
-        ("a.ndjson", "", "there is no order in it"),
+        ("demo/acme/a.csv", HEADER, "there is no profile 'acme'; there is: uci"),
+        (
+            "demo/a.csv",
+            HEADER,
+            "a CSV file goes into the folder of its profile, incoming/<shop>/<profile>/; there is: uci",
+        ),
+        ("demo/uci/a.xlsx", "PK", "a file of orders ends in .csv or .ndjson"),
+        ("demo/uci/a", "PK", "a file of orders ends in .csv or .ndjson"),
+        ("demo/uci/a.csv", "", "the file is empty"),
+        ("demo/uci/a.csv", HEADER, "there is no line in it"),
+        ("demo/a.ndjson", "", "there is no order in it"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_reported_and_moved(world: World, path: str, content: str, error: str) -> None:
     world.deliver(world.drop(path, content))
     report = world.report(path)
     assert (report["error"], report["rows"], report["accepted"], report["rejected"]) == (error, 0, 0, [])
-    assert world.keys() == [f"done/{path}", f"reports/{path}.json"]
+    assert world.results() == [f"done/{path}", f"reports/{path}.json"]
+
+
+@pytest.mark.parametrize("path", ["acme/uci/a.csv", "uci/a.csv", "Demo/uci/a.csv", "a.csv", "/a.csv"])
+def test_a_file_in_a_folder_that_is_nobodys_is_reported_and_moved_and_none_of_it_is_sent(
+    world: World, path: str
+) -> None:
+    assert world.deliver(world.drop(path, HEADER + row("1"))) == 1
+    assert world.sent() == []
+    report = world.report(path)
+    assert (report["rows"], report["accepted"], report["rejected_count"]) == (0, 0, 0)
+    assert report["error"] == f"a file goes into the folder of its shop, incoming/<shop>/; incoming/{path} is in none"
+    assert world.results() == [f"done/{path}", f"reports/{path}.json"]
+
+
+@pytest.mark.parametrize(
+    ("key", "folder", "inside"),
+    [
+        ("incoming/demo/a.ndjson", "demo", "a.ndjson"),
+        ("incoming/demo/uci/a.csv", "demo", "uci/a.csv"),
+        ("incoming/demo/demo/a.csv", "demo", "demo/a.csv"),
+        ("incoming/a.csv", "", "a.csv"),
+    ],
+)
+def test_the_first_folder_says_whose_a_file_is(key: str, folder: str, inside: str) -> None:
+    version = FileVersion("files", key, "1")
+    assert (version.folder, version.path_in_folder) == (folder, inside)
 
 
 def test_a_file_that_breaks_is_imported_up_to_there_but_for_the_order_that_it_breaks_in(world: World) -> None:
-    world.deliver(world.drop("uci/a.csv", HEADER + row("1") + row("2") + row("3") + '3,"'))
+    world.deliver(world.drop("demo/uci/a.csv", HEADER + row("1") + row("2") + row("3") + '3,"'))
     assert world.sent() == ["1", "2"]
-    report = world.report("uci/a.csv")
+    report = world.report("demo/uci/a.csv")
     assert (report["accepted"], report["error"]) == (2, "row 5 has a quote that is not closed")
 
 
 def test_a_report_lists_the_first_rejections_and_reasons_and_counts_them_all(world: World) -> None:
     with patch.object(progress, "MAX_LISTED", 2), patch.object(progress, "MAX_REASONS", 3):
         one, *others = (row(order_id, quantity="x") for order_id in "123")
-        world.deliver(world.drop("uci/a.csv", HEADER + one * 5 + "".join(others)))
-    report = world.report("uci/a.csv")
+        world.deliver(world.drop("demo/uci/a.csv", HEADER + one * 5 + "".join(others)))
+    report = world.report("demo/uci/a.csv")
     assert report["rejected_count"] == 3
     assert [(each["order_id"], len(each["reasons"]), each["reason_count"]) for each in report["rejected"]] == [
         ("1", 3, 5),
@@ -250,17 +300,28 @@ def test_a_report_lists_the_first_rejections_and_reasons_and_counts_them_all(wor
 
 
 def test_a_file_of_the_same_name_is_a_file_of_its_own(world: World) -> None:
-    first, second = (world.drop("uci/a.csv", HEADER + row(order_id)) for order_id in "12")
+    first, second = (world.drop("demo/uci/a.csv", HEADER + row(order_id)) for order_id in "12")
     world.deliver(second)
-    assert world.report("uci/a.csv")["accepted"] == 1
+    assert world.report("demo/uci/a.csv")["accepted"] == 1
     world.deliver(first)
     assert world.sent() == ["2", "1"]
-    assert world.keys() == ["done/uci/a.csv", "reports/uci/a.csv.json"]
+    assert world.results() == ["done/demo/uci/a.csv"] * 2 + ["reports/demo/uci/a.csv.json"] * 2
+
+
+@pytest.mark.parametrize("name", ["a" * 1000, "é" * 500])
+def test_a_key_as_long_as_s3_takes_gets_its_report(world: World, name: str) -> None:
+    key = f"incoming/demo/{name}"
+    path = key.encode()[: 1024 - len(".ndjson")].decode(errors="ignore").removeprefix("incoming/") + ".ndjson"
+    world.deliver(world.drop(path, ""))
+    done, report = world.keys()
+    assert done.startswith(f"done/{path[:400]}")
+    assert report.endswith(".json")
+    assert max(len(done.encode()), len(report.encode())) <= 1024
 
 
 def test_a_folder_is_no_file_and_a_message_that_names_none_is_delivered_again(world: World) -> None:
-    world.deliver(world.drop("uci/", ""))
-    assert world.keys() == ["incoming/uci/"]
+    world.deliver(world.drop("demo/uci/", ""))
+    assert world.keys() == ["incoming/demo/uci/"]
     record = {"messageId": "m", "body": "{}", "attributes": {}, "eventSource": "aws:sqs"}
     assert file_import_function.handler({"Records": [record]}, CONTEXT) == {
         "batchItemFailures": [{"itemIdentifier": "m"}]

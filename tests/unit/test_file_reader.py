@@ -169,8 +169,12 @@ def test_a_row_that_names_no_order_is_a_problem_of_the_order_before_it() -> None
 
 
 def test_an_order_without_a_usable_id_is_rejected() -> None:
-    [order] = orders(row(""))
-    assert rejected(order) == [Reason("String should match pattern '^[A-Za-z0-9_-]{1,64}$'", 2, "order_id")]
+    wrong = "String should match pattern '^[A-Za-z0-9_-]{1,47}$'"
+    for order in orders(row("") + row("x" * 48)):
+        assert rejected(order) == [Reason(wrong, order.first_row, "order_id")]
+    [longest, of_a_shop] = lines([DETAIL | {"order_id": "x" * 47}, DETAIL | {"order_id": "demo.1"}])
+    assert rejected(longest) == []
+    assert rejected(of_a_shop) == [Reason(wrong, 2, "order_id")], "a shop names its orders by its own ids"
 
 
 def test_line_ends_of_all_kinds_and_a_mark_of_the_encoding() -> None:

@@ -36,7 +36,7 @@ from handlers.ordering.refusals import AlreadyCancelled, AlreadyConfirmed, Order
 from handlers.retry_policy import Contended, Throttled
 from handlers.table.event_store import EventStore
 from tests.builders.dead_letter_queue import dead_letters
-from tests.builders.messages import CONTEXT, failed, from_bus, from_publisher, inserted, sqs
+from tests.builders.messages import CONTEXT, failed, from_bus, from_publisher, inserted, request, sqs
 from tests.builders.orders import line
 from tests.builders.races import Raced, cancelled_meanwhile
 from tests.builders.recorded_events import names, record
@@ -50,7 +50,7 @@ def delivery(delivery_id: str, *lines: dict[str, Any]) -> dict[str, Any]:
 
 
 def deliver(store: EventStore, delivery_id: str, *lines: dict[str, Any]) -> None:
-    deliveries.receive(store, request(delivery(delivery_id, *lines), detail_type="StockDelivered"))
+    deliveries.receive(store, request(delivery(delivery_id, *lines), shop=None))
 
 
 def goods(sku: str, quantity: int, threshold: int | None = None) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def test_a_release_over_nothing_closes_the_reservation(store: EventStore) -> Non
     with pytest.raises(RuntimeError, match="nobody cancels"):
         reserve_stock(store, "demo.o1")
     with pytest.raises(OrderCancelling):
-        reserve_stock(cancelled_meanwhile(store), "o1")
+        reserve_stock(cancelled_meanwhile(store), "demo.o1")
     assert levels(store) == {"A": 10}
     assert events_of(store, "reservation#demo.o1") == [StockReleased(order_id="demo.o1", chunk=0)]
 
@@ -225,7 +225,7 @@ def test_a_release_in_the_middle_of_a_reservation_stops_it(store: EventStore) ->
             release_stock(store, "demo.o1")
 
     with pytest.raises(OrderCancelling):
-        reserve_stock(Raced(store, before_append=quicker), "o1")
+        reserve_stock(Raced(store, before_append=quicker), "demo.o1")
     assert set(levels(store).values()) == {2}
     assert names(events_of(store, "reservation#demo.o1")) == ["StockReserved", "StockReleased"]
 
@@ -273,7 +273,7 @@ def test_an_order_with_an_outcome_takes_nothing(
 def test_an_order_nobody_knows_takes_nothing(store: EventStore) -> None:
     for command in (reserve_stock, release_stock):
         with pytest.raises(OrderNotFound):
-            command(store, "o9")
+            command(store, "demo.o9")
     assert items(store) == []
 
 
@@ -291,13 +291,13 @@ def test_stock_balances_whatever_is_delivered_reserved_and_released(
     """Four deliveries and four orders of the same goods, each step delivered once or twice."""
     clear(store)
     for number, content in enumerate(wanted):
-        place(store, f"o{number}", *[line(sku, quantity) for sku, quantity in content.items()])
+        place(store, f"demo.o{number}", *[line(sku, quantity) for sku, quantity in content.items()])
     for step, number, times in steps:
-        order_id = f"o{number}"
+        order_id = f"demo.o{number}"
         for _ in range(times):
             try:
                 if step == "deliver":
-                    deliver(store, order_id, *[goods(sku, n) for sku, n in wanted[number].items()])
+                    deliver(store, f"d{number}", *[goods(sku, n) for sku, n in wanted[number].items()])
                 elif step == "reserve":
                     reserve_stock(store, order_id)
                 else:
@@ -338,7 +338,7 @@ def test_shipping_goes_on_where_it_stopped(store: EventStore) -> None:
     deliver(store, "d1", *[goods(each["sku"], 2) for each in many(5)])
     place(store, "demo.o1", *many(5))
     reserve_stock(store, "demo.o1")
-    first = shipped(fold(store.read("reservation#demo.o1")), "o1")[0]
+    first = shipped(fold(store.read("reservation#demo.o1")), "demo.o1")[0]
     append(store, "reservation#demo.o1", first)
     dispatched(store)
     assert [event.chunk for event in events_of(store, "reservation#demo.o1") if isinstance(event, StockShipped)] == [
@@ -505,8 +505,8 @@ def test_real_changes_of_a_level_show_each_crossing(store: EventStore) -> None:
     deliver(store, "d1", goods("A", 12, threshold=10))
     watched()
     for number in range(4):
-        place(store, f"o{number}", line("A", 2))
-        reserve_stock(store, f"o{number}")
+        place(store, f"demo.o{number}", line("A", 2))
+        reserve_stock(store, f"demo.o{number}")
         watched()
     release_stock(store, "demo.o0")
     watched()
@@ -557,8 +557,8 @@ def test_real_changes_of_levels_and_thresholds_show_each_crossing(
 def test_a_level_written_before_thresholds_were_kept_goes_on(store: EventStore) -> None:
     store.client.put_item(TableName=store.table, Item=level(3, 15, 12))
     for number, quantity in enumerate((3, 1)):
-        place(store, f"o{number}", line("A", quantity))
-        reserve_stock(store, f"o{number}")
+        place(store, f"demo.o{number}", line("A", quantity))
+        reserve_stock(store, f"demo.o{number}")
         watch(items(store, "level#"))
     deliver(store, "d1", goods("A", 1, threshold=30))
     watch(items(store, "level#"))

@@ -3,21 +3,26 @@
 import ast
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.shops import of_shop
 from handlers.table import keys
 from handlers.table.keys import Key
 
 ROOT = Path(__file__).parents[2]
 KEYS = ROOT / "handlers" / "table" / "keys.py"
-PART_OF_A_KEY = re.compile(r"(^|\W)(event|level|view|applied|projection|sandbox|import)#|#(customer|status)#|\bGSI\d")
+PART_OF_A_KEY = re.compile(
+    r"(^|\W)(event|level|view|applied|projection|sandbox|import|token)#|#(customer|shop|status|order)#|\bGSI\d"
+)
 SORT_KEYS = {"level", "control", "book", "import"}
 
 ids = st.text("abc-_19", min_size=1, max_size=12)
+shops = st.text("ab19", min_size=1, max_size=3)
 versions = st.integers(1, 10**10 - 1)
 
 
@@ -59,9 +64,45 @@ def test_a_counter_names_its_generation_and_its_detail(view: str, generation: st
     assert (keys.generation_of(key.sk), keys.detail_of(key.sk)) == (generation, detail)
 
 
-@given(ids, ids, ids)
-def test_every_status_partition_is_among_those_that_are_read(generation: str, status: str, order_id: str) -> None:
-    assert keys.status_partition(generation, status, order_id) in keys.status_partitions(generation, status)
+@given(ids, shops, ids, ids)
+def test_every_status_partition_is_among_those_that_are_read_of_its_shop(
+    generation: str, shop: str, status: str, own_id: str
+) -> None:
+    partition = keys.status_partition(generation, status, of_shop(shop, own_id))
+    assert partition in keys.status_partitions(generation, shop, status)
+
+
+@given(ids, shops, shops, ids, ids)
+def test_no_status_partition_is_of_two_shops(generation: str, one: str, other: str, status: str, own_id: str) -> None:
+    partition = keys.status_partition(generation, status, of_shop(one, own_id))
+    assert (partition in keys.status_partitions(generation, other, status)) == (one == other)
+
+
+@given(shops, ids, ids)
+def test_a_person_is_with_the_others_of_the_customer_and_a_guest_alone(shop: str, own_id: str, customer: str) -> None:
+    order_id = of_shop(shop, own_id)
+    assert keys.person(order_id, of_shop(shop, customer)) == (f"{shop}#{customer}", own_id)
+    assert keys.person(order_id, None) == (f"{shop}#order#{own_id}", own_id)
+
+
+@given(ids, st.tuples(shops, ids, ids | st.none()), st.tuples(shops, ids, ids | st.none()))
+def test_no_two_orders_share_a_person_and_none_a_token(
+    content_hash: str, one: tuple[str, str, str | None], other: tuple[str, str, str | None]
+) -> None:
+    """Ids have neither of the separators. IAM tells the two kinds apart by them."""
+    made = []
+    for shop, own_id, customer in {one, other}:
+        order_id = of_shop(shop, own_id)
+        person = keys.person(order_id, of_shop(shop, customer) if customer else None)
+        assert (fnmatchcase(person.pk, keys.PERSONS), fnmatchcase(person.pk, keys.PAYMENT_TOKENS)) == (True, False)
+        assert person.pk.startswith(f"{shop}#")
+        made.append(person)
+    for order_id in {of_shop(shop, own_id) for shop, own_id, _ in (one, other)}:
+        token = keys.payment_token(order_id, content_hash)
+        assert (fnmatchcase(token.pk, keys.PERSONS), fnmatchcase(token.pk, keys.PAYMENT_TOKENS)) == (False, True)
+        assert token != keys.payment_token(order_id, f"{content_hash}2")
+        made.append(token)
+    assert len(set(made)) == len(made)
 
 
 @given(ids, ids)
@@ -92,7 +133,7 @@ def test_the_items_of_a_kind_are_below_its_prefix(name: str) -> None:
     assert keys.generations(name).pk.startswith(keys.GENERATIONS)
     assert keys.order_view(name, "1").pk == f"{keys.ORDER_VIEWS}{name}"
     assert keys.ORDER_VIEWS.startswith(keys.VIEW)
-    assert keys.applied_marker(name, "1", "order#1/1", 1).pk.startswith(keys.applied(name, "1"))
+    assert keys.applied_marker(name, "1", "order#demo.1/1", 1).pk.startswith(keys.applied(name, "1"))
     assert keys.applied(name, "1").startswith(keys.applied(name))
     assert keys.applied(name).startswith(keys.APPLIED)
     assert keys.book("payments", name).pk == f"{keys.books('payments')}{name}"

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from events import streams
+from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed
+from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
 from handlers.functions.main import delivery_intake as delivery_intake_function
 from handlers.functions.main import inventory_service as inventory
 from handlers.functions.main import order_emails as order_emails_function
@@ -25,6 +26,7 @@ from handlers.functions.main import order_view as order_view_function
 from handlers.functions.main import ordering_service as ordering
 from handlers.functions.main import outbox as outbox_function
 from handlers.functions.main import payments_service as payments
+from handlers.functions.main import shipment_intake as shipment_intake_function
 from handlers.functions.main import shipping_service as shipping
 from handlers.functions.resources import dead_letter_queue
 from handlers.notification import order_emails, welcome_email
@@ -32,11 +34,14 @@ from handlers.runtime import aws
 from handlers.runtime.observability import logger
 from handlers.runtime.subscriber import subscriber
 from handlers.table.event_store import EventStore
-from tests.builders.environment import ENVIRONMENT, SENDER
+from handlers.vault.vault import Vault
+from tests.builders.dead_letter_queue import dead_letters, queue
+from tests.builders.environment import ENVIRONMENT, QUEUE_URL, SENDER
 from tests.builders.messages import CONTEXT, from_bus, from_publisher, inserted, sqs
 from tests.builders.orders import EMAIL, STREET, TOKEN, line, order, to
 from tests.builders.recorded_events import record
 from tests.builders.stores import append, items, log, place
+from tests.builders.vault import vault
 
 ROOT = Path(__file__).parents[2]
 CUSTOMER_DATA = (EMAIL, STREET, TOKEN, "Ada Lovelace")
@@ -68,7 +73,7 @@ def values(printed: list[dict[str, Any]], name: str) -> list[float]:
     return [value for each in printed for value in each.get(name, [])]
 
 
-def command(service: Any, name: str, order_id: str = "o1", **more: str) -> None:
+def command(service: Any, name: str, order_id: str = "demo.o1", **more: str) -> None:
     service.handler({"command": name, "order_id": order_id, **more}, CONTEXT)
 
 
@@ -78,7 +83,7 @@ def command(service: Any, name: str, order_id: str = "o1", **more: str) -> None:
 def test_the_order_id_is_the_correlation_id(lines: Lines) -> None:
     order_intake.handler(sqs(from_publisher(order("o1", line(quantity=0)))), CONTEXT)
     [rejected] = [each for each in lines() if each["message"] == "order rejected"]
-    assert rejected["correlation_id"] == "o1"
+    assert rejected["correlation_id"] == "demo.o1"
     assert rejected["service"] == "unit"
     assert rejected["function_request_id"] == "request-1"
 
@@ -91,7 +96,7 @@ def test_every_command_of_the_saga_is_logged_with_its_order(store: EventStore, l
     refused, done = lines()
     assert (refused["message"], refused["refusal"]) == ("command refused", "OutOfStock")
     assert (done["message"], done["command"]) == ("command done", "start_cancellation")
-    assert {each["correlation_id"] for each in (refused, done)} == {"o1"}
+    assert {each["correlation_id"] for each in (refused, done)} == {"demo.o1"}
 
 
 def test_a_line_about_one_message_does_not_bear_the_order_of_another(lines: Lines) -> None:
@@ -99,22 +104,28 @@ def test_a_line_about_one_message_does_not_bear_the_order_of_another(lines: Line
     asked = from_publisher({"order_id": "o2"}, "OrderCancellationRequested")
     order_intake.handler(sqs(from_publisher(bad), "not JSON", asked, "not JSON"), CONTEXT)
     assert [(each["message"], each.get("correlation_id")) for each in lines()] == [
-        ("order rejected", "o1"),
+        ("order rejected", "demo.o1"),
         ("sent to the dead-letter queue", None),
-        ("message failed, will be delivered again", "o2"),
+        ("message failed, will be delivered again", "demo.o2"),
         ("sent to the dead-letter queue", None),
     ]
 
 
 def test_a_view_that_is_behind_is_logged_with_its_order(lines: Lines) -> None:
-    behind = [record(OrderConfirmed(order_id=f"o{n}"), streams.order(f"o{n}"), 2 + n) for n in (1, 2)]
+    behind = [record(OrderConfirmed(order_id=f"demo.o{n}"), streams.order(f"demo.o{n}"), 2 + n) for n in (1, 2)]
     order_view_function.handler(sqs(from_bus(behind[0]), "not JSON", from_bus(behind[1])), CONTEXT)
     failed = [each for each in lines() if each["message"] == "message failed, will be delivered again"]
     assert [(each["message_id"], each.get("correlation_id")) for each in failed] == [
-        ("m0", "o1"),
+        ("m0", "demo.o1"),
         ("m1", None),
-        ("m2", "o2"),
+        ("m2", "demo.o2"),
     ]
+
+
+def with_mail(
+    notify: Callable[[EventStore, Vault, Any, str, Recorded], None], mail: Any
+) -> Callable[[EventStore, Recorded], None]:
+    return lambda store, record: notify(store, vault(store), mail, SENDER, record)
 
 
 def test_no_line_holds_customer_data(
@@ -133,7 +144,7 @@ def test_no_line_holds_customer_data(
         order(EMAIL),
     ]
     order_intake.handler(sqs(*map(from_publisher, submitted)), CONTEXT)
-    for order_id in ("o1", "o4", "o5"):
+    for order_id in ("demo.o1", "demo.o4", "demo.o5"):
         for service, name in [
             (inventory, "reserve_stock"),
             (payments, "authorize_payment"),
@@ -162,7 +173,7 @@ def test_no_line_holds_customer_data(
     monkeypatch.setattr(mail, "send_email", telling)
     confirmed = [from_bus(each) for each in events if isinstance(each.event, OrderConfirmed)]
     for notify in (order_emails.notify, welcome_email.welcome):
-        subscriber(partial(notify, store, mail, SENDER), dead_letter_queue())(sqs(*confirmed), CONTEXT)
+        subscriber(with_mail(notify, mail), store, dead_letter_queue())(sqs(*confirmed), CONTEXT)
 
     # An event that today's models cannot read: a bug, whose traceback is logged.
     damaged = next(item for item in items(store, "order#demo.o1") if item["type"]["S"] == "OrderPlaced")
@@ -179,6 +190,115 @@ def test_no_line_holds_customer_data(
     assert [secret for secret in CUSTOMER_DATA if secret in printed] == []
 
 
+GOOD = order("o1", line(description=f"for {EMAIL}"))
+ANOTHER = {EMAIL: STREET}
+"""A field of no model, whose very name is personal."""
+NO_ENVELOPE = {"id": "e1", "detail": GOOD}
+ADDRESS, CUSTOMER = GOOD["shipping_address"], GOOD["customer"]
+TELLING: dict[str, tuple[list[str], str]] = {
+    "a valid submission": ([from_publisher(GOOD)], "OrderPlaced"),
+    "the same again, and another one under its id": (
+        [from_publisher(GOOD), from_publisher(GOOD), from_publisher({**GOOD, "payment_token": f"{TOKEN}-2"})],
+        "an order with this id and other content was placed before",
+    ),
+    "values that are wrong": (
+        [
+            from_publisher(
+                order(
+                    customer={"customer_id": EMAIL, "email": STREET},
+                    shipping_address={**ADDRESS, "country": STREET, "postal_code": 33 * EMAIL},
+                    payment_token=[TOKEN],
+                    currency=EMAIL,
+                )
+            )
+        ],
+        '"field": "shipping_address.country"',
+    ),
+    "a person in place of an address": (
+        [from_publisher(order(shipping_address=STREET))],
+        '"field": "shipping_address"',
+    ),
+    "an id that is an e-mail address": ([from_publisher(order(EMAIL))], "order_id: String should match pattern"),
+    "unknown fields": (
+        [from_publisher({**GOOD, **ANOTHER, "shipping_address": {**ADDRESS, **ANOTHER}, "gift_note": EMAIL})],
+        '"field": "shipping_address.?"',
+    ),
+    "unknown fields of lines and of the customer": (
+        [from_publisher(order("o1", line() | ANOTHER, customer=CUSTOMER | ANOTHER))],
+        '"field": "lines.0.?"',
+    ),
+    "unknown fields of an order without an id": (
+        [from_publisher({**order(None), **ANOTHER})],
+        "?: Extra inputs are not permitted",
+    ),
+    "a submission that is too large": (
+        [from_publisher(order("o1", *[line(description=f"{EMAIL} {250 * 'x'}"[:256])] * 700))],
+        "bytes of canonical JSON",
+    ),
+    "a submission that is no object": ([from_publisher(EMAIL)], "Input should be"),
+    "a cancellation with the customer's words": (
+        [from_publisher(GOOD), from_publisher({"order_id": "o1", "reason": EMAIL}, "OrderCancellationRequested")],
+        "OrderCancellationStarted",
+    ),
+    "a cancellation with unknown fields": (
+        [from_publisher({"order_id": "o1", "reason": [EMAIL], **ANOTHER}, "OrderCancellationRequested")],
+        "?: Extra inputs are not permitted",
+    ),
+    "a cancellation that comes before its order": (
+        [from_publisher({"order_id": "o1", "reason": EMAIL}, "OrderCancellationRequested")],
+        "there is no order 'demo.o1' to cancel",
+    ),
+    "no JSON": ([f"{json.dumps(GOOD)[:-1]}, {EMAIL}"], "not readable as JSON"),
+    "a message that is none": ([json.dumps([EMAIL])], "Input should be a valid dictionary"),
+    "a message of no type": ([json.dumps(NO_ENVELOPE)], "detail-type: Field required"),
+    "a message of an unknown type": ([json.dumps({**NO_ENVELOPE, "detail-type": EMAIL})], "'?' is not known here"),
+    "a caller with more than a caller has": (
+        [json.dumps({**NO_ENVELOPE, "detail-type": "OrderSubmitted", "caller": {"subject": [EMAIL], **ANOTHER}})],
+        "caller.?: Extra inputs are not permitted",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TELLING)
+def test_what_intake_was_sent_is_in_the_vault_or_nowhere(
+    store: EventStore, lines: Lines, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    """Not in a log line, a metric, an event, or the reason of a dead letter, however often it is delivered."""
+    bodies, expected = TELLING[case]
+    for body in bodies:
+        order_intake.handler(sqs(body), CONTEXT)
+    order_intake.handler(sqs(bodies[-1], receives=MAX_RECEIVE_COUNT), CONTEXT)
+    reasons = [sent["MessageAttributes"] for sent in dead_letters()]
+    seen = json.dumps([lines(), items(store), reasons], ensure_ascii=False) + capsys.readouterr().out
+    assert expected in seen
+    assert [secret for secret in CUSTOMER_DATA if secret in seen] == []
+
+
+@pytest.mark.parametrize("case", TELLING)
+def test_what_intake_was_sent_is_not_logged_where_it_cannot_be_dead_lettered(lines: Lines, case: str) -> None:
+    """The error has others behind it then, down to the one that says what was wrong with the message."""
+    queue().delete_queue(QueueUrl=QUEUE_URL)
+    order_intake.handler(sqs(*TELLING[case][0]), CONTEXT)
+    logged = json.dumps(lines(), ensure_ascii=False)
+    assert [secret for secret in CUSTOMER_DATA if secret in logged] == []
+
+
+@pytest.mark.parametrize(
+    ("intake", "detail_type"),
+    [(delivery_intake_function, "StockDelivered"), (shipment_intake_function, "ShipmentStatusReported")],
+)
+def test_what_partners_send_is_not_logged_either(
+    store: EventStore, lines: Lines, intake: Any, detail_type: str
+) -> None:
+    intake.handler(sqs(from_publisher(ANOTHER, detail_type)), CONTEXT)
+    assert "?: Extra inputs are not permitted" in dead_letters()[0]["MessageAttributes"]["reasons"]["StringValue"]
+    queue().delete_queue(QueueUrl=QUEUE_URL)
+    intake.handler(sqs(from_publisher(ANOTHER, detail_type)), CONTEXT)
+    logged = json.dumps(lines(), ensure_ascii=False)
+    assert "message failed, will be delivered again" in logged
+    assert [secret for secret in CUSTOMER_DATA if secret in logged] == []
+
+
 # Metrics
 
 
@@ -191,13 +311,21 @@ def test_orders_are_counted_once(metrics: Metrics) -> None:
     assert printed[0]["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "OrderPipeline"
 
 
+def test_senders_who_are_not_let_in_are_counted(metrics: Metrics) -> None:
+    unknown = {"id": "e1", "detail-type": "OrderSubmitted", "folder": "nobodys", "detail": order("o1")}
+    order_intake.handler(sqs(json.dumps(unknown), from_publisher(order("o2"))), CONTEXT)
+    printed = metrics()
+    assert values(printed, "SendersRefused") == [1.0]
+    assert values(printed, "OrdersPlaced") == [1.0]
+
+
 def test_outcomes_are_counted_with_the_reason_of_a_cancellation(store: EventStore, metrics: Metrics) -> None:
     place(store, "demo.o1")
     place(store, "demo.o2")
-    command(ordering, "confirm_order", "o1")
+    command(ordering, "confirm_order", "demo.o1")
     assert values(metrics(), "OrdersConfirmed") == [1.0]
-    command(ordering, "start_cancellation", "o2", refusal="OutOfStock")
-    command(ordering, "cancel_order", "o2")
+    command(ordering, "start_cancellation", "demo.o2", refusal="OutOfStock")
+    command(ordering, "cancel_order", "demo.o2")
     [printed] = metrics()
     assert printed["OrdersCancelled"] == [1.0]
     assert printed["reason"] == "OutOfStock"
@@ -249,11 +377,12 @@ def test_low_stock_is_logged(store: EventStore, lines: Lines) -> None:
 TRACED = """
 import json, os, sys
 from moto import mock_aws
-from tests.builders.tables import create_table
+from tests.builders.tables import create_table, create_vault
 
 with mock_aws():
     from handlers.runtime import aws
     create_table(aws.dynamodb(), os.environ["TABLE_NAME"])
+    create_vault(aws.dynamodb(), os.environ["VAULT_TABLE_NAME"])
     from handlers.functions.main import order_intake
     from tests.builders.messages import CONTEXT, from_publisher, sqs
     from tests.builders.orders import order
@@ -298,7 +427,7 @@ def test_an_invocation_that_is_sampled_is_traced_by_order(*, sampled: bool) -> N
     )
     printed = json.loads(done.stdout.splitlines()[-1])
     assert printed["loaded"] is sampled
-    assert printed["orders"] == (["o1", "o2"] if sampled else [])
+    assert printed["orders"] == (["demo.o1", "demo.o2"] if sampled else [])
     assert [secret for secret in CUSTOMER_DATA if secret in printed["traced"]] == []
 
 
@@ -306,4 +435,4 @@ def test_what_went_wrong_names_the_order_in_a_line_of_its_own(store: EventStore,
     append(store, "order#demo.o1", OrderCancelled(order_id="demo.o1", reason="x"))
     with pytest.raises(AssertionError):
         command(payments, "authorize_payment")
-    assert [(each["correlation_id"], each["refusal"]) for each in lines()] == [("o1", "AssertionError")]
+    assert [(each["correlation_id"], each["refusal"]) for each in lines()] == [("demo.o1", "AssertionError")]

@@ -14,6 +14,7 @@ from events import streams
 from events.envelope import Recorded
 from events.notification import CustomerNotified, EmailClaimed
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
+from events.shops import own_id
 from handlers.functions.main.order_emails import handler
 from handlers.notification.claims import AlreadyClaimed
 from handlers.notification.order_emails import email, money, notify
@@ -26,6 +27,7 @@ from tests.builders.orders import EMAIL, line, placed
 from tests.builders.races import Raced
 from tests.builders.recorded_events import names, record
 from tests.builders.stores import append, events_of, place
+from tests.builders.vault import forget, vault
 from tests.engines.interleaving import interleaved
 from tests.engines.memory_table import Memory
 
@@ -38,13 +40,17 @@ def sender(store: EventStore) -> Iterator[None]:
         yield
 
 
-def confirm(store: EventStore, order_id: str = "o1") -> Recorded:
+def confirm(store: EventStore, order_id: str = "demo.o1") -> Recorded:
     return append(store, streams.order(order_id), OrderConfirmed(order_id=order_id))[0]
 
 
-def cancel(store: EventStore, reason: str, order_id: str = "o1") -> Recorded:
+def cancel(store: EventStore, reason: str, order_id: str = "demo.o1") -> Recorded:
     started = OrderCancellationStarted(order_id=order_id, reason=reason)
     return append(store, streams.order(order_id), started, OrderCancelled(order_id=order_id, reason=reason))[1]
+
+
+def deliver(store: EventStore, event: Recorded) -> None:
+    notify(store, vault(store), ses(), SENDER, event)
 
 
 def subjects() -> list[str]:
@@ -82,7 +88,7 @@ def test_the_log_has_the_claim_and_the_e_mail(store: EventStore) -> None:
         CustomerNotified(order_id="demo.o1", about="OrderConfirmed", attempt=1, message_id=message.id),
     ]
     assert {each.metadata.causation_id for each in store.read(NOTIFICATIONS)} == {confirmed.event_id}
-    assert {each.metadata.correlation_id for each in store.read(NOTIFICATIONS)} == {"o1"}
+    assert {each.metadata.correlation_id for each in store.read(NOTIFICATIONS)} == {"demo.o1"}
 
 
 @pytest.mark.parametrize(
@@ -104,12 +110,47 @@ def test_a_cancelled_order_is_notified_with_the_reason(store: EventStore, reason
     assert "You will not be charged" in message.body
 
 
+def test_an_e_mail_names_the_order_as_its_shop_does(store: EventStore) -> None:
+    place(store, "demo.by-hand-1")
+    handler(sqs(from_bus(confirm(store, "demo.by-hand-1"))), CONTEXT)
+    handler(sqs(from_bus(cancel(store, "CancellationRequested", "demo.by-hand-1"))), CONTEXT)
+    assert len(sent()) == 2
+    for message in sent():
+        assert "Your order by-hand-1 is " in message.subject
+        assert "our order by-hand-1 " in message.body
+        assert "demo" not in message.subject + message.body
+
+
+def test_a_guest_who_left_an_address_is_notified(store: EventStore) -> None:
+    place(store, customer={"email": EMAIL})
+    assert failed(handler(sqs(from_bus(confirm(store))), CONTEXT)) == []
+    [message] = sent()
+    assert message.destinations["ToAddresses"] == [EMAIL]
+
+
 @pytest.mark.parametrize("customer", [None, {"customer_id": "c1"}])
 def test_who_left_no_address_gets_no_e_mail(store: EventStore, customer: dict[str, str] | None) -> None:
     place(store, customer=customer)
     assert failed(handler(sqs(from_bus(confirm(store))), CONTEXT)) == []
     assert sent() == []
     assert events_of(store, NOTIFICATIONS) == []
+
+
+def test_who_is_forgotten_gets_no_e_mail(store: EventStore) -> None:
+    order = place(store)
+    confirmed = from_bus(confirm(store))
+    forget(store, order)
+    assert failed(handler(sqs(confirmed), CONTEXT)) == []
+    assert sent() == []
+    assert events_of(store, NOTIFICATIONS) == []
+
+
+def test_who_is_forgotten_after_an_e_mail_gets_no_other(store: EventStore) -> None:
+    order = place(store)
+    deliver(store, confirm(store))
+    forget(store, order)
+    deliver(store, cancel(store, "CancellationRequested"))
+    assert subjects() == ["Your order o1 is confirmed"]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +179,7 @@ def test_each_message_of_a_batch_succeeds_or_fails_by_itself(store: EventStore) 
     assert failed(handler(sqs(from_bus(unknown), "not JSON", from_bus(confirm(store))), CONTEXT)) == ["m0", "m1"]
     assert len(sent()) == 1
     with pytest.raises(OrderNotFound):
-        notify(store, ses(), SENDER, unknown)
+        deliver(store, unknown)
 
 
 def test_two_e_mails_about_one_order_at_once_are_both_sent_and_recorded(store: EventStore) -> None:
@@ -148,11 +189,11 @@ def test_two_e_mails_about_one_order_at_once_are_both_sent_and_recorded(store: E
 
     def meanwhile(stream: str) -> None:
         if stream == NOTIFICATIONS and not events_of(store, NOTIFICATIONS):
-            notify(store, ses(), SENDER, cancelled)
+            deliver(store, cancelled)
 
-    notify(Raced(store, after_read=meanwhile), ses(), SENDER, confirmed)
+    deliver(Raced(store, after_read=meanwhile), confirmed)
     for event in (confirmed, cancelled):
-        notify(store, ses(), SENDER, event)
+        deliver(store, event)
     assert subjects() == ["Your order o1 is cancelled", "Your order o1 is confirmed"]
     assert names(events_of(store, NOTIFICATIONS)) == ["EmailClaimed", "CustomerNotified"] * 2
 
@@ -163,16 +204,16 @@ def test_an_e_mail_sent_while_another_is_claimed_is_recorded(store: EventStore) 
 
     def meanwhile(stream: str, version: int) -> None:
         if version == 2 and len(events_of(store, NOTIFICATIONS)) == 1:
-            notify(store, ses(), SENDER, cancelled)
+            deliver(store, cancelled)
 
-    notify(Raced(store, before_append=meanwhile), ses(), SENDER, confirmed)
+    deliver(Raced(store, before_append=meanwhile), confirmed)
     assert names(events_of(store, NOTIFICATIONS)) == [
         "EmailClaimed",
         "EmailClaimed",
         "CustomerNotified",
         "CustomerNotified",
     ]
-    notify(store, ses(), SENDER, confirmed)
+    deliver(store, confirmed)
     assert subjects() == ["Your order o1 is cancelled", "Your order o1 is confirmed"]
 
 
@@ -183,14 +224,14 @@ def test_copies_of_ten_events_worked_off_by_several_workers_send_each_e_mail_onc
 ) -> None:
     """Two copies of ten confirmations, and ten cancellations, whichever worker is quicker at any call."""
     sent().clear()
-    orders = [f"o{number}" for number in range(10)]
+    orders = [f"demo.o{number}" for number in range(10)]
     failures: list[Recorded] = []
 
     def worker(events: list[Recorded]) -> Callable[[], None]:
         def work() -> None:
             for event in events:
                 try:
-                    notify(store, ses(), SENDER, event)
+                    deliver(store, event)
                 except AlreadyClaimed:
                     failures.append(event)
 
@@ -204,9 +245,9 @@ def test_copies_of_ten_events_worked_off_by_several_workers_send_each_e_mail_onc
         workers = [worker(confirmed), worker(confirmed), worker(cancelled)]
         interleaved(workers, itertools.chain(turns, itertools.repeat(1)))
         for failure in failures:
-            notify(store, ses(), SENDER, failure)
+            deliver(store, failure)
         events = [event for order_id in orders for event in names(events_of(store, streams.notification(order_id)))]
     assert subjects() == sorted(
-        f"Your order {order_id} is {outcome}" for order_id in orders for outcome in ("cancelled", "confirmed")
+        f"Your order {own_id(order_id)} is {outcome}" for order_id in orders for outcome in ("cancelled", "confirmed")
     )
     assert Counter(events) == {"EmailClaimed": 20, "CustomerNotified": 20}

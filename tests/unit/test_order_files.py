@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.ordering import OrderRejected
 from handlers.files.csv_profile import Profile, usable_id
 from handlers.operations.audit.published_submission import Submission, distinct
-from handlers.ordering.submission import decide
 from infra.local.runner.order_files import InputError, read_orders, read_profile
 from infra.local.runner.stock_deliveries import needed, stock_deliveries
+from tests.builders.orders import invalid
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 ANY_DATE = "2010-12-01 08:26:00"
@@ -30,9 +29,7 @@ def read(tmp_path: Path, *lines: str, header: str = HEADER) -> list[Submission]:
 
 
 def rejected_because(submission: Submission) -> list[str]:
-    rejected = decide(submission.detail)
-    assert isinstance(rejected, OrderRejected)
-    return [f"{reason.field}: {reason.message}" for reason in rejected.reasons]
+    return [f"{reason.field}: {reason.message}" for reason in invalid(submission.detail).reasons]
 
 
 def test_lines_become_orders_by_invoice(tmp_path: Path) -> None:
@@ -100,6 +97,11 @@ def test_what_is_wrong_is_submitted_as_it_is(tmp_path: Path, line: str, reason: 
 def test_an_invoice_without_a_number_is_a_dead_letter(tmp_path: Path) -> None:
     [order] = read(tmp_path, f",A,,1,{ANY_DATE},1,1,France")
     assert order.order_id is None
+
+
+def test_orders_of_a_file_are_the_demo_shops(tmp_path: Path) -> None:
+    [order] = read(tmp_path, f"1,A,,1,{ANY_DATE},1,17850.0,France")
+    assert (order.shop, order.order_id) == ("demo", "demo.1")
 
 
 @pytest.mark.parametrize(
@@ -170,6 +172,7 @@ def test_the_stock_serves_every_valid_order_and_comes_in_deliveries_of_a_thousan
 
 def test_the_same_content_is_one_submission(tmp_path: Path) -> None:
     [order] = read(tmp_path, f"1,A,,1,{ANY_DATE},1,1,France")
-    other = Submission({**order.detail, "payment_token": "tok_other"})
-    again = Submission(dict(reversed(list(order.detail.items()))))
-    assert distinct([order, other, again]) == [order, other]
+    other = Submission("demo", {**order.detail, "payment_token": "tok_other"})
+    again = Submission("demo", dict(reversed(list(order.detail.items()))))
+    another_shops = Submission("acme", order.detail)
+    assert distinct([order, other, again, another_shops]) == [order, other, another_shops]

@@ -57,7 +57,8 @@ def publish(bus: Bus, diverted: DeadLetters, records: Iterable[dict[str, Any]]) 
 
 
 def event(number: int, *, bytes_of_text: int = 4) -> Recorded:
-    return record(OrderCancelled(order_id=f"o{number}", reason="x" * bytes_of_text), streams.order(f"o{number}"), 3)
+    order_id = f"demo.o{number}"
+    return record(OrderCancelled(order_id=order_id, reason="x" * bytes_of_text), streams.order(order_id), 3)
 
 
 def stream_of(events: Iterable[Recorded]) -> list[dict[str, Any]]:
@@ -159,7 +160,7 @@ def test_every_event_reaches_the_bus_or_a_dead_letter_message_that_names_it(reco
     """Entries that fail inside accepted calls, throttling, crashes, and records that can never be sent."""
     bus, diverted = Bus(list(script)), DeadLetters()
     until_done(bus, diverted, [made(number, kind) for number, kind in enumerate(records)])
-    everything = {(f"order#o{number}", 3): kind for number, kind in enumerate(records)}
+    everything = {(f"order#demo.o{number}", 3): kind for number, kind in enumerate(records)}
     sendable = {place for place, kind in everything.items() if kind in {"small", "large"}}
     assert set(bus.places) == sendable
     assert set(diverted.places) == everything.keys() - sendable
@@ -170,7 +171,7 @@ def test_entries_that_fail_are_put_again_by_themselves(failing: Script) -> None:
     """Within one delivery, and nothing that was taken goes out twice."""
     bus = Bus(list(failing))
     publish(bus, DeadLetters(), stream_of(event(number) for number in range(10)))
-    assert sorted(bus.places) == sorted((f"order#o{number}", 3) for number in range(10))
+    assert sorted(bus.places) == sorted((f"order#demo.o{number}", 3) for number in range(10))
 
 
 def test_a_throttled_call_is_made_again_after_a_while(waits: list[float]) -> None:
@@ -186,11 +187,11 @@ def test_what_the_bus_does_not_take_in_several_attempts_is_delivered_again_with_
     failure: Any, waits: list[float]
 ) -> None:
     bus = Bus([failure] * MAX_ATTEMPTS)
-    with pytest.raises(EventsNotPublished, match="order#o"):
+    with pytest.raises(EventsNotPublished, match=r"order#demo\.o"):
         publish(bus, DeadLetters(), stream_of(event(number) for number in range(10)))
     assert sum(waits) < 5
     assert until_done(bus, DeadLetters(), stream_of(event(number) for number in range(10))) == 1
-    assert set(bus.places) == {(f"order#o{number}", 3) for number in range(10)}
+    assert set(bus.places) == {(f"order#demo.o{number}", 3) for number in range(10)}
 
 
 def test_the_function_fails_where_events_are_left(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +215,7 @@ def test_a_crash_half_way_loses_nothing(at: int) -> None:
     records = stream_of(event(number) for number in range(25))
     bus = Bus([*[TAKEN] * at, RuntimeError("dies")])
     assert until_done(bus, DeadLetters(), records) == (2 if at < 3 else 1)
-    assert set(bus.places) == {(f"order#o{number}", 3) for number in range(25)}
+    assert set(bus.places) == {(f"order#demo.o{number}", 3) for number in range(25)}
 
 
 # Records that can never be sent

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from events.ordering import OrderCancellationStarted
+from events.ordering import OrderCancellationStarted, OrderPlaced
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
 from handlers.ordering import outcome
 from handlers.ordering.order import Status, load
 from handlers.ordering.refusals import AlreadyCaptured, OrderCancelling, OrderNotFound
 from handlers.payments.payment_gateway import Charge, ChargeState
-from handlers.payments.payment_steps import authorize_payment, capture_payment, refund_payment
+from handlers.payments.payment_steps import capture_payment
 from handlers.payments.refusals import PaymentDeclined as Declined
 from handlers.payments.refusals import PaymentGatewayUnreachable
 from handlers.payments.sandbox_gateway import SandboxGateway
+from handlers.retry_policy import Contended
 from handlers.sandbox.books import Books
 from handlers.table.event_store import EventStore
-from tests.builders.orders import line
+from tests.builders.orders import TOKEN, line
 from tests.builders.races import cancelled_meanwhile, confirmed_meanwhile
 from tests.builders.recorded_events import names
 from tests.builders.stores import append, calls, events_of, items, place
+from tests.builders.vault import authorize_payment, payment_tokens, refund_payment, vaulted
+from tests.engines.saga_machine import order_saga
 
 TOKENS = ["tok_approve", "tok_anything", "tok_timeout_once", "tok_lost_answer"]
 
@@ -38,6 +42,7 @@ class Unsteady:
         self._sandbox = SandboxGateway(Books(store.client, store.table, "payments"))
         self._broken = broken or {}
         self.asked: list[str] = []
+        self.told: list[str] = []
 
     def call(self, name: str, call: Callable[[], Charge]) -> Charge:
         self.asked.append(name)
@@ -49,6 +54,7 @@ class Unsteady:
         raise PaymentGatewayUnreachable(name)
 
     def authorize(self, key: str, amount: int, currency: str, payment_token: str) -> Charge:
+        self.told.append(payment_token)
         return self.call("authorize", lambda: self._sandbox.authorize(key, amount, currency, payment_token))
 
     def capture(self, key: str) -> Charge:
@@ -61,7 +67,7 @@ class Unsteady:
         return self.call("refund", lambda: self._sandbox.refund(key))
 
 
-def sums(store: EventStore, order_id: str = "o1") -> dict[str, int]:
+def sums(store: EventStore, order_id: str = "demo.o1") -> dict[str, int]:
     """What the log says became of the money."""
     of: dict[type, str] = {
         PaymentAuthorized: "authorized",
@@ -76,7 +82,7 @@ def sums(store: EventStore, order_id: str = "o1") -> dict[str, int]:
     return total
 
 
-def book(store: EventStore, order_id: str = "o1") -> dict[str, int]:
+def book(store: EventStore, order_id: str = "demo.o1") -> dict[str, int]:
     """What the gateway says."""
     found = items(store, f"sandbox#payments#{order_id}")
     content = found[0] if found else {}
@@ -84,7 +90,7 @@ def book(store: EventStore, order_id: str = "o1") -> dict[str, int]:
     return {name: int(content.get(name, {"N": "0"})["N"]) for name in names}
 
 
-def balances(store: EventStore, order_id: str = "o1") -> None:
+def balances(store: EventStore, order_id: str = "demo.o1") -> None:
     """The money law, for an order that has its outcome."""
     order = load(store, order_id)
     assert order.status in {Status.CONFIRMED, Status.CANCELLED}
@@ -111,7 +117,7 @@ def run(store: EventStore, gateway: Unsteady, *, tries: int = 1, cancel_before: 
         for name, step in forward.items():
             if name == cancel_before:
                 outcome.start_cancellation(store, "demo.o1", "CancellationRequested")
-            until_answered(lambda step=step: step(store, gateway, "o1"), tries)  # type: ignore[misc]
+            until_answered(lambda step=step: step(store, gateway, "demo.o1"), tries)  # type: ignore[misc]
         if cancel_before == "confirm":
             append(store, "order#demo.o1", OrderCancellationStarted(order_id="demo.o1", reason="CancellationRequested"))
         outcome.confirm_order(store, "demo.o1")
@@ -177,10 +183,10 @@ def test_the_money_balances_whatever_gets_lost(store: EventStore, broken: dict[i
     balances(store)
     before = items(store)
     if load(store, "demo.o1").status is Status.CONFIRMED:
-        authorize_payment(store, Unsteady(store), "o1")
-        capture_payment(store, Unsteady(store), "o1")
+        authorize_payment(store, Unsteady(store), "demo.o1")
+        capture_payment(store, Unsteady(store), "demo.o1")
     else:
-        refund_payment(store, Unsteady(store), "o1")
+        refund_payment(store, Unsteady(store), "demo.o1")
     assert items(store) == before
 
 
@@ -208,8 +214,8 @@ def test_the_compensation_tells_what_a_lost_answer_said(
 def test_the_money_balances_where_undoing_gets_lost(store: EventStore, broken: int, *, reached: bool) -> None:
     """A captured payment is refunded: void asks first, then refund; either has no answer once."""
     place(store)
-    authorize_payment(store, Unsteady(store), "o1")
-    capture_payment(store, Unsteady(store), "o1")
+    authorize_payment(store, Unsteady(store), "demo.o1")
+    capture_payment(store, Unsteady(store), "demo.o1")
     append(store, "order#demo.o1", OrderCancellationStarted(order_id="demo.o1", reason="CancellationRequested"))
     gateway = Unsteady(store, {broken: reached})
     with pytest.raises(PaymentGatewayUnreachable):
@@ -223,34 +229,33 @@ def test_the_money_balances_where_undoing_gets_lost(store: EventStore, broken: i
 @pytest.mark.parametrize("token", [*TOKENS, "tok_decline", "tok_decline_capture", "tok_unreachable"])
 def test_a_late_authorization_finds_the_payment_closed(store: EventStore, token: str) -> None:
     place(store, "demo.o1", payment_token=token)
-    refund_payment(store, Unsteady(store), "o1")
+    refund_payment(store, Unsteady(store), "demo.o1")
     before = events_of(store, "payment#demo.o1")
     for _ in range(2):
         with pytest.raises((OrderCancelling, PaymentGatewayUnreachable)):
-            until_answered(lambda: authorize_payment(cancelled_meanwhile(store), Unsteady(store), "o1"))
+            until_answered(lambda: authorize_payment(cancelled_meanwhile(store), Unsteady(store), "demo.o1"))
     assert events_of(store, "payment#demo.o1") == before
     assert sums(store) == book(store) == dict.fromkeys(("authorized", "captured", "voided", "refunded"), 0)
 
 
 def test_a_late_authorization_nobody_answers_learns_from_the_log_that_the_payment_is_closed(store: EventStore) -> None:
     place(store, "demo.o1", payment_token="tok_unreachable")
-    refund_payment(store, Unsteady(store), "o1")
+    refund_payment(store, Unsteady(store), "demo.o1")
     with pytest.raises(OrderCancelling):
-        authorize_payment(cancelled_meanwhile(store), Unsteady(store), "o1")
+        authorize_payment(cancelled_meanwhile(store), Unsteady(store), "demo.o1")
 
 
 @pytest.mark.parametrize("close", ["void", "refund"])
 def test_a_late_capture_finds_the_payment_closed(store: EventStore, close: str) -> None:
     place(store)
-    authorize_payment(store, Unsteady(store), "o1")
+    authorize_payment(store, Unsteady(store), "demo.o1")
     if close == "refund":
-        capture_payment(store, Unsteady(store), "o1")
-    refund_payment(store, Unsteady(store), "o1")
-    for step in (capture_payment, authorize_payment):
-        with pytest.raises(RuntimeError, match="nobody cancels"):
-            step(store, Unsteady(store), "o1")
+        capture_payment(store, Unsteady(store), "demo.o1")
+    refund_payment(store, Unsteady(store), "demo.o1")
+    with pytest.raises(RuntimeError, match="nobody cancels"):
+        capture_payment(store, Unsteady(store), "demo.o1")
     with pytest.raises(OrderCancelling):
-        capture_payment(cancelled_meanwhile(store), Unsteady(store), "o1")
+        capture_payment(cancelled_meanwhile(store), Unsteady(store), "demo.o1")
     assert sums(store) == book(store)
     assert sums(store)["captured"] == sums(store)["refunded"]
 
@@ -260,10 +265,10 @@ def test_a_late_step_of_a_confirmed_order_has_nothing_to_do(store: EventStore, s
     """Not even where the charge is undone by then: the cancellation that did it is somebody else's."""
     place(store)
     for forward in (authorize_payment, capture_payment):
-        forward(store, Unsteady(store), "o1")
-    refund_payment(store, Unsteady(store), "o1")
+        forward(store, Unsteady(store), "demo.o1")
+    refund_payment(store, Unsteady(store), "demo.o1")
     before = events_of(store, "payment#demo.o1")
-    step(confirmed_meanwhile(store), Unsteady(store), "o1")
+    step(confirmed_meanwhile(store), Unsteady(store), "demo.o1")
     assert events_of(store, "payment#demo.o1") == before
 
 
@@ -291,24 +296,149 @@ def test_an_order_over_nothing_is_undone_like_any_other(store: EventStore, cance
 
 
 def test_a_step_that_is_repeated_answers_from_the_log(store: EventStore) -> None:
-    place(store)
+    """Also where the gateway does not answer, and the token is still there: an execution was killed before."""
+    of = place(store)
     for step in (authorize_payment, capture_payment):
         for _ in range(3):
-            step(store, Unsteady(store), "o1")
+            step(store, Unsteady(store), "demo.o1")
+    kept = vaulted(store)
     assert names(events_of(store, "payment#demo.o1")) == ["PaymentAuthorized", "PaymentCaptured"]
     broken = Unsteady(store, {1: False, 2: True})
+    payment_tokens(store).put(of, TOKEN)
     authorize_payment(store, broken, "demo.o1")
     capture_payment(store, broken, "demo.o1")
     assert broken.asked == ["authorize", "capture"]
+    assert vaulted(store) == kept
+
+
+# The token
+
+
+def token_of(store: EventStore, placed: OrderPlaced) -> str | None:
+    return payment_tokens(store).read(placed)
+
+
+@pytest.mark.parametrize("token", ["tok_approve", "tok_lost_answer", "tok_timeout_once", "tok_decline"])
+def test_the_token_is_told_to_the_gateway_and_deleted_once_it_has_answered(store: EventStore, token: str) -> None:
+    of = place(store, "demo.o1", payment_token=token)
+    gateway = Unsteady(store)
+    with contextlib.suppress(Declined):
+        for _ in range(3):
+            try:
+                authorize_payment(store, gateway, "demo.o1")
+            except PaymentGatewayUnreachable:
+                assert token_of(store, of) == token, "there is no answer yet"
+    assert set(gateway.told) == {token}
+    assert token_of(store, of) is None
+
+
+@pytest.mark.parametrize(
+    ("token", "refusal"), [("tok_approve", None), ("tok_decline", Declined), ("tok_decline_capture", None)]
+)
+def test_a_repeated_authorization_without_a_token_answers_from_the_log_and_asks_nobody(
+    store: EventStore, token: str, refusal: type[Exception] | None
+) -> None:
+    def authorize(gateway: Unsteady) -> None:
+        with pytest.raises(refusal) if refusal else contextlib.nullcontext():
+            authorize_payment(store, gateway, "demo.o1")
+
+    place(store, "demo.o1", payment_token=token)
+    authorize(Unsteady(store))
+    if refusal is None:
+        with contextlib.suppress(Declined):
+            capture_payment(store, Unsteady(store), "demo.o1")
+    before = items(store), vaulted(store)
+    gateway = Unsteady(store)
+    for _ in range(2):
+        authorize(gateway)
+    assert gateway.asked == []
+    assert (items(store), vaulted(store)) == before
+
+
+def test_a_late_authorization_without_a_token_of_a_payment_that_was_undone_asks_nobody(store: EventStore) -> None:
+    """Where the gateway had not been asked, the log has nothing but the end."""
+    place(store)
+    refund_payment(store, Unsteady(store), "demo.o1")
+    before = items(store)
+    gateway = Unsteady(store)
+    with pytest.raises(RuntimeError, match="nobody cancels"):
+        authorize_payment(store, gateway, "demo.o1")
+    assert items(store) == before
+    with pytest.raises(OrderCancelling):
+        authorize_payment(cancelled_meanwhile(store), gateway, "demo.o1")
+    assert gateway.asked == []
+
+
+def test_a_token_that_is_gone_while_the_log_has_no_answer_is_waited_for(store: EventStore) -> None:
+    """Contended is an error that the state machine retries, by its name."""
+    of = place(store)
+    payment_tokens(store).delete(of)
+    before = items(store)
+    gateway = Unsteady(store)
+    with pytest.raises(Contended, match=r"token of order demo\.o1 is gone, and the log has no answer"):
+        authorize_payment(store, gateway, "demo.o1")
+    assert gateway.asked == []
+    assert items(store) == before
+    first, *_ = (
+        retrier
+        for retrier in order_saga()["States"]["AuthorizePayment"]["Retry"]
+        if Contended.__name__ in retrier["ErrorEquals"]
+    )
+    assert first["MaxAttempts"] > 100
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2], ids=["placed", "authorized", "captured"])
+@pytest.mark.parametrize("unit_price", [100, 0])
+def test_undoing_a_payment_deletes_the_token(store: EventStore, steps: int, unit_price: int) -> None:
+    of = place(store, "demo.o1", line(unit_price=unit_price))
+    for step in (authorize_payment, capture_payment)[:steps]:
+        step(store, Unsteady(store), "demo.o1")
+    assert (token_of(store, of) is None) == (steps > 0)
+    payment_tokens(store).put(of, TOKEN)
+    refund_payment(store, Unsteady(store), "demo.o1")
+    assert token_of(store, of) is None
+    payment_tokens(store).put(of, TOKEN)
+    refund_payment(store, Unsteady(store), "demo.o1")
+    assert token_of(store, of) is None, "nor where the payment was undone before"
+
+
+def test_a_compensation_without_an_answer_keeps_the_token(store: EventStore) -> None:
+    """The gateway may yet say that it has authorized nothing, so nothing is forgotten before it is closed."""
+    of = place(store)
+    with pytest.raises(PaymentGatewayUnreachable):
+        refund_payment(store, Unsteady(store, {1: False}), "demo.o1")
+    assert token_of(store, of) == TOKEN
+
+
+def test_of_two_tokens_of_an_order_the_one_it_was_placed_with_pays(store: EventStore) -> None:
+    """A submission that came too late, or was killed, has put one too, beside."""
+    of = place(store)
+    other = of.model_copy(update={"content_hash": "of another submission"})
+    payment_tokens(store).put(other, "tok_other")
+    gateway = Unsteady(store)
+    authorize_payment(store, gateway, "demo.o1")
+    assert gateway.told == [TOKEN]
+    assert (token_of(store, of), token_of(store, other)) == (None, "tok_other")
+
+
+@pytest.mark.parametrize(("token", "kept"), [("tok_4711", "other"), ("tok_decline_capture", "tok_decline_capture")])
+def test_the_sandbox_keeps_no_token_but_its_own_codes_and_no_event_has_one(
+    store: EventStore, token: str, kept: str
+) -> None:
+    place(store, payment_token=token)
+    authorize_payment(store, Unsteady(store), "demo.o1")
+    [book] = items(store, "sandbox#payments#")
+    assert book["payment_token"] == {"S": kept}
+    assert "tok_4711" not in str(items(store))
 
 
 def test_a_decline_is_final(store: EventStore) -> None:
     place(store, "demo.o1", payment_token="tok_decline")
     for _ in range(3):
         with pytest.raises(Declined, match="insufficient funds"):
-            authorize_payment(store, Unsteady(store), "o1")
+            authorize_payment(store, Unsteady(store), "demo.o1")
     for _ in range(2):
-        refund_payment(store, Unsteady(store), "o1")
+        refund_payment(store, Unsteady(store), "demo.o1")
     assert events_of(store, "payment#demo.o1") == [PaymentDeclined(order_id="demo.o1", reason="insufficient funds")]
 
 
@@ -325,7 +455,7 @@ def test_a_confirmed_order_has_nothing_left_to_pay(store: EventStore) -> None:
 def test_an_order_nobody_knows_asks_nobody(store: EventStore, step: Any) -> None:
     gateway = Unsteady(store)
     with pytest.raises(OrderNotFound):
-        step(store, gateway, "o9")
+        step(store, gateway, "demo.o9")
     assert gateway.asked == []
     assert items(store) == []
 
@@ -340,7 +470,7 @@ def test_two_executions_one_of_which_undoes_what_the_other_does(store: EventStor
             charge = super().call(name, call)
             if name == cancelled_at:
                 outcome.start_cancellation(store, "demo.o1", "CancellationRequested")
-                refund_payment(store, Unsteady(store), "o1")
+                refund_payment(store, Unsteady(store), "demo.o1")
             return charge
 
     run(store, Meanwhile(store))
@@ -350,17 +480,19 @@ def test_two_executions_one_of_which_undoes_what_the_other_does(store: EventStor
 
 def test_after_a_capture_the_saga_goes_forward_only(store: EventStore) -> None:
     place(store)
-    authorize_payment(store, Unsteady(store), "o1")
-    capture_payment(store, Unsteady(store), "o1")
+    authorize_payment(store, Unsteady(store), "demo.o1")
+    capture_payment(store, Unsteady(store), "demo.o1")
     with pytest.raises(AlreadyCaptured):
         outcome.start_cancellation(store, "demo.o1", "PaymentGatewayUnreachable")
 
 
-def test_the_first_step_of_a_payment_costs_one_read_and_one_write_besides_the_gateway(store: EventStore) -> None:
+def test_the_first_step_of_a_payment_costs_a_read_and_a_write_of_log_and_vault_besides_the_gateway(
+    store: EventStore,
+) -> None:
     place(store, "demo.o1", line(unit_price=0))
     with calls(store.client) as made:
-        authorize_payment(store, Unsteady(store), "o1")
-    assert made == ["Query", "PutItem"]
+        authorize_payment(store, Unsteady(store), "demo.o1")
+    assert made == ["Query", "GetItem", "PutItem", "DeleteItem"]
 
 
 # The sandbox, as a gateway
@@ -392,5 +524,5 @@ def test_a_key_is_charged_once_and_closed_for_good(store: EventStore) -> None:
 def test_nothing_is_captured_or_refunded_that_nobody_authorized(store: EventStore, call: str) -> None:
     gateway = SandboxGateway(Books(store.client, store.table, "payments"))
     with pytest.raises(LookupError):
-        getattr(gateway, call)("o1")
+        getattr(gateway, call)("demo.o1")
     assert items(store) == []

@@ -169,12 +169,12 @@ SPOILED: dict[str, tuple[str, Callable[[Memory, list[tuple[str, str]]], object],
     "a view was deleted": (
         "order_view",
         lambda memory, keys: memory.items.pop(next(key for key in keys if key[0].endswith("0002"))),
-        "order#G2-0002",
+        "order#demo.G2-0002",
     ),
     "a view was changed": (
         "order_view",
         lambda memory, keys: set_number(memory, next(key for key in keys if key[0].endswith("0002")), "total"),
-        "order#G2-0002",
+        "order#demo.G2-0002",
     ),
     "a view of nothing": (
         "order_view",
@@ -186,7 +186,7 @@ SPOILED: dict[str, tuple[str, Callable[[Memory, list[tuple[str, str]]], object],
     "a marker is missing": (
         "daily_sales",
         lambda memory, keys: memory.items.pop(next(key for key in keys if key[0].startswith("applied#"))),
-        "order#G2-",
+        "order#demo.G2-",
     ),
     "a marker of nothing": (
         "daily_sales",

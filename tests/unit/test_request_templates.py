@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from hypothesis import example, given
@@ -19,6 +20,7 @@ from handlers.intake.messages import IntakeMessage
 from infra.constructs.api.request_templates import (
     FUNCTION_CLAIMS,
     POOL_CLAIMS,
+    REFUSED,
     CallerClaims,
     IntakeTemplates,
     cancellation,
@@ -32,9 +34,18 @@ TAKEN = json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": M
 BOTH = pytest.mark.parametrize("claims", [POOL_CLAIMS, FUNCTION_CLAIMS], ids=["pool", "function"])
 
 
-def refused(templates: IntakeTemplates, params: Mapping[str, str]) -> bool:
-    """Whether SQS gets a request that it refuses, since nothing is asked of it."""
-    return render(templates.request, "{}", dict(params), context(CALLER)) == ""
+def refused(templates: IntakeTemplates, params: Mapping[str, str], body: str = "{}") -> bool:
+    """Whether SQS gets a request that it refuses, since there is no message in it."""
+    form = parse_qs(render(templates.request, body, dict(params), context(CALLER)), strict_parsing=True)
+    assert form["Action"] == ["SendMessage"]
+    return "MessageBody" not in form
+
+
+def answered(templates: IntakeTemplates, answer: str) -> tuple[int, Any]:
+    """The status and the problem that become of an answer of SQS that is no success."""
+    override: dict[str, int] = {}
+    text = render(templates.refusal, answer, {}, {**context(CALLER), "responseOverride": override})
+    return override.get("status", REFUSED.value), json.loads(text)
 
 
 def order_id(key: str | None, caller: str = CALLER) -> str | None:
@@ -103,7 +114,10 @@ def test_two_callers_or_two_keys_never_get_the_same_order_id(pairs: list[tuple[s
     assert len(set(ids)) == len(ids)
 
 
-@given(key=st.one_of(st.text(min_size=1, max_size=40), st.from_regex(KEY_PATTERN), KEYS))
+@given(key=st.one_of(st.text(max_size=40), st.from_regex(KEY_PATTERN), KEYS))
+@example(key="")
+@example(key=" ")
+@example(key="\t ")
 @example(key="k" * 32)
 @example(key="k" * 64)
 @example(key=CALLER.replace("-", ""))
@@ -119,6 +133,12 @@ def test_a_key_is_usable_exactly_if_it_is_what_the_document_says(key: str) -> No
     assert refused(submission(FUNCTION_CLAIMS), {KEY: key}) == (not usable)
 
 
+@pytest.mark.parametrize("key", [CALLER, "00000000-0000-0000-0000-00000000000A"])
+def test_a_uuid_is_the_same_key_in_upper_and_lower_case_and_other_keys_are_not(key: str) -> None:
+    assert order_id(key.upper()) == order_id(key.lower()) == order_id(key.upper()[:18] + key.lower()[18:])
+    assert order_id("Key") != order_id("key")
+
+
 @BOTH
 @given(caller=CALLERS, key=st.none() | KEYS)
 def test_the_answer_names_the_order_that_intake_will_place(claims: CallerClaims, caller: str, key: str | None) -> None:
@@ -127,6 +147,56 @@ def test_the_answer_names_the_order_that_intake_will_place(claims: CallerClaims,
     placed = json.loads(message)["order_id"] or MESSAGE_ID
     answer = json.loads(render(templates.answer, TAKEN, params, context(caller)))
     assert answer == {"order_id": placed, "status_url": f"/v1/orders/{placed}"}
+
+
+# What SQS says
+
+
+@pytest.mark.parametrize("templates", [submission(FUNCTION_CLAIMS), cancellation(POOL_CLAIMS)], ids=["order", "wish"])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("MissingParameter", 400),
+        ("InvalidParameterValue", 413),
+        ("AccessDenied", 503),
+        ("AWS.SimpleQueueService.NonExistentQueue", 503),
+        ("RequestThrottled", 503),
+        ("ThrottlingException", 503),
+        ("InvalidClientTokenId", 503),
+        ("KMS.AccessDeniedException", 503),
+        ("InternalError", 503),
+    ],
+)
+def test_only_what_is_wrong_with_the_request_is_the_callers_error(
+    templates: IntakeTemplates, code: str, status: int
+) -> None:
+    answer = json.dumps({"Error": {"Code": code, "Message": "x", "Type": "Sender"}, "RequestId": MESSAGE_ID})
+    answered_status, problem = answered(templates, answer)
+    assert (answered_status, problem["status"]) == (status, status)
+    assert ("Idempotency-Key" in problem["detail"] or "order id" in problem["detail"]) == (status == 400)
+
+
+@pytest.mark.parametrize("answer", ["{}", '{"Error": {}}', '{"Error": null}', '{"__type": "AccessDenied"}'])
+def test_an_answer_that_names_no_error_is_the_gateways_own_trouble(answer: str) -> None:
+    assert answered(submission(FUNCTION_CLAIMS), answer)[0] == 503
+
+
+# Characters
+
+
+@pytest.mark.parametrize("templates", [submission(FUNCTION_CLAIMS), cancellation(POOL_CLAIMS)], ids=["order", "wish"])
+def test_a_byte_order_mark_is_refused_and_the_same_character_elsewhere_is_not(templates: IntakeTemplates) -> None:
+    params = {"order_id": "o1", KEY: "k"}
+    assert refused(templates, params, "\ufeff{}")
+    assert not refused(templates, params, '{"reason": "\ufeff"}')
+
+
+@pytest.mark.parametrize("templates", [submission(FUNCTION_CLAIMS), cancellation(POOL_CLAIMS)], ids=["order", "wish"])
+def test_what_sqs_takes_only_escaped_is_escaped(templates: IntakeTemplates) -> None:
+    text = "\uffff \ufffe \\uffff %EF%BF%BF \ufffd \U0001ffff"
+    message = sent(templates, json.dumps({"reason": text}, ensure_ascii=False), {"order_id": "o1"})
+    assert not re.search("[\ufffe\uffff]", message)
+    assert json.loads(message)["detail"] == {"reason": text}
 
 
 # More than one JSON document: the gateway should not let it through, but here it does not matter

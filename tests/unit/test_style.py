@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,12 @@ def test_no_test_touches_a_private_name() -> None:
         for line, name in private_names(ast.parse(file.read_text(encoding="utf-8")))
     ]
     assert not touched, "\n".join(touched)
+
+
+def test_every_folder_of_tests_is_run_by_make_test_or_is_the_one_for_long_proofs() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {str(file.parent.relative_to(ROOT)) for file in (ROOT / "tests").rglob("test_*.py")}
+    assert {*settings["tool"]["pytest"]["ini_options"]["testpaths"], "tests/proof"} == folders
 
 
 def test_an_import_inside_a_function_has_its_reason_beside_it() -> None:

@@ -93,6 +93,7 @@ GOOD: dict[str, Callable[[], str]] = {
     "ES256": lambda: token("ES256"),
     "the audience is one of several": lambda: token(aud=["other", AUDIENCE]),
     "an access token of Cognito names its client": lambda: token(aud=None, client_id=AUDIENCE),
+    "an access token that says so": lambda: token(token_use="access"),
     "another audience of ours": lambda: token(aud="elsewhere"),
     "clocks differ a little": lambda: token(exp=int(time.time()) - 1, nbf=int(time.time()) + 1),
 }
@@ -117,6 +118,9 @@ BAD: dict[str, Callable[[], str]] = {
     "another audience, our client": lambda: token(aud="somebody", client_id=AUDIENCE),
     "meant for nobody": lambda: token(aud=None),
     "an audience of audiences": lambda: token(aud=[[AUDIENCE], {}]),
+    "an ID token": lambda: token(token_use="id"),
+    "an ID token that has our scopes": lambda: token(token_use="id", scope="orders/read orders/write"),
+    "a token of no known use": lambda: token(token_use=["access"]),
     "no subject": lambda: token(sub=None),
     "no end": lambda: token(exp=None),
     "no issuer": lambda: token(iss=None),

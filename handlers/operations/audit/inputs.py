@@ -67,13 +67,15 @@ def _orders(run: Run) -> Iterator[Finding]:
     for each in run.submissions:
         submitted[each.order_id].append(each)
     for order_id, placed in run.orders.items():
-        of = [each for each in submitted[order_id] if _is_of(run, placed, each)]
         if order_id not in submitted:
             yield Finding(2, f"order {order_id}", "was placed, though nobody submitted it")
-        elif order_id in run.erased:
+            continue
+        if order_id in run.erased:
             if order_id in run.persons:
                 yield Finding(2, f"order {order_id}", "is erased, but somebody is in the vault for it")
-        elif not any(_placed_as_submitted(placed, run.persons[order_id], each) for each in of):
+            continue
+        of = [each for each in submitted[order_id] if _is_of(run, placed, each)]
+        if not any(_placed_as_submitted(placed, run.persons[order_id], each) for each in of):
             yield Finding(2, f"order {order_id}", "was placed with other content than was submitted")
     for order_id in run.persons.keys() - run.orders.keys():
         yield Finding(2, f"order {order_id}", "was not placed, but somebody is in the vault for it")

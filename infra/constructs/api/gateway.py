@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Size
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from handlers.api.problems import CONTENT_TYPE as PROBLEM
-from handlers.api.problems import problem
+from handlers.api.authorization import plan_key
+from handlers.api.headers import PRIVATE
 from handlers.intake.callers import OPERATE, READ, WRITE
+from handlers.intake.parties import OPERATORS
 from infra.constructs.api import request_templates as templates
+from infra.constructs.api.gateway_responses import (
+    OF_PROBLEM,
+    integration_headers,
+    method_response,
+    refuse_other_methods,
+    refuse_with_problems,
+)
 from infra.constructs.api.identity import AUTHORIZER_CACHE, Identity
 from infra.constructs.api.json_schema import draft4
 from infra.constructs.template import resource_of
@@ -26,37 +35,27 @@ if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sqs as sqs
 
-# Of the whole stage, whoever calls.
-STAGE_RATE, STAGE_BURST = 500, 1000
-# Of an API key: requests a second, at once, and a day.
-PLAN_RATE, PLAN_BURST, PLAN_QUOTA = 100, 200, 10_000
+# Requests a second, and at once. Of the whole stage, whoever calls:
+STAGE_LIMITS = (500, 1000)
+# Of each document, whoever reads it:
+DOCUMENT_LIMITS = (5, 10)
+# Of an API key, for each method that places or cancels, and for each question:
+PLAN_LIMITS: Mapping[str, tuple[int, int]] = {"POST": (100, 200), "GET": (200, 400)}
+# Of an API key, all its requests of a day.
+PLAN_QUOTA = 200_000
+COMPRESSED_FROM_BYTES = 1024
 JSON = "application/json"
 
-_Response = apigateway.ResponseType
-_MESSAGE = "$context.error.messageString"
-# What the gateway refuses by itself: status, and detail as its template language has it.
-_PROBLEMS: Mapping[apigateway.ResponseType, tuple[HTTPStatus, str]] = {
-    _Response.BAD_REQUEST_BODY: (HTTPStatus.BAD_REQUEST, '"$context.error.validationErrorString"'),
-    _Response.BAD_REQUEST_PARAMETERS: (HTTPStatus.BAD_REQUEST, _MESSAGE),
-    _Response.UNAUTHORIZED: (HTTPStatus.UNAUTHORIZED, '"the token is missing, or not valid"'),
-    _Response.ACCESS_DENIED: (HTTPStatus.FORBIDDEN, '"the token does not have the scope for this"'),
-    _Response.INVALID_API_KEY: (HTTPStatus.FORBIDDEN, '"the header x-api-key has no valid key"'),
-    _Response.MISSING_AUTHENTICATION_TOKEN: (HTTPStatus.NOT_FOUND, '"there is nothing here"'),
-    _Response.REQUEST_TOO_LARGE: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _MESSAGE),
-    _Response.UNSUPPORTED_MEDIA_TYPE: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, '"the body is to be application/json"'),
-    _Response.THROTTLED: (HTTPStatus.TOO_MANY_REQUESTS, '"more requests than your plan allows; slow down"'),
-    _Response.QUOTA_EXCEEDED: (HTTPStatus.TOO_MANY_REQUESTS, '"more requests than your plan allows in a day"'),
-    _Response.INTEGRATION_FAILURE: (HTTPStatus.GATEWAY_TIMEOUT, _MESSAGE),
-    _Response.INTEGRATION_TIMEOUT: (HTTPStatus.GATEWAY_TIMEOUT, _MESSAGE),
-    _Response.DEFAULT_4_XX: (HTTPStatus.BAD_REQUEST, _MESSAGE),
-    _Response.DEFAULT_5_XX: (HTTPStatus.INTERNAL_SERVER_ERROR, _MESSAGE),
-}
+DOCUMENTS = ("openapi.json", "docs", "docs/{file}")
+"""What everybody may read: the OpenAPI document, the page that shows it, and the page's files."""
 
 
 class HttpApi(apigateway.RestApi):
     """The REST API. Orders and cancellations go to `intake`; `query` answers everything else.
 
-    `authorizer` is the function that checks tokens; without one, the gateway checks those of the pool itself.
+    `authorizer` is the function that checks tokens, and names the API key on whose plan a request counts; without one,
+    the gateway's own authorizer checks those of the pool, and the request names its key. `keys` are the API keys: one
+    for each of `shops`, and one for operators.
     """
 
     def __init__(
@@ -66,47 +65,53 @@ class HttpApi(apigateway.RestApi):
         *,
         identity: Identity,
         authorizer: lambda_.IFunction | None,
+        shops: Iterable[str],
         intake: sqs.IQueue,
         query: lambda_.IFunction,
     ) -> None:
+        callers = templates.FUNCTION_CLAIMS if authorizer else templates.POOL_CLAIMS
         super().__init__(
             scope,
             construct_id,
             rest_api_name="OrderPipeline",
             description="Orders, in and out.",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
+            api_key_source_type=(
+                apigateway.ApiKeySourceType.AUTHORIZER if authorizer else apigateway.ApiKeySourceType.HEADER
+            ),
+            min_compression_size=Size.bytes(COMPRESSED_FROM_BYTES),
             cloud_watch_role=True,
             cloud_watch_role_removal_policy=RemovalPolicy.DESTROY,
             deploy_options=apigateway.StageOptions(
                 stage_name=API_STAGE,
-                throttling_rate_limit=STAGE_RATE,
-                throttling_burst_limit=STAGE_BURST,
+                throttling_rate_limit=STAGE_LIMITS[0],
+                throttling_burst_limit=STAGE_LIMITS[1],
                 tracing_enabled=True,
                 metrics_enabled=True,
+                method_options={
+                    f"/{path}/GET": apigateway.MethodDeploymentOptions(
+                        throttling_rate_limit=DOCUMENT_LIMITS[0],
+                        throttling_burst_limit=DOCUMENT_LIMITS[1],
+                        metrics_enabled=True,
+                    )
+                    for path in DOCUMENTS
+                },
                 access_log_destination=apigateway.LogGroupLogDestination(
                     logs.LogGroup(scope, "AccessLogs", retention=logs.RetentionDays.ONE_MONTH)
                 ),
-                access_log_format=apigateway.AccessLogFormat.json_with_standard_fields(
-                    caller=False,
-                    http_method=True,
-                    ip=False,
-                    protocol=True,
-                    request_time=True,
-                    resource_path=True,
-                    response_length=True,
-                    status=True,
-                    user=False,
-                ),
+                access_log_format=_access_log(callers),
             ),
         )
-        self._authorizer, self._callers = self._checks(identity, authorizer)
+        self._callers = callers
+        self._authorizer = self._checks(identity, authorizer)
         self._role = iam.Role(scope, "GatewayRole", assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"))
         self._role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[intake.queue_arn]))
         self._validator = self.add_request_validator("Body", validate_request_body=True)
         self._intake = intake
-        self._refuse_with_problems()
+        self._limited: list[apigateway.Method] = []
+        refuse_with_problems(self)
         self._routes(query)
-        self.key = self._plan()
+        self.keys = self._plan([*shops, OPERATORS])
         cloudwatch.Alarm(
             self,
             "Failing",
@@ -118,36 +123,36 @@ class HttpApi(apigateway.RestApi):
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
 
-    def _checks(
-        self, identity: Identity, function: lambda_.IFunction | None
-    ) -> tuple[apigateway.IAuthorizer, templates.CallerClaims]:
+    def _checks(self, identity: Identity, function: lambda_.IFunction | None) -> apigateway.IAuthorizer:
         if function is None:
-            pool = apigateway.CognitoUserPoolsAuthorizer(
+            return apigateway.CognitoUserPoolsAuthorizer(
                 self, "PoolAuthorizer", cognito_user_pools=[identity.pool], results_cache_ttl=AUTHORIZER_CACHE
             )
-            return pool, templates.POOL_CLAIMS
-        checks = apigateway.TokenAuthorizer(
+        return apigateway.TokenAuthorizer(
             self, "FunctionAuthorizer", handler=function, results_cache_ttl=AUTHORIZER_CACHE
         )
-        return checks, templates.FUNCTION_CLAIMS
 
     def _routes(self, query: lambda_.IFunction) -> None:
-        orders = self.root.add_resource("orders")
+        orders, stock = self.root.add_resource("orders"), self.root.add_resource("stock").add_resource("{sku}")
         order = orders.add_resource("{order_id}")
+        events, cancellation = order.add_resource("events"), order.add_resource("cancellation")
+        documents = [self.root.resource_for_path(path) for path in DOCUMENTS]
         asks = apigateway.LambdaIntegration(query, allow_test_invoke=False, scope_permission_to_method=False)
-        for resource in (
-            orders,
-            order,
-            order.add_resource("events"),
-            self.root.add_resource("stock").add_resource("{sku}"),
+        for resource in (orders, order, events, cancellation, stock):
+            self._authorized(resource, "GET", asks, [READ, OPERATE])
+        for resource in documents:
+            resource.add_method("GET", asks, authorization_type=apigateway.AuthorizationType.NONE)
+        # Orders are placed by shops, and an operator is none.
+        self._accepts(orders, templates.submission(self._callers), [WRITE])
+        self._accepts(cancellation, templates.cancellation(self._callers), [WRITE, OPERATE])
+        for resource, allowed in (
+            (orders, "GET, POST"),
+            (cancellation, "GET, POST"),
+            *((each, "GET") for each in (order, events, stock, *documents)),
         ):
-            self._authorized(resource, "GET", asks, READ)
-        for name in ("openapi.json", "docs"):
-            self.root.add_resource(name).add_method("GET", asks, authorization_type=apigateway.AuthorizationType.NONE)
-        self._accepts(orders, templates.submission(self._callers))
-        self._accepts(order.add_resource("cancellation"), templates.cancellation(self._callers))
+            refuse_other_methods(resource, allowed)
 
-    def _accepts(self, resource: apigateway.Resource, wanted: templates.IntakeTemplates) -> None:
+    def _accepts(self, resource: apigateway.Resource, wanted: templates.IntakeTemplates, scopes: Sequence[str]) -> None:
         """`POST`: what fits the schema is sent to the intake queue, and answered with 202."""
         integration = apigateway.AwsIntegration(
             service="sqs",
@@ -159,9 +164,17 @@ class HttpApi(apigateway.RestApi):
                 request_parameters={"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
                 request_templates={JSON: wanted.request},
                 integration_responses=[
-                    apigateway.IntegrationResponse(status_code="202", response_templates={JSON: wanted.answer}),
-                    _refused("4[0-9]{2}", HTTPStatus.BAD_REQUEST, wanted.refusal),
-                    _refused("5[0-9]{2}", HTTPStatus.SERVICE_UNAVAILABLE, "not accepted: send it again, same key"),
+                    apigateway.IntegrationResponse(
+                        status_code=str(HTTPStatus.ACCEPTED.value),
+                        selection_pattern="200",
+                        response_parameters=integration_headers(PRIVATE),
+                        response_templates={JSON: wanted.answer},
+                    ),
+                    apigateway.IntegrationResponse(
+                        status_code=str(templates.REFUSED.value),
+                        response_parameters=integration_headers(OF_PROBLEM),
+                        response_templates={JSON: wanted.refusal},
+                    ),
                 ],
             ),
         )
@@ -169,19 +182,16 @@ class HttpApi(apigateway.RestApi):
         schema = draft4(wanted.body)
         resource_of(model).add_property_override("Schema", schema)
         self._deployed_with(schema)
-        typed = {"method.response.header.Content-Type": True}
         self._authorized(
             resource,
             "POST",
             integration,
-            WRITE,
-            api_key_required=True,
+            scopes,
             request_validator=self._validator,
             request_models={JSON: model},
             method_responses=[
-                apigateway.MethodResponse(status_code="202"),
-                apigateway.MethodResponse(status_code="400", response_parameters=typed),
-                apigateway.MethodResponse(status_code="503", response_parameters=typed),
+                method_response(HTTPStatus.ACCEPTED, PRIVATE),
+                method_response(templates.REFUSED, OF_PROBLEM),
             ],
         )
 
@@ -193,52 +203,63 @@ class HttpApi(apigateway.RestApi):
 
     def _authorized(
         self,
-        resource: apigateway.Resource,
+        resource: apigateway.IResource,
         method: str,
         integration: apigateway.Integration,
-        scope: str,
+        scopes: Sequence[str],
         **options: Any,
     ) -> None:
-        """A method for tokens with `scope`, or an operator's."""
+        """A method for tokens with one of `scopes`, that counts on the plan of the caller's API key."""
         of_pool = self._callers is templates.POOL_CLAIMS
-        resource.add_method(
+        made = resource.add_method(
             method,
             integration,
             authorizer=self._authorizer,
-            authorization_scopes=[scope, OPERATE] if of_pool else None,
+            # With scopes the gateway takes access tokens alone, without any it would take ID tokens.
+            authorization_scopes=list(scopes) if of_pool else None,
+            api_key_required=True,
             **options,
         )
+        self._limited.append(made)
 
-    def _refuse_with_problems(self) -> None:
-        for response_type, (status, detail) in _PROBLEMS.items():
-            name = response_type.response_type
-            template = f'{{"type":"about:blank","title":"{status.phrase}","status":{status},"detail":{detail}}}'
-            self.add_gateway_response(
-                f"Problem{name}",
-                type=response_type,
-                status_code=str(status.value),
-                response_headers={"Content-Type": f"'{PROBLEM}'"},
-                templates={JSON: template},
-            )
-
-    def _plan(self) -> apigateway.IApiKey:
-        """One plan, and a first key on it."""
+    def _plan(self, names: Iterable[str]) -> dict[str, apigateway.IApiKey]:
+        """One plan, and the keys on it, by name. A key can be on one plan of a stage, so the limits are of methods."""
+        limits = [
+            apigateway.ThrottlingPerMethod(method=method, throttle=_throttle(*PLAN_LIMITS[method.http_method]))
+            for method in self._limited
+        ]
         plan = self.add_usage_plan(
             "Plan",
-            throttle=apigateway.ThrottleSettings(rate_limit=PLAN_RATE, burst_limit=PLAN_BURST),
             quota=apigateway.QuotaSettings(limit=PLAN_QUOTA, period=apigateway.Period.DAY),
-            api_stages=[apigateway.UsagePlanPerApiStage(api=self, stage=self.deployment_stage)],
+            api_stages=[apigateway.UsagePlanPerApiStage(api=self, stage=self.deployment_stage, throttle=limits)],
         )
-        key = self.add_api_key("Key")
-        plan.add_api_key(key)
-        return key
+        named = self._callers is templates.FUNCTION_CLAIMS
+        keys = {
+            name: self.add_api_key(f"{name.capitalize()}Key", value=plan_key(name) if named else None) for name in names
+        }
+        for key in keys.values():
+            plan.add_api_key(key)
+        return keys
 
 
-def _refused(pattern: str, status: HTTPStatus, detail: str) -> apigateway.IntegrationResponse:
-    """The answer where SQS answers with a status of that pattern."""
-    return apigateway.IntegrationResponse(
-        status_code=str(status.value),
-        selection_pattern=pattern,
-        response_parameters={"method.response.header.Content-Type": f"'{PROBLEM}'"},
-        response_templates={JSON: problem(status, detail).model_dump_json()},
-    )
+def _access_log(callers: templates.CallerClaims) -> apigateway.AccessLogFormat:
+    """A line of JSON for each request: who asked for what, and what was answered how fast. No token, body or address.
+
+    Source: API Gateway developer guide, "Variables for access logging for API Gateway".
+    """
+    logged = {
+        "requestId": "$context.requestId",
+        "requestTime": "$context.requestTime",
+        "subject": callers.subject,
+        "httpMethod": "$context.httpMethod",
+        "resourcePath": "$context.resourcePath",
+        "protocol": "$context.protocol",
+        "status": "$context.status",
+        "responseLatency": "$context.responseLatency",
+        "responseLength": "$context.responseLength",
+    }
+    return apigateway.AccessLogFormat.custom(json.dumps(logged))
+
+
+def _throttle(rate: int, burst: int) -> apigateway.ThrottleSettings:
+    return apigateway.ThrottleSettings(rate_limit=rate, burst_limit=burst)

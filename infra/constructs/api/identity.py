@@ -7,6 +7,7 @@ from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
 from handlers.intake.callers import OPERATE, READ, WRITE
+from handlers.intake.parties import ANY
 
 _SCOPES = {
     READ: "Read one's own orders, and stock.",
@@ -21,7 +22,7 @@ AUTHORIZER_CACHE = Duration.minutes(1)
 
 @dataclass(frozen=True)
 class TokenIssuer:
-    """Whose tokens the API accepts, where an authorizer function checks them.
+    """Whose tokens the API accepts.
 
     `audience` are the accepted values of the claim `aud`, or, in tokens without one, of `client_id`.
     """
@@ -34,8 +35,7 @@ class TokenIssuer:
 class Identity(Construct):
     """The user pool, its scopes and the clients that get tokens by their credentials.
 
-    `shop` may read and write as a customer of its own; `operations` may operate. Each further shop gets a client of its
-    own, with the shop's settings.
+    `shop` may read and write as a shop; `operations` may operate. Each further shop gets a client of its own.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
@@ -67,10 +67,9 @@ class Identity(Construct):
 
     @property
     def issuer(self) -> TokenIssuer:
-        """The pool as an issuer."""
+        """The pool as an issuer, whose every client may ask: the settings say whose it is."""
         issuer = f"https://cognito-idp.{Aws.REGION}.{Aws.URL_SUFFIX}/{self.pool.user_pool_id}"
-        clients = (self.shop.user_pool_client_id, self.operations.user_pool_client_id)
-        return TokenIssuer(issuer, f"{issuer}/.well-known/jwks.json", clients)
+        return TokenIssuer(issuer, f"{issuer}/.well-known/jwks.json", (ANY,))
 
     def _client(
         self, name: str, server: cognito.UserPoolResourceServer, scopes: list[cognito.ResourceServerScope]

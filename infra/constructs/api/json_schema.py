@@ -4,15 +4,18 @@ from typing import Any
 
 from pydantic import BaseModel
 
-_EXCLUSIVE = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
+_INCLUSIVE = {"exclusiveMinimum": ("minimum", 1), "exclusiveMaximum": ("maximum", -1)}
 _LEFT_OUT = {"title", "description", "default"}  # for people, who read them in the OpenAPI document
 
 
 def draft4(model: type[BaseModel]) -> dict[str, Any]:
     """The draft 4 schema of a model's JSON.
 
-    Source: JSON Schema Validation, draft 4, section 5: the limits of numbers are exclusive by a boolean, and there is
-    no ``const``. Definitions are under ``definitions``.
+    Source: JSON Schema Validation, draft 4, section 5: there is no ``const``, and definitions are under
+    ``definitions``. API Gateway developer guide, "Important notes": exclusive limits are not supported.
+
+    Raises:
+        ValueError: a number that is no integer has an exclusive limit.
     """
     schema = _converted(model.model_json_schema(ref_template="#/definitions/{model}"))
     return {"$schema": "http://json-schema.org/draft-04/schema#", **schema}
@@ -28,7 +31,10 @@ def _converted(schema: dict[str, Any]) -> dict[str, Any]:
             case "const":
                 converted["enum"] = [value]
             case "exclusiveMinimum" | "exclusiveMaximum":
-                converted |= {_EXCLUSIVE[keyword]: value, keyword: True}
+                if schema.get("type") != "integer":
+                    raise ValueError(f"{keyword} of what is no integer has no inclusive form: {schema}")
+                inclusive, step = _INCLUSIVE[keyword]
+                converted[inclusive] = value + step
             case _ if keyword in _LEFT_OUT:
                 pass
             case _ if isinstance(value, dict):

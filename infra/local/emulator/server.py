@@ -35,13 +35,15 @@ if __name__ == "__main__":
 
         # The emulator's interpreter finds this package next to the script that it runs.
         from patches import (  # type: ignore[import-not-found]
+            authorizer_keys,
             firehose_delivery,
             mapping_templates,
             object_versions,
             scan_pages,
         )
 
-        apigateway_v1._render_request_template_v1 = mapping_templates.render
+        authorizer_keys.patch(apigateway_v1)
+        mapping_templates.patch(apigateway_v1)
         object_versions.patch()
         scan_pages.patch()
         firehose_delivery.patch()

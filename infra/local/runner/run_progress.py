@@ -83,9 +83,10 @@ class Progress:
             self._received[data["delivery_id"]] += 1
             self._chunks[data["delivery_id"]] = data["chunks"]
         elif name == "OrderRejected":
-            key = self._rejected_as[data["order_id"], data["content_hash"]]
-            self.results[key] = Result(REJECTED, _in_short(data), at)
-            self._end(data["order_id"])
+            key = self._rejected_as.get((data["order_id"], data["content_hash"]))
+            if key is not None:  # else it is not of this run
+                self.results[key] = Result(REJECTED, _in_short(data), at)
+                self._end(data["order_id"])
         elif name == "OrderPlaced":
             self.placed.add(data["order_id"])
         elif name in _OUTCOMES:
@@ -99,9 +100,10 @@ class Progress:
         it is the one that was not rejected.
         """
         outcome = self._outcomes.get(order_id)
-        placed = {key for key in self._valid[order_id] if self.results.get(key, outcome) is outcome}
+        known = self.results
+        placed = [key for key in self._valid[order_id] if key not in known or known[key].status != REJECTED]
         if outcome and len(placed) == 1:
-            self.results[placed.pop()] = outcome
+            known[placed[0]] = outcome
 
 
 def _in_short(rejected: Item) -> str:

@@ -1,6 +1,7 @@
 """API Gateway's mapping templates, rendered as Velocity does: the emulator's own renderer knows no `#if`.
 
-What a template may refer to is named as in the API Gateway developer guide, "Mapping template reference".
+What a template may refer to is named as in the API Gateway developer guide, "Mapping template reference". An answer's
+template may override the status.
 """
 
 import json
@@ -23,6 +24,12 @@ class JavaString(str):
 
     def replaceAll(self, pattern: str, replacement: str) -> "JavaString":  # noqa: N802 - Java's name
         return JavaString(re.sub(pattern, replacement, self))
+
+    def startsWith(self, prefix: str) -> bool:  # noqa: N802 - Java's name
+        return self.startswith(prefix)
+
+    def toLowerCase(self) -> "JavaString":  # noqa: N802 - Java's name
+        return JavaString(self.lower())
 
 
 class JavaMap(dict[str, JavaString]):
@@ -47,22 +54,51 @@ class Input:
     def path(self, path: str) -> Any:
         found = json.loads(self.body)
         for name in path.removeprefix("$.").split("."):
-            found = found[name]
+            found = (found or {}).get(name)
         return found
 
 
 class Util:
     """``$util``."""
 
-    def urlEncode(self, text: str) -> str:  # noqa: N802 - AWS's name
-        return urllib.parse.quote_plus(text, safe="*").replace("~", "%7E")
+    def urlEncode(self, text: str) -> JavaString:  # noqa: N802 - AWS's name
+        return JavaString(urllib.parse.quote_plus(text, safe="*").replace("~", "%7E"))
 
 
 def render(template: str, body: str, params: dict[str, str], context: dict[str, Any] | None = None) -> str:
-    """What a mapping template makes of a request or of an answer to it."""
-    names = {"input": Input(body, params), "util": Util(), "context": _strings(context or {})}
-    rendered: str = _parsed(template).merge(names)
+    """What a mapping template makes of a request or of an answer to it.
+
+    ``context["responseOverride"]`` is where it leaves what is to be overridden.
+    """
+    known = {**_strings(context or {}), "responseOverride": (context or {}).get("responseOverride", {})}
+    rendered: str = _parsed(template).merge({"input": Input(body, params), "util": Util(), "context": known})
     return rendered
+
+
+def patch(apigateway: Any) -> None:
+    """Let the emulator's module ``apigateway`` render templates like that, and answer with the status they set.
+
+    AWS asks its services for JSON, errors included.
+    """
+    respond = apigateway._service_integration_response
+
+    def respond_as_overridden(
+        integration: Any, status: int, text: str, *more: Any
+    ) -> tuple[int, dict[str, str], bytes]:
+        *asked, context = more
+        override: dict[str, int] = {}
+        known = {**context, "responseOverride": override}
+        mapped, headers, body = respond(integration, status, _as_json(text), *asked, known)
+        return override.get("status", mapped), headers, body
+
+    apigateway._render_request_template_v1 = render
+    apigateway._service_integration_response = respond_as_overridden
+
+
+def _as_json(answer: str) -> str:
+    if not answer.startswith("<"):
+        return answer
+    return json.dumps({"Error": dict(re.findall("<(Type|Code|Message)>(.*?)</", answer))})
 
 
 @cache
