@@ -33,7 +33,6 @@ from tests.builders.erasing import (
 )
 from tests.builders.messages import sqs
 from tests.builders.stores import append, events_of
-from tests.builders.tables import create_table
 from tests.engines.in_process import Functions
 
 OTHERS = "demo#c2 other", "demo.other token"
@@ -42,7 +41,6 @@ OTHERS = "demo#c2 other", "demo.other token"
 @pytest.fixture(autouse=True)
 def functions(store: EventStore) -> Functions:
     """The functions, on the log, the vault, and the buckets. Somebody else has ordered too."""
-    create_table(aws.dynamodb(), VAULT_TABLE)
     buckets().create_bucket(Bucket=DEAD_LETTER_BUCKET)
     buckets().create_bucket(Bucket=ERASURE_LEDGER)
     functions = Functions()
@@ -123,7 +121,6 @@ def test_a_repeated_submission_of_an_erased_order_brings_nobody_back(store: Even
     place(functions, "demo.o1")
     confirm(store, "demo.o1")
     erase(functions, customer_id="demo.c1")
-    aws.secretsmanager().create_secret(Name="rejection-key", SecretString="key")
     functions.invoke("order_intake", sqs(message(submitted("o1"))))
     assert tuple(vaulted()) == OTHERS
 
