@@ -42,7 +42,7 @@ TABLE = {
     "order_view": {
         "GetItem": {"projection#order_view"},
         "UpdateItem": {"view#order#*"},
-        "Query": {"order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*"},
+        "Query": {"order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*", "erasure#*"},
     },
     "daily_sales": {
         "GetItem": {"projection#daily_sales"},
@@ -70,6 +70,7 @@ TABLE = {
         "BatchGetItem": STREAMS | {"view#*", "applied#*"},
         "BatchWriteItem": {"view#*", "applied#*"},
     },
+    "erasure": {"Query": {"order#*", "cancellation#*"}, "PutItem": {"erasure#*"}},
     "order_emails": {"Query": {"notification#*", "order#*"}, "PutItem": {"notification#*"}},
     "welcome_email": {"Query": {"customer#*", "order#*"}, "PutItem": {"customer#*"}},
     "dead_letters": {"PutItem": {"dead-letter#*"}},
@@ -81,6 +82,7 @@ TABLE = {
             "payment#*",
             "shipment#*",
             "cancellation#*",
+            "erasure#*",
             "notification#*",
             "rejection#*",
         },
@@ -126,6 +128,13 @@ BESIDES = {
     # Starting a replay is granted on the bus and the archive too, which a test below holds.
     "rebuild": {"events:StartReplay": "replay/rebuild.*", "events:DescribeReplay": "replay/rebuild.*"},
     "dead_letters": QUEUE | dict.fromkeys(["s3:PutObject", "s3:GetObject", "s3:ListBucket"], "AWS::S3::Bucket"),
+    "erasure": dict.fromkeys(
+        [
+            *("s3:GetObjectVersion", "s3:DeleteObjectVersion", "s3:ListBucketVersions"),
+            *("s3:GetObject", "s3:PutObject", "s3:ListBucket"),
+        ],
+        "AWS::S3::Bucket",
+    ),
     "order_emails": QUEUE | DEAD_LETTERS | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
     "replenishment": QUEUE | DEAD_LETTERS,
     "welcome_email": QUEUE | DEAD_LETTERS | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
@@ -271,7 +280,7 @@ SERVICES = {"OrderingService", "InventoryService", "PaymentsService", "ShippingS
 
 @pytest.mark.parametrize(
     ("name", "services"),
-    [("OrderSaga", SERVICES), ("OrderCancellation", SERVICES), ("RebuildProjection", {"Rebuild"})],
+    [("OrderSaga", SERVICES), ("OrderCancellation", SERVICES), ("RebuildProjection", {"Rebuild"}), ("Erasure", {"Erasure"})],
 )
 def test_a_state_machine_may_call_its_functions(template: Template, name: str, services: set[str]) -> None:
     machines = template.of_type("AWS::StepFunctions::StateMachine").values()

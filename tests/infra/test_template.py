@@ -12,7 +12,16 @@ import pytest
 from events.streams import PUBLISHED
 from handlers.intake.parties import Parties
 from infra.app import synthesize
-from infra.function_spec import DeadLetterQueues, DroppedFiles, PublishEvents, ReplayArchive, SendEmail, TableChanges
+from infra.function_spec import (
+    DeadLetterQueues,
+    DeleteDeadLetters,
+    DroppedFiles,
+    ErasureLedger,
+    PublishEvents,
+    ReplayArchive,
+    SendEmail,
+    TableChanges,
+)
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.names import in_template
 from infra.package import PACKAGES, Built, Package
@@ -21,8 +30,8 @@ from infra.settings.environment import Settings, ShopSettings
 from tests.infra.template import Template, listed, synthesized, target_of
 
 NO_REPLAY = [{"exists": False}]
-AT_DOORS = {"order_intake", "delivery_intake", "shipment_intake", "file_import", "api_query"}
-"""The functions that take what comes from outside."""
+AT_DOORS = {"order_intake", "delivery_intake", "shipment_intake", "file_import", "api_query", "erasure"}
+"""The functions that take what comes from outside, and the one that looks at what came."""
 PROJECTIONS = {"OrderViewQueue", "DailySalesQueue", "StockViewQueue", "CustomerHistoryQueue"}
 
 
@@ -303,10 +312,10 @@ def test_the_bucket_of_files_keeps_versions_expires_what_is_done_and_notifies_of
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     rules = {rule.get("Prefix", ""): rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
     assert {prefix: rule["ExpirationInDays"] for prefix, rule in rules.items() if prefix} == {
-        "done/": 90,
+        **dict.fromkeys(("incoming/", "done/", "checkpoints/"), 21),
         "reports/": 365,
     }
-    assert rules[""]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert rules[""]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 7}
     assert rules[""]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert bucket["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
     [rule] = [rule for rule in template.of_type("AWS::Events::Rule").values() if bus_of(rule) == "default"]
@@ -319,12 +328,10 @@ def test_the_bucket_of_files_keeps_versions_expires_what_is_done_and_notifies_of
     }
 
 
-def test_dead_letter_messages_expire_some_time_after_they_are_redriven_and_late_when_they_are_not(
-    template: Template,
-) -> None:
+def test_dead_letter_messages_expire_a_month_after_they_were_stored_or_redriven(template: Template) -> None:
     bucket = template.of_type("AWS::S3::Bucket")[bucket_named(template, "DeadLetterBucket")]
     rules = {rule["Prefix"]: rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"]}
-    assert rules == {"open/": 365, "redriven/": 90}
+    assert rules == {"open/": 30, "redriven/": 30}
 
 
 def test_only_the_import_of_files_in_stretches_may_look_like_a_loop(template: Template) -> None:
@@ -368,6 +375,8 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["DEAD_LETTER_QUEUE_URL"] if function.has_dead_letter_queue else []),
             *(["EMAIL_SENDER"] if SendEmail() in function.grants else []),
             *(["DEAD_LETTER_QUEUES", "DEAD_LETTER_BUCKET_NAME"] if function.trigger == DeadLetterQueues() else []),
+            *(["DEAD_LETTER_BUCKET_NAME"] if DeleteDeadLetters() in function.grants else []),
+            *(["ERASURE_LEDGER_NAME"] if ErasureLedger() in function.grants else []),
             *(["ARCHIVE_ARN", "ORDERS_BUS_ARN"] if ReplayArchive() in function.grants else []),
             *(["OWN_QUEUE_URL", "ORDER_QUEUE_URL"] if isinstance(function.trigger, DroppedFiles) else []),
             *(["PARTIES_FILE"] if function.key in AT_DOORS else []),
@@ -388,7 +397,7 @@ def test_functions_of_a_package_share_its_code_and_its_one_layer_of_libraries(te
         assert layers[layer]["CompatibleArchitectures"] == ["arm64"]
 
 
-def test_the_functions_at_the_doors_alone_have_the_layer_that_says_who_is_let_in(
+def test_those_functions_alone_have_the_layer_that_says_who_is_let_in(
     template: Template, assembly: Path, settings: Settings
 ) -> None:
     functions, layers = template.of_type("AWS::Lambda::Function"), template.of_type("AWS::Lambda::LayerVersion")
@@ -446,7 +455,7 @@ def test_a_task_outlives_its_function(template: Template) -> None:
 
 def test_state_machines_are_logged_and_traced_and_their_failures_raise_an_alarm(template: Template) -> None:
     machines = template.of_type("AWS::StepFunctions::StateMachine")
-    assert len(machines) == 3
+    assert len(machines) == 4
     groups = set()
     for machine in machines.values():
         assert machine["StateMachineType"] == "STANDARD"
