@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from events import streams
-from events.ordering import CancellationRequested, OrderCancellationRefused
+from events.model import DomainEvent
+from events.ordering import CancellationRequested, OrderCancellationRefused, OrderConfirmed
 from events.privacy import CustomerErased
+from events.shops import own_id
+from handlers.dead_letters.message import DeadLetterMessage
+from handlers.intake.parties import Parties, Party
 from handlers.operations.erasure import erase as erasing
+from handlers.operations.erasure import ledger as ledgers
+from handlers.operations.erasure.matching import Whose, whose
 from handlers.operations.erasure.progress import Progress
 from handlers.runtime import aws
 from handlers.table.event_store import EventStore
@@ -32,6 +42,7 @@ from tests.builders.erasing import (
     vaulted,
 )
 from tests.builders.messages import sqs
+from tests.builders.recorded_events import START
 from tests.builders.stores import append, events_of
 from tests.engines.in_process import Functions
 
@@ -129,6 +140,8 @@ def test_a_repeated_submission_of_an_erased_order_brings_nobody_back(store: Even
 
 REQUESTED = CancellationRequested(order_id="demo.o1")
 REFUSED = OrderCancellationRefused(order_id="demo.o1", reason="dispatched")
+CONFIRMED = OrderConfirmed(order_id="demo.o1")
+STARTED, ENDED = cancelled("demo.o1")
 
 
 def test_an_order_under_way_is_waited_for_and_the_others_are_erased(store: EventStore, functions: Functions) -> None:
@@ -375,6 +388,7 @@ def test_a_customer_of_many_orders_is_erased_batch_by_batch_in_calls_of_whatever
     assert len(ledger()) == 6
     for item in ("erasure#demo.o4", "erasure#demo#c1"):
         assert len(store.read(item)) == 1
+    monkeypatch.setattr(ledgers, "PAGE", 4)
     assert erase(functions, from_ledger=True)["done"]
 
 
@@ -384,3 +398,110 @@ def test_a_customer_of_many_orders_is_erased_batch_by_batch_in_calls_of_whatever
 def test_who_is_to_be_forgotten_is_named_once(whom: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         Progress.model_validate({"operator": OPERATOR, **whom})
+
+
+# Laws
+
+STATES: dict[str, tuple[DomainEvent, ...]] = {
+    "placed": (),
+    "confirmed": (CONFIRMED,),
+    "confirmed, asked": (CONFIRMED, REQUESTED),
+    "confirmed, refused": (CONFIRMED, REQUESTED, REFUSED),
+    "cancelling": (STARTED,),
+    "cancelled": (STARTED, ENDED),
+    "recalled": (CONFIRMED, REQUESTED, STARTED, ENDED),
+}
+"""What happened to an order since it was placed."""
+
+ENDED_ALREADY = {"confirmed", "confirmed, refused", "cancelled", "recalled"}
+_customers = count(1)
+
+
+@settings(max_examples=20)
+@given(states=st.lists(st.sampled_from(sorted(STATES)), max_size=7), batch=st.integers(1, 3))
+def test_whatever_state_orders_are_in_those_that_have_ended_are_erased_and_no_others(
+    store: EventStore, functions: Functions, states: list[str], batch: int
+) -> None:
+    number = next(_customers)
+    customer = f"law{number}"
+    orders = {f"demo.law{number}-{nth}": state for nth, state in enumerate(states)}
+    place(functions, *orders, customer=customer)
+    for order_id, state in orders.items():
+        happened(store, order_id, *STATES[state])
+    ended = {order_id for order_id, state in orders.items() if state in ENDED_ALREADY}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(erasing, "BATCH", batch)
+        progress = erase(functions, customer_id=f"demo.{customer}")
+        assert erased_of(store, orders) == ended
+        assert {each["order_id"] for each in progress["under_way"]} == orders.keys() - ended
+        assert progress["done"] == (ended == orders.keys()) == bool(store.read(f"erasure#demo#{customer}"))
+        if not progress["done"]:
+            for order_id in orders.keys() - ended:
+                happened(store, order_id, *((STARTED, ENDED) if orders[order_id] != "cancelling" else (ENDED,)))
+            assert again(functions, progress)["done"]
+    assert erased_of(store, orders) == orders.keys()
+    assert len(store.read(f"erasure#demo#{customer}")) == 1
+
+
+def happened(store: EventStore, order_id: str, *events: DomainEvent) -> None:
+    """Append events to the order's own stream, and to that of a request to cancel it."""
+    for event in events:
+        kind = (
+            streams.cancellation
+            if isinstance(event, CancellationRequested | OrderCancellationRefused)
+            else streams.order
+        )
+        append(store, kind(order_id), event.model_copy(update={"order_id": order_id}))
+
+
+def erased_of(store: EventStore, orders: Iterable[str]) -> set[str]:
+    """Those of these orders that are erased, by all accounts: log, ledger and vault."""
+    written, kept = ledger(), vaulted()
+    in_log = {order_id for order_id in orders if store.read(streams.erasure(order_id))}
+    in_ledger = {order_id for order_id in orders if f"orders/demo/{own_id(order_id)}.json" in written}
+    gone = {order_id for order_id in orders if not any(item.endswith(f" {own_id(order_id)}") for item in kept)}
+    assert in_log == in_ledger == gone
+    return in_log
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["o1", "c1", "demo.o1"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["order_id", "customer", "customer_id", "detail", "id", "caller", "folder", "source", "shop"]
+            )
+            | st.text(max_size=3),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+PARTIES = Parties(
+    shops=("demo",),
+    sources={"web": Party(name="demo", roles=("shop",))},
+    clients={},
+    claims={},
+    folders={"demo": "demo"},
+)
+
+
+@given(body=ANY_JSON.map(json.dumps) | st.text(max_size=20), field=ANY_JSON)
+def test_whatever_a_message_holds_it_is_somebodys_or_nobodys(body: str, field: Any) -> None:
+    nested = json.dumps({"id": "e1", "detail-type": "OrderSubmitted", "source": "web", "detail": field})
+    for each in (body, nested):
+        stored = DeadLetterMessage(
+            message_id="m1",
+            source="order_intake",
+            error="E",
+            reasons="",
+            attempts=1,
+            sent_at=START,
+            body=each,
+            attributes={},
+        )
+        content = stored.model_dump_json().encode()
+        assert whose(content, {"demo.o1"}, "demo.c1", PARTIES) in Whose
+        assert whose(content, {"acme.o1"}, "acme.c1", PARTIES) is not Whose.THEIRS, "it came from no such shop"

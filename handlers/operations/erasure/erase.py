@@ -13,7 +13,7 @@ from events.ordering import OrderPlaced
 from handlers.dead_letters.bucket import DeadLetterBucket
 from handlers.intake.parties import Parties
 from handlers.operations.erasure.decision import entries, named, under_way
-from handlers.operations.erasure.ledger import PAGE, Entry, Ledger
+from handlers.operations.erasure.ledger import Entry, Ledger
 from handlers.operations.erasure.matching import Whose, may_be_personal, whose
 from handlers.operations.erasure.progress import Batch, Order, Progress
 from handlers.ordering.order import Status
@@ -150,7 +150,7 @@ class Erasure:
             progress.after = key
             if remaining() < _SPARE_SECONDS:
                 return
-        progress.done = len(page) < PAGE
+        progress.done = not page
 
     def _append(self, recorded: Iterable[Entry], execution: str) -> None:
         """Append the event of each entry, unless the log has it, on behalf of who decided it."""
