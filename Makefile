@@ -10,7 +10,7 @@ LOCAL := .venv/bin/python -m infra.local
 INSTALLED := .venv/.installed
 # Besides the unit tests, these read templates and definitions alone.
 UNIT := tests/unit \
-	$(addprefix tests/infra/test_,template.py api_template.py permissions.py projections.py) \
+	$(addprefix tests/infra/test_,template.py api_template.py permissions.py projections.py trust.py) \
 	$(addprefix tests/statemachine/test_,definition.py rebuild_definition.py saga_machine.py)
 # The machine's own Python, nothing downloaded from anywhere but the package index.
 export UV_PYTHON_DOWNLOADS := never
@@ -19,7 +19,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down unit test proof lint schemas bench clean
+.PHONY: help install run up down unit test proof lint audit schemas bench clean
 
 help: ## Say what there is.
 	@echo "usage: make <target> [VARIABLE=value ...]"
@@ -58,6 +58,9 @@ lint: $(INSTALLED) ## Check style, types, event schemas, the template for AWS an
 	.venv/bin/cfn-lint build/cdk.out/*.template.json
 	.venv/bin/statelint --ignore=URI statemachines/*.asl.json
 
+audit: $(INSTALLED) ## Ask the package index for known vulnerabilities of what is deployed (docs/deployment.md).
+	@.venv/bin/python -m infra.package.vulnerabilities
+
 schemas: $(INSTALLED) ## Write the JSON Schemas of new and changed events.
 	.venv/bin/python -m events.schema_registry
 
@@ -68,12 +71,15 @@ clean: ## Remove everything that was installed or built.
 	@test ! -x .venv/bin/python || $(LOCAL) down
 	rm -rf .venv .venv-uv .venv-emulator build cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
+# uv.lock has the hashes of uv, too.
 $(UV): uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version)'
 	$(PYTHON) -m venv --clear .venv-uv
-	.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check \
-		"uv==$$(sed -n '/^name = "uv"$$/{n;s/^version = "\(.*\)"/\1/p;}' uv.lock)"
-	@touch $@
+	sed -n '/^name = "uv"$$/,/^$$/{s/^version = "\(.*\)"/uv==\1/p;s/.*hash = "\([^"]*\)".*/--hash=\1/p;}' uv.lock | \
+		tr '\n' ' ' > .venv-uv/requirement.txt
+	.venv-uv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
+		--requirement .venv-uv/requirement.txt
+	@touch -c $@
 
 $(INSTALLED): $(UV) pyproject.toml uv.lock
 	$(UV) sync --frozen --quiet --python $(PYTHON)

@@ -24,7 +24,7 @@ CLIENT_RETRIES: _RetryDict = {"mode": "standard", "total_max_attempts": 3}
 Source: AWS SDKs and Tools Reference Guide, "Retry behavior"."""
 
 MAX_ATTEMPTS = 7
-"""How often a batch of which AWS takes only a part is sent at most."""
+"""How often a batch of which AWS takes only a part is sent at most, and how often a view that differs is read."""
 
 MAX_CONFLICTS = 10
 """How often a conditional write is attempted at most, each time with what is there by then."""

@@ -24,10 +24,10 @@ def synthesize(
 ) -> cx_api.CloudAssembly:
     """Synthesize the stack into the folder `outdir`.
 
-    `packages` are what the functions run from, folders or zip files; `settings` are those of the environment. An
-    authorizer function of ours checks the tokens of the user pool, or with `pool_authorizer` the gateway's own does.
-    CDK's context names another issuer than the pool: `cdk deploy -c jwt_issuer=... -c jwt_jwks_url=...
-    -c jwt_audience=...`, where several audiences are separated by spaces.
+    `packages` are what the functions run from; `settings` are those of the environment. An authorizer function of ours
+    checks the tokens of the user pool, or with `pool_authorizer` the gateway's own does. CDK's context names another
+    issuer than the pool: `cdk deploy -c jwt_issuer=... -c jwt_jwks_url=... -c jwt_audience=...`, where several
+    audiences are separated by spaces.
     """
     app = cdk.App(
         analytics_reporting=False,

@@ -48,6 +48,11 @@ from infra.function_spec import (
 LOG = tuple(f"{kind}#*" for kind in streams.CONTEXTS)
 """The keys of every stream."""
 
+PROJECTED = tuple(
+    f"{kind}#*" for kind in ("order", "rejection", "cancellation", "reservation", "payment", "shipment", "delivery")
+)
+"""The keys of the streams that projections keep something of."""
+
 VIEWS_AND_MARKERS = (f"{keys.VIEW}*", f"{keys.APPLIED}*")
 """The keys of everything that projections keep."""
 
@@ -190,7 +195,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
             Rows((GET, PUT), (f"{keys.GENERATIONS}*",)),
             Rows((SCAN,), ("*",)),
             Rows((QUERY,), LOG),
-            Rows((BATCH_GET,), (*LOG, *VIEWS_AND_MARKERS)),
+            Rows((BATCH_GET,), (*PROJECTED, *VIEWS_AND_MARKERS)),
             Rows((UPDATE,), (f"{keys.VIEW}*",)),
             Rows((PUT,), (f"{keys.APPLIED}*",)),
             Rows((BATCH_WRITE,), VIEWS_AND_MARKERS),

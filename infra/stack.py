@@ -73,7 +73,7 @@ class OrderPipeline(Stack):
         alarms.notify_of_all(self)
 
     def _function(self, spec: FunctionSpec) -> PipelineFunction:
-        code, layer = self._packages[spec.package].code, self._layers[spec.package]
+        code, layer = self._packages[spec.package].code[spec.key], self._layers[spec.package]
         function = PipelineFunction(self, spec, code, layer, self._shared.table)
         if spec.knows_parties:
             self._parties.give_to(function)

@@ -37,8 +37,8 @@ _SECURITY = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": f"An access token with {READ} or {WRITE} for the orders of one's shop, or with {OPERATE} to look "
-        "at and cancel those of all shops.",
+        "description": f"An access token with {READ} or {WRITE} for the orders of one's shop, or with {OPERATE} to "
+        "look at and cancel those of all shops.",
     }
 }
 _KEY = {

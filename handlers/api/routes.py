@@ -222,7 +222,7 @@ def _happened(caller: Caller, record: Recorded) -> HistoryEvent:
     principal: str | None = actor.principal
     if caller.shop is not None:
         shop, _, who = actor.principal.partition("/")
-        principal, redriven_by, rest = who if shop == caller.shop else None, None, own_id(rest)
+        principal, redriven_by, rest = (who or None) if shop == caller.shop else None, None, own_id(rest)
     return HistoryEvent(
         type=type(record.event).__name__,
         stream=f"{kind}#{rest}",

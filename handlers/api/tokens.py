@@ -73,8 +73,8 @@ class Verifier:
 
     def _check_audience(self, claims: Mapping[str, Any]) -> None:
         named = claims.get("aud", claims.get("client_id"))
-        known = {ANY, *(named if isinstance(named, list) else [named])}
-        if known.isdisjoint(self.audience):
+        listed = [ANY, *(named if isinstance(named, list) else [named])]
+        if not any(name in self.audience for name in listed):
             raise InvalidToken("the token is meant for somebody else")
 
 

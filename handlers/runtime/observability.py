@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 
+from handlers.runtime.tracing import WithoutMessages
+
 if TYPE_CHECKING:
     from aws_lambda_powertools.tracing import Tracer
 
@@ -26,7 +28,8 @@ Handler = Callable[[dict[str, Any], Any], Any]
 def observed(handler: Handler) -> Handler:
     """A handler that logs with its request's id, flushes its metrics, and is traced where X-Ray samples it.
 
-    The X-Ray SDK takes longer to import than all the rest together, so it is loaded for sampled invocations only.
+    Nothing that it answers is in the trace, and of what it raises the class alone. The X-Ray SDK takes longer to import
+    than all the rest together, so it is loaded for sampled invocations only.
     """
     logged = logger.inject_lambda_context(handler, clear_state=True)
     measured: Handler = metrics.log_metrics(logged)
@@ -34,7 +37,8 @@ def observed(handler: Handler) -> Handler:
     @wraps(handler)
     def observing(event: dict[str, Any], context: Any) -> Any:
         if _sampled():
-            return _tracer().capture_lambda_handler(measured)(event, context)
+            traced = _tracer().capture_lambda_handler(measured, capture_response=False, capture_error=False)
+            return traced(event, context)
         return measured(event, context)
 
     return observing
@@ -75,4 +79,7 @@ def _sampled() -> bool:
 def _tracer() -> Tracer:
     from aws_lambda_powertools.tracing import Tracer  # noqa: PLC0415 - see observed()
 
-    return Tracer()
+    tracer = Tracer()
+    recorder: Any = tracer.provider
+    recorder.configure(emitter=WithoutMessages(recorder.emitter))
+    return tracer

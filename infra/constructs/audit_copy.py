@@ -11,8 +11,9 @@ from constructs import Construct
 
 from handlers.operations.audit.copy import AUDIT_PREFIX
 from infra.constructs.queues import DeadLetterQueue
-from infra.constructs.rules import rule
+from infra.constructs.rules import rule, rule_role
 from infra.constructs.template import created_after_policy
+from infra.constructs.trust import assumed_by
 
 # Firehose writes an object when one of these is reached.
 BUFFERED = Duration.seconds(60)
@@ -53,7 +54,7 @@ class AuditCopy(Construct):
     def _firehose(self) -> firehose.CfnDeliveryStream:
         group = logs.LogGroup(self, "Logs", retention=logs.RetentionDays.ONE_MONTH)
         failures = logs.LogStream(self, "Failures", log_group=group)
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("firehose.amazonaws.com"))
+        role = iam.Role(self, "Role", assumed_by=assumed_by(self, "firehose"))
         on_bucket = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
         on_objects = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
         _allow(role, on_bucket, self.bucket.bucket_arn)
@@ -105,7 +106,7 @@ class AuditCopy(Construct):
     def _feed(self, bus: events.IEventBus) -> None:
         """Let a rule put what crosses the bus into Firehose. CDK's own target has no dead-letter queue."""
         made = rule(self, bus, {"source": [{"prefix": "orders."}]}, replays=True)
-        role = iam.Role(self, "RuleRole", assumed_by=iam.ServicePrincipal("events.amazonaws.com"))
+        role = rule_role(self, "RuleRole", bus)
         _allow(role, ["firehose:PutRecord", "firehose:PutRecordBatch"], self._stream.attr_arn)
         resource = made.node.default_child
         assert isinstance(resource, events.CfnRule)

@@ -11,6 +11,7 @@ from constructs import Construct
 from infra.constructs.orders_table import OrdersTable
 from infra.constructs.queues import DeadLetterQueue, WorkQueue
 from infra.constructs.template import created_after_policy, name_in_template
+from infra.constructs.trust import assumed_by
 from infra.function_spec import FunctionSpec
 from infra.names import METRICS_NAMESPACE, in_template
 from infra.package.python_version import functions_python
@@ -38,8 +39,7 @@ class LibrariesLayer(lambda_.LayerVersion):
 class PipelineFunction(lambda_.Function):
     """The function that `spec` describes, with its role, its log group and its queues.
 
-    `code` is our code of the function's package, a folder or a zip file, uploaded once for all functions of the
-    package; `layer` has the libraries.
+    `code` is our code of it, a folder or a zip file; `layer` has the libraries.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class PipelineFunction(lambda_.Function):
     ) -> None:
         scope = Construct(scope, spec.name)
         self.spec = spec
-        role = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        role = iam.Role(scope, "Role", assumed_by=assumed_by(scope, "lambda"))
         log_group = logs.LogGroup(scope, "Logs", retention=logs.RetentionDays.ONE_MONTH)
         log_group.grant_write(role)
         super().__init__(

@@ -6,7 +6,8 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from handlers.table import keys
-from infra.function_spec import Rows
+from infra.constructs.key_condition import named_and_among
+from infra.function_spec import SCAN, Rows
 from infra.names import TABLE_NAME
 from infra.retention import BACKUPS
 
@@ -47,12 +48,12 @@ class OrdersTable(dynamodb.Table):
             )
 
     def grant_rows(self, role: iam.IRole, rows: Rows) -> None:
-        """Allow `role` the actions of `rows` on the items under its keys, and on no other item."""
+        """Allow `role` the actions of `rows` on the items under its keys, and on no other item. A scan has no keys."""
         role.add_to_principal_policy(
             iam.PolicyStatement(
                 actions=list(rows.actions),
                 resources=[f"{self.table_arn}/index/{rows.index}" if rows.index else self.table_arn],
-                conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(rows.keys)}},
+                conditions=None if rows.actions == (SCAN,) else named_and_among(rows.keys),
             )
         )
 

@@ -7,6 +7,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from handlers.intake.parties import Parties
+from infra.package.files import write, write_zip
 
 _FILE = "parties.json"
 
@@ -15,9 +16,11 @@ class PartiesLayer(lambda_.LayerVersion):
     """The layer with the file that the functions at the doors read."""
 
     def __init__(self, scope: Construct, parties: Parties) -> None:
-        with TemporaryDirectory() as folder:
-            Path(folder, _FILE).write_text(parties.model_dump_json(), encoding="utf-8")
-            super().__init__(scope, "Parties", code=lambda_.Code.from_asset(folder))
+        with TemporaryDirectory() as scratch:
+            content, archive = Path(scratch, "content"), Path(scratch, "parties.zip")
+            write(content / _FILE, parties.model_dump_json().encode())
+            write_zip(content, archive)
+            super().__init__(scope, "Parties", code=lambda_.Code.from_asset(str(archive)))
 
     def give_to(self, function: lambda_.Function) -> None:
         """Let a function know who is let in."""

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from aws_cdk import Stack
 from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.constructs.buses import NO_REPLAY
+from infra.constructs.trust import assumed_by
 
 
 def rule(
@@ -24,3 +27,9 @@ def rule(
     assert isinstance(resource, events.CfnRule)
     resource.event_pattern = dict(pattern) if replays else {**pattern, "replay-name": NO_REPLAY}
     return made
+
+
+def rule_role(scope: Construct, construct_id: str, bus: events.IEventBus) -> iam.Role:
+    """A role for the target of a rule on `bus`. It trusts every rule there is on it: a rule names its role."""
+    rules = Stack.of(scope).format_arn(service="events", resource="rule", resource_name=f"{bus.event_bus_name}/*")
+    return iam.Role(scope, construct_id, assumed_by=assumed_by(scope, "events", source=rules))

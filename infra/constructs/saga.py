@@ -11,7 +11,7 @@ from constructs import Construct
 from events.model import DomainEvent
 from events.ordering import CancellationRequested, OrderPlaced
 from infra.constructs.queues import DeadLetterQueue
-from infra.constructs.rules import rule
+from infra.constructs.rules import rule, rule_role
 from infra.constructs.workflow import Workflow
 
 
@@ -55,5 +55,6 @@ class Saga(Construct):
                     {"order_id": events.EventField.from_path("$.detail.data.order_id")}
                 ),
                 dead_letter_queue=self.dead_letters,
+                role=rule_role(self, "RuleRole", bus),
             )
         )

@@ -5,6 +5,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from infra.constructs.key_condition import named_and_among
 from infra.function_spec import VaultItems
 from infra.names import VAULT_TABLE_NAME
 from infra.retention import BACKUPS
@@ -36,6 +37,6 @@ class VaultTable(dynamodb.Table):
             iam.PolicyStatement(
                 actions=list(items.actions),
                 resources=[self.table_arn],
-                conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [items.keys]}},
+                conditions=named_and_among([items.keys]),
             )
         )

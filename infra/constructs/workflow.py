@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -12,6 +12,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra.constructs.template import created_after_policy
+from infra.constructs.trust import assumed_by
 
 FOLDER = Path(__file__).parents[2] / "statemachines"
 
@@ -34,7 +35,10 @@ class Workflow(sfn.StateMachine):
     ) -> None:
         text = (FOLDER / definition).read_text(encoding="utf-8")
         arns = {name: each.function_arn for name, each in functions.items() if f"${{{name}}}" in text}
-        role = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+        own_arn = Stack.of(scope).format_arn(
+            service="states", resource="stateMachine", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+        role = iam.Role(scope, "Role", assumed_by=assumed_by(scope, "states", source=own_arn))
         role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=list(arns.values())))
         super().__init__(
             scope,

@@ -17,9 +17,9 @@ KINDS = ("json", "py", "toml")
 SYNTHESIZE = """
 import pathlib, sys
 from infra.app import synthesize
-from infra.package import build
+from infra.package import build_zips
 from infra.settings.environment import file_of, read_settings
-synthesize(build("local"), read_settings(file_of("dev")), pathlib.Path(sys.argv[1]))
+synthesize(build_zips("local"), read_settings(file_of("dev")), pathlib.Path(sys.argv[1]))
 """
 
 

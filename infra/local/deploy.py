@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, HOST, REGION, Emulator
-from infra.local.transform import Template, for_emulator, of_type, packages
+from infra.local.transform import Template, for_emulator, of_type, zips
 from infra.names import API_STAGE, STACK_NAME
 
 BUCKET = "deployment"
@@ -25,7 +25,7 @@ def deploy(emulator: Emulator, assembly: Path) -> dict[str, str]:
     template: Template = json.loads((assembly / f"{STACK_NAME}.template.json").read_text(encoding="utf-8"))
     s3 = emulator.client("s3")
     s3.create_bucket(Bucket=BUCKET)
-    for key, body in packages(assembly, STACK_NAME, template).items():
+    for key, body in zips(assembly, STACK_NAME, template):
         s3.put_object(Bucket=BUCKET, Key=key, Body=body)
     local = for_emulator(template, BUCKET, emulator.endpoint)
     s3.put_object(Bucket=BUCKET, Key=TEMPLATE_KEY, Body=json.dumps(local).encode())

@@ -74,9 +74,13 @@ def error(problem: Exception) -> dict[str, Any]:
 def main() -> None:
     """Import the handler, then answer one event after the other."""
     api = RuntimeApi()
-    root = os.environ["LAMBDA_TASK_ROOT"]
-    sys.path[:0] = [root, f"{root}/opt/python"]  # as on AWS, where layers are in /opt
-    os.environ.update({name: f"{root}{value}" for name, value in os.environ.items() if value.startswith("/opt/")})
+    layers = [layer for layer in os.environ["_LAMBDA_LAYERS_DIRS"].split(os.pathsep) if layer]
+    sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"], *(f"{layer}/python" for layer in layers)]
+    # On AWS all layers are in /opt.
+    for name, value in os.environ.items():
+        if value.startswith("/opt/"):
+            found = (f"{layer}{value.removeprefix('/opt')}" for layer in layers)
+            os.environ[name] = next(file for file in found if os.path.exists(file))  # noqa: PTH110 - pathlib is 5 ms
     module, _, name = os.environ["_HANDLER"].rpartition(".")
     try:
         handler = getattr(importlib.import_module(module), name)

@@ -5,7 +5,7 @@ import io
 import json
 import sys
 import zipfile
-from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +26,17 @@ WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 # It does not say what is wrong with a body.
 WHAT_IS_WRONG = ("$context.error.validationErrorString", "$context.error.message")
 
-# Functions of the runtime `provided` get no layers, so what is in one is in the function's package.
-LAYER = "AWS::Lambda::LayerVersion"
-
 Template = dict[str, Any]
 
 
 def for_emulator(template: Template, bucket: str, endpoint: str) -> Template:
     """A copy of `template` whose functions run on this machine, without what the emulator refuses.
 
-    `bucket` holds the functions' packages, under the keys they have on AWS; `endpoint` is the URL of every API.
+    `bucket` holds the code of functions and layers, under the keys it has on AWS; `endpoint` is the URL of every API.
     """
     local = copy.deepcopy(template)
     for name, resource in template["Resources"].items():
-        if resource["Type"] in {*REFUSED_TYPES, LAYER}:
+        if resource["Type"] in REFUSED_TYPES:
             del local["Resources"][name]
     for resource in local["Resources"].values():
         _adapt(resource)
@@ -55,10 +52,11 @@ def for_emulator(template: Template, bucket: str, endpoint: str) -> Template:
     for function in of_type(local, "AWS::Lambda::Function"):
         function["Runtime"] = "provided.al2023"
         function["Code"]["S3Bucket"] = bucket
-        function.pop("Layers", None)
         keys = function["Environment"]["Variables"].get("JWT_JWKS_URL")
-        if keys:
+        if isinstance(keys, dict):
             _serve_keys_from(endpoint, keys)
+    for layer in of_type(local, "AWS::Lambda::LayerVersion"):
+        layer["Content"]["S3Bucket"] = bucket
     return local
 
 
@@ -67,46 +65,26 @@ def of_type(template: Template, resource_type: str) -> list[dict[str, Any]]:
     return [resource["Properties"] for resource in template["Resources"].values() if resource["Type"] == resource_type]
 
 
-def package(code: Path, *layers: Path) -> bytes:
-    """The zip file of a package for this machine: our code, `opt/` with what its layers hold, and the runtime.
-
-    `code` and `layers` are folders.
-    """
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:
-        for folder, inside in ((code, ""), *((layer, "opt") for layer in layers)):
-            for path in sorted(folder.rglob("*")):
-                if path.is_file():
-                    archive.write(path, inside / path.relative_to(folder))
-        # Isolated, and without site-packages: the function sees what is in its package and nothing else.
-        start = f'#!/bin/sh\nexec "{sys.executable}" -I -S "$LAMBDA_TASK_ROOT/local_runtime.py"\n'
+def function_zip(code: bytes) -> bytes:
+    """The zip file of a function with our code, given as the zip file for AWS, and with the runtime of this machine."""
+    # Isolated, and without site-packages: the function sees its code and its layers, and nothing else.
+    start = f'#!/bin/sh\nexec "{sys.executable}" -I -S "$LAMBDA_TASK_ROOT/local_runtime.py"\n'
+    data = io.BytesIO(code)
+    with zipfile.ZipFile(data, "a") as archive:
         archive.writestr("bootstrap", start)
         archive.write(RUNTIME, "local_runtime.py")
     return data.getvalue()
 
 
-def packages(assembly: Path, stack: str, template: Template) -> dict[str, bytes]:
-    """The zip files of the functions' packages, by the key that the template has for the code of each."""
-    folders = _folders(assembly, stack)
-    layers = {
-        name: folders[resource["Properties"]["Content"]["S3Key"]]
-        for name, resource in template["Resources"].items()
-        if resource["Type"] == LAYER
-    }
-    made_of: dict[str, dict[Path, None]] = defaultdict(dict)
-    for function in of_type(template, "AWS::Lambda::Function"):
-        made_of[function["Code"]["S3Key"]] |= dict.fromkeys(layers[layer["Ref"]] for layer in function["Layers"])
-    return {key: package(folders[key], *parts) for key, parts in made_of.items()}
-
-
-def _folders(assembly: Path, stack: str) -> dict[str, Path]:
-    assets = json.loads((assembly / f"{stack}.assets.json").read_text(encoding="utf-8"))
-    return {
-        destination["objectKey"]: assembly / asset["source"]["path"]
-        for asset in assets["files"].values()
-        if asset["source"]["packaging"] == "zip"
-        for destination in asset["destinations"].values()
-    }
+def zips(assembly: Path, stack: str, template: Template) -> Iterator[tuple[str, bytes]]:
+    """The zip file of each function and each layer, with the key that the template has for it."""
+    assets = json.loads((assembly / f"{stack}.assets.json").read_text(encoding="utf-8"))["files"].values()
+    paths = {to["objectKey"]: asset["source"]["path"] for asset in assets for to in asset["destinations"].values()}
+    for key in {function["Code"]["S3Key"] for function in of_type(template, "AWS::Lambda::Function")}:
+        yield key, function_zip((assembly / paths[key]).read_bytes())
+    for layer in of_type(template, "AWS::Lambda::LayerVersion"):
+        key = layer["Content"]["S3Key"]
+        yield key, (assembly / paths[key]).read_bytes()
 
 
 def _serve_keys_from(endpoint: str, url: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
-"""What is deployed of the functions: per package a layer of libraries, and a small zip file of our code.
+"""What is deployed of the functions: per package a layer of libraries, and per function a small zip file of our code.
 
-There are two packages: `main`, which nearly all share, and `api` for those behind the HTTP API, whose libraries
-are larger. Libraries are as released, less whole files (`infra.package.cuts`); only botocore's models of services,
-which are data, are trimmed to the operations that the functions call. What is Python is compiled to bytecode.
+There are two packages: `main`, whose layer nearly all functions share, and `api` for those behind the HTTP API, whose
+libraries are larger. A function's zip file has what the function imports, and nothing else of ours. Libraries are as
+released, less whole files (`infra.package.cuts`); only botocore's models of services, which are data, are trimmed to
+the operations that the functions call. What is Python is compiled to bytecode.
 
 Built without Docker from wheels that `uv.lock` pins: for AWS (arm64), or for this interpreter, so that the local run
 proves what AWS gets.
@@ -18,14 +19,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from infra.package.bytecode import compile_beside_source, compile_in_place_of_source
+from infra.package.bytecode import compile_in_place_of_source
 from infra.package.errors import PackageError
 from infra.package.files import ROOT, digest, write_zip
 from infra.package.libraries import write_layer
-from infra.package.own_code import own_files, write_code
+from infra.package.own_code import functions_of, own_files, write_code
 from infra.package.python_version import building_python, functions_python
 
-__all__ = ["PACKAGES", "Built", "Package", "PackageError", "Target", "build", "build_zips"]
+__all__ = ["PACKAGES", "Built", "Package", "PackageError", "Target", "bill_of", "build", "build_zips"]
 
 Target = Literal["aws", "local"]
 Package = Literal["main", "api"]
@@ -36,10 +37,13 @@ OUTPUT = ROOT / "build" / "package"
 
 @dataclass(frozen=True)
 class Built:
-    """A package as two folders or zip files: the layer, which has the libraries under `python/`, and our code."""
+    """A package, as folders or zip files.
+
+    The layer has the libraries, under `python/`; `code` is our code of each function, by the function's key.
+    """
 
     layer: Path
-    code: Path
+    code: Mapping[str, Path]
 
 
 def build(target: Target) -> Mapping[Package, Built]:
@@ -64,10 +68,18 @@ def build(target: Target) -> Mapping[Package, Built]:
 
 
 def build_zips(target: Target) -> Mapping[Package, Built]:
-    """Every package as two zip files, the same bytes for the same contents; raises what `build` does."""
+    """Every package as zip files, the same bytes for the same contents; raises what `build` does.
+
+    Beside each layer is its bill of materials.
+    """
     folders = build(target)
     with _exclusively():
-        return {package: Built(_zipped(built.layer), _zipped(built.code)) for package, built in folders.items()}
+        return {package: _zipped(package, built) for package, built in folders.items()}
+
+
+def bill_of(layer: Path) -> Path:
+    """Where the bill of materials of a layer is: CycloneDX 1.6, as JSON."""
+    return layer.with_suffix(".cdx.json")
 
 
 def _built(target: Target, package: Package, python: str) -> Built:
@@ -83,19 +95,27 @@ def _built(target: Target, package: Package, python: str) -> Built:
             compile_in_place_of_source(made, "/opt")
 
     def make_code(made: Path) -> None:
-        write_code(package, made, layer / "python")
-        if compiled:
-            compile_beside_source(made, "/var/task")
+        write_code(package, made, layer / "python", compiled=compiled)
 
     _make_where_changed(layer, libraries, make_layer)
     _make_where_changed(code, digest(own_files(), ROOT, libraries), make_code)
-    return Built(layer, code)
+    return Built(layer, {function: code / function for function in functions_of(package)})
 
 
-def _zipped(folder: Path) -> Path:
-    archive = folder.with_suffix(".zip")
-    _make_where_changed(archive, _stamp(folder).read_text(), lambda made: write_zip(folder, made))
-    return archive
+def _zipped(package: Package, built: Built) -> Built:
+    def zipped(folder: Path, stamp: Path) -> Path:
+        archive = folder.with_suffix(".zip")
+        _make_where_changed(archive, stamp.read_text(), lambda made: write_zip(folder, made))
+        return archive
+
+    def make_bill(made: Path) -> None:
+        from infra.package.bill_of_materials import bill_of_materials  # noqa: PLC0415 - 0.4 s, where layers change alone
+
+        made.write_text(bill_of_materials(package, built.layer / "python"), encoding="utf-8")
+
+    _make_where_changed(bill_of(built.layer), _stamp(built.layer).read_text(), make_bill)
+    code = {function: zipped(folder, _stamp(folder.parent)) for function, folder in built.code.items()}
+    return Built(zipped(built.layer, _stamp(built.layer)), code)
 
 
 def _make_where_changed(result: Path, made_from: str, make: Callable[[Path], None]) -> None:

@@ -15,6 +15,11 @@ def compile_beside_source(folder: Path, deployed: str) -> None:
     _compile(folder, deployed)
 
 
+def bytecode_of(source: Path) -> Path:
+    """Where `compile_beside_source` puts the bytecode of a source file."""
+    return source.parent / "__pycache__" / f"{source.stem}.{sys.implementation.cache_tag}.pyc"
+
+
 def compile_in_place_of_source(folder: Path, deployed: str) -> None:
     """Replace every `module.py` by `module.pyc`: tracebacks name file and line, and the zip is a fifth smaller."""
     _compile(folder, deployed, "-b")

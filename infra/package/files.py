@@ -4,10 +4,12 @@ import hashlib
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parents[2]
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_READ_ONLY = 0o444 << 16
 
 
 def files(folder: Path) -> list[Path]:
@@ -21,13 +23,13 @@ def write(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
 
-def write_zip(folder: Path, archive: Path) -> None:
+def write_zip(folder: Path, archive: Path | IO[bytes]) -> None:
     """Write all files below a folder into a zip file: the same bytes for the same files."""
     with zipfile.ZipFile(archive, "w") as content:
         for file in files(folder):
             entry = zipfile.ZipInfo(file.relative_to(folder).as_posix(), _ZIP_TIME)
-            entry.external_attr = 0o644 << 16
-            content.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
+            entry.external_attr = _READ_ONLY
+            content.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 def digest(contents: Iterable[Path], root: Path, salt: str) -> str:

@@ -1,9 +1,12 @@
-"""Our part of a package: the modules of its functions, all that these import, and the data beside it."""
+"""Our part of a package: for each of its functions, its module, all that this imports, and the data beside it."""
 
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from infra.package.bytecode import bytecode_of, compile_beside_source
 from infra.package.errors import PackageError
 from infra.package.files import ROOT, write
 from infra.package.imports import imports, module_name
@@ -19,30 +22,65 @@ def own_files() -> list[Path]:
     return [file for own in OWN for kind in _KINDS for file in sorted((ROOT / own).rglob(f"*.{kind}"))]
 
 
-def write_code(package: str, folder: Path, libraries: Path) -> None:
-    """Write our code of a package into `folder`. PackageError where it imports what the folder `libraries` lacks."""
+def functions_of(package: str) -> list[str]:
+    """The keys of a package's functions: the names of their modules."""
+    return sorted(file.stem for file in (FUNCTIONS / package).glob("*.py") if file.stem != "__init__")
+
+
+def write_code(package: str, folder: Path, libraries: Path, *, compiled: bool) -> None:
+    """Write our code of a package: into `folder`, a folder for each function, named by its key.
+
+    What functions share is read and compiled once, and copied to each.
+
+    Raises:
+        PackageError: something of it imports what the folder `libraries` lacks.
+    """
+    needed = _needed(package, libraries)
+    with TemporaryDirectory() as scratch:
+        shared = Path(scratch)
+        for file in {file for files in needed.values() for file in files}:
+            write(shared / file.relative_to(ROOT), file.read_bytes())
+        if compiled:
+            compile_beside_source(shared, "/var/task")
+        for function, files in needed.items():
+            for file in files:
+                source = shared / file.relative_to(ROOT)
+                for each in filter(Path.exists, (source, bytecode_of(source))):
+                    write(folder / function / each.relative_to(shared), each.read_bytes())
+
+
+def _needed(package: str, libraries: Path) -> dict[str, list[Path]]:
+    """The files that each function needs."""
     files = own_files()
     modules = {module_name(file.relative_to(ROOT)): file for file in files if file.suffix == ".py"}
-    reached: dict[str, Path] = {}
+    data = [file for file in files if file.suffix != ".py"]
     missing: set[str] = set()
-    waiting = [module for module, file in modules.items() if file.parent == FUNCTIONS / package]
-    while waiting:
-        module = waiting.pop()
-        if module in reached:
-            continue
-        reached[module] = modules[module]
-        waiting += _packages_of(module)
+
+    @cache
+    def imported_by(module: str) -> set[str]:
+        ours = set(_packages_of(module))
         for imported, name in imports(modules[module], ROOT):
             if imported in modules:
-                waiting += [each for each in (imported, f"{imported}.{name}") if each in modules]
+                ours |= modules.keys() & {imported, f"{imported}.{name}"}
             elif not _can_be_imported(imported, libraries):
                 missing.add(f"{module} imports {imported}")
+        return ours
+
+    def files_of(function: str) -> list[Path]:
+        reached: set[str] = set()
+        waiting = {f"{module_name(FUNCTIONS.relative_to(ROOT) / package)}.{function}"}
+        while waiting:
+            module = waiting.pop()
+            reached.add(module)
+            waiting |= imported_by(module) - reached
+        sources = [modules[module] for module in reached]
+        folders = {source.parent for source in sources if source.stem == "__init__"}
+        return sources + [file for file in data if _package_folder(file) in folders]
+
+    needed = {function: files_of(function) for function in functions_of(package)}
     if missing:
         raise PackageError("\n  ".join([f"not in the package {package}:", *sorted(missing)]))
-    folders = {file.parent for file in reached.values() if file.stem == "__init__"}
-    data = [file for file in files if file.suffix != ".py" and _package_folder(file) in folders]
-    for file in (*reached.values(), *data):
-        write(folder / file.relative_to(ROOT), file.read_bytes())
+    return needed
 
 
 def _packages_of(module: str) -> Iterator[str]:

@@ -129,6 +129,7 @@ def _claimed_twice(settings: Settings) -> Iterator[str]:
     yield from _twice("source", [*sources, *(each.source for each in settings.partners.values())])
     yield from _twice("client", (client for _, shop in shops for client in shop.clients))
     yield from _twice("folder", (shop.folder or name for name, shop in shops))
+    yield from _twice("set of claims", (str(dict(sorted(shop.claims.items()))) for _, shop in shops if shop.claims))
     yield from _twice("name", [OPERATORS, *settings.shops, *settings.partners])
 
 

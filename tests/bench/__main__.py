@@ -20,6 +20,7 @@ _AT_MOST = {
     "per_order.state_transitions": 7.0,
     "per_order.put_events_entries": 6.0,
     "per_order.write_units": 27.0,
+    "per_order.write_units.vault": 4.0,
     "accept_ms.p99": 50.0,
 }
 _AT_LEAST = {"orders_per_s": 12.0, "fold_events_per_s": 320_000.0}

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from infra.functions import AUTHORIZER, FUNCTIONS
-from infra.package import Built, build_zips
+from infra.package import Built, Package, build_zips
 from tests.builders.environment import ENVIRONMENT
 
 _ROUNDS = 10
@@ -33,36 +34,33 @@ def measure() -> dict[str, float]:
     is the median of ten, taken in turns so that all meet the same machine. The milliseconds are the processor's: an
     import waits for nothing, and what else the machine does is not its time.
 
-    ``package_bytes`` are layer and code, zipped for AWS, of the package that most functions share, ``code_bytes`` its
-    code alone; ``.api`` are those of the package behind the HTTP API.
+    ``code_bytes`` is the largest zip file with a function's code for AWS, of the package that most functions share;
+    ``package_bytes`` is the same and the layer. ``.api`` are those of the package behind the HTTP API.
 
     Raises:
         RuntimeError: starting functions changed the files that they start from.
     """
     built = build_zips("aws")
-    main, api = built["main"], built["api"]
+    layers = {package: made.layer.stat().st_size for package, made in built.items()}
+    codes = {package: max(archive.stat().st_size for archive in made.code.values()) for package, made in built.items()}
     return {
         **_init_ms(),
-        "package_bytes": _size(main.layer) + _size(main.code),
-        "package_bytes.api": _size(api.layer) + _size(api.code),
-        "code_bytes": _size(main.code),
-        "code_bytes.api": _size(api.code),
+        "package_bytes": layers["main"] + codes["main"],
+        "package_bytes.api": layers["api"] + codes["api"],
+        "code_bytes": codes["main"],
+        "code_bytes.api": codes["api"],
     }
-
-
-def _size(archive: Path) -> int:
-    return archive.stat().st_size
 
 
 def _init_ms() -> dict[str, float]:
     with TemporaryDirectory() as scratch:
         deployed, bytecode = Path(scratch, "deployed"), Path(scratch, "bytecode")
-        paths = {package: _unpacked(built, deployed / package) for package, built in build_zips("local").items()}
+        paths = _unpacked(build_zips("local"), deployed)
         before = _contents(deployed)
         of_boto3 = ["boto3", sysconfig.get_path("purelib")]
         _import_ms(f"-Xpycache_prefix={bytecode}", *of_boto3)
         commands = {
-            **{each.key: ["-B", _module(each.handler), *paths[each.package]] for each in (*FUNCTIONS, AUTHORIZER)},
+            **{each.key: ["-B", _module(each.handler), *paths[each.key]] for each in (*FUNCTIONS, AUTHORIZER)},
             "boto3": [f"-Xpycache_prefix={bytecode}", *of_boto3],
         }
         rounds = [{key: _import_ms(*command) for key, command in commands.items()} for _ in range(_ROUNDS)]
@@ -77,14 +75,22 @@ def _module(handler: str) -> str:
     return handler.rpartition(".")[0]
 
 
-def _unpacked(built: Built, folder: Path) -> list[str]:
-    """Where Python finds our code and the libraries of a package, unpacked below `folder` and read-only."""
-    for archive, into in ((built.code, folder / "task"), (built.layer, folder / "opt")):
-        with zipfile.ZipFile(archive) as content:
-            content.extractall(into)
+def _unpacked(packages: Mapping[Package, Built], folder: Path) -> dict[str, list[str]]:
+    """Where Python finds the code and the libraries of each function, unpacked below `folder` and read-only."""
+    paths = {}
+    for package, built in packages.items():
+        _extract(built.layer, folder / package / "opt")
+        for function, archive in built.code.items():
+            _extract(archive, folder / package / function)
+            paths[function] = [str(folder / package / function), str(folder / package / "opt" / "python")]
     for path in folder.rglob("*"):
         path.chmod(0o555 if path.is_dir() else 0o444)
-    return [str(folder / "task"), str(folder / "opt" / "python")]
+    return paths
+
+
+def _extract(archive: Path, folder: Path) -> None:
+    with zipfile.ZipFile(archive) as content:
+        content.extractall(folder)
 
 
 def _contents(folder: Path) -> str:

@@ -1,7 +1,8 @@
 """Callers of the HTTP API of a pipeline on this machine."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -40,24 +41,20 @@ class Answer:
 
 @dataclass(frozen=True)
 class Shop:
-    """A caller with a token and an API key, on connections that are kept."""
+    """A caller with a token, on connections that are kept."""
 
     url: str
-    customer_id: str
     token: str
-    key: str
     _connections: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(maxsize=16, retries=False))
 
     @classmethod
     def of(cls, pipeline: Pipeline, client: str, *scopes: str) -> "Shop":
         """The caller that a client of the user pool is, with some of the scopes it may have, or all."""
-        client_id = pipeline.outputs[f"{client}ClientId"]
-        key = pipeline.client("apigateway").get_api_key(apiKey=pipeline.outputs["ApiKeyId"], includeValue=True)
-        return cls(pipeline.api_url, client_id, token(pipeline, client_id, *scopes), key["value"])
+        return cls(pipeline.api_url, token(pipeline, pipeline.outputs[f"{client}ClientId"], *scopes))
 
     def headers(self) -> dict[str, str]:
         """What every request of this caller carries."""
-        return {"Authorization": f"Bearer {self.token}", "x-api-key": self.key}
+        return {"Authorization": f"Bearer {self.token}"}
 
     def ask(self, method: str, path: str, content: Any = None, **headers: str) -> Answer:
         """One request; header names have an underscore for a hyphen, and an empty value leaves a header out."""
@@ -89,12 +86,18 @@ def token(pipeline: Pipeline, client_id: str, *scopes: str) -> str:
     return granted
 
 
-def new_key(pipeline: Pipeline, limits: Mapping[str, Any]) -> str:
-    """The value of a new API key on a plan of its own, with these limits of methods and no others."""
+@contextmanager
+def on_plan_of_its_own(pipeline: Pipeline, shop: str, limits: Mapping[str, Any]) -> Iterator[None]:
+    """For the time of the block a shop's requests count on another plan, with these limits of methods and no others."""
     gateway = pipeline.client("apigateway")
+    key = pipeline.outputs[f"{shop.capitalize()}ApiKeyId"]
+    [common] = gateway.get_usage_plans()["items"]
     stage = {"apiId": pipeline.outputs["ApiId"], "stage": API_STAGE, "throttle": limits}
-    plan = gateway.create_usage_plan(name="of-a-test", apiStages=[stage])
-    key = gateway.create_api_key(name="of-a-test", enabled=True)
-    gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
-    value: str = key["value"]
-    return value
+    own = gateway.create_usage_plan(name=f"of-{shop}", apiStages=[stage])
+    gateway.delete_usage_plan_key(usagePlanId=common["id"], keyId=key)
+    gateway.create_usage_plan_key(usagePlanId=own["id"], keyId=key, keyType="API_KEY")
+    try:
+        yield
+    finally:
+        gateway.delete_usage_plan(usagePlanId=own["id"])
+        gateway.create_usage_plan_key(usagePlanId=common["id"], keyId=key, keyType="API_KEY")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from events.shops import own_id
 from tests.builders.messages import domain_event, integration_event, sqs, stream
 from tests.builders.orders import submitted_order
-from tests.engines.table import Item
+from tests.engines.table import Item, in_vault
 from tests.engines.wire import Fault, Killed, Trouble
 from tests.engines.world import World
 
@@ -40,12 +40,16 @@ Prior = Callable[[World], None]
 
 @dataclass(frozen=True)
 class Case:
-    """A message to a function, what happened before, and what becomes of the message in the end."""
+    """A message to a function, what happened before, and what becomes of the message in the end.
+
+    ``at_last``: what becomes of it is decided at its last delivery. Trouble then makes a dead-letter message of it.
+    """
 
     function: str
     message: Callable[[World], dict[str, Any]]
     prior: Prior
     outcome: str = "done"
+    at_last: bool = False
 
 
 def nothing(world: World) -> None:
@@ -58,10 +62,19 @@ def command(name: str) -> dict[str, Any]:
     return {"command": name, "order_id": ORDER, **refusal}
 
 
-def after(*commands: str, cut: str | None = None, stock: Mapping[str, int] | None = None, **order: Any) -> Prior:
+APPENDS = frozenset({"PutItem", "TransactWriteItems"})
+
+
+def after(
+    *commands: str,
+    cut: str | None = None,
+    before: Collection[str] = APPENDS,
+    stock: Mapping[str, int] | None = None,
+    **order: Any,
+) -> Prior:
     """An order was placed and went through these commands.
 
-    ``cut`` is one more command, killed before its last call: the outside knows more than the log.
+    ``cut`` is one more command, killed before the last of these calls of it: the outside knows more than the log.
     """
 
     def prior(world: World) -> None:
@@ -70,18 +83,24 @@ def after(*commands: str, cut: str | None = None, stock: Mapping[str, int] | Non
         for name in commands:
             world.deliver(SERVICES[name], command(name))
         if cut:
-            items = world.table.items()
-            undisturbed = Fault()
-            with world.functions.wire.tapped(undisturbed):
-                world.deliver(SERVICES[cut], command(cut))
-            world.table.set(items)
-            try:
-                with world.functions.wire.tapped(Fault(len(undisturbed.calls), Trouble.KILLED_BEFORE)):
-                    world.deliver(SERVICES[cut], command(cut))
-            except Killed:
-                return
+            killed(world, SERVICES[cut], command(cut), before=before)
 
     return prior
+
+
+def killed(world: World, function: str, event: dict[str, Any], *, before: Collection[str]) -> None:
+    """Let a function be killed before the last of its calls of these operations."""
+    items = world.table.items()
+    undisturbed = Fault()
+    with world.functions.wire.tapped(undisturbed):
+        world.deliver(function, event)
+    world.table.set(items)
+    at = max(number for number, call in enumerate(undisturbed.calls, start=1) if call.operation in before)
+    try:
+        with world.functions.wire.tapped(Fault(at, Trouble.KILLED_BEFORE)):
+            world.deliver(function, event)
+    except Killed:
+        return
 
 
 def saga(name: str, prior: Prior, outcome: str = "done") -> Case:
@@ -142,11 +161,7 @@ def shipped(prior: Prior, *, cut: bool = False) -> Case:
     def before(world: World) -> None:
         prior(world)
         if cut:
-            try:
-                with world.functions.wire.tapped(Fault(3, Trouble.KILLED_BEFORE)):
-                    world.deliver("shipped_stock", message(world))
-            except Killed:
-                return
+            killed(world, "shipped_stock", message(world), before=APPENDS)
 
     return Case("shipped_stock", message, before)
 
@@ -210,6 +225,16 @@ def both(world: World) -> None:
     world.placed(OTHER, email="other@example.com")
     for name in FORWARD:
         world.deliver(SERVICES[name], command(name) | {"order_id": OTHER})
+
+
+def forgotten(prior: Prior) -> Prior:
+    """Of what was before, the vault has nothing any more."""
+
+    def before(world: World) -> None:
+        prior(world)
+        world.table.set({key: item for key, item in world.table.items().items() if not key[0].startswith(in_vault(""))})
+
+    return before
 
 
 def rejected_before(prior: Prior = nothing, **order: Any) -> Prior:
@@ -277,12 +302,23 @@ def welcome(order_id: str, prior: Prior) -> Case:
 def claimed(world: World) -> None:
     """Of two confirmed orders, the first has claimed the welcome, and was killed before it was sent."""
     both(world)
-    try:
-        # It reads the order's stream and the customer's, and puts the claim.
-        with world.functions.wire.tapped(Fault(3, Trouble.KILLED_AFTER)):
-            world.deliver("welcome_email", sqs(domain_event(world.event(f"order#{ORDER}", 2))))
-    except Killed:
-        return
+    killed(world, "welcome_email", sqs(domain_event(world.event(f"order#{ORDER}", 2))), before={"SendEmail"})
+
+
+def half_submitted(world: World) -> None:
+    """A submission has put its payment token, and was killed before the order was placed."""
+    killed(world, "order_intake", sqs(integration_event("OrderSubmitted", placed)), before={"TransactWriteItems"})
+
+
+def said_why(world: World) -> None:
+    """A customer asked to cancel an order that is confirmed, and said why."""
+    after(*FORWARD)(world)
+    world.deliver("order_intake", sqs(integration_event(*cancel_because)))
+
+
+def refused_before(world: World) -> None:
+    """A cancellation has come, and its order never did."""
+    world.deliver("order_intake", sqs(integration_event(*cancel)))
 
 
 def oversized(world: World) -> Item:
@@ -296,7 +332,9 @@ NO_EVENT: Item = {"PK": {"S": "order#broken"}, "SK": {"S": "event#0000000001"}}
 placed = submitted_order(own_id(ORDER))
 conflicting = submitted_order(own_id(ORDER), lines={"apple": 3})
 invalid = placed | {"currency": "???", "lines": []}
+guests = submitted_order(own_id(ORDER), email=None)
 cancel = ("OrderCancellationRequested", {"order_id": own_id(ORDER)})
+cancel_because = ("OrderCancellationRequested", {"order_id": own_id(ORDER), "reason": "my sister Byron moved"})
 captured = FORWARD[:4]
 free: dict[str, Any] = {"unit_price": 0}
 
@@ -305,6 +343,11 @@ CASES: dict[str, Case] = {
     "submitted": intake(("OrderSubmitted", placed)),
     "submitted again": intake(("OrderSubmitted", placed), prior=after()),
     "submitted with other content": intake(("OrderSubmitted", conflicting), prior=after()),
+    "submitted by a guest": intake(("OrderSubmitted", guests)),
+    "submitted by a guest again": intake(("OrderSubmitted", guests), prior=after(email=None)),
+    "submitted again, killed before it was placed": intake(("OrderSubmitted", placed), prior=half_submitted),
+    "submitted again, forgotten": intake(("OrderSubmitted", placed), prior=forgotten(after())),
+    "submitted with other content, forgotten": intake(("OrderSubmitted", conflicting), prior=forgotten(after())),
     "submitted, invalid": intake(("OrderSubmitted", invalid)),
     "submitted, invalid, without a usable id": intake(("OrderSubmitted", invalid | {"order_id": "?"})),
     "submitted, corrected": intake(("OrderSubmitted", placed), prior=rejected_before(unit_price=-1)),
@@ -326,7 +369,14 @@ CASES: dict[str, Case] = {
     "cancellation requested, requested before": intake(cancel, prior=requested()),
     "cancellation requested, dispatched": intake(cancel, prior=reported("dispatched", prior=after(*FORWARD))),
     "cancellation requested, refused": intake(cancel, prior=requested("refuse_cancellation")),
-    "cancellation requested, no order": intake(cancel),
+    "cancellation requested, no order": replace(intake(cancel), at_last=True),
+    "cancellation requested, no order, refused before": replace(intake(cancel, prior=refused_before), at_last=True),
+    "cancellation requested, with a reason": intake(cancel_because, prior=after("reserve_stock")),
+    "cancellation requested, with a reason, confirmed": intake(cancel_because, prior=after(*FORWARD)),
+    "cancellation requested, with another reason": intake(
+        (cancel[0], {**cancel[1], "reason": "again"}), cancel, prior=said_why
+    ),
+    "cancellation requested, with a reason, forgotten": intake(cancel_because, prior=forgotten(after(*FORWARD))),
     "cancellation requested, invalid": intake(("OrderCancellationRequested", {"order_id": own_id(ORDER), "why": 1})),
     # delivery_intake
     "delivered": delivery({"sku": "apple", "quantity": 3}, {"sku": "pear", "quantity": 1, "threshold": 4}),
@@ -417,6 +467,12 @@ CASES: dict[str, Case] = {
     "authorize_payment, total 0": saga("authorize_payment", after("reserve_stock", **free)),
     "authorize_payment, authorized": saga("authorize_payment", after("authorize_payment")),
     "authorize_payment, authorized at the gateway": saga("authorize_payment", after(cut="authorize_payment")),
+    "authorize_payment, authorized, its token there": saga(
+        "authorize_payment", after(cut="authorize_payment", before={"DeleteItem"})
+    ),
+    "authorize_payment, declined, its token gone": saga(
+        "authorize_payment", after("authorize_payment", token="tok_decline"), "PaymentDeclined"
+    ),
     "authorize_payment, cancelling": saga("authorize_payment", after("start_cancellation"), "OrderCancelling"),
     "authorize_payment, voided": saga(
         "authorize_payment", after("start_cancellation", "refund_payment"), "OrderCancelling"
@@ -462,6 +518,10 @@ CASES: dict[str, Case] = {
             "refund_payment", after("authorize_payment", cut="capture_payment", token=token)
         )
         for token in ("tok_approve", "tok_decline_capture", "tok_lost_answer")
+    },
+    **{
+        f"refund_payment, {name}, its token there": saga("refund_payment", after(cut=cut, before={"DeleteItem"}))
+        for name, cut in {"authorized": "authorize_payment", "voided": "refund_payment"}.items()
     },
     "refund_payment, voided": saga("refund_payment", after("authorize_payment", "refund_payment")),
     "refund_payment, refunded": saga("refund_payment", after("authorize_payment", "capture_payment", "refund_payment")),
@@ -560,6 +620,9 @@ CASES: dict[str, Case] = {
     ),
     "customer, confirmed": view_of(
         *(("order", 1), ("order", 2)), prior=after(*FORWARD), seen=(("order", 1),), projection="customer_history"
+    ),
+    "customer, confirmed, nothing seen before": view_of(
+        ("order", 2), prior=after(*FORWARD), projection="customer_history"
     ),
     # order_emails
     "notified, confirmed": notifications(ORDER, prior=after(*FORWARD)),

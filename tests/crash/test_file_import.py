@@ -21,7 +21,7 @@ from tests.builders.messages import sqs
 from tests.builders.orders import submitted_order
 from tests.engines.in_process import Functions, functions
 from tests.engines.table import table
-from tests.engines.wire import Fault, Killed, Trouble
+from tests.engines.wire import Fault, Killed, Tap, Trouble
 
 BUCKET = "crash-files"
 KEY = "incoming/demo/day.ndjson"
@@ -63,7 +63,7 @@ class Importing:
         version = self._s3.put_object(Bucket=BUCKET, Key=KEY, Body=content)["VersionId"]
         return json.dumps({"detail": {"bucket": {"name": BUCKET}, "object": {"key": KEY, "version-id": version}}})
 
-    def deliver(self, body: str, tap: Fault) -> None:
+    def deliver(self, body: str, tap: Tap) -> None:
         """Deliver a message with the tap on the wire, then again while it fails, and all that it sends itself."""
         waiting = [body]
         try:
@@ -85,7 +85,9 @@ class Importing:
         dropped = FileVersion.named_in(body)
         found = [found["Key"] for found in self._s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
         keys = [key.replace(dropped.version_id, "<version>") for key in found]
-        report = json.loads(self._s3.get_object(Bucket=BUCKET, Key=f"reports/demo/day.ndjson/{dropped.version_id}.json")["Body"].read())
+        report = json.loads(
+            self._s3.get_object(Bucket=BUCKET, Key=f"reports/demo/day.ndjson/{dropped.version_id}.json")["Body"].read()
+        )
         assert report.pop("version") == dropped.version_id
         assert report.pop("started_at") <= report.pop("finished_at")
         prefix = f"import#{dropped.import_id}#"

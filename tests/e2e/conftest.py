@@ -30,12 +30,6 @@ def shop(pipeline: Pipeline) -> Shop:
 
 
 @pytest.fixture(scope="session")
-def stranger(pipeline: Pipeline) -> Shop:
-    """Another customer, who may read and write no more than the shop may."""
-    return Shop.of(pipeline, "Operations", "orders/read", "orders/write")
-
-
-@pytest.fixture(scope="session")
 def operator(pipeline: Pipeline) -> Shop:
     return Shop.of(pipeline, "Operations")
 

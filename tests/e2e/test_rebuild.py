@@ -20,9 +20,9 @@ from handlers.projections.order_fold import fold
 from handlers.table.event_store import recorded
 from infra.local.pipeline import Pipeline
 from infra.local.runner.audit_input import read_emails
-from infra.local.transform import package
+from infra.local.transform import function_zip
 from infra.names import DEMO_SHOP
-from infra.package import build
+from infra.package import build_zips
 from tests.builders.shops import ORDER, Shop
 from tests.e2e.conftest import eventually
 
@@ -37,12 +37,11 @@ Walk = Mapping[str, int]
 """The total of each order in a list, read page by page."""
 
 
-def code(change: Callable[[str], str] = lambda text: text) -> bytes:
-    """The functions' package, with the order view's fold changed, and without the bytecode of what it was."""
-    built = build("local")["main"]
+def code(function: str, change: Callable[[str], str]) -> bytes:
+    """A function's code, with the order view's fold changed, and without the bytecode of what it was."""
     changed = io.BytesIO()
     with (
-        zipfile.ZipFile(io.BytesIO(package(built.code, built.layer))) as original,
+        zipfile.ZipFile(build_zips("local")["main"].code[function]) as original,
         zipfile.ZipFile(changed, "w") as target,
     ):
         for entry in original.infolist():
@@ -50,13 +49,13 @@ def code(change: Callable[[str], str] = lambda text: text) -> bytes:
                 continue
             content = original.read(entry)
             target.writestr(entry, change(content.decode()).encode() if entry.filename == CODE else content)
-    return changed.getvalue()
+    return function_zip(changed.getvalue())
 
 
-def deploy(pipeline: Pipeline, package_of_functions: bytes) -> None:
+def deploy(pipeline: Pipeline, change: Callable[[str], str] = lambda text: text) -> None:
     for key in ("order_view", "rebuild"):
         pipeline.client("lambda").update_function_code(
-            FunctionName=pipeline.function_name(key), ZipFile=package_of_functions
+            FunctionName=pipeline.function_name(key), ZipFile=code(key, change)
         )
 
 
@@ -154,20 +153,21 @@ def logged(pipeline: Pipeline, orders: list[str]) -> dict[str, tuple[str, int]]:
 
 
 @pytest.fixture
-def changed(pipeline: Pipeline) -> Iterator[bytes]:
-    """The package with the changed fold. Afterwards the code is as it was, and so are the views."""
-    yield code(lambda text: text.replace(BEFORE, AFTER))
-    deploy(pipeline, code())
+def restored(pipeline: Pipeline) -> Iterator[None]:
+    """Afterwards the code is as it was, and so are the views."""
+    yield
+    deploy(pipeline)
     assert ended(pipeline, rebuild(pipeline, keep_seconds=0, restart=True))["status"] == "SUCCEEDED"
 
 
-def test_a_projection_is_changed_and_rebuilt_under_live_traffic(pipeline: Pipeline, shop: Shop, changed: bytes) -> None:
+@pytest.mark.usefixtures("restored")
+def test_a_projection_is_changed_and_rebuilt_under_live_traffic(pipeline: Pipeline, shop: Shop) -> None:
     began = datetime.now(UTC)
     first = [place(shop) for _ in range(ORDERS)]
     placed = list(first)
     eventually(lambda: set(first) <= walk(shop).keys())
     before = generations(pipeline).live
-    deploy(pipeline, changed)
+    deploy(pipeline, lambda text: text.replace(BEFORE, AFTER))
     walks: list[Walk] = []
     with meanwhile(lambda: placed.append(place(shop))), meanwhile(lambda: walks.append(walk(shop))):
         execution = rebuild(pipeline, keep_seconds=100_000)

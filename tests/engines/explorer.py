@@ -1,28 +1,34 @@
 """Explores every way in which actors can interleave their calls to AWS, each way once.
 
-How it works: a state is the table and, per actor, its progress: the task it is at, and the answers it has had since
-that task began. What a function does next depends on nothing else, so an actor is continued in the middle of a task by
-running the task from its start and giving it those answers; its next call goes to the emulator, on a table that holds
-the state's items, and then the function is stopped. A state reached twice is explored once, and AWS is asked once per
-request and the items it names, so all interleavings of long processes fit into seconds.
+How it works: a state is the table with the vault and, per actor, its progress: the task it is at, and the answers it
+has had since that task began. What a function does next depends on nothing else, so an actor is continued in the middle
+of a task by running the task from its start and giving it those answers; its next call goes to the emulator, on a table
+that holds the state's items, and then the function is stopped. A state reached twice is explored once, and AWS is asked
+once per request and the items it names, so all interleavings of long processes fit into seconds.
 
 Killing a function is dropping the answers it has had: the task begins anew, on the table as it left it.
 
-Its limits: only calls of DynamoDB interleave. Functions must depend on their input and on those answers alone, not on
-time or chance; times in answers are left out of the comparison. An item changes only by a request that names its key.
-Messages to queues are answered and dropped.
+Its limits: only calls of DynamoDB interleave; other services are answered here, and what they are sent is dropped.
+Functions must depend on their input and on those answers alone, not on time, and times in answers are left out of the
+comparison; nor on chance, so what is random to a task is the same whenever it begins, anew after a kill too. An item
+changes only by a request that names its key.
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 import json
+import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from hashlib import shake_256
 from itertools import pairwise
 from typing import Any, Protocol
+from unittest.mock import patch
 
 from events.envelope import Metadata, event_id
 from events.shops import own_id
@@ -31,9 +37,10 @@ from handlers.payments.refusals import PaymentGatewayUnreachable
 from handlers.shipping.refusals import CarrierUnreachable
 from tests.builders.messages import integration_event, sqs
 from tests.builders.recorded_events import ACTOR
+from tests.builders.vault import KEY_OF_REJECTIONS
 from tests.engines.in_process import Functions
 from tests.engines.saga_machine import MACHINES, Execution, definition
-from tests.engines.table import Items, Table
+from tests.engines.table import Item, Items, Key, Table
 from tests.engines.wire import Answer, Call, stable
 
 _UNREACHABLE: Mapping[str, type[Exception]] = {
@@ -42,6 +49,8 @@ _UNREACHABLE: Mapping[str, type[Exception]] = {
     "ArrangeShipment": CarrierUnreachable,
 }
 """What a function raises where the outside service of its task gives no answer; of tasks that go forward."""
+_ASIDE = {"SendMessage": {"MessageId": "1"}, "GetSecretValue": {"SecretString": KEY_OF_REJECTIONS.decode()}}
+"""The answers to calls of other services: nothing here reads dead-letter messages."""
 
 
 class Paused(BaseException):
@@ -133,14 +142,14 @@ class Message:
         return replace(self, receives=receives, done=not answer["batchItemFailures"])
 
 
-def submitted(functions: Functions, order: Mapping[str, Any]) -> Message:
-    """A submission, with the shop's own id."""
-    return Message(functions, "order_intake", integration_event("OrderSubmitted", order))
+def submitted(functions: Functions, order: Mapping[str, Any], receives: int = 0) -> Message:
+    """A submission, with the shop's own id. Two of the same that are under way at once have other ``receives``."""
+    return Message(functions, "order_intake", integration_event("OrderSubmitted", order), receives)
 
 
-def cancellation(functions: Functions, order_id: str) -> Message:
-    """A customer's request to cancel an order."""
-    body = integration_event("OrderCancellationRequested", {"order_id": own_id(order_id)})
+def cancellation(functions: Functions, order_id: str, **why: str) -> Message:
+    """A customer's request to cancel an order, with a ``reason`` if they say one."""
+    body = integration_event("OrderCancellationRequested", {"order_id": own_id(order_id), **why})
     return Message(functions, "order_intake", body)
 
 
@@ -232,20 +241,22 @@ class Actor:
 
 
 class Content:
-    """The items of the table in a state."""
+    """The items of table and vault in a state."""
 
     def __init__(self, items: Items) -> None:
         self.items = items
         self.key = stable(sorted(items.items()))
 
 
+Changes = Mapping[Key, Item | None]
+"""The items that a call changed, or None for one that it deleted."""
 Point = tuple[Actor, Content]
 """An actor, and the table it works on."""
 
 
 @dataclass(frozen=True)
 class State:
-    """The actors and the table."""
+    """The actors, and the table with the vault."""
 
     actors: tuple[Actor, ...]
     content: Content
@@ -269,7 +280,7 @@ class Explorer:
         self._table = table
         self._there: Items | None = None
         self._contents: dict[str, Content] = {}
-        self._effects: dict[tuple[str, str], tuple[Answer, Items]] = {}
+        self._effects: dict[tuple[str, str], tuple[Answer, Changes]] = {}
         self._advances: dict[tuple[str, str], Point] = {}
 
     def explore(
@@ -335,7 +346,7 @@ class Explorer:
     def _run(self, actor: Actor, content: Content) -> None:
         """Run an actor's task as far as that is new, and remember each point it passes."""
         tap = _Continuing(self, actor, content)
-        with self._functions.wire.tapped(tap):
+        with self._functions.wire.tapped(tap), _the_same_chance(actor.process.key):
             try:
                 process = actor.process.step()
             except Paused:
@@ -361,17 +372,19 @@ class Explorer:
 
     def learn(self, content: Content, call: Call, answer: Answer) -> Content:
         """Remember what a call did; returns what the table holds after it."""
-        self._there = self._table.items()
-        changed = {key: item for key, item in self._there.items() if content.items.get(key) != item}
+        there = self._there = self._table.items()
+        keys = content.items.keys() | there.keys()
+        changed = {key: there.get(key) for key in keys if content.items.get(key) != there.get(key)}
         if not all(map(call.sees, changed)):
             raise UnexpectedChange(f"{call} changed {changed.keys()}")
         self._effects[_footprint(content, call)] = answer, changed
         return self._with(content, changed)
 
-    def _with(self, content: Content, changed: Items) -> Content:
+    def _with(self, content: Content, changed: Changes) -> Content:
         if not changed:
             return content
-        after = Content(content.items | changed)
+        items = {**content.items, **changed}
+        after = Content({key: item for key, item in items.items() if item is not None})
         return self._contents.setdefault(after.key, after)
 
     @staticmethod
@@ -396,8 +409,8 @@ class _Continuing:
 
     def before(self, call: Call) -> Answer | None:
         actor, content = self.points[-1]
-        if call.operation == "SendMessage":  # a dead-letter message: nothing here reads it
-            return Answer({"MessageId": "1"})
+        if call.operation in _ASIDE:
+            return Answer(_ASIDE[call.operation])
         if self._task in _UNREACHABLE and any(f"sandbox#{name}#" in call.key for name in actor.cut_off):
             raise _UNREACHABLE[self._task]("cut off")
         answered = next(self._answers, None)
@@ -417,6 +430,18 @@ class _Continuing:
     def _pass(self, answer: Answer, content: Content) -> None:
         actor, _ = self.points[-1]
         self.points.append((replace(actor, answers=(*actor.answers, answer)), content))
+
+
+@contextmanager
+def _the_same_chance(seed: str) -> Iterator[None]:
+    """What is random is made of this seed for the time of the block, and of how much there was before."""
+    numbers = itertools.count()
+
+    def token_bytes(count: int) -> bytes:
+        return shake_256(f"{seed} {next(numbers)}".encode()).digest(count)
+
+    with patch.object(secrets, "token_bytes", token_bytes):
+        yield
 
 
 def _footprint(content: Content, call: Call) -> tuple[str, str]:

@@ -2,10 +2,11 @@
 
 How it works: the modules of the functions are imported once a process, by this module, under the tests' environment.
 Their clients are made then, and the :data:`WIRE` is attached before. Unit tests leave it alone, and moto answers; other
-tests connect it to the emulator for the time of a block, with the same names of table, bus and queues.
+tests connect it to the emulator for the time of a block, with the same names of table, bus and queues. Each function is
+held to the keys of the table that it is granted.
 
-Its limits: there is no packaging, no permission and no timeout, and what a function keeps in memory it keeps for all
-tests of the process, as a warm function does.
+Its limits: there is no packaging, no permission but on the table, and no timeout, and what a function keeps in memory
+it keeps for all tests of the process, as a warm function does.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import wraps
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+from infra.function_spec import FunctionSpec
 from infra.local.emulator.process import Emulator
 from tests.builders.environment import ENVIRONMENT
+from tests.engines.roles import held
 from tests.engines.wire import Wire
 
 Handler = Callable[[dict[str, Any], Any], Any]
@@ -41,13 +45,22 @@ def _imported() -> Mapping[str, Handler]:
         importlib.import_module("moto")
         WIRE.attach(importlib.import_module("handlers.runtime.aws").session)
         declared = importlib.import_module("infra.functions")
-        return {function.key: _handler(function.handler) for function in (*declared.FUNCTIONS, declared.AUTHORIZER)}
+        return {function.key: _handler(function) for function in (*declared.FUNCTIONS, declared.AUTHORIZER)}
 
 
-def _handler(path: str) -> Handler:
-    module, _, name = path.rpartition(".")
-    handler: Handler = getattr(importlib.import_module(module), name)
-    return handler
+def _handler(function: FunctionSpec) -> Handler:
+    """The handler of a function. Whoever imports it from its module from now on has it held to the function's keys."""
+    path, _, name = function.handler.rpartition(".")
+    module, check = importlib.import_module(path), held(function)
+    handler: Handler = getattr(module, name)
+
+    @wraps(handler)
+    def held_to_its_keys(event: dict[str, Any], context: Any) -> Any:
+        with WIRE.used_by(function.key, check):
+            return handler(event, context)
+
+    setattr(module, name, held_to_its_keys)
+    return held_to_its_keys
 
 
 HANDLERS = _imported()

@@ -9,9 +9,14 @@ from handlers.projections.engine.generations import Generations, GenerationStore
 from handlers.projections.rebuild.messages import STEP
 from handlers.projections.rebuild.steps import Rebuild
 from handlers.projections.registry import named
+from infra.functions import FUNCTIONS
+from tests.engines.in_process import WIRE
 from tests.engines.memory_table import Memory
 from tests.engines.projecting import STORE
 from tests.engines.rebuild_machine import Machine
+from tests.engines.roles import held
+
+_HELD = held(next(function for function in FUNCTIONS if function.key == "rebuild"))
 
 ARCHIVE = "arn:aws:events:us-east-1:123456789012:archive/orders"
 BUS = "arn:aws:events:us-east-1:123456789012:event-bus/orders"
@@ -63,7 +68,8 @@ class Rebuilder:
         message = STEP.validate_python(payload)
         self.steps.append(message.step)
         self.between(message.step)
-        answer = self._rebuild.run(message, self._remaining)
+        with WIRE.used_by("rebuild", _HELD):
+            answer = self._rebuild.run(message, self._remaining)
         return answer and answer.model_dump(mode="json")
 
 

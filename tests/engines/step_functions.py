@@ -7,6 +7,7 @@ Its limits: waits are scaled down by the emulator, which ignores jitter, maximum
 other implementation of Step Functions that can call a Lambda may take the emulator's place (see tests/statemachine).
 """
 
+import io
 import json
 import threading
 import time
@@ -19,7 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
 
-from infra.local.transform import package
+from infra.local.transform import function_zip
+from infra.package.files import write_zip
 from tests.engines.saga_machine import MACHINES, SERVICES, Execution, definition, source
 from tests.statemachine.cases import COMMANDS, Case
 
@@ -161,7 +163,7 @@ def step_functions(client: Callable[[str], Any]) -> Iterator[StepFunctions]:
     name = f"saga-with-stubs-{uuid.uuid4().hex[:8]}"
     scripts = Scripts()
     arns: dict[str, str] = {}
-    code = package(STUB)
+    code = _code()
     with ExitStack() as after, _listening(scripts) as url:
         role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
         after.callback(iam.delete_role, RoleName=name)
@@ -185,6 +187,13 @@ def step_functions(client: Callable[[str], Any]) -> Iterator[StepFunctions]:
             machines[machine] = made["stateMachineArn"]
             after.callback(states.delete_state_machine, stateMachineArn=machines[machine])
         yield StepFunctions(states, machines, scripts)
+
+
+def _code() -> bytes:
+    """The stub services, for this machine."""
+    archive = io.BytesIO()
+    write_zip(STUB, archive)
+    return function_zip(archive.getvalue())
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property
@@ -23,10 +24,13 @@ from typing import Any, Protocol
 from botocore import xform_name
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from tests.engines.table import Item
+from tests.engines.table import Key, key_of
 
 _TIMES = re.compile(r'\\*"occurred_at\\*":\\*"[^"]*"')
 _ATTEMPTS = re.compile(r'("attempts": \{"N": ")(?:[2-9]|\d\d+)')
+_EXPIRY = re.compile(r'("expires_at": \{"N": ")\d+')
+
+Check = Callable[["Call"], None]
 
 Clients = Callable[[str], Any]
 """Gives a client by the name of its service."""
@@ -34,11 +38,15 @@ Clients = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class Call:
-    """A call to AWS: service and operation as botocore names them (``sqs``, ``SendMessage``), and parameters."""
+    """A call to AWS: service and operation as botocore names them (``sqs``, ``SendMessage``), and parameters.
+
+    ``function`` is the key of the function that makes it, or empty.
+    """
 
     service: str
     operation: str
     parameters: Mapping[str, Any]
+    function: str = ""
 
     @cached_property
     def key(self) -> str:
@@ -50,19 +58,18 @@ class Call:
         """Whether it leaves everything as it is."""
         return self.operation.startswith(("BatchGet", "Get", "Query"))
 
-    def sees(self, key: tuple[str, str]) -> bool:
-        """Whether an item of the table plays a part in it: DynamoDB reads and writes what a request names, no more."""
-        partition, sort_key = key
+    def sees(self, key: Key) -> bool:
+        """Whether an item plays a part in it: DynamoDB reads and writes what a request names, and no more."""
         if self.operation == "Query":
             values = self.parameters["ExpressionAttributeValues"].values()
-            return {"S": partition} in values
-        return any(named["PK"]["S"] == partition and named["SK"]["S"] == sort_key for named in _keys(self.parameters))
+            return {"S": key[0]} in values
+        return key in _keys(self.parameters)
 
 
-def _keys(parameters: Mapping[str, Any]) -> Iterator[Item]:
+def _keys(parameters: Mapping[str, Any]) -> Iterator[Key]:
     for action in parameters.get("TransactItems", [{"Alone": parameters}]):
         for each in action.values():
-            yield each.get("Key") or each["Item"]
+            yield key_of(each["TableName"], each.get("Key") or each["Item"])
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,16 @@ class Wire:
         self._tap: Tap | None = None
         self._clients: Clients | None = None
         self._before_each: Callable[[], None] = lambda: None
+        self._caller: ContextVar[tuple[str, Check]] = ContextVar("caller", default=("", lambda _: None))
+
+    @contextmanager
+    def used_by(self, function: str, check: Check) -> Iterator[None]:
+        """The calls of this thread are the function's in the block; ``check`` sees each first, and may raise."""
+        before = self._caller.set((function, check))
+        try:
+            yield
+        finally:
+            self._caller.reset(before)
 
     @contextmanager
     def preceded(self, by: Callable[[], None]) -> Iterator[None]:
@@ -131,7 +148,10 @@ class Wire:
                     # The classes of botocore that follow this one have the method.
                     return super(Wired, client)._make_api_call(operation_name, api_params)  # type: ignore[misc]
 
-                return self._call(client, Call(client.meta.service_model.service_name, operation_name, api_params), own)
+                function, check = self._caller.get()
+                call = Call(client.meta.service_model.service_name, operation_name, api_params, function)
+                check(call)
+                return self._call(client, call, own)
 
         session.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, Wired))
 
@@ -217,4 +237,4 @@ def stable(value: Any) -> str:
     Nor does it matter how often a sandbox was asked once it was asked twice.
     """
     text = json.dumps(value, sort_keys=True, default=str)
-    return _ATTEMPTS.sub(r"\1many", _TIMES.sub("", text))
+    return _EXPIRY.sub(r"\1later", _ATTEMPTS.sub(r"\1many", _TIMES.sub("", text)))

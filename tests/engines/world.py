@@ -1,8 +1,9 @@
-"""All that functions leave behind: the table, events on the bus, dead-letter messages, e-mails.
+"""All that functions leave behind: the table, the vault, events on the bus, dead-letter messages, e-mails.
 
 How it works: the functions of this process are connected to the emulator, where a bus, a rule to a queue, a dead-letter
-queue and a sender of e-mails are set up. A message is delivered by calling its function, as often as its queue or its
-caller would. Before and after, everything is read back and compared as sets; only e-mails are counted.
+queue, the key of rejections and a sender of e-mails are set up. A message is delivered by calling its function, as
+often as its queue or its caller would. Before and after, everything is read back and compared as sets; only e-mails and
+tokens that nobody needs are counted.
 
 Its limits: one message is under way at a time, there is no waiting between attempts, and visibility timeouts and the
 retries of the state machine are imitated: see `World.deliver`.
@@ -14,7 +15,7 @@ import json
 import re
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,14 +27,17 @@ from events.shops import own_id
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
 from handlers.functions.resources import event_store
 from handlers.table.event_store import recorded
+from handlers.vault import rejection_key
+from handlers.vault.payment_tokens import LIFETIME
 from infra.function_spec import PublishEvents, SendEmail, Tasks
 from infra.functions import FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, REGION, Emulator
-from tests.builders.environment import BUS, QUEUE, SENDER
+from tests.builders.environment import BUS, QUEUE, REJECTION_KEY, SENDER
 from tests.builders.messages import integration_event, sqs
 from tests.builders.orders import submitted_order
+from tests.builders.vault import KEY_OF_REJECTIONS
 from tests.engines.in_process import Functions, functions
-from tests.engines.table import Item, Items, Table, table
+from tests.engines.table import Item, Items, Key, Table, in_vault, table
 from tests.engines.wire import stable
 
 _WATCHER = "bus-watcher"
@@ -41,6 +45,7 @@ _VISIBILITY_TIMEOUT = timedelta(seconds=60)
 ATTEMPTS = 3
 DELIVERIES = MAX_RECEIVE_COUNT + 1
 """How often a queue delivers a message here: once more, since sending it to the dead-letter queue may have failed."""
+_CHANCE = re.compile(r'("content_key": \{"S": "|"token#|\\"content_hash\\":\\")[0-9a-f]{64}')
 _MESSAGE_ID = re.compile(r'\\*"message_id\\*":\\*"[^"]*"')
 _FUNCTIONS = {function.key: function for function in FUNCTIONS}
 _OWN_TROUBLE = frozenset({"Throttled", "Contended", "Unreachable"})
@@ -51,11 +56,13 @@ _RETRIED = _OWN_TROUBLE | {"PaymentGatewayUnreachable", "CarrierUnreachable"}
 class Left:
     """What a message left behind. Duplicates on the bus and in the queue do not matter; e-mails are counted.
 
-    ``table`` is without the streams of e-mails, for an e-mail may take several attempts: ``notified`` has those that
-    were completed, and ``take_overs`` is the number of claims that were taken over.
+    ``items`` are those of the table and the vault, without the streams of e-mails, for an e-mail may take several
+    attempts: ``notified`` has those that were completed, and ``take_overs`` is the number of claims that were taken
+    over. ``nobodys_tokens`` is the number of payment tokens, all of which expire, that no order was placed with.
     """
 
-    table: frozenset[str]
+    items: frozenset[str]
+    nobodys_tokens: int
     notified: Counter[str]
     take_overs: int
     bus: frozenset[str]
@@ -128,11 +135,16 @@ class World:
         messages = self._drain("dead_letters") if function.has_dead_letter_queue else []
         sent, self._sent = self._sent, self._emails() if SendEmail() in function.grants else self._sent
         self._there = self.table.items()
-        emails = _emails_in(self._there)
+        emails, nobodys = _emails_in(self._there), _nobodys_tokens(self._there)
         return Left(
-            table=frozenset(
-                _MESSAGE_ID.sub("", stable(item)) for key, item in self._there.items() if key not in emails
+            items=frozenset(
+                _without_chance(
+                    _MESSAGE_ID.sub("", stable(item))
+                    for key, item in self._there.items()
+                    if key not in emails and key not in nobodys
+                )
             ),
+            nobodys_tokens=len(nobodys),
             notified=Counter(
                 f"{stream} {event.about}"
                 for (stream, _), event in emails.items()
@@ -192,7 +204,7 @@ class World:
 
 @contextmanager
 def world(emulator: Emulator) -> Iterator[World]:
-    """The functions on an empty table, with bus, queues and sender, for the time of the block."""
+    """The functions on an empty table, with bus, queues and sender, all of them for the time of the block."""
     queues = {
         name: emulator.client("sqs").create_queue(QueueName=queue)["QueueUrl"]
         for name, queue in {"bus": _WATCHER, "dead_letters": QUEUE}.items()
@@ -203,12 +215,38 @@ def world(emulator: Emulator) -> Iterator[World]:
     arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{_WATCHER}"
     events.put_targets(Rule=_WATCHER, EventBusName=BUS, Targets=[{"Id": "all", "Arn": arn}])
     emulator.client("sesv2").create_email_identity(EmailIdentity=SENDER)
+    secrets = emulator.client("secretsmanager")
+    secrets.create_secret(Name=REJECTION_KEY, SecretString=KEY_OF_REJECTIONS.decode())
     with table(emulator) as own, functions(emulator) as loaded:
         world = World(emulator, loaded, own, queues)
-        with ExitStack() as clocks:
+        with ExitStack() as patched:
             for store in (event_store(), event_store("saga"), event_store("subscriber")):
-                clocks.enter_context(patch.object(store, "clock", lambda: world.now))
+                patched.enter_context(patch.object(store, "clock", lambda: world.now))
+            # As of a function that was started just now.
+            patched.enter_context(patch.object(rejection_key, "KEPT_SECONDS", -1.0))
             yield world
+    events.remove_targets(Rule=_WATCHER, EventBusName=BUS, Ids=["all"])
+    events.delete_rule(Name=_WATCHER, EventBusName=BUS)
+    events.delete_event_bus(Name=BUS)
+    for url in queues.values():
+        emulator.client("sqs").delete_queue(QueueUrl=url)
+    emulator.client("sesv2").delete_email_identity(EmailIdentity=SENDER)
+    secrets.delete_secret(SecretId=REJECTION_KEY, ForceDeleteWithoutRecovery=True)
+
+
+def _without_chance(items: Iterable[str]) -> Iterator[str]:
+    """Items without the content hashes of orders that were placed, and the keys of these."""
+    return (_CHANCE.sub(r"\1", item) for item in items)
+
+
+def _nobodys_tokens(items: Items) -> set[Key]:
+    """The payment tokens that no order was placed with; they must expire."""
+    tokens = {key for key in items if key[1].startswith("token#")}
+    placed = (json.loads(item["data"]["S"]) for item in items.values() if item.get("type") == {"S": "OrderPlaced"})
+    nobodys = tokens - {(in_vault(order["order_id"]), f"token#{order['content_hash']}") for order in placed}
+    latest = (datetime.now(UTC) + LIFETIME).timestamp()
+    assert all(int(items[key]["expires_at"]["N"]) <= latest for key in nobodys)
+    return nobodys
 
 
 def _emails_in(items: Items) -> dict[tuple[str, str], EmailEvent]:

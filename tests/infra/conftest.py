@@ -9,6 +9,7 @@ from infra.app import synthesize
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.local.pipeline import Pipeline, pipeline
 from infra.package import PACKAGES, Built, Package
+from infra.package.files import write, write_zip
 from infra.settings.environment import Settings, file_of, read_settings
 from tests.infra.template import Template, synthesized
 
@@ -32,7 +33,7 @@ def handler(event, context):
             return {"path": sys.path, "environment": dict(os.environ), "pid": os.getpid()}
         case "library":
             import library
-            return library.__file__
+            return library.__file__, library.PACKAGE
         case "parties":
             with open(os.environ["PARTIES_FILE"]) as parties:
                 return parties.read()
@@ -41,15 +42,22 @@ def handler(event, context):
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[Package, Built]:
-    made = {package: Built(tmp_path_factory.mktemp("layer"), tmp_path_factory.mktemp("code")) for package in PACKAGES}
-    for built in made.values():
-        (built.layer / "python").mkdir()
-        (built.layer / "python" / "library.py").touch()
-    for function in (*FUNCTIONS, AUTHORIZER):
-        module = made[function.package].code.joinpath(*function.handler.split(".")[:-1]).with_suffix(".py")
-        module.parent.mkdir(parents=True, exist_ok=True)
-        module.write_text(STAND_IN)
-    return made
+    folder = tmp_path_factory.mktemp("packages")
+
+    def archive(name: str, path: str, content: str) -> Path:
+        write(folder / name / path, content.encode())
+        write_zip(folder / name, folder / f"{name}.zip")
+        return folder / f"{name}.zip"
+
+    layers = {package: archive(package, "python/library.py", f"PACKAGE = {package!r}") for package in PACKAGES}
+    code = {
+        function: archive(function.key, f"{function.handler.replace('.', '/').removesuffix('/handler')}.py", STAND_IN)
+        for function in (*FUNCTIONS, AUTHORIZER)
+    }
+    return {
+        package: Built(layers[package], {each.key: code[each] for each in code if each.package == package})
+        for package in PACKAGES
+    }
 
 
 @pytest.fixture(scope="session")
@@ -71,9 +79,9 @@ def template(assembly: Path) -> Template:
 
 
 @pytest.fixture(scope="session")
-def of_pool(packages: dict[Package, Built], tmp_path_factory: pytest.TempPathFactory) -> Template:
+def of_pool(packages: dict[Package, Built], settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Template:
     """The template where the gateway's own authorizer checks the tokens of the user pool."""
-    made = synthesize(packages, tmp_path_factory.mktemp("cdk.out"), pool_authorizer=True)
+    made = synthesize(packages, settings, tmp_path_factory.mktemp("cdk.out"), pool_authorizer=True)
     return synthesized(Path(made.directory))
 
 

@@ -30,6 +30,11 @@ class Template:
         [(name, properties)] = self.of_type(resource_type).items()
         return name, properties
 
+    def table(self, name: str) -> tuple[str, Properties]:
+        """The table of that name, by its logical id."""
+        [found] = [each for each in self.of_type("AWS::DynamoDB::Table").items() if each[1]["TableName"] == name]
+        return found
+
     def statements(self, role: str) -> Iterator[Properties]:
         """Every statement of the policies of the role with that logical id, actions and resources as lists."""
         assert "ManagedPolicyArns" not in self.raw["Resources"][role]["Properties"]

@@ -1,5 +1,6 @@
 """What the template promises about the HTTP API: what the gateway checks, what it may do, and whose tokens it takes."""
 
+import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,10 @@ import aws_cdk as cdk
 import pytest
 from pydantic import BaseModel
 
+from handlers.api.authorization import plan_key
 from handlers.api.requests import CancellationRequest, OrderRequest
-from infra.app import token_issuer
+from handlers.intake.parties import OPERATORS
+from infra.app import synthesize, token_issuer
 from infra.constructs.api import gateway
 from infra.constructs.api.identity import TokenIssuer
 from infra.constructs.api.json_schema import draft4
@@ -24,6 +27,7 @@ from infra.constructs.api.request_templates import (
 from infra.functions import AUTHORIZER
 from infra.local.transform import for_emulator
 from infra.package import Built, Package
+from infra.settings.environment import Settings, parsed
 from infra.stack import OrderPipeline
 from tests.builders.api_routes import OPEN, OPERATIONS
 from tests.infra.template import Properties, Template, listed, synthesized, target_of
@@ -53,6 +57,13 @@ def either(request: pytest.FixtureRequest) -> Template:
     """The template where a function checks tokens, and where the gateway's own authorizer does."""
     template: Template = request.getfixturevalue(request.param)
     return template
+
+
+@pytest.fixture(scope="module")
+def of_shops(packages: dict[Package, Built], tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """The template of an environment with two shops."""
+    settings = parsed('[shops.acme]\nclients = ["acme-web"]\n[shops.bloom]\nclaims = { org = "bloom" }')
+    return synthesized(Path(synthesize(packages, settings, tmp_path_factory.mktemp("cdk.out")).directory))
 
 
 def resources(template: Template) -> dict[tuple[str, str], Properties]:
@@ -111,9 +122,10 @@ def test_the_gateways_own_authorizer_takes_access_tokens_of_the_pool_with_their_
             continue
         assert method["AuthorizationType"] == "COGNITO_USER_POOLS", path
         assert target_of(method["AuthorizerId"]) == authorizer
-        # Without a scope named here the gateway would take ID tokens.
-        own = "orders/read" if verb == "GET" else "orders/write"
-        assert method["AuthorizationScopes"] == [own, "orders/operate"], path
+        # Without a scope named here the gateway would take ID tokens. Operators place no orders.
+        own = ["orders/read"] if verb == "GET" else ["orders/write"]
+        operators = [] if (verb, path) == ("POST", "/orders") else ["orders/operate"]
+        assert method["AuthorizationScopes"] == own + operators, path
 
 
 def test_our_function_checks_tokens_for_every_method_alike(template: Template) -> None:
@@ -145,8 +157,8 @@ def test_the_authorizer_knows_the_pool_and_may_do_nothing_but_log(template: Temp
     assert issuer[0] == "https://cognito-idp."
     assert issuer[-1] == {"Ref": template.only("AWS::Cognito::UserPool")[0]}
     assert variables["JWT_JWKS_URL"]["Fn::Join"][1] == [*issuer, "/.well-known/jwks.json"]
-    clients = {part["Ref"] for part in variables["JWT_AUDIENCE"]["Fn::Join"][1] if part != " "}
-    assert clients == set(template.of_type("AWS::Cognito::UserPoolClient"))
+    # Whose the pool's clients are, the settings say.
+    assert variables["JWT_AUDIENCE"] == "*"
     granted = {action for one in template.statements(template.role_of(AUTHORIZER.name)) for action in one["Action"]}
     assert granted == {
         *("logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords")
@@ -288,11 +300,31 @@ def test_a_key_may_place_ask_and_cancel_at_a_rate_of_its_own_each(either: Templa
     assert stage["Throttle"] == {f"{path}/{verb}": orders if verb == "POST" else questions for verb, path in OPERATIONS}
     for (_, path), method in methods(either).items():
         assert method.get("ApiKeyRequired", False) == (path not in OPEN), path
-    key_name, key = either.only("AWS::ApiGateway::ApiKey")
-    _, on_plan = either.only("AWS::ApiGateway::UsagePlanKey")
-    assert key["Enabled"] is True
-    assert "Value" not in key
-    assert (target_of(on_plan["UsagePlanId"]), target_of(on_plan["KeyId"])) == (plan_name, key_name)
+    on_plan = either.of_type("AWS::ApiGateway::UsagePlanKey").values()
+    assert {target_of(each["UsagePlanId"]) for each in on_plan} == {plan_name}
+    assert sorted(target_of(each["KeyId"]) for each in on_plan) == sorted(either.of_type("AWS::ApiGateway::ApiKey"))
+
+
+def keys(template: Template) -> list[str | None]:
+    """The values of the API keys, where the template says them."""
+    keys = template.of_type("AWS::ApiGateway::ApiKey").values()
+    assert all(key["Enabled"] for key in keys)
+    return sorted((key.get("Value") for key in keys), key=str)
+
+
+def test_a_shop_has_the_key_that_our_authorizer_names_and_so_have_operators(
+    template: Template, of_shops: Template
+) -> None:
+    for each, shops in ((template, ["demo"]), (of_shops, ["acme", "bloom"])):
+        assert each.only("AWS::ApiGateway::RestApi")[1]["ApiKeySourceType"] == "AUTHORIZER"
+        assert keys(each) == sorted(plan_key(who) for who in (*shops, OPERATORS))
+        outputs = {name for name in each.raw["Outputs"] if name.endswith("ApiKeyId")}
+        assert outputs == {f"{who.capitalize()}ApiKeyId" for who in (*shops, OPERATORS)}
+
+
+def test_where_the_gateway_checks_tokens_a_caller_names_the_key_which_is_secret(of_pool: Template) -> None:
+    assert of_pool.only("AWS::ApiGateway::RestApi")[1]["ApiKeySourceType"] == "HEADER"
+    assert keys(of_pool) == [None, None]
 
 
 def test_documents_are_compressed_and_have_limits_of_their_own(either: Template) -> None:
@@ -306,16 +338,38 @@ def test_documents_are_compressed_and_have_limits_of_their_own(either: Template)
         assert settings["MetricsEnabled"] is True
 
 
-def test_the_stage_is_throttled_traced_and_logged_without_bodies_or_addresses(either: Template) -> None:
+def test_the_stage_is_throttled_and_traced_without_bodies(either: Template) -> None:
     _, stage = either.only("AWS::ApiGateway::Stage")
     [settings] = [each for each in stage["MethodSettings"] if each["HttpMethod"] == "*"]
     assert settings["ResourcePath"] == "/*"
     assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (500, 1000)
     assert settings["DataTraceEnabled"] is False
     assert stage["TracingEnabled"] is True
-    assert target_of(stage["AccessLogSetting"]["DestinationArn"]) in either.of_type("AWS::Logs::LogGroup")
-    logged = stage["AccessLogSetting"]["Format"]
-    assert not any(private in logged for private in ("authorizer", "claims", "requestOverride", "Authorization"))
+
+
+@pytest.mark.parametrize(
+    ("which", "subject"),
+    [("template", "$context.authorizer.subject"), ("of_pool", "$context.authorizer.claims.sub")],
+)
+def test_the_access_log_has_who_asked_what_and_how_fast_it_was_answered_and_nothing_secret(
+    which: str, subject: str, request: pytest.FixtureRequest
+) -> None:
+    template: Template = request.getfixturevalue(which)
+    _, stage = template.only("AWS::ApiGateway::Stage")
+    log_group = template.of_type("AWS::Logs::LogGroup")[target_of(stage["AccessLogSetting"]["DestinationArn"])]
+    assert log_group["RetentionInDays"] == 30
+    # No token, and no address; the path as the gateway has it, with no ids in it.
+    assert json.loads(stage["AccessLogSetting"]["Format"]) == {
+        "requestId": "$context.requestId",
+        "requestTime": "$context.requestTime",
+        "subject": subject,
+        "httpMethod": "$context.httpMethod",
+        "resourcePath": "$context.resourcePath",
+        "protocol": "$context.protocol",
+        "status": "$context.status",
+        "responseLatency": "$context.responseLatency",
+        "responseLength": "$context.responseLength",
+    }
 
 
 def test_every_answer_says_what_may_be_done_with_it(either: Template) -> None:
@@ -384,6 +438,7 @@ def test_another_issuer_is_named_in_whole_or_not_at_all() -> None:
 def test_another_issuers_tokens_are_checked_and_another_schema_is_deployed(
     template: Template,
     packages: dict[Package, Built],
+    settings: Settings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -394,6 +449,7 @@ def test_another_issuers_tokens_are_checked_and_another_schema_is_deployed(
         app,
         "OrderPipeline",
         packages=packages,
+        settings=settings,
         email_sender="orders@example.com",
         issuer=issuer,
     )
@@ -408,13 +464,16 @@ def test_another_issuers_tokens_are_checked_and_another_schema_is_deployed(
     assert theirs.only("AWS::ApiGateway::Deployment")[0] != template.only("AWS::ApiGateway::Deployment")[0]
 
 
-def test_the_gateways_own_authorizer_is_not_for_another_issuer(packages: dict[Package, Built]) -> None:
+def test_the_gateways_own_authorizer_is_not_for_another_issuer(
+    packages: dict[Package, Built], settings: Settings
+) -> None:
     issuer = TokenIssuer(ISSUER["jwt_issuer"], ISSUER["jwt_jwks_url"], ("shop",))
     with pytest.raises(ValueError, match=ISSUER["jwt_issuer"]):
         OrderPipeline(
             cdk.App(analytics_reporting=False),
             "OrderPipeline",
             packages=packages,
+            settings=settings,
             email_sender="orders@example.com",
             issuer=issuer,
             pool_authorizer=True,
@@ -422,6 +481,16 @@ def test_the_gateways_own_authorizer_is_not_for_another_issuer(packages: dict[Pa
 
 
 # On one machine
+
+
+def test_on_one_machine_the_keys_of_another_issuer_are_where_it_says(template: Template) -> None:
+    other = copy.deepcopy(template.raw)
+    other["Resources"][AUTHORIZER.name]["Properties"]["Environment"]["Variables"]["JWT_JWKS_URL"] = ISSUER[
+        "jwt_jwks_url"
+    ]
+    local = Template(for_emulator(other, "deployment", "http://127.0.0.1:4566"))
+    made = local.of_type("AWS::Lambda::Function")[AUTHORIZER.name]["Environment"]["Variables"]
+    assert made["JWT_JWKS_URL"] == ISSUER["jwt_jwks_url"]
 
 
 def test_on_one_machine_the_pools_keys_are_at_the_emulator_and_the_issuer_is_the_same(template: Template) -> None:

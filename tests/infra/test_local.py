@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,37 +19,50 @@ from infra.local.pipeline import Pipeline, pipeline
 from infra.settings.environment import Settings
 
 BY_KEY = {function.key: function for function in FUNCTIONS}
-KEY = {"PK": {"S": "order#1"}, "SK": {"S": "event#0000000001"}}
 ANY = {"Source": "orders.ordering", "DetailType": "OrderPlaced", "Detail": "{}"}
+FOREIGN = "nobodys#1"
+"""The partition key of an item that no function may touch."""
 
-# What a function may be granted, by the action, or the name of the grant's class: how to try it.
-TRIES: dict[str, Callable[[Callable[[str], Any], Pipeline], object]] = {
-    "dynamodb:PutItem": lambda client, on: client("dynamodb").put_item(TableName=on.table_name, Item=KEY),
-    "dynamodb:GetItem": lambda client, on: client("dynamodb").get_item(TableName=on.table_name, Key=KEY),
-    "dynamodb:DeleteItem": lambda client, on: client("dynamodb").delete_item(TableName=on.table_name, Key=KEY),
-    "dynamodb:UpdateItem": lambda client, on: client("dynamodb").update_item(TableName=on.table_name, Key=KEY),
-    "dynamodb:Scan": lambda client, on: client("dynamodb").scan(TableName=on.table_name),
-    "dynamodb:BatchWriteItem": lambda client, on: client("dynamodb").batch_write_item(
-        RequestItems={on.table_name: [{"DeleteRequest": {"Key": KEY}}]}
+Client = Callable[[str], Any]
+
+
+def item(partition: str) -> dict[str, Any]:
+    return {"PK": {"S": partition}, "SK": {"S": "event#0000000001"}}
+
+
+def checked(client: Client, on: Pipeline, key: str) -> object:
+    check = {
+        "TableName": on.table_name,
+        "Key": item(key),
+        "ConditionExpression": "attribute_exists(PK) OR attribute_not_exists(PK)",
+    }
+    return client("dynamodb").transact_write_items(TransactItems=[{"ConditionCheck": check}])
+
+
+# What a function may be granted on the table, by the action: how to try it on a key.
+TRIES_ON_TABLE: dict[str, Callable[[Client, Pipeline, str], object]] = {
+    "dynamodb:PutItem": lambda client, on, key: client("dynamodb").put_item(TableName=on.table_name, Item=item(key)),
+    "dynamodb:GetItem": lambda client, on, key: client("dynamodb").get_item(TableName=on.table_name, Key=item(key)),
+    "dynamodb:DeleteItem": lambda client, on, key: client("dynamodb").delete_item(
+        TableName=on.table_name, Key=item(key)
     ),
-    "dynamodb:BatchGetItem": lambda client, on: client("dynamodb").batch_get_item(
-        RequestItems={on.table_name: {"Keys": [KEY]}}
+    "dynamodb:UpdateItem": lambda client, on, key: client("dynamodb").update_item(
+        TableName=on.table_name, Key=item(key)
     ),
-    "dynamodb:Query": lambda client, on: client("dynamodb").query(
-        TableName=on.table_name, KeyConditionExpression="PK = :pk", ExpressionAttributeValues={":pk": KEY["PK"]}
+    "dynamodb:Scan": lambda client, on, key: client("dynamodb").scan(TableName=on.table_name),
+    "dynamodb:BatchWriteItem": lambda client, on, key: client("dynamodb").batch_write_item(
+        RequestItems={on.table_name: [{"DeleteRequest": {"Key": item(key)}}]}
     ),
-    "dynamodb:ConditionCheckItem": lambda client, on: client("dynamodb").transact_write_items(
-        TransactItems=[
-            {
-                "ConditionCheck": {
-                    "TableName": on.table_name,
-                    "Key": KEY,
-                    "ConditionExpression": "attribute_type(PK, :s)",
-                    "ExpressionAttributeValues": {":s": {"S": "S"}},
-                }
-            }
-        ]
+    "dynamodb:BatchGetItem": lambda client, on, key: client("dynamodb").batch_get_item(
+        RequestItems={on.table_name: {"Keys": [item(key)]}}
     ),
+    "dynamodb:Query": lambda client, on, key: client("dynamodb").query(
+        TableName=on.table_name, KeyConditionExpression="PK = :pk", ExpressionAttributeValues={":pk": {"S": key}}
+    ),
+    "dynamodb:ConditionCheckItem": checked,
+}
+# And besides, by the name of the grant's class.
+TRIES: dict[str, Callable[[Client, Pipeline], object]] = {
     "PublishEvents": lambda client, on: client("events").put_events(Entries=[{**ANY, "EventBusName": on.orders_bus}]),
     "integrates": lambda client, on: client("events").put_events(Entries=[{**ANY, "EventBusName": on.intake_bus}]),
     "SendEmail": lambda client, on: client("sesv2").send_email(
@@ -60,11 +74,14 @@ TRIES: dict[str, Callable[[Callable[[str], Any], Pipeline], object]] = {
 }
 
 
-def granted(function: FunctionSpec) -> set[str]:
-    names: set[str] = set()
+def own_keys(function: FunctionSpec) -> dict[str, set[str]]:
+    """By action, a partition key under each of the function's prefixes."""
+    keys: dict[str, set[str]] = {}
     for grant in function.grants:
-        names |= set(grant.actions) if isinstance(grant, Rows) else {type(grant).__name__} & TRIES.keys()
-    return names
+        if isinstance(grant, Rows) and grant.index is None:
+            for action in grant.actions:
+                keys.setdefault(action, set()).update(key.replace("*", "1") for key in grant.keys)
+    return keys
 
 
 def invoke(on: Pipeline, key: str, **event: str) -> tuple[Any, bool]:
@@ -87,13 +104,19 @@ def test_a_function_is_held_to_its_role(deployed: Pipeline, key: str) -> None:
     def as_function(service: str) -> Any:
         return session.client(service, endpoint_url=deployed.endpoint)  # type: ignore[call-overload]
 
-    allowed = {name for name, attempt in TRIES.items() if not denied(attempt, as_function, deployed)}
-    assert allowed == granted(BY_KEY[key])
+    own = own_keys(BY_KEY[key])
+    for action, attempt in TRIES_ON_TABLE.items():
+        for partition in own.get(action, ()):
+            assert not denied(partial(attempt, as_function, deployed, partition)), (action, partition)
+        may_anywhere = not denied(partial(attempt, as_function, deployed, FOREIGN))
+        assert may_anywhere == (action == "dynamodb:Scan" and action in own), action
+    allowed = {name for name, attempt in TRIES.items() if not denied(partial(attempt, as_function, deployed))}
+    assert allowed == {type(grant).__name__ for grant in BY_KEY[key].grants} & TRIES.keys()
 
 
-def denied(attempt: Callable[[Callable[[str], Any], Pipeline], object], client: Any, on: Pipeline) -> bool:
+def denied(attempt: Callable[[], object]) -> bool:
     try:
-        attempt(client, on)
+        attempt()
     except ClientError as error:
         if error.response["Error"]["Code"] not in {"AccessDeniedException", "AccessDenied"}:
             raise
@@ -120,12 +143,11 @@ def test_a_refusal_leaves_the_process_alive_and_a_crash_does_not(deployed: Pipel
     assert third["pid"] != first["pid"]
 
 
-def test_a_function_sees_its_package_and_no_other_library(deployed: Pipeline) -> None:
+def test_a_function_sees_its_code_and_its_layer_and_no_other_library(deployed: Pipeline) -> None:
     answer, _ = invoke(deployed, "order_view", do="environment")
     first, second, *others = answer["path"]
     assert first == answer["environment"]["LAMBDA_TASK_ROOT"]
-    assert second == f"{first}/opt/python"
-    assert invoke(deployed, "order_view", do="library") == (f"{second}/library.py", False)
+    assert invoke(deployed, "order_view", do="library") == ([f"{second}/library.py", "main"], False)
     assert not any("site-packages" in path for path in others)
     assert answer["environment"]["AWS_ENDPOINT_URL"] == deployed.endpoint
 
@@ -135,6 +157,19 @@ def test_a_function_at_a_door_finds_who_is_let_in(deployed: Pipeline, settings: 
     answer, failed = invoke(deployed, key, do="parties")
     assert not failed
     assert Parties.model_validate_json(answer) == settings.parties
+
+
+def test_functions_share_the_layer_of_their_package(deployed: Pipeline) -> None:
+    found = {key: invoke(deployed, key, do="library")[0] for key in ("order_view", "outbox", "api_query")}
+    assert found["order_view"] == found["outbox"]
+    assert found["api_query"][1] == "api"
+
+
+def test_a_functions_code_and_libraries_are_not_writable(deployed: Pipeline) -> None:
+    answer, _ = invoke(deployed, "order_view", do="environment")
+    code, libraries, *_ = answer["path"]
+    for file in (Path(code, "handlers/functions/main/order_view.py"), Path(libraries, "library.py")):
+        assert not file.stat().st_mode & 0o222
 
 
 def test_the_context_is_lambdas(deployed: Pipeline) -> None:

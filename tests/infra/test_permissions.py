@@ -1,17 +1,29 @@
 """Least privilege: who may do what, as the template says it."""
 
+import json
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from events import streams
+from handlers.table import keys
+from infra.app import synthesize
 from infra.functions import AUTHORIZER, FUNCTIONS
-from tests.infra.template import Template, listed, target_of
+from infra.package import Built, Package
+from infra.settings.environment import Settings, ShopSettings
+from tests.infra.template import Properties, Template, listed, synthesized, target_of
 
 STREAMS = {f"{kind}#*" for kind in streams.CONTEXTS}
+PROJECTED = {"order#*", "rejection#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*", "delivery#*"}
 # What each function may do on the table: action -> the key prefixes it may do it on.
 TABLE = {
-    "order_intake": {"PutItem": {"order#*", "rejection#*", "cancellation#*"}, "Query": {"order#*"}},
+    "order_intake": {
+        "PutItem": {"order#*", "rejection#*", "cancellation#*", "unknown-order#*"},
+        "Query": {"order#*"},
+    },
     "delivery_intake": {"PutItem": {"delivery#*"}, "UpdateItem": {"level#*"}},
     "shipment_intake": {"Query": {"order#*", "shipment#*"}, "PutItem": {"shipment#*"}},
     "file_import": {"BatchGetItem": {"import#*"}, "BatchWriteItem": {"import#*"}},
@@ -67,7 +79,7 @@ TABLE = {
         "UpdateItem": {"view#*"},
         "Query": STREAMS,
         "Scan": {"*"},
-        "BatchGetItem": STREAMS | {"view#*", "applied#*"},
+        "BatchGetItem": PROJECTED | {"view#*", "applied#*"},
         "BatchWriteItem": {"view#*", "applied#*"},
     },
     "erasure": {"Query": {"order#*", "cancellation#*"}, "PutItem": {"erasure#*"}},
@@ -85,11 +97,27 @@ TABLE = {
             "erasure#*",
             "notification#*",
             "rejection#*",
+            "unknown-order#*",
         },
         "Query of GSI1": {"*#customer#*"},
         "Query of GSI2": {"*#shop#*#status#*#*"},
     },
     "api_authorizer": {},
+}
+PERSON, TOKEN = "*#*", "*.*"
+# On the vault likewise; every other function may do nothing there.
+VAULT = {
+    "order_intake": {
+        "GetItem": {PERSON},
+        "PutItem": {PERSON, TOKEN},
+        "UpdateItem": {PERSON},
+        "DeleteItem": {TOKEN},
+    },
+    "payments_service": {"GetItem": {TOKEN}, "DeleteItem": {TOKEN}},
+    "shipping_service": {"GetItem": {PERSON}},
+    "order_emails": {"GetItem": {PERSON}},
+    "welcome_email": {"GetItem": {PERSON}},
+    "api_query": {"GetItem": {PERSON}},
 }
 # And besides: action -> the type of the one resource it may do it on.
 STREAM = {
@@ -102,7 +130,7 @@ STREAM = {
 QUEUE = dict.fromkeys(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], "AWS::SQS::Queue")
 DEAD_LETTERS = {"sqs:SendMessage": "AWS::SQS::Queue"}
 BESIDES = {
-    "order_intake": QUEUE | DEAD_LETTERS,
+    "order_intake": QUEUE | DEAD_LETTERS | {"secretsmanager:GetSecretValue": "AWS::SecretsManager::Secret"},
     "delivery_intake": QUEUE | DEAD_LETTERS,
     "shipment_intake": QUEUE | DEAD_LETTERS,
     "file_import": QUEUE
@@ -162,23 +190,76 @@ def test_there_is_one_role_per_function(template: Template) -> None:
 
 @pytest.mark.parametrize("key", TABLE)
 def test_on_the_table_a_function_may_do_this_on_its_own_keys_and_no_more(template: Template, key: str) -> None:
-    table, _ = template.only("AWS::DynamoDB::Table")
+    assert granted_on(template, "orders", key) == TABLE[key]
+
+
+@pytest.mark.parametrize("key", TABLE)
+def test_on_the_vault_a_function_may_do_this_on_its_own_keys_and_no_more(template: Template, key: str) -> None:
+    assert granted_on(template, "order-vault", key) == VAULT.get(key, {})
+
+
+def granted_on(template: Template, table: str, function: str) -> dict[str, set[str]]:
+    """What a function may do on a table: the key prefixes by the action."""
+    logical, _ = template.table(table)
     granted: dict[str, set[str]] = {}
-    for statement in template.statements(template.role_of(NAMES[key])):
+    for statement in template.statements(template.role_of(NAMES[function])):
         [resource, *others] = statement["Resource"]
-        if of_table(resource, table) is not None:
+        if of_table(resource, logical) is not None:
             assert others == []
-            assert statement["Condition"].keys() == {LEADING_KEYS}
             for action in statement["Action"]:
-                keys = statement["Condition"][LEADING_KEYS]["dynamodb:LeadingKeys"]
-                on_what = action.removeprefix("dynamodb:") + str(of_table(resource, table))
-                granted.setdefault(on_what, set()).update(keys)
-    assert granted == TABLE[key]
+                on_what = action.removeprefix("dynamodb:") + str(of_table(resource, logical))
+                granted.setdefault(on_what, set()).update(leading_keys(statement))
+    return granted
+
+
+def test_nobody_but_functions_may_do_anything_on_the_vault(template: Template) -> None:
+    logical, _ = template.table("order-vault")
+    roles = {template.role_of(NAMES[key]) for key in VAULT}
+    named = {
+        name
+        for name, resource in template.raw["Resources"].items()
+        if resource["Type"] != "AWS::Lambda::Function" and logical in re.findall(r"[A-Za-z0-9]+", json.dumps(resource))
+    }
+    policies = {
+        name for name, policy in template.of_type("AWS::IAM::Policy").items() if target_of(policy["Roles"][0]) in roles
+    }
+    assert named == policies
+
+
+def test_persons_and_tokens_are_told_apart_by_their_keys() -> None:
+    """So that what may be done to the one is done to the other by nobody."""
+    persons = [keys.person("demo.o1", customer).pk for customer in ("demo.c1", "demo.c_1-a", None)]
+    tokens = [keys.payment_token("demo.o1", "hash").pk]
+    for pattern, own, others in ((PERSON, persons, tokens), (TOKEN, tokens, persons)):
+        assert all(fnmatchcase(key, pattern) for key in own)
+        assert not any(fnmatchcase(key, pattern) for key in others)
+
+
+def test_order_intake_alone_reads_the_key_of_rejections(template: Template) -> None:
+    [secret] = template.of_type("AWS::SecretsManager::Secret")
+    reading = {
+        role: [target_of(resource) for resource in statement["Resource"]]
+        for role in template.of_type("AWS::IAM::Role")
+        for statement in template.statements(role)
+        if any(action.startswith("secretsmanager:") for action in statement["Action"])
+    }
+    assert reading == {template.role_of("OrderIntake"): [secret]}
+
+
+def leading_keys(statement: Properties) -> list[str]:
+    """The keys that a statement is limited to, and a request without a key is not allowed. A scan has no keys."""
+    if statement["Action"] == ["dynamodb:Scan"]:
+        assert "Condition" not in statement
+        return ["*"]
+    assert statement["Condition"].keys() == {LEADING_KEYS, "Null"}
+    assert statement["Condition"]["Null"] == {"dynamodb:LeadingKeys": "false"}
+    keys: list[str] = statement["Condition"][LEADING_KEYS]["dynamodb:LeadingKeys"]
+    return keys
 
 
 @pytest.mark.parametrize("key", BESIDES)
 def test_besides_the_table_a_function_may_do_this_and_no_more(template: Template, key: str) -> None:
-    table, _ = template.only("AWS::DynamoDB::Table")
+    tables = [template.table(name)[0] for name in ("orders", "order-vault")]
     types = {name: resource["Type"] for name, resource in template.raw["Resources"].items()}
     granted: dict[str, str] = {}
     anywhere: set[str] = set()
@@ -188,7 +269,7 @@ def test_besides_the_table_a_function_may_do_this_and_no_more(template: Template
                 anywhere.update(statement["Action"])
             elif (named := events_resource(resource)) is not None:
                 granted |= dict.fromkeys(statement["Action"], named)
-            elif of_table(resource, table) is None:
+            elif all(of_table(resource, table) is None for table in tables):
                 granted |= dict.fromkeys(statement["Action"], types[target_of(resource)])
     assert granted == BESIDES[key] | OWN_LOGS
     assert anywhere <= ON_ANY_RESOURCE
@@ -268,11 +349,64 @@ def test_only_the_outbox_may_put_on_the_orders_bus(template: Template) -> None:
     assert statement["Condition"]["Bool"] == {"aws:PrincipalIsAWSService": "false"}
 
 
-def test_publishers_may_put_on_the_intake_bus_and_nothing_else(template: Template) -> None:
-    _, policy = template.only("AWS::IAM::ManagedPolicy")
-    [statement] = policy["PolicyDocument"]["Statement"]
+def policy_of_output(template: Template, output: str) -> Any:
+    """The statements of the managed policy whose ARN is in that output; nobody has it until it is attached."""
+    policy = template.of_type("AWS::IAM::ManagedPolicy")[target_of(template.raw["Outputs"][output]["Value"])]
+    assert not policy.keys() & {"Roles", "Users", "Groups"}
+    return policy["PolicyDocument"]["Statement"]
+
+
+@pytest.mark.parametrize(
+    ("role", "events"),
+    [
+        ("Shop", ["OrderSubmitted", "OrderCancellationRequested"]),
+        ("Warehouse", ["StockDelivered"]),
+        ("Carrier", ["ShipmentStatusReported"]),
+    ],
+)
+def test_publishers_may_put_the_events_of_their_role_from_the_source_in_their_tag(
+    template: Template, role: str, events: list[str]
+) -> None:
+    [statement] = policy_of_output(template, f"{role}PublishersPolicyArn")
     assert (statement["Effect"], statement["Action"]) == ("Allow", "events:PutEvents")
     assert target_of(statement["Resource"]) == bus_named(template, "order-intake")
+    own = statement["Condition"]["ForAllValues:StringEquals"]
+    assert listed(own["events:detail-type"]) == events
+    assert listed(own["events:source"]) == ["${aws:PrincipalTag/order-source}"]
+    # A condition ForAllValues holds where a key has no value at all.
+    assert statement["Condition"] == {
+        "ForAllValues:StringEquals": own,
+        "Null": {"events:detail-type": "false", "events:source": "false"},
+    }
+
+
+def test_who_drops_files_for_a_shop_may_write_into_its_folder_and_read_what_became_of_them(
+    packages: dict[Package, Built], tmp_path: Path
+) -> None:
+    shops = {"acme": ShopSettings(), "bloom": ShopSettings(folder="blossoms")}
+    template = synthesized(Path(synthesize(packages, Settings(shops=shops), tmp_path).directory))
+    for shop, folder in (("Acme", "acme"), ("Bloom", "blossoms")):
+        granted: dict[str, set[str]] = {}
+        for statement in policy_of_output(template, f"{shop}FilesPolicyArn"):
+            assert statement["Effect"] == "Allow"
+            for resource in listed(statement["Resource"]):
+                assert re.fullmatch(r"Files[0-9A-F]{8}", target_of(resource))
+                path = resource["Fn::Join"][1][1]
+                granted.setdefault(path, set()).update(listed(statement["Action"]))
+        assert granted == {
+            f"/incoming/{folder}/*": {"s3:PutObject"},
+            f"/done/{folder}/*": {"s3:GetObject"},
+            f"/reports/{folder}/*": {"s3:GetObject"},
+        }
+
+
+def test_there_is_a_managed_policy_for_each_role_and_each_shop_and_no_other(template: Template) -> None:
+    outputs = {name for name in template.raw["Outputs"] if name.endswith("PolicyArn")}
+    assert outputs == {
+        *("ShopPublishersPolicyArn", "WarehousePublishersPolicyArn", "CarrierPublishersPolicyArn"),
+        "DemoFilesPolicyArn",
+    }
+    assert len(template.of_type("AWS::IAM::ManagedPolicy")) == len(outputs)
 
 
 SERVICES = {"OrderingService", "InventoryService", "PaymentsService", "ShippingService"}

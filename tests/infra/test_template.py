@@ -17,10 +17,12 @@ from infra.function_spec import (
     DeleteDeadLetters,
     DroppedFiles,
     ErasureLedger,
+    HashRejections,
     PublishEvents,
     ReplayArchive,
     SendEmail,
     TableChanges,
+    VaultItems,
 )
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.names import in_template
@@ -30,8 +32,11 @@ from infra.settings.environment import Settings, ShopSettings
 from tests.infra.template import Template, listed, synthesized, target_of
 
 NO_REPLAY = [{"exists": False}]
-AT_DOORS = {"order_intake", "delivery_intake", "shipment_intake", "file_import", "api_query", "erasure"}
-"""The functions that take what comes from outside, and the one that looks at what came."""
+AT_DOORS = {"order_intake", "delivery_intake", "shipment_intake", "file_import", "api_query", "api_authorizer"}
+"""The functions that take what comes from outside."""
+KNOW_PARTIES = {*AT_DOORS, "erasure"}
+"""The functions that have to know who is let in: the erasure looks at what came."""
+DEPLOYED = (*FUNCTIONS, AUTHORIZER)
 PROJECTIONS = {"OrderViewQueue", "DailySalesQueue", "StockViewQueue", "CustomerHistoryQueue"}
 
 
@@ -182,6 +187,9 @@ def test_the_storing_function_knows_the_source_of_each_queue_and_each_has_an_ala
     ]
     assert sorted(each["source"] for each in watched) == sorted(sources)
     assert {each["service"] for each in watched} == {variables["POWERTOOLS_SERVICE_NAME"]}
+    # What its sender caused rings no alarm: the pipeline has nothing to repair.
+    assert {each["cause"] for each in watched} == {"ours"}
+    assert all(each.keys() == {"service", "source", "cause"} for each in watched)
 
 
 def test_every_alarm_goes_to_an_encrypted_topic_that_alarms_may_use(template: Template) -> None:
@@ -225,7 +233,7 @@ def test_queues_are_encrypted_and_refuse_what_comes_without_tls(template: Templa
 
 
 def test_stream_mappings_lose_nothing(template: Template) -> None:
-    table, _ = template.only("AWS::DynamoDB::Table")
+    table, _ = template.table("orders")
     bucket = bucket_named(template, "StreamFailures")
     mappings = stream_mappings(template)
     assert len(mappings) == sum(isinstance(function.trigger, TableChanges) for function in FUNCTIONS)
@@ -264,20 +272,40 @@ def test_a_late_stream_raises_an_alarm_long_before_records_are_gone(template: Te
     assert all(milliseconds <= 3600 * 1000 for milliseconds in late.values())
 
 
-def test_the_table_keeps_what_it_has(template: Template) -> None:
-    [(_, table)] = template.of_type("AWS::DynamoDB::Table").items()
+@pytest.mark.parametrize("name", ["orders", "order-vault"])
+def test_the_tables_keep_what_they_have(template: Template, name: str) -> None:
+    logical, table = template.table(name)
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["DeletionProtectionEnabled"] is True
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["SSESpecification"]["SSEEnabled"] is True
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
-    assert table["StreamSpecification"]["StreamViewType"] == "NEW_IMAGE"
-    [resource] = [one for one in template.raw["Resources"].values() if one["Type"] == "AWS::DynamoDB::Table"]
+    resource = template.raw["Resources"][logical]
     assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
 
 
+def test_the_table_has_a_stream_and_the_vault_neither_stream_nor_index(template: Template) -> None:
+    """So nothing that is in the vault gets anywhere by itself."""
+    _, table = template.table("orders")
+    _, vault = template.table("order-vault")
+    assert table["StreamSpecification"]["StreamViewType"] == "NEW_IMAGE"
+    copying = {"StreamSpecification", "KinesisStreamSpecification", "GlobalSecondaryIndexes", "LocalSecondaryIndexes"}
+    assert not vault.keys() & copying
+    assert [(key["AttributeName"], key["KeyType"]) for key in vault["KeySchema"]] == [("PK", "HASH"), ("SK", "RANGE")]
+
+
+def test_the_key_of_rejections_is_made_up_by_aws_and_stays_when_the_stack_goes(template: Template) -> None:
+    name, secret = template.only("AWS::SecretsManager::Secret")
+    assert "SecretString" not in secret
+    assert secret["GenerateSecretString"]["PasswordLength"] >= 43, "256 bits of letters and digits"
+    resource = template.raw["Resources"][name]
+    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+    variables = template.of_type("AWS::Lambda::Function")["OrderIntake"]["Environment"]["Variables"]
+    assert variables["REJECTION_KEY_ARN"] == {"Ref": name}
+
+
 def test_the_indexes_carry_what_lists_show_and_no_more(template: Template) -> None:
-    _, table = template.only("AWS::DynamoDB::Table")
+    _, table = template.table("orders")
     assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == ["GSI1", "GSI2"]
     for index in table["GlobalSecondaryIndexes"]:
         assert index["Projection"] == {
@@ -356,8 +384,8 @@ def test_the_order_of_the_list_of_functions_does_not_matter(
 
 def test_functions_are_what_the_list_says(template: Template) -> None:
     functions = template.of_type("AWS::Lambda::Function")
-    assert set(functions) == {function.name for function in (*FUNCTIONS, AUTHORIZER)}
-    for function in (*FUNCTIONS, AUTHORIZER):
+    assert set(functions) == {function.name for function in DEPLOYED}
+    for function in DEPLOYED:
         made = functions[function.name]
         assert (made["Runtime"], made["Architectures"]) == (f"python{building_python()}", ["arm64"])
         assert (made["Handler"], made["Timeout"], made["MemorySize"]) == (
@@ -380,19 +408,18 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["ARCHIVE_ARN", "ORDERS_BUS_ARN"] if ReplayArchive() in function.grants else []),
             *(["OWN_QUEUE_URL", "ORDER_QUEUE_URL"] if isinstance(function.trigger, DroppedFiles) else []),
             *(["PARTIES_FILE"] if function.key in AT_DOORS else []),
+            *(["VAULT_TABLE_NAME"] if any(isinstance(grant, VaultItems) for grant in function.grants) else []),
+            *(["REJECTION_KEY_ARN"] if HashRejections() in function.grants else []),
             *(["JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUDIENCE"] if function is AUTHORIZER else []),
         }
 
 
-def test_functions_of_a_package_share_its_code_and_its_one_layer_of_libraries(template: Template) -> None:
+def test_functions_of_a_package_share_its_one_layer_and_each_has_its_own_code(template: Template) -> None:
     functions, layers = template.of_type("AWS::Lambda::Function"), template.of_type("AWS::Lambda::LayerVersion")
-    shared = {
-        (each.package, str(functions[each.name]["Code"]), target_of(functions[each.name]["Layers"][0]))
-        for each in FUNCTIONS
-    }
-    packages, codes, used = zip(*shared, strict=True)
-    assert len(shared) == len(set(packages)) == len(set(codes)) == len(set(used)) == len(PACKAGES)
-    for layer in used:
+    assert len({function["Code"]["S3Key"] for function in functions.values()}) == len(functions)
+    shared = {(each.package, target_of(functions[each.name]["Layers"][0])) for each in FUNCTIONS}
+    assert len(shared) == len({used for _, used in shared}) == len(PACKAGES)
+    for _, layer in shared:
         assert layers[layer]["CompatibleRuntimes"] == [f"python{building_python()}"]
         assert layers[layer]["CompatibleArchitectures"] == ["arm64"]
 
@@ -404,8 +431,8 @@ def test_those_functions_alone_have_the_layer_that_says_who_is_let_in(
     libraries = {target_of(made["Layers"][0]) for made in functions.values()}
     [parties] = layers.keys() - libraries
     more = {name: [target_of(layer) for layer in made["Layers"][1:]] for name, made in functions.items()}
-    assert more == {function.name: [parties] if function.key in AT_DOORS else [] for function in FUNCTIONS}
-    for function in FUNCTIONS:
+    assert more == {function.name: [parties] if function.key in AT_DOORS else [] for function in DEPLOYED}
+    for function in DEPLOYED:
         if function.key in AT_DOORS:
             variables = functions[function.name]["Environment"]["Variables"]
             assert variables["PARTIES_FILE"] == "/opt/parties.json"
@@ -430,7 +457,7 @@ def test_other_settings_let_in_others_and_change_nothing_else(
         "AWS::Lambda::Function",
     }
     assert {name for name in changed if (resources | others)[name]["Type"] == "AWS::Lambda::Function"} <= {
-        function.name for function in FUNCTIONS if function.key in AT_DOORS
+        function.name for function in DEPLOYED if function.key in AT_DOORS
     }
 
 

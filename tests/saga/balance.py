@@ -1,4 +1,4 @@
-"""What must hold of an order, of its money and of the goods it names, on the table's items alone."""
+"""What must hold of an order, of its money, of the goods it names and of its vault, on the items alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.engines.table import Item, Items
+from tests.engines.table import Item, Items, Key, in_vault
 
 Event = tuple[str, dict[str, Any]]
 """Type and data."""
@@ -43,6 +43,7 @@ _HISTORIES = {
         "ShipmentRejected",
     },
     "cancellation": {"CancellationRequested", "CancellationRequested OrderCancellationRefused"},
+    "unknown-order": {"UnknownOrderCancellationRefused"},
 }
 """The event types that a stream may have, in their order, by the kind of the stream."""
 
@@ -59,7 +60,9 @@ def log(items: Items) -> dict[str, list[Event]]:
 
 
 def check_always(items: Items) -> None:
-    """Checks what holds at every moment: no gaps, at most one outcome, no impossible history, stock adds up."""
+    """Checks what holds at every moment: no gaps, at most one outcome, no impossible history, stock adds up, and the
+    vault has what it must, and nobody else.
+    """
     streams = log(items)
     for stream, events in streams.items():
         allowed = _HISTORIES.get(stream.partition("#")[0])
@@ -67,6 +70,7 @@ def check_always(items: Items) -> None:
         assert allowed is None or history in allowed, f"{stream}: {history}"
         if stream.startswith("order#"):
             _check_order(streams, stream.removeprefix("order#"), events)
+    _check_vault(streams, items)
     stock = _stock(streams)
     for sku, level in _levels(items).items():
         assert level >= 0, f"{level} of {sku}"
@@ -88,6 +92,37 @@ def _check_order(streams: dict[str, list[Event]], order_id: str, order: list[Eve
     assert "StockShipped" not in others or "ShipmentDispatched" in others, f"{order_id}: {others}"
 
 
+def _check_vault(streams: dict[str, list[Event]], items: Items) -> None:
+    """It has one person an order and no other. A token is there at least until the gateway's answer is recorded, unless
+    the order is being cancelled; and every token expires.
+    """
+    orders = {events[0][1]["order_id"]: events for stream, events in streams.items() if stream.startswith("order#")}
+    vaulted = vault(items)
+    tokens = {key: item for key, item in vaulted.items() if key[1].startswith("token#")}
+    assert vaulted.keys() - tokens == {_person(placed) for (_, placed), *_ in orders.values()}
+    assert all("expires_at" in item for item in tokens.values()), tokens
+    for order_id, ((_, placed), *later) in orders.items():
+        answered = f"payment#{order_id}" in streams
+        cancelling = "OrderCancellationStarted" in {event_type for event_type, _ in later}
+        assert token_of(placed) in tokens or answered or cancelling, f"{order_id} has no way to pay"
+
+
+def vault(items: Items) -> Items:
+    """The items in the vault."""
+    return {key: item for key, item in items.items() if key[0].startswith(in_vault(""))}
+
+
+def _person(placed: dict[str, Any]) -> Key:
+    shop, _, own_id = placed["order_id"].partition(".")
+    customer = placed["customer_id"].removeprefix(f"{shop}.") if "customer_id" in placed else f"order#{own_id}"
+    return in_vault(f"{shop}#{customer}"), own_id
+
+
+def token_of(placed: dict[str, Any]) -> Key:
+    """The key of the token that an order was placed with."""
+    return in_vault(placed["order_id"]), f"token#{placed['content_hash']}"
+
+
 def _types(streams: dict[str, list[Event]], kind: str, order_id: str) -> list[str]:
     return [event_type for event_type, _ in streams.get(f"{kind}#{order_id}", [])]
 
@@ -101,10 +136,13 @@ class End:
 
 
 def settled(items: Items, order_id: str) -> End:
-    """How the order ended; its books must balance, and the gateway's and the carrier's agree with the log."""
+    """How the order ended; its books must balance, the gateway's and the carrier's agree with the log, and its payment
+    token is gone.
+    """
     streams = log(items)
     (_, placed), *_, (outcome, data) = streams[f"order#{order_id}"]
     assert outcome in {"OrderConfirmed", "OrderCancelled"}, f"no outcome, but {outcome}"
+    assert token_of(placed) not in items, "its payment token is left"
     confirmed = outcome == "OrderConfirmed"
     shipment = _types(streams, "shipment", order_id)
     dispatched = "ShipmentDispatched" in shipment

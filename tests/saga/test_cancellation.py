@@ -89,6 +89,9 @@ def test_a_request_that_comes_before_its_order_is_tried_again(loaded: Functions,
         if settled(state.content.items, ORDER) == CONFIRMED:
             assert message.receives == MAX_RECEIVE_COUNT, "it was not given up before"
             assert types_in(state, "cancellation") == []
+            assert types_in(state, "unknown-order") == ["UnknownOrderCancellationRefused"]
+        else:
+            assert types_in(state, "unknown-order") == []
 
 
 @pytest.mark.parametrize("sagas", ["C", "CD"])

@@ -12,16 +12,17 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from events import streams
-from events.ordering import OrderCancellationStarted, OrderCancelled
+from events.ordering import OrderCancellationStarted, OrderCancelled, UnknownOrderCancellationRefused
 from handlers.api import answers
 from handlers.api.requests import KEY_PATTERN, OrderRequest
 from handlers.ordering.order import Status
 from handlers.projections.order_items import REJECTED
 from handlers.table.event_store import EventStore
-from tests.builders.api import CALLER, ask, happened
+from tests.builders.api import OPERATOR, ask, happened
 from tests.builders.api_routes import OPEN, OPERATIONS
 from tests.builders.orders import placed
 from tests.builders.recorded_events import record
+from tests.builders.stores import append, place
 
 PROBLEM = "#/components/schemas/Problem"
 
@@ -70,25 +71,26 @@ def test_every_error_is_a_problem_and_none_is_a_422(document: Any) -> None:
     assert not any("Validation" in name for name in document["components"]["schemas"])
 
 
-def test_questions_tell_of_tags_and_need_a_token_and_a_key(document: Any) -> None:
+def test_a_token_is_all_that_a_request_needs(document: Any) -> None:
+    [(name, token)] = document["components"]["securitySchemes"].items()
+    assert (name, token["scheme"], token["bearerFormat"]) == ("token", "bearer", "JWT")
+    assert "x-api-key" not in json.dumps(document)
+
+
+def test_questions_tell_of_tags_and_are_for_shops_and_operators(document: Any) -> None:
     for verb, _, operation in operations(document):
         if verb == "GET":
             assert "ETag" in operation["responses"]["200"]["headers"]
             assert "content" not in operation["responses"]["304"]
             assert "If-None-Match" in {part["name"] for part in operation["parameters"]}
-            assert operation["security"] == [
-                {"token": ["orders/read"], "key": []},
-                {"token": ["orders/operate"], "key": []},
-            ]
+            assert operation["security"] == [{"token": ["orders/read"]}, {"token": ["orders/operate"]}]
 
 
-def test_requests_are_accepted_and_need_a_token_and_a_key(document: Any) -> None:
+def test_requests_are_accepted_and_operators_only_cancel(document: Any) -> None:
     for verb, path, operation in operations(document):
         if verb == "POST":
-            assert operation["security"] == [
-                {"token": ["orders/write"], "key": []},
-                {"token": ["orders/operate"], "key": []},
-            ]
+            operators = [] if path == "/orders" else [{"token": ["orders/operate"]}]
+            assert operation["security"] == [{"token": ["orders/write"]}, *operators]
             assert operation["requestBody"]["required"] is True
             assert {"202", "413", "415", "503"} <= operation["responses"].keys()
             [accepted] = operation["responses"]["202"]["content"].values()
@@ -97,6 +99,7 @@ def test_requests_are_accepted_and_need_a_token_and_a_key(document: Any) -> None
             assert names.keys() == ({"Idempotency-Key"} if path == "/orders" else {"order_id"})
     [key] = document["paths"]["/orders"]["post"]["parameters"]
     assert key["schema"]["pattern"] == KEY_PATTERN
+    assert "1 to 47" in key["description"]
     assert key.get("required", False) is False
 
 
@@ -104,6 +107,7 @@ def test_what_a_question_may_say_is_told(document: Any) -> None:
     asked = {part["name"]: part["schema"] for part in document["paths"]["/orders"]["get"]["parameters"]}
     assert asked["limit"].items() >= {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}.items()
     assert asked["cursor"]["anyOf"][0] == {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,1024}$"}
+    assert asked["customer_id"]["anyOf"][0]["pattern"] == "^([a-z0-9]{1,16}[.])?[A-Za-z0-9_-]{1,64}$"
     assert set(asked["status"]["anyOf"][0]["enum"]) == set(answers.Status.__args__)  # type: ignore[attr-defined]
 
 
@@ -111,6 +115,7 @@ def test_an_order_is_told_as_the_model_has_it(document: Any) -> None:
     schemas = document["components"]["schemas"]
     assert schemas["OrderRequest"]["properties"].keys() == OrderRequest.model_fields.keys()
     assert schemas["OrderRequest"]["additionalProperties"] is False
+    assert schemas["Customer"]["properties"].keys() == {"customer_id", "email"}
 
 
 def test_it_says_what_json_schema_cannot(document: Any) -> None:
@@ -123,33 +128,50 @@ def test_every_status_an_order_can_have_is_told() -> None:
 
 
 def test_what_is_answered_is_what_the_document_says(document: Any, store: EventStore) -> None:
-    reason = {"order_id": "o1", "reason": "OutOfStock"}
-    course = [
-        placed("demo.o1", customer={"customer_id": CALLER}),
-        OrderCancellationStarted(**reason),
-        OrderCancelled(**reason),
-    ]
-    happened(store, [record(event, streams.order("demo.o1"), n) for n, event in enumerate(course, start=1)])
-    happened(store, [record(placed("demo.o2", customer={"customer_id": CALLER}), streams.order("demo.o2"), 1)])
+    reason = {"order_id": "demo.o1", "reason": "OutOfStock"}
+    events = [placed("demo.o1"), OrderCancellationStarted(**reason), OrderCancelled(**reason)]
+    happened(store, [record(event, streams.order("demo.o1"), n) for n, event in enumerate(events, start=1)])
+    happened(store, [record(placed("demo.o2"), streams.order("demo.o2"), 1)])
+    place(store, "demo.o3")
+    append(store, streams.unknown_order("demo.o4"), UnknownOrderCancellationRefused(order_id="demo.o4"))
     level = {"PK": {"S": "level#A"}, "SK": {"S": "level"}, "available": {"N": "7"}}
     store.client.put_item(TableName=store.table, Item=level)
-    for path, parameters, documented_path, status in (
+    asked: list[tuple[str, dict[str, Any], str, str]] = [
         ("/orders/o1", {}, "/orders/{order_id}", "200"),
         ("/orders/o1", {"as_of": "2030-01-01T00:00:00Z"}, "/orders/{order_id}", "200"),
         ("/orders", {"limit": 1}, "/orders", "200"),
         ("/orders", {}, "/orders", "200"),
+        ("/orders", {"customer_id": "c1"}, "/orders", "200"),
         ("/orders/o1/events", {}, "/orders/{order_id}/events", "200"),
+        ("/orders/o3/events", {}, "/orders/{order_id}/events", "200"),
+        ("/orders/o1/cancellation", {}, "/orders/{order_id}/cancellation", "200"),
+        ("/orders/o4/cancellation", {}, "/orders/{order_id}/cancellation", "200"),
+        ("/orders/o2/cancellation", {}, "/orders/{order_id}/cancellation", "404"),
         ("/stock/A", {}, "/stock/{sku}", "200"),
         ("/stock/B", {}, "/stock/{sku}", "404"),
         ("/orders", {"limit": 0}, "/orders", "400"),
         ("/orders", {"cursor": "x"}, "/orders", "404"),
+        ("/orders", {"customer_id": "other.c1"}, "/orders", "404"),
+        ("/orders/other.o1", {}, "/orders/{order_id}", "404"),
+    ]
+    for path, parameters, documented_path, status in asked:
+        told(document, ask(path, **parameters), documented_path, status)
+    for path, documented_path in (
+        ("/orders/demo.o1", "/orders/{order_id}"),
+        ("/orders/demo.o1/events", "/orders/{order_id}/events"),
+        ("/orders/demo.o1/cancellation", "/orders/{order_id}/cancellation"),
+        ("/orders", "/orders"),
     ):
-        answer = ask(path, **parameters)
-        assert str(answer["statusCode"]) == status
-        [media_type] = answer["multiValueHeaders"]["Content-Type"]
-        schema = document["paths"][documented_path]["get"]["responses"][status]["content"][media_type]["schema"]
-        validator = jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
-        validator.validate(json.loads(answer["body"]))
+        told(document, ask(path, OPERATOR), documented_path, "200")
+
+
+def told(document: Any, answer: Any, path: str, status: str) -> None:
+    """Check that an answer is as the document tells it."""
+    assert str(answer["statusCode"]) == status
+    [media_type] = answer["multiValueHeaders"]["Content-Type"]
+    schema = document["paths"][path]["get"]["responses"][status]["content"][media_type]["schema"]
+    validator = jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
+    validator.validate(json.loads(answer["body"]))
 
 
 # The page that shows it

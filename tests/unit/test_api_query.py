@@ -167,7 +167,7 @@ CANCELLED = OrderCancelled(**O1, reason="CancellationRequested")
 
 
 @pytest.mark.parametrize(
-    ("order", "wish", "became"),
+    ("course", "wish", "became"),
     [
         ([OrderConfirmed(**O1)], [REQUESTED], {"status": "requested"}),
         ([STARTED], [], {"status": "cancelling", "reason": "CancellationRequested"}),
@@ -182,10 +182,10 @@ CANCELLED = OrderCancelled(**O1, reason="CancellationRequested")
     ],
 )
 def test_what_became_of_a_request_to_cancel_is_told(
-    store: EventStore, order: list[DomainEvent], wish: list[DomainEvent], became: dict[str, str]
+    store: EventStore, course: list[DomainEvent], wish: list[DomainEvent], became: dict[str, str]
 ) -> None:
     place(store)
-    append(store, streams.order("demo.o1"), *order)
+    append(store, streams.order("demo.o1"), *course)
     append(store, streams.cancellation("demo.o1"), *wish)
     assert content_of(ask("/orders/o1/cancellation")) == {"order_id": "o1", **became}
     assert content_of(ask("/orders/demo.o1/cancellation", OPERATOR)) == {"order_id": "demo.o1", **became}
@@ -233,7 +233,7 @@ def test_the_person_behind_an_order_is_shown_until_they_are_forgotten(store: Eve
         ("/orders", {"customer_id": "c1"}),
     ],
 )
-def test_the_person_is_in_no_other_answer(lived: EventStore, path: str, parameters: dict[str, str]) -> None:
+def test_the_person_is_in_no_other_answer(lived: EventStore, path: str, parameters: dict[str, Any]) -> None:
     remember(lived, PLACED, order("o1", line(quantity=3)))
     answer = ask(path, **parameters)
     assert content_of(answer)
@@ -251,6 +251,15 @@ def test_nobody_is_behind_what_was_rejected(store: EventStore) -> None:
 
 # Lists
 
+
+LISTS: tuple[dict[str, Any], ...] = (
+    {},
+    {"status": "CONFIRMED"},
+    {"status": "PLACED"},
+    {"customer_id": "c1"},
+    {"customer_id": "c1", "status": "PLACED"},
+    {"customer_id": "c2"},
+)
 
 Listed = list[tuple[str, str, str | None]]
 """Orders of a list: their ids, statuses and customers."""
@@ -304,7 +313,7 @@ def test_pages_of_any_size_show_each_order_once_newest_first(
 
 
 def test_a_list_shows_an_order_in_short(orders: Listed) -> None:
-    for asked in ({}, {"customer_id": "c1"}):
+    for asked in LISTS[:4]:
         first = content_of(ask("/orders", limit=1, **asked))["orders"][0]
         assert first.keys() == {"order_id", "status", "currency", "total", "placed_at"}
 
@@ -316,7 +325,7 @@ def test_a_shop_without_orders_has_a_list_of_none(orders: Listed) -> None:
 
 @pytest.mark.parametrize("asked", [{}, {"customer_id": "c1"}])
 def test_a_list_goes_on_where_it_was_whatever_was_placed_meanwhile(
-    orders: Listed, store: EventStore, asked: dict[str, str]
+    orders: Listed, store: EventStore, asked: dict[str, Any]
 ) -> None:
     first = content_of(ask("/orders", limit=2, **asked))
     put_order(store, "demo.new", minute=99)
@@ -324,16 +333,6 @@ def test_a_list_goes_on_where_it_was_whatever_was_placed_meanwhile(
     seen = [each["order_id"] for page in (first, second) for each in page["orders"]]
     before = [order_id for order_id, _, customer_id in orders if asked.get("customer_id") in (None, customer_id)]
     assert seen == before[:4]
-
-
-LISTS: tuple[dict[str, str], ...] = (
-    {},
-    {"status": "CONFIRMED"},
-    {"status": "PLACED"},
-    {"customer_id": "c1"},
-    {"customer_id": "c1", "status": "PLACED"},
-    {"customer_id": "c2"},
-)
 
 
 def test_a_cursor_is_good_for_its_own_list_alone(orders: Listed) -> None:

@@ -12,6 +12,7 @@ from handlers.projections.engine.projection import by_stream
 from handlers.projections.engine.scan import Segment
 from handlers.projections.rebuild.comparison import Comparison, Tally
 from handlers.projections.registry import named
+from handlers.retry_policy import FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, MAX_ATTEMPTS
 from tests.builders.generated_log import run
 from tests.builders.orders import placed
 from tests.builders.recorded_events import START, image, record
@@ -23,9 +24,11 @@ NAMES = sorted(PROJECTIONS)
 
 
 @pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checking again does not wait."""
-    monkeypatch.setattr("handlers.projections.rebuild.comparison.time.sleep", lambda _: None)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long was waited, in no time."""
+    waited: list[float] = []
+    monkeypatch.setattr("handlers.retry_policy.time.sleep", waited.append)
+    return waited
 
 
 def compared(name: str, *, segments: int = 1, at_once: int = 1_000, share: float = 1.0) -> Tally:
@@ -140,6 +143,16 @@ def test_what_a_view_has_and_the_log_does_not_give_is_a_difference(
     assert tally.unknown == []
 
 
+def test_what_goes_on_differing_is_checked_again_as_the_retry_policy_says(waits: list[float]) -> None:
+    with projecting(LOG) as memory:
+        applied(memory)
+        del memory.items[next(key for key in memory.under("view#order#"))]
+        assert compared("order_view").differing
+    assert len(waits) == MAX_ATTEMPTS - 1
+    assert sum(waits[:2]) < 5 * FIRST_WAIT_SECONDS
+    assert max(waits) <= 1.5 * LONGEST_WAIT_SECONDS
+
+
 @pytest.mark.parametrize("name", ["order_view", "customer_history"])
 def test_an_event_that_arrives_while_it_is_compared_is_no_difference(
     name: str, monkeypatch: pytest.MonkeyPatch
@@ -150,9 +163,7 @@ def test_an_event_that_arrives_while_it_is_compared_is_no_difference(
     with projecting(LOG) as memory:
         applied(memory)
         memory.put([image(late)])
-        monkeypatch.setattr(
-            "handlers.projections.rebuild.comparison.time.sleep", lambda _: PROJECTIONS[name].apply("1", [late])
-        )
+        monkeypatch.setattr("handlers.retry_policy.time.sleep", lambda _: PROJECTIONS[name].apply("1", [late]))
         assert compared(name).differing == []
 
 

@@ -210,7 +210,7 @@ def test_the_example_in_the_documents_counts(tmp_path: Path) -> None:
     module = tmp_path / "orders_by_country.py"
     module.write_text(dedent(example[1]))
     by_country = runpy.run_path(str(module))["ORDERS_BY_COUNTRY"]
-    orders = Counter(each.event.shipping_address.country for each in LOG if isinstance(each.event, OrderPlaced))
+    orders = Counter(each.event.destination.country for each in LOG if isinstance(each.event, OrderPlaced))
     with projecting(LOG) as memory:
         assert by_country.on(STORE).apply("1", [*LOG, *LOG]) == {}
         counts = [count for item in memory.items.values() for count in by_country.stored_counts(item)]

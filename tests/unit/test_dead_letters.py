@@ -263,7 +263,8 @@ def test_a_message_is_counted_by_whose_fault_it_is(
 
 
 def test_every_way_to_refuse_what_a_sender_says_is_the_senders_fault() -> None:
-    assert {refusal.__name__ for refusal in (Refused, *Refused.__subclasses__())} == SENDERS
+    refusals: list[type[Exception]] = [Refused, *Refused.__subclasses__()]
+    assert {refusal.__name__ for refusal in refusals} == SENDERS
 
 
 def test_what_intake_refuses_is_counted_as_its_senders_fault(

@@ -12,6 +12,7 @@ from botocore import exceptions as boto
 from botocore.stub import Stubber
 
 from events.envelope import Actor, Recorded, event_id
+from events.integration import MAX_LINES
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
 from handlers.retry_policy import Contended, Retryable, Throttled, Unreachable
@@ -168,12 +169,14 @@ def test_a_taken_version_hands_back_the_existing_event(store: EventStore) -> Non
     assert events_of(store, "order#demo.o1") == [CONFIRMED]
 
 
+LARGEST = placed("demo.o1", *[line(f"SKU-{number:060}", 1_000_000, 10**6) for number in range(MAX_LINES)])
+"""As large as an order may be; the words of its lines are not in it."""
+
+
 def test_an_event_of_hundreds_of_lines_is_one_item(store: EventStore) -> None:
-    """As large as the largest real order: 592 lines, 77 KB."""
-    large = placed("demo.o1", *[line(f"SKU-{number:05}", 12, 1295, description="D" * 61) for number in range(592)])
-    assert len(large.model_dump_json()) > 77_000
-    append(store, 1, large)
-    assert events_of(store, "order#demo.o1") == [large]
+    assert len(LARGEST.model_dump_json()) > 110_000
+    append(store, 1, LARGEST)
+    assert events_of(store, "order#demo.o1") == [LARGEST]
 
 
 def test_reads_are_consistent(store: EventStore) -> None:
@@ -193,11 +196,10 @@ def test_reads_are_consistent(store: EventStore) -> None:
 
 
 def test_long_streams_are_read_page_by_page(store: EventStore) -> None:
-    large = placed("demo.o1", *[line(f"SKU-{number:05}", description="D" * 150) for number in range(900)])
-    for version in range(1, 8):
-        append(store, version, large)
+    for version in range(1, 12):
+        append(store, version, LARGEST)
     with calls(store.client) as made:
-        assert [record.version for record in store.read("order#demo.o1")] == list(range(1, 8))
+        assert [record.version for record in store.read("order#demo.o1")] == list(range(1, 12))
     assert len(made) > 1
 
 

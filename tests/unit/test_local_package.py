@@ -1,4 +1,4 @@
-"""The template for one machine: its functions run from one package, with what AWS puts beside them as a layer."""
+"""The template for one machine: functions and layers are those for AWS, and a function has its runtime in it."""
 
 import io
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.transform import for_emulator, packages
+from infra.local.transform import for_emulator, zips
 
 FUNCTION = {
     "Type": "AWS::Lambda::Function",
@@ -29,33 +29,33 @@ TEMPLATE: dict[str, Any] = {
 
 @pytest.fixture
 def assembly(tmp_path: Path) -> Path:
-    contents = {"asset.code/handlers/one.py": "handler = 1", "asset.layer/python/library.pyc": "bytecode"}
-    for path, content in contents.items():
-        (tmp_path / path).parent.mkdir(parents=True)
-        (tmp_path / path).write_text(content)
+    contents = {"code": ("handlers/one.py", "handler = 1"), "layer": ("python/library.pyc", "bytecode")}
+    for name, (path, content) in contents.items():
+        with zipfile.ZipFile(tmp_path / f"asset.{name}.zip", "w") as archive:
+            archive.writestr(path, content)
     assets = {
         name: {
-            "source": {"path": f"asset.{name}", "packaging": "zip"},
+            "source": {"path": f"asset.{name}.zip", "packaging": "file"},
             "destinations": {"current": {"objectKey": f"{name}.zip"}},
         }
-        for name in ("code", "layer")
+        for name in contents
     }
     (tmp_path / "Stack.assets.json").write_text(json.dumps({"files": assets}))
     return tmp_path
 
 
-def test_a_layer_is_unpacked_where_aws_has_it(assembly: Path) -> None:
-    made = packages(assembly, "Stack", TEMPLATE)
-    assert set(made) == {"code.zip"}
-    with zipfile.ZipFile(io.BytesIO(made["code.zip"])) as package:
-        assert package.read("handlers/one.py") == b"handler = 1"
-        assert package.read("opt/python/library.pyc") == b"bytecode"
-        assert {"bootstrap", "local_runtime.py"} < set(package.namelist())
+def test_a_functions_zip_gets_a_runtime_and_a_layers_is_as_it_is(assembly: Path) -> None:
+    made = dict(zips(assembly, "Stack", TEMPLATE))
+    assert set(made) == {"code.zip", "layer.zip"}
+    assert made["layer.zip"] == (assembly / "asset.layer.zip").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(made["code.zip"])) as function:
+        assert function.read("handlers/one.py") == b"handler = 1"
+        assert set(function.namelist()) == {"handlers/one.py", "bootstrap", "local_runtime.py"}
 
 
-def test_no_layer_is_left_in_the_template() -> None:
-    local = for_emulator(TEMPLATE, "local", "http://127.0.0.1:4566")
-    assert set(local["Resources"]) == {"Function"}
-    function = local["Resources"]["Function"]["Properties"]
-    assert "Layers" not in function
+def test_functions_and_layers_come_from_the_local_bucket() -> None:
+    local = for_emulator(TEMPLATE, "local", "http://127.0.0.1:4566")["Resources"]
+    assert local["Libraries"]["Properties"]["Content"] == {"S3Bucket": "local", "S3Key": "layer.zip"}
+    function = local["Function"]["Properties"]
     assert function["Code"] == {"S3Bucket": "local", "S3Key": "code.zip"}
+    assert function["Layers"] == [{"Ref": "Libraries"}]

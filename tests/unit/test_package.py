@@ -5,9 +5,11 @@ import csv
 import gzip
 import hashlib
 import importlib.util
+import io
 import json
 import marshal
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -36,11 +38,13 @@ TARGETS: tuple[Target, ...] = ("aws", "local")
 INSTALLED = Path(sysconfig.get_path("purelib"))
 WRITTEN_BY_THE_INSTALLER = ("INSTALLER", "RECORD", "REQUESTED")
 DOCUMENTATION = ("documentation", "documentationUrl")
+# What a function imports only once it is needed.
+IMPORTED_LATER = {"api_query": ["handlers.api.openapi"]}
 
 
 @pytest.fixture(scope="module", params=[(target, package) for target in TARGETS for package in PACKAGES], ids="-".join)
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """A package as uploaded, unpacked as Lambda does."""
+    """A package as uploaded, unpacked as Lambda does for each function."""
     target, package = request.param
     return unpacked(build_zips(target)[package], tmp_path_factory.mktemp(f"{target}-{package}"))
 
@@ -54,10 +58,13 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> dict[Package, Built]:
 
 
 def unpacked(zips: Built, folder: Path) -> Built:
-    for archive, name in ((zips.layer, "opt"), (zips.code, "task")):
+    def extracted(archive: Path, into: Path) -> Path:
         with zipfile.ZipFile(archive) as content:
-            content.extractall(folder / name)
-    return Built(folder / "opt", folder / "task")
+            content.extractall(into)
+        return into
+
+    code = {function: extracted(archive, folder / function) for function, archive in zips.code.items()}
+    return Built(extracted(zips.layer, folder / "opt"), code)
 
 
 def files(folder: Path) -> set[str]:
@@ -176,59 +183,84 @@ def test_no_operation_is_shipped_that_nothing_calls() -> None:
 
 
 def test_our_code_has_its_source_and_bytecode_of_it(built: Built) -> None:
-    sources = {path for path in files(built.code) if not path.endswith(".pyc")}
-    for path in sources:
-        source = (ROOT / path).read_bytes()
-        assert (built.code / path).read_bytes() == source
-        if path.endswith(".py"):
-            *folders, name = path.split("/")
-            cached = Path(*folders, "__pycache__", name.replace(".py", f".{sys.implementation.cache_tag}.pyc"))
-            code = compile(source, path, "exec", dont_inherit=True)
-            assert_compiled((built.code / cached).read_bytes(), source, code)
-    assert len(files(built.code)) == len(sources) + sum(path.endswith(".py") for path in sources)
+    for code in built.code.values():
+        sources = {path for path in files(code) if not path.endswith(".pyc")}
+        for path in sources:
+            assert (code / path).read_bytes() == (ROOT / path).read_bytes()
+            if path.endswith(".py"):
+                *folders, name = path.split("/")
+                cached = Path(*folders, "__pycache__", name.replace(".py", f".{sys.implementation.cache_tag}.pyc"))
+                assert_compiled((code / cached).read_bytes(), *ours(path))
+        assert len(files(code)) == len(sources) + sum(path.endswith(".py") for path in sources)
 
 
-def test_the_functions_behind_the_api_are_in_their_own_package_alone(local: dict[Package, Built]) -> None:
+@cache
+def ours(path: str) -> tuple[bytes, CodeType]:
+    """The source of a module of ours, and what it compiles to."""
+    source = (ROOT / path).read_bytes()
+    return source, compile(source, path, "exec", dont_inherit=True)
+
+
+def test_every_function_has_its_code_in_its_own_package(local: dict[Package, Built]) -> None:
     for library in ("jwt", "cryptography", "aws_lambda_powertools/event_handler"):
         assert [(local[package].layer / "python" / library).exists() for package in PACKAGES] == [False, True]
-    for function in (*FUNCTIONS, AUTHORIZER):
-        module = Path(*function.handler.split(".")[:-1]).with_suffix(".py")
-        shipped = [package for package in PACKAGES if (local[package].code / module).exists()]
-        assert shipped == [function.package], function.key
+    for package in PACKAGES:
+        wanted = {function.key for function in (*FUNCTIONS, AUTHORIZER) if function.package == package}
+        assert local[package].code.keys() == wanted
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_our_code_can_be_imported_from_the_package_alone(local: dict[Package, Built], package: Package) -> None:
-    """Every module, by an interpreter that sees nothing else."""
+def test_a_function_ships_what_it_imports_and_nothing_else_of_ours(
+    local: dict[Package, Built], package: Package
+) -> None:
+    """By an interpreter that sees the code of one function after the other, its layer, and nothing else."""
     program = """
-import importlib, json, pathlib, sys
-sys.path[:0] = sys.argv[1:]
-code = pathlib.Path(sys.argv[1])
-failed = {}
-for file in sorted(code.rglob("*.py")):
-    parts = file.relative_to(code).with_suffix("").parts
-    module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-    try:
+import importlib, json, sys
+libraries, functions = sys.argv[1], json.loads(sys.argv[2])
+standard, loaded = sys.path[:], {}
+for code, modules in functions.items():
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("events", "handlers")]:
+        del sys.modules[name]
+    sys.path[:] = [code, libraries, *standard]
+    for module in modules:
         importlib.import_module(module)
-    except Exception as failure:
-        failed[module] = repr(failure)
-print(json.dumps([failed, len(sys.modules)]))
+    files = [getattr(module, "__file__", None) or "" for module in sys.modules.values()]
+    loaded[code] = [file.removeprefix(f"{code}/") for file in files if file.startswith(f"{code}/")]
+print(json.dumps(loaded))
 """
-    paths = [str(local[package].code), str(local[package].layer / "python")]
-    command = [sys.executable, "-I", "-S", "-B", "-c", program, *paths]
+    code = local[package].code
+    wanted = {
+        str(code[each.key]): [each.handler.removesuffix(".handler"), *IMPORTED_LATER.get(each.key, ())]
+        for each in (*FUNCTIONS, AUTHORIZER)
+        if each.package == package
+    }
+    libraries = str(local[package].layer / "python")
+    command = [sys.executable, "-I", "-S", "-B", "-c", program, libraries, json.dumps(wanted)]
     done = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True)
-    failed, imported = json.loads(done.stdout)
-    assert failed == {}
-    assert imported > 100
+    for folder, loaded in json.loads(done.stdout).items():
+        assert {path for path in files(Path(folder)) if path.endswith(".py")} == set(loaded), folder
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_same_sources_make_the_same_bytes(package: Package, tmp_path: Path) -> None:
-    folder, archive = tmp_path / "code", tmp_path / "code.zip"
-    write_code(package, folder, build("local")[package].layer / "python")
-    compile_beside_source(folder, "/var/task")
-    write_zip(folder, archive)
-    assert archive.read_bytes() == build_zips("local")[package].code.read_bytes()
+    write_code(package, tmp_path, build("local")[package].layer / "python", compiled=True)
+    for function, built in build_zips("local")[package].code.items():
+        archive = io.BytesIO()
+        write_zip(tmp_path / function, archive)
+        assert archive.getvalue() == built.read_bytes(), function
+
+
+def test_the_bytes_of_a_module_do_not_depend_on_what_else_is_compiled(tmp_path: Path) -> None:
+    """So a change uploads the functions that import what has changed, and no others."""
+    for folder in ("events", "handlers"):
+        shutil.copytree(ROOT / folder, tmp_path / "all" / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(tmp_path / "all" / "handlers" / "table", tmp_path / "few" / "handlers" / "table")
+    for name in ("all", "few"):
+        compile_beside_source(tmp_path / name, "/var/task")
+    few = [path for path in files(tmp_path / "few") if path.endswith(".pyc")]
+    assert few
+    for path in few:
+        assert (tmp_path / "few" / path).read_bytes() == (tmp_path / "all" / path).read_bytes()
 
 
 def test_imports_are_read_from_the_source(tmp_path: Path) -> None:
@@ -269,7 +301,7 @@ def test_what_cannot_be_left_out_fails(
 
 def test_our_code_must_find_its_libraries(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match=r"not in the package main:\n[^$]*imports pydantic\n"):
-        write_code("main", tmp_path / "code", tmp_path)
+        write_code("main", tmp_path / "code", tmp_path, compiled=False)
 
 
 def test_functions_run_on_the_python_that_builds_or_on_the_one_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,7 +320,7 @@ def test_source_ships_for_a_python_that_this_one_cannot_compile_for(
     other = next(version for version in reversed(SUPPORTED) if version != building_python())
     monkeypatch.setenv(SETTING, other)
     for built in build("aws").values():
-        shipped = files(built.layer) | files(built.code)
+        shipped = files(built.layer).union(*map(files, built.code.values()))
         assert "python/botocore/session.py" in shipped
         assert not [path for path in shipped if path.endswith(".pyc")]
     [said] = capsys.readouterr().err.splitlines()

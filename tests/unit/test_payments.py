@@ -387,6 +387,17 @@ def test_a_token_that_is_gone_while_the_log_has_no_answer_is_waited_for(store: E
     assert first["MaxAttempts"] > 100
 
 
+def test_who_finds_the_token_gone_before_the_undoing_is_recorded_learns_of_it_at_the_next_try(
+    store: EventStore,
+) -> None:
+    """Another execution has deleted it: the gateway told it that the payment is undone."""
+    payment_tokens(store).delete(place(store))
+    with pytest.raises(Contended):
+        authorize_payment(cancelled_meanwhile(store), Unsteady(store), "demo.o1")
+    with pytest.raises(OrderCancelling):
+        authorize_payment(store, Unsteady(store), "demo.o1")
+
+
 @pytest.mark.parametrize("steps", [0, 1, 2], ids=["placed", "authorized", "captured"])
 @pytest.mark.parametrize("unit_price", [100, 0])
 def test_undoing_a_payment_deletes_the_token(store: EventStore, steps: int, unit_price: int) -> None:

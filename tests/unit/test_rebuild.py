@@ -25,7 +25,7 @@ NAMES = sorted(PROJECTIONS)
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checking again does not wait."""
-    monkeypatch.setattr("handlers.projections.rebuild.comparison.time.sleep", lambda _: None)
+    monkeypatch.setattr("handlers.retry_policy.time.sleep", lambda _: None)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_traffic_goes_on_meanwhile_and_is_in_the_new_generation(name: str, monke
             under_way[:] = [to_come.pop(0)] if to_come else []
             memory.put(map(image, under_way))
 
-        monkeypatch.setattr("handlers.projections.rebuild.comparison.time.sleep", lambda _: arrive())
+        monkeypatch.setattr("handlers.retry_policy.time.sleep", lambda _: arrive())
         rebuilder.between = traffic
         rebuilder.run(name)
         while under_way or to_come:

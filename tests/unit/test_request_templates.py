@@ -13,10 +13,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from events.model import Id
+from events.model import OwnOrderId
+from handlers.api.parameters import ORDER_ID
 from handlers.api.requests import KEY_PATTERN
-from handlers.intake.callers import OPERATE, READ, WRITE
-from handlers.intake.messages import IntakeMessage
+from handlers.intake.callers import OPERATE, READ, WRITE, Caller
+from handlers.intake.requests import IntakeMessage
 from infra.constructs.api.request_templates import (
     FUNCTION_CLAIMS,
     POOL_CLAIMS,
@@ -27,7 +28,7 @@ from infra.constructs.api.request_templates import (
     submission,
 )
 from infra.local.emulator.patches.mapping_templates import render
-from tests.builders.api import CALLER, KEY, SCOPES, context, sent
+from tests.builders.api import CALLER, KEY, OPERATOR, context, sent
 
 MESSAGE_ID = "5fea7756-0ea4-451a-a703-a558b933e274"
 TAKEN = json.dumps({"SendMessageResponse": {"SendMessageResult": {"MessageId": MESSAGE_ID}}})
@@ -36,7 +37,7 @@ BOTH = pytest.mark.parametrize("claims", [POOL_CLAIMS, FUNCTION_CLAIMS], ids=["p
 
 def refused(templates: IntakeTemplates, params: Mapping[str, str], body: str = "{}") -> bool:
     """Whether SQS gets a request that it refuses, since there is no message in it."""
-    form = parse_qs(render(templates.request, body, dict(params), context(CALLER)), strict_parsing=True)
+    form = parse_qs(render(templates.request, body, dict(params), context()), strict_parsing=True)
     assert form["Action"] == ["SendMessage"]
     return "MessageBody" not in form
 
@@ -44,23 +45,36 @@ def refused(templates: IntakeTemplates, params: Mapping[str, str], body: str = "
 def answered(templates: IntakeTemplates, answer: str) -> tuple[int, Any]:
     """The status and the problem that become of an answer of SQS that is no success."""
     override: dict[str, int] = {}
-    text = render(templates.refusal, answer, {}, {**context(CALLER), "responseOverride": override})
+    text = render(templates.refusal, answer, {}, {**context(), "responseOverride": override})
     return override.get("status", REFUSED.value), json.loads(text)
 
 
-def order_id(key: str | None, caller: str = CALLER) -> str | None:
-    message = sent(submission(FUNCTION_CLAIMS), "{}", {} if key is None else {KEY: key}, caller)
-    return IntakeMessage.model_validate(json.loads(message) | {"id": MESSAGE_ID}).order_id
+def message_of(text: str) -> IntakeMessage:
+    """A message as intake reads it."""
+    return IntakeMessage.model_validate({"id": MESSAGE_ID} | json.loads(text))
 
 
-# Few characters, so that what may be confused meets.
+def order_id(key: str | None, caller: Caller = CALLER) -> str | None:
+    return message_of(sent(submission(FUNCTION_CLAIMS), "{}", {} if key is None else {KEY: key}, caller)).order_id
+
+
+def named(claims: CallerClaims, caller: Caller) -> dict[str, str]:
+    """What a message says of its caller: the gateway's own authorizer knows no shops."""
+    said = {"subject": caller.subject, "client": caller.client, "scopes": caller.scopes}
+    return said if claims is POOL_CLAIMS else {**said, "shop": caller.shop or ""}
+
+
+UUID = "0b7ac1f5-2f7e-4a44-9a65-5d2c1f0e9d3b"
+# What an authorizer leaves of a subject or a client; few characters, so that what may be confused meets.
+NAMES = st.text("aA1.|/ '{}[]:,", min_size=1, max_size=9)
 CALLERS = st.one_of(
-    st.text("01aF", min_size=1, max_size=31),
-    st.text("01a", min_size=32, max_size=32).map(lambda h: f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"),
-    st.sampled_from(["0" * 31, "a" * 31, CALLER, "x"]),
+    st.builds(
+        Caller, subject=NAMES, client=NAMES, scopes=st.just(CALLER.scopes), shop=st.text("a1", min_size=1, max_size=16)
+    ),
+    st.just(OPERATOR),
 )
 UUIDS = st.text("01aF", min_size=32, max_size=32).map(lambda h: f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}")
-KEYS = st.one_of(st.text("01aF_-", min_size=1, max_size=31), UUIDS)
+KEYS = st.one_of(st.text("01aF_-", min_size=1, max_size=47), UUIDS)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
@@ -74,7 +88,7 @@ TRICKY = "&Action=DeleteQueue%26+$input.body#set($order='x')${caller}#if(1)\\\"~
 @example(body={TRICKY: TRICKY}, ascii_only=False, caller=CALLER, key=None)
 @example(body=json.loads('"\\ud800"'), ascii_only=True, caller=CALLER, key="k")
 def test_a_message_says_what_was_sent_and_who_sent_it(
-    claims: CallerClaims, body: Any, ascii_only: bool, caller: str, key: str | None
+    claims: CallerClaims, body: Any, ascii_only: bool, caller: Caller, key: str | None
 ) -> None:
     text = json.dumps(body, ensure_ascii=ascii_only)
     message = sent(submission(claims), text, {} if key is None else {KEY: key}, caller)
@@ -83,46 +97,53 @@ def test_a_message_says_what_was_sent_and_who_sent_it(
     assert content == {
         "detail-type": "OrderSubmitted",
         "order_id": content["order_id"],
-        "caller": {"customer_id": caller, "scopes": SCOPES},
+        "caller": named(claims, caller),
     }
     assert (content["order_id"] is None) == (key is None)
 
 
 @pytest.mark.parametrize("scopes", [READ, OPERATE, f"openid {WRITE}", 'a"b'])
 def test_scopes_reach_the_message_as_they_are_or_not_at_all(scopes: str) -> None:
-    message = sent(submission(POOL_CLAIMS), "{}", {}, scopes=scopes)
+    message = sent(submission(POOL_CLAIMS), "{}", {}, CALLER.model_copy(update={"scopes": scopes}))
     try:
         assert json.loads(message)["caller"]["scopes"] == scopes
     except json.JSONDecodeError:
         assert '"' in scopes
 
 
+@given(caller=CALLERS)
+def test_intake_reads_the_caller_that_was_authorized(caller: Caller) -> None:
+    for claims in (FUNCTION_CLAIMS, POOL_CLAIMS):
+        for templates in (submission(claims), cancellation(claims)):
+            message = message_of(sent(templates, "{}", {"order_id": "o1"}, caller))
+            known = caller if claims is FUNCTION_CLAIMS else caller.model_copy(update={"shop": None})
+            assert (message.caller, message.source, message.folder) == (known, "", None)
+
+
 # The order's id
 
 
 @given(caller=CALLERS, key=KEYS)
-@example(caller=CALLER, key="k" * 31)
-@example(caller="a" * 31, key=CALLER)
-@example(caller=CALLER, key=CALLER)
-def test_an_order_id_is_always_usable(caller: str, key: str) -> None:
-    TypeAdapter(Id).validate_python(order_id(key, caller))
+@example(caller=CALLER, key="k" * 47)
+@example(caller=CALLER, key=UUID)
+@example(caller=CALLER, key=UUID.upper())
+def test_a_key_is_the_shops_own_id_of_the_order_whoever_calls(caller: Caller, key: str) -> None:
+    own_id = order_id(key, caller)
+    TypeAdapter(OwnOrderId).validate_python(own_id)
+    assert own_id == (key.lower() if re.fullmatch("[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", key) else key)
 
 
-@given(pairs=st.lists(st.tuples(CALLERS, KEYS), min_size=2, max_size=8, unique=True))
-def test_two_callers_or_two_keys_never_get_the_same_order_id(pairs: list[tuple[str, str]]) -> None:
-    ids = [order_id(key, caller) for caller, key in pairs]
-    assert len(set(ids)) == len(ids)
-
-
-@given(key=st.one_of(st.text(max_size=40), st.from_regex(KEY_PATTERN), KEYS))
+@given(key=st.one_of(st.text(max_size=60), st.from_regex(KEY_PATTERN), KEYS))
 @example(key="")
 @example(key=" ")
 @example(key="\t ")
-@example(key="k" * 32)
+@example(key="k" * 47)
+@example(key="k" * 48)
 @example(key="k" * 64)
-@example(key=CALLER.replace("-", ""))
-@example(key=f"{CALLER}0")
-@example(key=CALLER[:-1])
+@example(key=UUID.replace("-", ""))
+@example(key=f"{UUID}0")
+@example(key=UUID[:-1])
+@example(key="other.o1")
 @example(key="a b")
 @example(key="a\n")
 @example(key="!")
@@ -133,15 +154,18 @@ def test_a_key_is_usable_exactly_if_it_is_what_the_document_says(key: str) -> No
     assert refused(submission(FUNCTION_CLAIMS), {KEY: key}) == (not usable)
 
 
-@pytest.mark.parametrize("key", [CALLER, "00000000-0000-0000-0000-00000000000A"])
+@pytest.mark.parametrize("key", [UUID, "00000000-0000-0000-0000-00000000000A"])
 def test_a_uuid_is_the_same_key_in_upper_and_lower_case_and_other_keys_are_not(key: str) -> None:
     assert order_id(key.upper()) == order_id(key.lower()) == order_id(key.upper()[:18] + key.lower()[18:])
     assert order_id("Key") != order_id("key")
+    assert order_id(f"{key.upper()}0") != order_id(f"{key.lower()}0")
 
 
 @BOTH
 @given(caller=CALLERS, key=st.none() | KEYS)
-def test_the_answer_names_the_order_that_intake_will_place(claims: CallerClaims, caller: str, key: str | None) -> None:
+def test_the_answer_names_the_order_that_intake_will_place(
+    claims: CallerClaims, caller: Caller, key: str | None
+) -> None:
     templates, params = submission(claims), {} if key is None else {KEY.lower(): key}
     message = sent(templates, "{}", params, caller)
     placed = json.loads(message)["order_id"] or MESSAGE_ID
@@ -201,31 +225,48 @@ def test_what_sqs_takes_only_escaped_is_escaped(templates: IntakeTemplates) -> N
 
 # More than one JSON document: the gateway should not let it through, but here it does not matter
 
+VICTIM = '"caller":{"subject":"victim","client":"victims-client","shop":"victim"'
 FORGED = [
-    ',"caller":{"customer_id":"victim","scopes":"orders/operate"}',
+    f",{VICTIM}}}",
+    ',"caller":{"subject":"victim","client":"x","scopes":"orders/operate"}',
     ',"order_id":"victims"',
+    ',"order_id":"victim.o1"',
+    ',"source":"victims.source"',
+    ',"folder":"victims"',
     ',"detail-type":"OrderCancellationRequested"',
     ',"detail":{"forged":1}',
-    ',"caller":{"customer_id":"victim","x":',
-    ',"caller":{"customer_id":"victim"},"x":"',
-    ',"caller":{"customer_id":"victim"},"x":["',
-    ',"caller":{"customer_id":"victim"},"x":"\\',
-    ',"caller":{"customer_id":"victim"},"x":{"y":1',
-    ',"caller":{"customer_id":"victim"},"x":[1',
-    ',"caller":{"customer_id":"victim"},"x":{"y":{"z":1',
+    f',{VICTIM},"x":',
+    f',{VICTIM}}},"x":"',
+    f',{VICTIM}}},"x":["',
+    f',{VICTIM}}},"x":"\\',
+    f',{VICTIM}}},"x":{{"y":1',
+    f',{VICTIM}}},"x":[1',
+    f',{VICTIM}}},"x":{{"y":{{"z":1',
     '},{"detail":{}',
-    ',"caller":{"customer_id":"victim"}}',
-    ',"caller":{"customer_id":"victim"}}\n{"detail":{}',
-    ',"caller":{"customer_id":"victim"}} //',
-    ',"caller":{"customer_id":"victim"}} /*',
+    f",{VICTIM}}}}}",
+    f',{VICTIM}}}}}\n{{"detail":{{}}',
+    f",{VICTIM}}}}} //",
+    f",{VICTIM}}}}} /*",
     ',"CALLER":1,"caller":{}',
 ]
-PIECES = [*'{}[],:"\\', '"caller"', '"customer_id"', '"victim"', '"order_id"', '"detail-type"', '"x"', "null", "1", " "]
+PIECES = [
+    *'{}[],:"\\',
+    '"caller"',
+    '"shop"',
+    '"client"',
+    '"victim"',
+    '"order_id"',
+    '"detail-type"',
+    '"x"',
+    "null",
+    "1",
+    " ",
+]
 
 
 @given(
     smuggled=st.one_of(st.sampled_from(FORGED), st.lists(st.sampled_from([*PIECES, *FORGED]), max_size=9).map("".join)),
-    key=st.sampled_from([None, "k", CALLER]),
+    key=st.sampled_from([None, "k", UUID]),
 )
 def test_nothing_smuggled_behind_a_body_wins_over_what_the_gateway_knows(smuggled: str, key: str | None) -> None:
     honest = sent(submission(FUNCTION_CLAIMS), "{}", {} if key is None else {KEY: key})
@@ -250,18 +291,29 @@ def test_a_cancellation_is_about_the_order_in_the_path(claims: CallerClaims) -> 
         "detail-type": "OrderCancellationRequested",
         "detail": {"reason": "second thoughts"},
         "order_id": "o1",
-        "caller": {"customer_id": CALLER, "scopes": SCOPES},
+        "caller": named(claims, CALLER),
     }
-    assert json.loads(render(templates.answer, TAKEN, params, context(CALLER))) == {
+    assert json.loads(render(templates.answer, TAKEN, params, context())) == {
         "order_id": "o1",
         "status_url": "/v1/orders/o1",
     }
 
 
-@given(path=st.one_of(st.text(min_size=1, max_size=70), st.from_regex(r"[A-Za-z0-9_-]{1,66}", fullmatch=True)))
-@example(path="o" * 65)
+@given(
+    path=st.one_of(st.text(min_size=1, max_size=70), st.from_regex(r"([a-z0-9]{1,17}\.)?[\w-]{1,49}", fullmatch=True))
+)
+@example(path="o" * 47)
+@example(path="o" * 48)
+@example(path=f"{'s' * 16}.{'o' * 47}")
+@example(path=f"{'s' * 17}.o")
+@example(path="Shop.o")
+@example(path=".o")
+@example(path="shop.")
+@example(path="shop.o.o")
 @example(path='o"')
 @example(path="o\n")
 def test_a_path_that_is_no_order_id_asks_nothing_of_the_queue(path: str) -> None:
-    usable = re.fullmatch("[A-Za-z0-9_-]{1,64}", path) is not None
+    usable = re.fullmatch("([a-z0-9]{1,16}[.])?[A-Za-z0-9_-]{1,47}", path) is not None
     assert refused(cancellation(FUNCTION_CLAIMS), {"order_id": path}) == (not usable)
+    # The same as questions about it.
+    assert usable == (re.fullmatch(ORDER_ID, path) is not None)

@@ -167,3 +167,15 @@ def test_no_other_module_of_the_functions_says_what_is_tried_again() -> None:
         if isinstance(node, ast.Constant) and node.value in codes
     ]
     assert found == []
+
+
+def test_no_other_module_of_the_functions_waits() -> None:
+    """Operations do: they follow what runs elsewhere, and keep to a pace."""
+    found = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in sorted((ROOT / "handlers").rglob("*.py"))
+        if file != POLICY and ROOT / "handlers" / "operations" not in file.parents
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute | ast.Name) and ast.unparse(node).rpartition(".")[2] == "sleep"
+    ]
+    assert found == []

@@ -251,7 +251,7 @@ def dev(tmp_path: Path) -> Path:
     return file
 
 
-POOL, CLIENT, SECRET = "us-east-1_example", "1example23456789", "not for anybody's eyes"
+POOL, CLIENT, SECRET = "us-east-1_example", "1example23456789", "not for anybody's eyes at all"
 
 
 @pytest.fixture

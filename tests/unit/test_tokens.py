@@ -10,19 +10,18 @@ import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
-from events.model import Id
 from handlers.api import authorization
-from handlers.api.tokens import LEEWAY_SECONDS, InvalidToken, Verifier, customer_id, issuer_keys, scopes
-from handlers.intake.callers import OPERATE, READ, WRITE
+from handlers.api.authorization import plan_key
+from handlers.api.tokens import LEEWAY_SECONDS, InvalidToken, Verifier, client, issuer_keys, scopes, subject
+from handlers.intake.callers import OPERATE, READ, WRITE, authorized
+from handlers.intake.parties import ANY, OPERATORS, Parties
 from tests.builders.messages import CONTEXT
 from tests.builders.tokens import (
     ALGORITHMS,
@@ -42,6 +41,14 @@ from tests.builders.tokens import (
 METHOD = "arn:aws:execute-api:eu-west-1:123456789012:api1/v1/GET/orders/o1"
 STAGE = "arn:aws:execute-api:eu-west-1:123456789012:api1/v1"
 LATE = LEEWAY_SECONDS + 60
+PARTIES = Parties(
+    shops=("acme", "bloom"),
+    sources={},
+    clients={"acme-web": "acme", "acme-app": "acme"},
+    claims={"bloom": {"org": "bloom", "env": "live"}},
+    folders={},
+)
+"""A shop that is known by its clients, and one that is known by what its tokens claim."""
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +129,7 @@ BAD: dict[str, Callable[[], str]] = {
     "an ID token that has our scopes": lambda: token(token_use="id", scope="orders/read orders/write"),
     "a token of no known use": lambda: token(token_use=["access"]),
     "no subject": lambda: token(sub=None),
+    "an empty subject": lambda: token(sub=""),
     "no end": lambda: token(exp=None),
     "no issuer": lambda: token(iss=None),
     "a subject that is no text": lambda: token(sub=7),
@@ -176,6 +184,18 @@ def test_any_other_token_is_invalid_and_why_is_told_without_it(verifier: Verifie
         verifier.claims(bad)
     assert len(str(refused.value)) < 50
     assert not any(part in str(refused.value) for part in (SUBJECT, "unknown", *bad.split(".")) if part)
+
+
+@pytest.mark.parametrize("meant", [{"aud": "somebody"}, {"aud": ["a", "b"]}, {"aud": None, "client_id": "any"}])
+def test_where_every_audience_is_ours_any_access_token_of_the_issuer_is_let_in(
+    keys: Keys, meant: dict[str, Any]
+) -> None:
+    """The pool's clients are many; the settings say whose they are."""
+    verifier = Verifier(ISSUER, (ANY,), issuer_keys(keys.url))
+    assert verifier.claims(token(**meant))["sub"] == SUBJECT
+    for bad in ({"iss": "https://elsewhere.example"}, {"token_use": "id"}, {"exp": 1}):
+        with pytest.raises(InvalidToken):
+            verifier.claims(token(**meant, **bad))
 
 
 @given(text=st.one_of(st.text(), st.lists(st.binary().map(encoded), min_size=3, max_size=3).map(".".join)))
@@ -236,45 +256,41 @@ def test_keys_that_cannot_be_had_say_nothing_about_a_token(
 
 
 @pytest.mark.parametrize(
-    ("subject", "kept"),
+    ("said", "known_as"),
     [
-        (SUBJECT, True),
-        ("6shop7client8of9the0pool", True),
-        ("a" * 31, True),
-        (SUBJECT.replace("-", ""), False),  # would share order ids with the UUID
-        (SUBJECT.upper(), False),
-        (str(uuid5(NAMESPACE_URL, f"{ISSUER}#auth0|ada")), False),  # chosen by who wants to be somebody else
-        ("auth0|ada", False),
-        ("ada_1", False),
-        ("ada-1", False),
-        ("ada\n", False),
-        ("", False),
+        ({"client_id": "acme-web"}, "acme-web"),
+        ({"azp": "acme-web"}, "acme-web"),
+        ({"cid": "acme-web"}, "acme-web"),
+        ({"client_id": "acme-web", "azp": "other", "cid": "another"}, "acme-web"),
+        ({"client_id": "", "azp": None, "cid": "acme-web"}, "acme-web"),
+        ({}, SUBJECT),
+        ({"client_id": ""}, SUBJECT),
     ],
 )
-def test_a_subject_is_kept_where_it_can_be_an_id_and_else_becomes_a_uuid(subject: str, kept: bool) -> None:
-    made = customer_id({"iss": ISSUER, "sub": subject})
-    assert made == (subject if kept else str(uuid5(NAMESPACE_URL, f"{ISSUER}#{subject}")))
+def test_the_client_is_who_the_token_was_given_to_or_else_its_subject(said: dict[str, Any], known_as: str) -> None:
+    assert client({"sub": SUBJECT, **said}) == known_as
 
 
-SUBJECTS = st.one_of(
-    st.text(),
-    st.uuids().map(str),
-    st.uuids().map(lambda uuid: uuid.hex),
-    st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True),
+NAMES = st.one_of(st.text(min_size=1), st.text('a"\\%\n{}:,\x7fé', min_size=1), st.lists(st.text(), min_size=1))
+
+
+@given(name=NAMES, other=NAMES)
+def test_whatever_names_the_bearer_stands_in_json_as_it_is_and_for_nobody_else(name: Any, other: Any) -> None:
+    """The gateway writes both into messages and logs as they are."""
+    for made, others in (
+        (subject({"sub": name}), subject({"sub": other})),
+        (client({"sub": SUBJECT, "client_id": name}), client({"sub": SUBJECT, "client_id": other})),
+    ):
+        assert json.loads(f'"{made}"') == made
+        assert 1 <= len(made) <= 256
+        assert (made == others) == (str(name) == str(other)) or len(made) == 256
+
+
+@pytest.mark.parametrize(
+    "name", [SUBJECT, "6shop7client8of9the0pool", "auth0|ada", "ada@example.com", "https://a/b?c#d"]
 )
-
-
-@given(subject=SUBJECTS, other=SUBJECTS)
-def test_whatever_the_subject_the_id_is_usable_and_nobody_elses(subject: str, other: str) -> None:
-    made, others = (customer_id({"iss": ISSUER, "sub": each}) for each in (subject, other))
-    TypeAdapter(Id).validate_python(made)
-    assert "_" not in made
-    assert len(made) <= 36
-    # Order ids begin with it, without hyphens.
-    assert (made.replace("-", "") == others.replace("-", "")) == (subject == other)
-    # Whoever chooses their subject gets nobody's id by it.
-    assert made == subject or customer_id({"iss": ISSUER, "sub": made}) != made
-    assert made == subject or UUID(made).version == 5
+def test_usual_names_stay_as_they_are(name: str) -> None:
+    assert subject({"sub": name}) == client({"sub": "x", "client_id": name}) == name
 
 
 @pytest.mark.parametrize(
@@ -298,30 +314,92 @@ def test_scopes_are_those_we_know(said: dict[str, Any], granted: list[str]) -> N
 
 @pytest.fixture
 def authorize(verifier: Verifier) -> Callable[[str], Any]:
-    authorizer = authorization.Authorizer(verifier)
+    authorizer = authorization.Authorizer(verifier, PARTIES)
     return lambda header: authorizer.handle({"authorizationToken": header, "methodArn": METHOD}, CONTEXT)
 
 
+def effect(answer: Any) -> tuple[str, list[str]]:
+    """Whether methods are allowed or denied, and which, of this stage."""
+    [statement] = answer["policyDocument"]["Statement"]
+    assert statement["Action"] == "execute-api:Invoke"
+    assert all(resource.startswith(f"{STAGE}/") for resource in statement["Resource"])
+    return statement["Effect"], [resource.removeprefix(f"{STAGE}/") for resource in statement["Resource"]]
+
+
+ALL = ("Deny", ["*"])
+OPERATORS_METHODS = ["GET/*", "POST/orders/*/cancellation"]
+
+
 @pytest.mark.parametrize(
-    ("scope", "effect", "resources", "answered"),
+    ("scope", "allowed", "granted"),
     [
-        ("orders/read", "Allow", ["GET/*"], READ),
-        ("orders/write", "Allow", ["POST/*"], WRITE),
-        ("orders/write orders/read openid", "Allow", ["GET/*", "POST/*"], f"{READ} {WRITE}"),
-        ("orders/operate", "Allow", ["GET/*", "POST/*"], OPERATE),
-        ("openid", "Deny", ["*/*"], ""),
-        (None, "Deny", ["*/*"], ""),
+        (READ, ["GET/*"], READ),
+        (WRITE, ["POST/*"], WRITE),
+        ("orders/write orders/read openid", ["GET/*", "POST/*"], f"{READ} {WRITE}"),
+        ("openid", None, ""),
+        (None, None, ""),
     ],
 )
-def test_a_scope_allows_its_methods_of_this_stage_and_no_others(
-    authorize: Callable[[str], Any], scope: str | None, effect: str, resources: list[str], answered: str
+def test_a_scope_allows_a_shop_its_methods_of_this_stage_and_no_others(
+    authorize: Callable[[str], Any], scope: str | None, allowed: list[str] | None, granted: str
 ) -> None:
-    answer = authorize(f"Bearer {token(scope=scope)}")
-    [statement] = answer["policyDocument"]["Statement"]
-    assert (statement["Action"], statement["Effect"]) == ("execute-api:Invoke", effect)
-    assert statement["Resource"] == [f"{STAGE}/{resource}" for resource in resources]
+    answer = authorize(f"Bearer {token(scope=scope, client_id='acme-web')}")
+    assert effect(answer) == (("Allow", allowed) if allowed else ALL)
     assert answer["principalId"] == SUBJECT
-    assert answer["context"] == {"customer_id": SUBJECT, "scopes": answered}
+    assert answer["context"] == {"subject": SUBJECT, "client": "acme-web", "scopes": granted, "shop": "acme"}
+
+
+@pytest.mark.parametrize("scope", [OPERATE, f"{OPERATE} {READ} {WRITE}"])
+@pytest.mark.parametrize("of", [{}, {"client_id": "acme-web"}, {"org": "bloom", "env": "live"}])
+def test_an_operator_is_no_shop_and_asks_and_cancels_but_places_nothing(
+    authorize: Callable[[str], Any], scope: str, of: dict[str, str]
+) -> None:
+    answer = authorize(f"Bearer {token(scope=scope, **of)}")
+    assert effect(answer) == ("Allow", OPERATORS_METHODS)
+    assert (answer["context"]["shop"], answer["usageIdentifierKey"]) == ("", plan_key(OPERATORS))
+    caller = authorized(answer["context"])
+    assert (caller.operates, caller.shop) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "shop"),
+    [
+        ({"client_id": "acme-web"}, "acme"),
+        ({"azp": "acme-app"}, "acme"),
+        ({"sub": "acme-web"}, "acme"),
+        ({"org": "bloom", "env": "live"}, "bloom"),
+        ({"org": "bloom", "env": "live", "client_id": "nobodys"}, "bloom"),
+        # What a token claims comes before whom it was given to.
+        ({"org": "bloom", "env": "live", "client_id": "acme-web"}, "bloom"),
+        ({"org": "bloom", "client_id": "acme-web"}, "acme"),
+        ({"client_id": "nobodys"}, None),
+        ({"client_id": "acme"}, None),
+        ({"client_id": "ACME-WEB"}, None),
+        ({"client_id": ANY}, None),
+        ({"client_id": ["acme-web"]}, None),
+        ({"org": "bloom"}, None),
+        ({"org": "bloom", "env": "test"}, None),
+        ({"org": ["bloom"], "env": "live"}, None),
+        ({"shop": "acme"}, None),
+        ({}, None),
+    ],
+)
+def test_a_token_is_of_the_shop_that_the_settings_say_and_nobodys_is_denied_everything(
+    authorize: Callable[[str], Any], said: dict[str, Any], shop: str | None
+) -> None:
+    answer = authorize(f"Bearer {token(scope=f'{READ} {WRITE}', **said)}")
+    assert effect(answer) == (("Allow", ["GET/*", "POST/*"]) if shop else ALL)
+    assert answer["context"]["shop"] == (shop or "")
+    assert authorized(answer["context"]).shop == shop
+    if shop:
+        assert answer["usageIdentifierKey"] == plan_key(shop)
+
+
+def test_every_shop_and_the_operators_have_a_plan_key_of_their_own_that_the_gateway_takes() -> None:
+    keys = {plan_key(who) for who in ("acme", "bloom", "a", "s" * 16, OPERATORS)}
+    assert len(keys) == 5
+    # API Gateway API reference, CreateApiKey.
+    assert all(20 <= len(key) <= 128 for key in keys)
 
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER  "])

@@ -10,7 +10,6 @@ for longer, and from counters that had changed on one side only when they were r
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -19,13 +18,12 @@ from zlib import crc32
 from events.envelope import Recorded
 from handlers.projections.engine.projection import Count, Definition, Item, Position, by_stream
 from handlers.projections.engine.scan import event, is_event
+from handlers.retry_policy import MAX_ATTEMPTS, wait
 from handlers.table import keys
 from handlers.table.batch_reading import items
 from handlers.table.event_store import EventStore
 
-_CHECKS = 4
 _MOST_CHECKED_AGAIN = 1_000
-_FIRST_WAIT_SECONDS = 0.25
 _CHECKSUM_BYTES = 8
 
 
@@ -97,13 +95,12 @@ class Comparison:
         if self._last and _begins(self._last):
             self._compare([self._store.read(self._last[0].stream)])
         self._last = ()
-        for attempt in range(_CHECKS):
-            if len(self._suspects) + len(self._unknown) > _MOST_CHECKED_AGAIN:
+        for attempt in range(MAX_ATTEMPTS):
+            if not 0 < len(self._suspects) + len(self._unknown) <= _MOST_CHECKED_AGAIN:
                 break
+            if attempt:
+                wait(attempt)
             self._check_again()
-            if not self._suspects and not self._unknown:
-                break
-            time.sleep(_FIRST_WAIT_SECONDS * 2**attempt)
         self.tally.differing += self._suspects
         self.tally.unknown += [f"{stream} version {version}" for stream, version in self._unknown]
         return self.tally

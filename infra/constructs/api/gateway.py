@@ -29,6 +29,7 @@ from infra.constructs.api.gateway_responses import (
 from infra.constructs.api.identity import AUTHORIZER_CACHE, Identity
 from infra.constructs.api.json_schema import draft4
 from infra.constructs.template import resource_of
+from infra.constructs.trust import assumed_by
 from infra.names import API_STAGE
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class HttpApi(apigateway.RestApi):
         )
         self._callers = callers
         self._authorizer = self._checks(identity, authorizer)
-        self._role = iam.Role(scope, "GatewayRole", assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"))
+        self._role = iam.Role(scope, "GatewayRole", assumed_by=assumed_by(scope, "apigateway"))
         self._role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[intake.queue_arn]))
         self._validator = self.add_request_validator("Body", validate_request_body=True)
         self._intake = intake

@@ -31,12 +31,15 @@ if __name__ == "__main__":
         threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         from ministack.app import main  # type: ignore[import-not-found]
+        from ministack.core import iam_actions  # type: ignore[import-not-found]
         from ministack.services import apigateway_v1  # type: ignore[import-not-found]
 
         # The emulator's interpreter finds this package next to the script that it runs.
         from patches import (  # type: ignore[import-not-found]
             authorizer_keys,
             firehose_delivery,
+            function_layers,
+            leading_keys,
             mapping_templates,
             object_versions,
             scan_pages,
@@ -44,9 +47,11 @@ if __name__ == "__main__":
 
         authorizer_keys.patch(apigateway_v1)
         mapping_templates.patch(apigateway_v1)
+        leading_keys.patch(iam_actions)
         object_versions.patch()
         scan_pages.patch()
         firehose_delivery.patch()
+        function_layers.patch()
         main()
     finally:
         shutil.rmtree(home, ignore_errors=True)

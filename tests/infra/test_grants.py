@@ -1,0 +1,279 @@
+"""The grants of each function compared with the calls it makes: none is unneeded, and none is missing.
+
+Functions run here, in this process, on what other tests give them: the cases of tests/crash and, for functions that
+these leave out, what follows at the end. Each runs until it has used all that the template grants it. What calls need
+says tests/engines/roles.py, by which functions are held to the keys of the table in all other tests, too.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+
+from events import streams
+from events.envelope import Recorded
+from events.inventory import StockLow
+from events.ordering import CancellationRequested, OrderRejected
+from handlers.intake.callers import OPERATE, READ, Caller
+from infra.functions import FUNCTIONS
+from infra.local.emulator.process import ACCOUNT, REGION, Emulator
+from infra.names import VAULT_TABLE_NAME
+from tests.builders import api
+from tests.builders.environment import DEAD_LETTER_BUCKET, ORDER_QUEUE, OWN_QUEUE, QUEUE, REJECTION_KEY, SENDER
+from tests.builders.generated_log import run
+from tests.builders.messages import domain_event, sqs
+from tests.builders.recorded_events import record
+from tests.crash.cases import CASES, FORWARD, ORDER, Case, after, log, nothing, rejected_before
+from tests.crash.test_file_import import BUCKET as FILES
+from tests.crash.test_file_import import ENOUGH, SHORT, Importing
+from tests.engines.in_process import WIRE
+from tests.engines.projecting import PROJECTIONS, projecting
+from tests.engines.rebuild_machine import Machine
+from tests.engines.roles import Need, matching, needed, on_part
+from tests.engines.wire import Answer, Call
+from tests.engines.world import World
+from tests.engines.world import world as world_for_the_block
+from tests.infra.template import Template, target_of
+
+# What Lambda does by the function's role: it receives what triggers the function, keeps batches that never succeed, and
+# takes logs and traces.
+BY_LAMBDA = {
+    *(("sqs:ReceiveMessage", "*"), ("sqs:DeleteMessage", "*"), ("sqs:GetQueueAttributes", "*")),
+    *(("dynamodb:DescribeStream", "*"), ("dynamodb:GetRecords", "*"), ("dynamodb:GetShardIterator", "*")),
+    *(("dynamodb:ListStreams", "*"), ("s3:PutObject", "StreamFailures/*"), ("s3:ListBucket", "StreamFailures")),
+    *(("logs:CreateLogStream", "*"), ("logs:PutLogEvents", "*")),
+    *(("xray:PutTraceSegments", "*"), ("xray:PutTelemetryRecords", "*")),
+}
+OPERATOR = Caller(subject="an operator", client="operations", scopes=f"{READ} {OPERATE}")
+UNKNOWN = "demo.unknown"
+LOW = StockLow(sku="apple", available=1, threshold=2, level_version=2)
+NAMES = {function.key: function.name for function in FUNCTIONS}
+"""The functions' names in the template."""
+QUEUED = {function.key: function.queued for function in FUNCTIONS}
+
+
+Needs = Mapping[str, set[Need]]
+"""What functions need, or are granted, by their keys."""
+
+
+class Uses:
+    """A tap that gathers what the calls of each function need. ``beneath`` answers calls instead of AWS."""
+
+    def __init__(self, needs: Needs, beneath: Callable[[Call], Answer | None] = lambda _: None) -> None:
+        self._needs = needs
+        self._beneath = beneath
+
+    def before(self, call: Call) -> Answer | None:
+        answer = self._beneath(call)
+        if answer is not None:
+            self.after(call, answer)
+        return answer
+
+    def after(self, call: Call, answer: Answer) -> None:
+        self._needs[call.function].update(as_in_template(need, call.function) for need in needed(call, answer))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where functions run, and what they need so far."""
+
+    world: World
+    emulator: Emulator
+    needs: Needs
+
+
+Scenario = Callable[[Scene], None]
+"""Lets functions run."""
+
+
+@pytest.fixture(scope="module")
+def granted(template: Template) -> Needs:
+    """What each function is granted for what it does itself."""
+    return {
+        key: {grant for grant in grants(template, key) if not any(covers(each, grant) for each in BY_LAMBDA)}
+        for key in NAMES
+    }
+
+
+@pytest.fixture(scope="module")
+def needs(granted: Needs, emulator: Emulator) -> Needs:
+    """What the calls of each function need: each runs until it has used all its grants, or all was tried."""
+    needs: Needs = {key: set() for key in ["", *NAMES]}
+    with world_for_the_block(emulator) as world, world.functions.wire.tapped(Uses(needs)):
+        scene = Scene(world, emulator, needs)
+        for key in NAMES:
+            for scenario in scenarios(key):
+                if not unused(granted[key], needs[key]):
+                    break
+                scenario(scene)
+    return needs
+
+
+@pytest.mark.parametrize("key", NAMES)
+def test_a_function_uses_every_grant_that_it_has(granted: Needs, needs: Needs, key: str) -> None:
+    assert unused(granted[key], needs[key]) == set()
+
+
+@pytest.mark.parametrize("key", NAMES)
+def test_a_function_is_granted_all_that_it_does(granted: Needs, needs: Needs, key: str) -> None:
+    assert {need for need in needs[key] if not any(covers(grant, need) for grant in granted[key])} == set()
+
+
+def unused(granted: set[Need], needs: set[Need]) -> set[Need]:
+    return {grant for grant in granted if not any(covers(grant, need) for need in needs)}
+
+
+def covers(grant: Need, need: Need) -> bool:
+    return grant[0] == need[0] and matching([grant[1]])(need[1])
+
+
+def grants(template: Template, key: str) -> Iterator[Need]:
+    """What a function is granted, each action on each resource: with the wildcards of IAM."""
+    types = {name: resource["Type"] for name, resource in template.raw["Resources"].items()}
+    for statement in template.statements(template.role_of(NAMES[key])):
+        for resource in statement["Resource"]:
+            name, part = in_words(template, resource)
+            leading_keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
+            for action in statement["Action"]:
+                if types.get(name) == "AWS::DynamoDB::Table" and not part.startswith("/stream"):
+                    is_vault = template.raw["Resources"][name]["Properties"]["TableName"] == VAULT_TABLE_NAME
+                    on = VAULT_TABLE_NAME if is_vault else part.removeprefix("/index/") or None
+                    yield from ((on_part(action, on), each) for each in leading_keys or ["*"])
+                else:
+                    yield action, re.sub("[0-9A-F]{8}$", "", name) + part
+
+
+def in_words(template: Template, resource: Any) -> tuple[str, str]:
+    """The logical id of what a grant is on, or what it is called, and which part of it."""
+    match resource:
+        case {"Fn::Join": ["", [*_, str(path)]]} if path.startswith(":"):
+            return path[1:], ""
+        case {"Fn::Join": ["", [whole, str(path)]]}:
+            return target_of(whole), path
+        case {"Fn::GetAtt": [str(name), "StreamArn"]}:
+            return name, "/stream"
+        case dict():
+            bus = template.of_type("AWS::Events::EventBus").get(target_of(resource))
+            return (f"event-bus/{bus['Name']}" if bus else target_of(resource)), ""
+    return str(resource), ""
+
+
+def as_in_template(need: Need, function: str) -> Need:
+    """What a call of a function needs, with the names that things have in the template."""
+    names = {
+        QUEUE: f"{NAMES.get(function)}DeadLetterQueue",
+        OWN_QUEUE: "FileImportQueue",
+        ORDER_QUEUE: "OrderIntakeQueue",
+        FILES: "Files",
+        DEAD_LETTER_BUCKET: "DeadLetterBucket",
+        SENDER: "Sender",
+        REJECTION_KEY: "RejectionKey",
+    }
+    action, on = need
+    whole, slash, part = on.partition("/")
+    return action, f"{names.get(whole, whole)}{slash}{part}"
+
+
+def scenarios(key: str) -> Iterator[Scenario]:
+    """What a function may be given: one after the other, for mostly a few are enough."""
+    if key in ELSEWHERE:
+        yield ELSEWHERE[key]
+        return
+    if QUEUED[key]:
+        yield partial(deliver, Case(key, lambda _: sqs("{"), nothing))
+    yield from (partial(deliver, case) for case in CASES.values() if case.function == key)
+
+
+def deliver(case: Case, scene: Scene) -> None:
+    """Let a message be delivered, after what happened before."""
+    scene.world.begin({})
+    case.prior(scene.world)
+    scene.world.deliver(case.function, case.message(scene.world))
+
+
+def import_a_file(scene: Scene) -> None:
+    """In many stretches; then it is announced again, and after it what is no announcement."""
+    s3, sqs_client = scene.emulator.client("s3"), scene.emulator.client("sqs")
+    s3.create_bucket(Bucket=FILES)
+    s3.put_bucket_versioning(Bucket=FILES, VersioningConfiguration={"Status": "Enabled"})
+    queues = {
+        name: sqs_client.create_queue(QueueName=queue)["QueueUrl"]
+        for name, queue in {"own": OWN_QUEUE, "orders": ORDER_QUEUE}.items()
+    }
+    importing, times = Importing(scene.emulator, scene.world.functions, queues), itertools.cycle([ENOUGH, SHORT])
+    body = importing.dropped()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(scene.world.functions, "remaining_ms", lambda: next(times))
+        importing.go_on([body, body])
+    scene.world.deliver("file_import", sqs("{"))
+    for url in queues.values():
+        sqs_client.delete_queue(QueueUrl=url)
+
+
+def store_a_message_that_failed_again(scene: Scene) -> None:
+    """The message that it was redriven from is gone."""
+    scene.emulator.client("s3").create_bucket(Bucket=DEAD_LETTER_BUCKET)
+    message = sqs("{", redriven_from="open/2026/02/01/order_intake/Throttled/m0.1.json")
+    message["Records"][0]["eventSourceARN"] = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}"
+    message["Records"][0]["attributes"]["SentTimestamp"] = "0"
+    scene.world.deliver("dead_letters", message)
+
+
+def rebuild_every_projection(scene: Scene) -> None:
+    """Of a run's log with what else orders have; and of a log with one stream of each kind, which is read again."""
+    cancelled = CancellationRequested(order_id="demo.o1")
+    rejected = OrderRejected(order_id="demo.o1", content_hash="h", reasons=(), reason_count=0)
+    generated = [
+        *run(8, seed=2),
+        record(cancelled, streams.cancellation("demo.o1"), 1),
+        record(rejected, streams.rejection("demo.o1", "h"), 1),
+    ]
+    for name, projection in PROJECTIONS.items():
+        with rebuilding(scene, generated) as rebuild:
+            projection.apply("1", generated)
+            rebuild(name)
+    for kind in streams.CONTEXTS:
+        with rebuilding(scene, [record(LOW, f"{kind}#1", 1)]) as rebuild:
+            rebuild("stock_view")
+
+
+@contextmanager
+def rebuilding(scene: Scene, log: Sequence[Recorded]) -> Iterator[Callable[[str], object]]:
+    """Rebuilds a projection on a table in memory that has this log; EventBridge says that a replay is done."""
+    invoke = scene.world.functions.invoke
+
+    def answered(call: Call) -> Answer | None:
+        return Answer({"State": "COMPLETED"}) if call.service == "events" else memory.before(call)
+
+    with projecting(log, page=5) as memory, WIRE.tapped(Uses(scene.needs, answered)):
+        yield lambda name: Machine(partial(invoke, "rebuild")).run({"projection": name})
+
+
+def ask_about_orders_and_stock(scene: Scene) -> None:
+    """About an order that was rejected, corrected and confirmed, and about its stock, each with its view."""
+    world = scene.world
+    world.begin({})
+    rejected_before(after(*FORWARD), unit_price=-1)(world)
+    events = [domain_event(item) for item in log(world)]
+    for projection in ("order_view", "stock_view"):
+        world.deliver(projection, sqs(*events))
+    for path in (f"/orders/{ORDER}", f"/orders/{ORDER}/events", "/orders", "/stock/apple"):
+        api.content_of(api.ask(path, OPERATOR))
+    api.content_of(api.ask("/orders", OPERATOR, customer_id="demo.c1"))
+    api.ask(f"/orders/{UNKNOWN}/cancellation", OPERATOR)
+
+
+ELSEWHERE: Mapping[str, Scenario] = {
+    "file_import": import_a_file,
+    "dead_letters": store_a_message_that_failed_again,
+    "rebuild": rebuild_every_projection,
+    "api_query": ask_about_orders_and_stock,
+}
+"""Functions that no case of tests/crash is about."""
