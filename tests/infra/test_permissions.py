@@ -118,6 +118,7 @@ VAULT = {
     "order_emails": {"GetItem": {PERSON}},
     "welcome_email": {"GetItem": {PERSON}},
     "api_query": {"GetItem": {PERSON}},
+    "erasure": {"Query": {PERSON, TOKEN}, "DeleteItem": {PERSON, TOKEN}},
 }
 # And besides: action -> the type of the one resource it may do it on.
 STREAM = {

@@ -277,7 +277,8 @@ def test_the_tables_keep_what_they_have(template: Template, name: str) -> None:
     logical, table = template.table(name)
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["DeletionProtectionEnabled"] is True
-    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    recovery = {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 35}
+    assert table["PointInTimeRecoverySpecification"] == recovery
     assert table["SSESpecification"]["SSEEnabled"] is True
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     resource = template.raw["Resources"][logical]
@@ -407,7 +408,7 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["ERASURE_LEDGER_NAME"] if ErasureLedger() in function.grants else []),
             *(["ARCHIVE_ARN", "ORDERS_BUS_ARN"] if ReplayArchive() in function.grants else []),
             *(["OWN_QUEUE_URL", "ORDER_QUEUE_URL"] if isinstance(function.trigger, DroppedFiles) else []),
-            *(["PARTIES_FILE"] if function.key in AT_DOORS else []),
+            *(["PARTIES_FILE"] if function.key in KNOW_PARTIES else []),
             *(["VAULT_TABLE_NAME"] if any(isinstance(grant, VaultItems) for grant in function.grants) else []),
             *(["REJECTION_KEY_ARN"] if HashRejections() in function.grants else []),
             *(["JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUDIENCE"] if function is AUTHORIZER else []),
@@ -431,9 +432,9 @@ def test_those_functions_alone_have_the_layer_that_says_who_is_let_in(
     libraries = {target_of(made["Layers"][0]) for made in functions.values()}
     [parties] = layers.keys() - libraries
     more = {name: [target_of(layer) for layer in made["Layers"][1:]] for name, made in functions.items()}
-    assert more == {function.name: [parties] if function.key in AT_DOORS else [] for function in DEPLOYED}
+    assert more == {function.name: [parties] if function.key in KNOW_PARTIES else [] for function in DEPLOYED}
     for function in DEPLOYED:
-        if function.key in AT_DOORS:
+        if function.key in KNOW_PARTIES:
             variables = functions[function.name]["Environment"]["Variables"]
             assert variables["PARTIES_FILE"] == "/opt/parties.json"
     [file] = assembly.glob("asset.*/parties.json")
@@ -457,7 +458,7 @@ def test_other_settings_let_in_others_and_change_nothing_else(
         "AWS::Lambda::Function",
     }
     assert {name for name in changed if (resources | others)[name]["Type"] == "AWS::Lambda::Function"} <= {
-        function.name for function in DEPLOYED if function.key in AT_DOORS
+        function.name for function in DEPLOYED if function.key in KNOW_PARTIES
     }
 
 
