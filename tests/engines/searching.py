@@ -1,8 +1,8 @@
 """Searches everything that a pipeline on this machine keeps for marks: texts that stand in personal data.
 
-How it works: every store is read as bytes: tables, every version of every object, messages in queues in flight or not,
-logs, histories of executions, the emulator's own files, and, if wanted, the archive, by a replay. What is compressed is
-unpacked, and each text is read plain, without JSON's escapes, without those of URLs, and where it may be base64, decoded.
+How it works: every store is read as bytes: tables, every version of every object, messages in queues, logs, histories
+of executions, the emulator's own files, and, if wanted, the archive, by a replay. What is compressed is unpacked. Each
+text is read as it is, without JSON's escapes, without those of URLs, and, where it may be base64, decoded.
 
 Its limits: what SES has sent is out of the house; nothing here has backups; memory is not searched.
 """
@@ -37,6 +37,7 @@ _BEGINNING = "zq"
 _ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}")
 _DEPTH = 3
+_PACKAGES = ("ministack-lambda-extract-", "ministack-provided-code-")
 _SECONDS = 120.0
 
 
@@ -107,10 +108,16 @@ def _stores(pipeline: Pipeline) -> Iterator[tuple[str, bytes]]:
     yield from _logs(pipeline)
     yield from _executions(pipeline)
     yield "the emulator's log", pipeline.emulator.log.read_bytes()
-    home = Path(pipeline.emulator.home)
-    for file in home.rglob("*"):
-        if file.is_file() and not file.is_relative_to(home / "s3"):
-            yield f"file {file.relative_to(home)}", file.read_bytes()
+    yield from _files(Path(pipeline.emulator.home))
+
+
+def _files(home: Path) -> Iterator[tuple[str, bytes]]:
+    """What the emulator and the functions have written, but for the functions' packages."""
+    for folder in home.iterdir():
+        if not folder.name.startswith(_PACKAGES):
+            for file in (folder, *folder.rglob("*")):
+                if file.is_file():
+                    yield f"file {file.relative_to(home)}", file.read_bytes()
 
 
 def _tables(pipeline: Pipeline) -> Iterator[tuple[str, bytes]]:
