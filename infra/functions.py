@@ -49,7 +49,8 @@ LOG = tuple(f"{kind}#*" for kind in streams.CONTEXTS)
 """The keys of every stream."""
 
 PROJECTED = tuple(
-    f"{kind}#*" for kind in ("order", "rejection", "cancellation", "reservation", "payment", "shipment", "delivery")
+    f"{kind}#*"
+    for kind in ("order", "rejection", "cancellation", "reservation", "payment", "shipment", "delivery", "erasure")
 )
 """The keys of the streams that projections keep something of."""
 

@@ -97,7 +97,7 @@ def orders(count: int, prefix: str) -> list[MarkedOrder]:
     for number in range(count):
         person, nth = divmod(number, len(WAYS))
         way = WAYS[nth]
-        door = "bus" if way == "dead letter" else DOORS[(person + nth) % len(DOORS)]
+        door = "bus" if way == "dead letter" else DOORS[(person // 3 + nth) % len(DOORS)]
         customer = None if person % 3 == 2 else f"{prefix}-c{person}"
         made.append(MarkedOrder(number, way, door, f"{prefix}-{number}", customer))
     return made

@@ -9,12 +9,14 @@ Its limits are those of `tests.engines.searching`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
+from handlers.dead_letters.bucket import DeadLetterBucket
 from handlers.operations.audit import balances, order_views, views
 from handlers.operations.audit.evidence import Evidence
 from infra.local.pipeline import Pipeline
-from infra.local.runner.audit_input import read_dead_letters, read_table
+from infra.local.runner.audit_input import read_table
 from infra.names import DEMO_SHOP
 from tests.builders import marked_orders
 from tests.builders.commands import run_command
@@ -41,6 +43,7 @@ class Proof:
         self._shop = shop
         self._prefix = prefix
         self._seconds = seconds
+        self._vault = pipeline.outputs["VaultTableName"]
         self.orders = marked_orders.orders(count, prefix)
         people = sorted({each.customer or each.own_id for each in self.orders})
         chosen = frozenset(people[::2])
@@ -55,7 +58,7 @@ class Proof:
         self._until(lambda: set(self._outcomes(asked)) <= {"OrderConfirmed"})
         marked_orders.request_cancellations(self._pipeline, asked)
         self._until(lambda: self._outcomes(placed) == [each.outcome for each in placed])
-        self._until(lambda: self._dead_letters() == sum(each.way == "dead letter" for each in self.orders))
+        self._until(lambda: len(self._letters()) == sum(each.way == "dead letter" for each in self.orders))
         self._until(self._has_report)
 
     def erase(self) -> list[str]:
@@ -77,10 +80,36 @@ class Proof:
                 places.setdefault(mark, set()).add(DEAD_LETTERS if is_letter else store)
         return places
 
-    def expected(self, orders: Iterable[MarkedOrder]) -> dict[Mark, set[str]]:
-        """Where the marks of orders belong: in the vault, or in dead-letter messages, and nowhere else."""
-        vault = f"table {self._pipeline.outputs['VaultTableName']}"
-        return {mark: {vault if each.placed else DEAD_LETTERS} for each in orders for mark in each.marks}
+    def expected(
+        self, orders: Iterable[MarkedOrder], dead_letters_of: Sequence[MarkedOrder] | None = None
+    ) -> dict[Mark, set[str]]:
+        """Where the marks of orders belong: in the vault, or in dead-letter messages, and nowhere else.
+
+        Args:
+            orders: those whose people are in the vault.
+            dead_letters_of: those whose dead-letter messages are there; by default the same.
+        """
+        expected = {mark: {f"table {self._vault}"} for each in orders if each.placed for mark in each.marks}
+        letters = [each for each in (dead_letters_of or orders) if not each.placed]
+        return expected | {mark: {DEAD_LETTERS} for each in letters for mark in each.marks}
+
+    def redrive(self) -> None:
+        """Redrive every other dead-letter message: it fails again, and is there twice."""
+        before = list(self._letters().values())
+        again = before[::2]
+        for message_id in again:
+            self._command("redrive", message_id)
+        self._until(lambda: len(self._letters()) == len(before) + len(again))
+
+    def vaulted(self) -> list[Mapping[str, Any]]:
+        """What is in the vault, as a backup would have it."""
+        pages = self._pipeline.client("dynamodb").get_paginator("scan")
+        return [item for page in pages.paginate(TableName=self._vault) for item in page["Items"]]
+
+    def restore(self, backup: Iterable[Mapping[str, Any]]) -> None:
+        """Put back into the vault what a backup has."""
+        for item in backup:
+            self._pipeline.client("dynamodb").put_item(TableName=self._vault, Item=item)
 
     def check_views(self) -> None:
         """The log says which of the orders are erased, and their views follow in a moment."""
@@ -106,10 +135,12 @@ class Proof:
         histories = [log.get(f"order#{each.order_id}") for each in orders]
         return [type(history[-1].event).__name__ if history else None for history in histories]
 
-    def _dead_letters(self) -> int:
+    def _letters(self) -> dict[str, str]:
+        """The dead-letter messages of these orders, open and redriven: the ids of the messages by their keys."""
         own = {each.detail["order_id"] for each in self.orders if each.way == "dead letter"}
-        details = [each.detail for each in read_dead_letters(self._pipeline).values()]
-        return sum(isinstance(each, dict) and each.get("order_id") in own for each in details)
+        bucket = DeadLetterBucket(self._pipeline.client("s3"), self._pipeline.outputs["DeadLetterBucketName"])
+        stored = bucket.read_all(version.key for page in bucket.versions() for version in page)
+        return {key: message.message_id for key, message in stored if any(f'"{each}"' in message.body for each in own)}
 
     def _has_report(self) -> bool:
         bucket, prefix = self._pipeline.outputs["FilesBucketName"], f"reports/{DEMO_SHOP}/{self._prefix}.ndjson/"

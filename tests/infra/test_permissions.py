@@ -17,7 +17,9 @@ from infra.settings.environment import Settings, ShopSettings
 from tests.infra.template import Properties, Template, listed, synthesized, target_of
 
 STREAMS = {f"{kind}#*" for kind in streams.CONTEXTS}
-PROJECTED = {"order#*", "rejection#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*", "delivery#*"}
+PROJECTED = {
+    *("order#*", "rejection#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*", "delivery#*", "erasure#*")
+}
 # What each function may do on the table: action -> the key prefixes it may do it on.
 TABLE = {
     "order_intake": {
@@ -415,7 +417,12 @@ SERVICES = {"OrderingService", "InventoryService", "PaymentsService", "ShippingS
 
 @pytest.mark.parametrize(
     ("name", "services"),
-    [("OrderSaga", SERVICES), ("OrderCancellation", SERVICES), ("RebuildProjection", {"Rebuild"}), ("Erasure", {"Erasure"})],
+    [
+        ("OrderSaga", SERVICES),
+        ("OrderCancellation", SERVICES),
+        ("RebuildProjection", {"Rebuild"}),
+        ("Erasure", {"Erasure"}),
+    ],
 )
 def test_a_state_machine_may_call_its_functions(template: Template, name: str, services: set[str]) -> None:
     machines = template.of_type("AWS::StepFunctions::StateMachine").values()
