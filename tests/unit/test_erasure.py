@@ -41,8 +41,8 @@ from tests.builders.erasing import (
     submitted,
     vaulted,
 )
-from tests.builders.messages import sqs
-from tests.builders.recorded_events import START
+from tests.builders.messages import domain_event, sqs
+from tests.builders.recorded_events import START, image
 from tests.builders.stores import append, events_of
 from tests.engines.in_process import Functions
 
@@ -134,6 +134,16 @@ def test_a_repeated_submission_of_an_erased_order_brings_nobody_back(store: Even
     erase(functions, customer_id="demo.c1")
     functions.invoke("order_intake", sqs(message(submitted("o1"))))
     assert tuple(vaulted()) == OTHERS
+
+
+def test_an_e_mail_that_is_due_later_is_not_sent(store: EventStore, functions: Functions) -> None:
+    place(functions, "demo.o1")
+    confirm(store, "demo.o1")
+    erase(functions, customer_id="demo.c1")
+    [_, confirmed] = [image(record) for record in store.read("order#demo.o1")]
+    for notifier in ("order_emails", "welcome_email"):
+        assert functions.invoke(notifier, sqs(domain_event(confirmed))) == {"batchItemFailures": []}
+    assert events_of(store, streams.notification("demo.o1")) == events_of(store, streams.customer("demo.c1")) == []
 
 
 # Orders under way
