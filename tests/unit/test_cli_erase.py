@@ -73,7 +73,9 @@ def test_it_prints_what_was_erased_and_what_is_left_until_when(monkeypatch: pyte
     ]
     left = {what.split(" ")[0]: until for until, what in printed[4:]}
     for what, days in {"files": 30, "dead-letter": 30, "messages": 14, "backups": 35}.items():
-        assert left[what] in {f"left until {now + timedelta(days=days):%Y-%m-%d}" for now in (before, datetime.now(UTC))}
+        assert left[what] in {
+            f"left until {now + timedelta(days=days):%Y-%m-%d}" for now in (before, datetime.now(UTC))
+        }
     assert result.stderr == ""
 
 

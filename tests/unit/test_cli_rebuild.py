@@ -22,6 +22,7 @@ from tests.builders.commands import run_command
 from tests.builders.executions import EXECUTION, MACHINE, Event, Machine, failed
 from tests.engines.saga_machine import definition
 
+
 def entered(*names: str) -> list[Event]:
     return [{"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": name}} for name in names]
 
