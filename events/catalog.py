@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from events import inventory, notification, operations, ordering, payments, shipping
+from events import inventory, notification, operations, ordering, payments, privacy, shipping
 from events.model import DomainEvent
 from events.upcasting import upcast
 
@@ -40,6 +40,7 @@ _EVENTS: tuple[type[DomainEvent], ...] = (
     notification.EmailRefused,
     notification.CustomerNotified,
     operations.DeadLetterStored,
+    privacy.CustomerErased,
 )
 
 DOMAIN_EVENTS: dict[str, type[DomainEvent]] = {event.__name__: event for event in _EVENTS}

@@ -1,5 +1,7 @@
 """Streams: which there are, what they are called, and which context they belong to."""
 
+from events.shops import own_id, shop_of
+
 CONTEXTS = {
     "order": "ordering",
     "rejection": "ordering",
@@ -14,6 +16,7 @@ CONTEXTS = {
     "notification": "notification",
     "customer": "notification",
     "dead-letter": "operations",
+    "erasure": "privacy",
 }
 """The context of each kind of stream."""
 
@@ -95,3 +98,13 @@ def customer(customer_id: str) -> str:
 def dead_letter(message_id: str) -> str:
     """The failures of a message that no retry could handle."""
     return f"dead-letter#{message_id}"
+
+
+def erasure(order_id: str) -> str:
+    """That what is personal about an order was erased."""
+    return f"erasure#{order_id}"
+
+
+def customer_erasure(customer_id: str) -> str:
+    """That everything personal about a shop's customer was erased."""
+    return f"erasure#{shop_of(customer_id)}#{own_id(customer_id)}"

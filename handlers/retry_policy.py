@@ -36,6 +36,7 @@ PATIENCE_SECONDS = 4.0
 
 _THROTTLED = frozenset(
     {
+        "InternalError",
         "InternalFailure",
         "InternalServerError",
         "ProvisionedThroughputExceeded",
@@ -43,14 +44,22 @@ _THROTTLED = frozenset(
         "RequestLimitExceeded",
         "RequestThrottled",
         "ServiceUnavailable",
+        "SlowDown",
         "ThrottlingError",
         "ThrottlingException",
     }
 )
-_CONTENDED = frozenset({"TransactionConflict", "TransactionConflictException", "TransactionInProgressException"})
+_CONTENDED = frozenset(
+    {
+        "ConditionalRequestConflict",
+        "TransactionConflict",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
 """Codes of errors, and of the reasons for which DynamoDB cancels a transaction.
-Source: DynamoDB Developer Guide, "Error handling with DynamoDB"; API reference of TransactWriteItems, and the
-"Common Errors" of DynamoDB, SQS and EventBridge."""
+Source: DynamoDB Developer Guide, "Error handling with DynamoDB"; API reference of TransactWriteItems, the "Common
+Errors" of DynamoDB, SQS and EventBridge, and the "Error responses" of S3."""
 
 Items = TypeVar("Items", list[Any], dict[str, Any])
 
@@ -102,7 +111,7 @@ def classified() -> Iterator[None]:
         if error is None:
             raise
         raise error(str(failure)) from failure
-    except (boto.ConnectionError, boto.HTTPClientError) as failure:
+    except (boto.ConnectionError, boto.HTTPClientError, boto.IncompleteReadError) as failure:
         raise Unreachable(str(failure)) from failure
 
 

@@ -70,7 +70,19 @@ class ReplayArchive:
     """Replay the archive of the orders bus for a rebuild."""
 
 
-Grant = Rows | VaultItems | HashRejections | PublishEvents | SendEmail | ReplayArchive
+@dataclass(frozen=True)
+class DeleteDeadLetters:
+    """Read the dead-letter messages of shops, know whose they are, and delete them in every version."""
+
+
+@dataclass(frozen=True)
+class ErasureLedger:
+    """Write and read the ledger of erasures."""
+
+
+Grant = (
+    Rows | VaultItems | HashRejections | PublishEvents | SendEmail | ReplayArchive | DeleteDeadLetters | ErasureLedger
+)
 
 
 # Triggers
@@ -172,12 +184,12 @@ class FunctionSpec:
         return f"{self.name}Arn"
 
     @property
-    def at_door(self) -> bool:
-        """Whether it takes what comes from outside, so that it has to know who is let in."""
+    def knows_parties(self) -> bool:
+        """Whether it has to know who is let in: it takes what comes from outside, or looks at what came."""
         match self.trigger:
             case Subscription(bus="intake") | DroppedFiles() | None:
                 return True
-        return False
+        return DeleteDeadLetters() in self.grants
 
     @property
     def queued(self) -> bool:

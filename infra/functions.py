@@ -29,7 +29,9 @@ from infra.function_spec import (
     UPDATE,
     Bus,
     DeadLetterQueues,
+    DeleteDeadLetters,
     DroppedFiles,
+    ErasureLedger,
     FunctionSpec,
     Grant,
     HashRejections,
@@ -47,7 +49,8 @@ LOG = tuple(f"{kind}#*" for kind in streams.CONTEXTS)
 """The keys of every stream."""
 
 PROJECTED = tuple(
-    f"{kind}#*" for kind in ("order", "rejection", "cancellation", "reservation", "payment", "shipment", "delivery")
+    f"{kind}#*"
+    for kind in ("order", "rejection", "cancellation", "reservation", "payment", "shipment", "delivery", "erasure")
 )
 """The keys of the streams that projections keep something of."""
 
@@ -182,7 +185,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     projection(
         ORDER_VIEW,
         Rows((UPDATE,), (f"{keys.ORDER_VIEWS}*",)),
-        Rows((QUERY,), ("order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*")),
+        Rows((QUERY,), ("order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*", "erasure#*")),
     ),
     counting(DAILY_SALES, reads=("order#*",)),
     counting(STOCK_VIEW),
@@ -203,6 +206,20 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         timeout=300,
         memory=1769,  # a whole processor, as for files
         local_concurrency=3,
+    ),
+    FunctionSpec(
+        "erasure",
+        (
+            Rows((QUERY,), ("order#*", "cancellation#*")),
+            Rows((PUT,), ("erasure#*",)),
+            VaultItems((QUERY, DELETE), keys.PERSONS),
+            VaultItems((QUERY, DELETE), keys.PAYMENT_TOKENS),
+            DeleteDeadLetters(),
+            ErasureLedger(),
+        ),
+        Tasks(),
+        timeout=300,
+        memory=1769,  # a whole processor, as for files
     ),
     notifier("order_emails", OrderConfirmed, OrderCancelled, stream="notification"),
     notifier("welcome_email", OrderConfirmed, stream="customer"),
@@ -228,6 +245,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
                     "payment#*",
                     "shipment#*",
                     "cancellation#*",
+                    "erasure#*",
                     "notification#*",
                     "rejection#*",
                     "unknown-order#*",

@@ -8,6 +8,7 @@ from constructs import Construct
 from infra.constructs.alarms import AlarmsTopic
 from infra.constructs.api.gateway import HttpApi
 from infra.constructs.api.identity import Identity, TokenIssuer
+from infra.constructs.erasure import Erasure
 from infra.constructs.granting import grant
 from infra.constructs.lambda_function import LibrariesLayer, PipelineFunction
 from infra.constructs.parties_layer import PartiesLayer
@@ -74,7 +75,7 @@ class OrderPipeline(Stack):
     def _function(self, spec: FunctionSpec) -> PipelineFunction:
         code, layer = self._packages[spec.package].code[spec.key], self._layers[spec.package]
         function = PipelineFunction(self, spec, code, layer, self._shared.table)
-        if spec.at_door:
+        if spec.knows_parties:
             self._parties.give_to(function)
         self._output(f"{spec.name}FunctionName", function.function_name)
         if spec.queued:
@@ -102,9 +103,11 @@ class OrderPipeline(Stack):
         order = Saga(self, ORDER_SAGA, functions=functions, bus=self._shared.orders)
         cancellation = Saga(self, CANCELLATION, functions=functions, bus=self._shared.orders)
         rebuild = ProjectionRebuild(self, functions=functions)
+        erasure = Erasure(self, functions=functions)
         self._output("StateMachineArn", order.state_machine.state_machine_arn)
         self._output("CancellationStateMachineArn", cancellation.state_machine.state_machine_arn)
         self._output("RebuildStateMachineArn", rebuild.state_machine.state_machine_arn)
+        self._output("ErasureStateMachineArn", erasure.state_machine.state_machine_arn)
         return [order, cancellation]
 
     def _api(self, settings: Settings, issuer: TokenIssuer | None, *, pool_authorizer: bool) -> None:
@@ -149,6 +152,7 @@ class OrderPipeline(Stack):
         self._output("FilesBucketName", shared.files.bucket_name)
         self._output("AuditBucketName", shared.audit_copy.bucket.bucket_name)
         self._output("DeadLetterBucketName", shared.dead_letters.bucket_name)
+        self._output("ErasureLedgerName", shared.erasures.bucket_name)
         self._output("EmailSender", shared.email_sender)
 
     def _output(self, name: str, value: str) -> None:

@@ -28,7 +28,10 @@ class OrderSummary(BaseModel):
 
 
 class OrderStatus(OrderSummary):
-    """The status of an order. A submission that was rejected has only its status and what was wrong."""
+    """The status of an order. A submission that was rejected has only its status and what was wrong.
+
+    ``personal_data`` is ``erased`` once the person behind it is forgotten.
+    """
 
     customer_id: str | None = None
     line_count: int | None = None
@@ -40,6 +43,7 @@ class OrderStatus(OrderSummary):
     shipment_reason: str | None = None
     tracking_number: str | None = None
     cancellation: str | None = None
+    personal_data: str | None = None
     rejection: str | None = None
     rejection_count: int | None = None
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _READ_AT_ONCE = 8
+_NOT_THERE = {"NoSuchKey", "NoSuchVersion"}
+
+
+class Version(NamedTuple):
+    """One version of a stored message. Where the bucket keeps none, the message itself, as ``null``."""
+
+    key: str
+    version_id: str
 
 
 class DeadLetterBucket:
@@ -35,13 +43,8 @@ class DeadLetterBucket:
 
     def read(self, key: str) -> DeadLetterMessage | None:
         """The message with that key; None if there is none, or no longer."""
-        try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=key)
-        except ClientError as failure:
-            if failure.response["Error"]["Code"] == "NoSuchKey":
-                return None
-            raise
-        return DeadLetterMessage.model_validate_json(answer["Body"].read())
+        content = self._content(Key=key)
+        return None if content is None else DeadLetterMessage.model_validate_json(content)
 
     def read_all(self, keys: Iterable[str]) -> Iterator[tuple[str, DeadLetterMessage]]:
         """The messages with these keys, in order; those that are gone are left out."""
@@ -70,6 +73,42 @@ class DeadLetterBucket:
         """Move an open message to those that were redriven. Killed in between, it is open still."""
         self._put(redriven(key), message.model_copy(update={"redriven_at": at}))
         self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def versions(self, after: Version | None = None) -> Iterator[list[Version]]:
+        """Every version of every message, open and redriven, page by page; those after one."""
+        request: dict[str, Any] = {"Bucket": self._bucket}
+        if after:
+            request |= {"KeyMarker": after.key, "VersionIdMarker": after.version_id}
+        while True:
+            page = self._client.list_object_versions(**request)
+            yield [Version(each["Key"], each["VersionId"]) for each in page.get("Versions", [])]
+            if not page["IsTruncated"]:
+                return
+            request |= {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+
+    def contents(self, versions: Sequence[Version]) -> Iterator[tuple[Version, bytes]]:
+        """What these versions hold, in order, readable or not; those that are gone are left out."""
+
+        def read(version: Version) -> bytes | None:
+            return self._content(Key=version.key, VersionId=version.version_id)
+
+        with ThreadPoolExecutor(_READ_AT_ONCE) as readers:
+            for version, content in zip(versions, readers.map(read, versions), strict=True):
+                if content is not None:
+                    yield version, content
+
+    def delete_version(self, version: Version) -> None:
+        """Delete a version for good. Doing so again changes nothing."""
+        self._client.delete_object(Bucket=self._bucket, Key=version.key, VersionId=version.version_id)
+
+    def _content(self, **which: Any) -> bytes | None:
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, **which)
+        except ClientError as failure:
+            if failure.response["Error"]["Code"] in _NOT_THERE:
+                return None
+            raise
+        return answer["Body"].read()
 
     def _put(self, key: str, message: DeadLetterMessage) -> None:
         self._client.put_object(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from handlers.retry_policy import until_taken
@@ -23,7 +24,9 @@ MAX_KEYS = 100
 """What one BatchGetItem call may ask for."""
 _MAX_PUTS = 25
 _MAX_ENTRIES, _MAX_BYTES = 10, 256 * 1024
-_DAYS_KEPT = 30
+
+KEPT = timedelta(days=30)
+"""How long a marker is kept: longer than a file, which is imported again only while it is there."""
 
 
 class Markers:
@@ -53,7 +56,7 @@ class Markers:
 
     def put(self, first_rows: Mapping[str, int]) -> None:
         """Write in which rows these orders begin."""
-        expires_at = int(time.time()) + _DAYS_KEPT * 86400
+        expires_at = int(time.time() + KEPT.total_seconds())
 
         def write(puts: list[Any]) -> list[Any]:
             answer: Any = self._client.batch_write_item(RequestItems={self._table: puts})

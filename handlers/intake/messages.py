@@ -4,21 +4,18 @@ A message that can never become an event is refused: it is a dead letter, with t
 early, and still does when it is delivered for the last time.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
-from aws_lambda_powertools.utilities.parser import parse
-from pydantic import ValidationError
 
 from events.ordering import RejectionReason
 from handlers.dead_letters import sending
 from handlers.dead_letters.sending import DeadLetterQueue
 from handlers.intake.parties import Parties
-from handlers.intake.requests import IntakeMessage, Request, request
-from handlers.intake.validation import NotAllowed, NotYet, Refused, reasons, safe_name
+from handlers.intake.requests import Request, intake_message, request
+from handlers.intake.validation import NotAllowed, NotYet, Refused, safe_name
 from handlers.runtime import queue_batches
 from handlers.runtime.observability import Handler, count, observed
 from handlers.table.event_store import EventStore
@@ -46,7 +43,7 @@ def intake(
     """
 
     def take(record: SQSRecord) -> None:
-        message = _message(record)
+        message = intake_message(record.body, sending.first_message_id(record))
         accept = accepted.get(message.detail_type)
         if accept is None:
             reason = f"{safe_name(message.detail_type)!r} is not known here; known: {', '.join(accepted)}"
@@ -69,16 +66,3 @@ def intake(
         return queue_batches.process(event, context, take, dead_letters)
 
     return observed(handler)
-
-
-def _message(record: SQSRecord) -> IntakeMessage:
-    try:
-        content = json.loads(record.body)
-    except (ValueError, RecursionError) as invalid:
-        raise Refused([RejectionReason(field="", message=f"not readable as JSON: {invalid}")]) from invalid
-    if isinstance(content, dict) and "caller" in content:
-        content["id"] = sending.first_message_id(record)
-    try:
-        return parse(event=content, model=IntakeMessage)
-    except ValidationError as invalid:
-        raise Refused(reasons(invalid)) from None

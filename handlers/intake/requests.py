@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from aws_lambda_powertools.utilities.parser import parse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from events.envelope import Actor
 from events.integration import INTEGRATION_EVENTS, PUBLISHED_BY
@@ -13,7 +15,7 @@ from events.model import Id, OrderId
 from events.ordering import RejectionReason
 from handlers.intake.callers import Caller
 from handlers.intake.parties import Parties
-from handlers.intake.validation import NotAllowed
+from handlers.intake.validation import NotAllowed, Refused, reasons
 
 
 class IntakeMessage(BaseModel):
@@ -49,6 +51,34 @@ class Request:
     shop: str | None
     order_id: str | None = None
     by_http: bool = False
+
+
+def intake_message(body: str, message_id: str) -> IntakeMessage:
+    """The message in the body of a queue's message, which had that id first.
+
+    Raises:
+        Refused: it is none.
+    """
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as invalid:
+        raise Refused([RejectionReason(field="", message=f"not readable as JSON: {invalid}")]) from invalid
+    if isinstance(content, dict) and "caller" in content:
+        content["id"] = message_id
+    try:
+        return parse(event=content, model=IntakeMessage)
+    except ValidationError as invalid:
+        raise Refused(reasons(invalid)) from None
+
+
+def sending_shop(message: IntakeMessage, parties: Parties) -> str | None:
+    """The shop that a message came from, whether it may say that or not; None where it came from no shop."""
+    if message.caller is not None:
+        return message.caller.of_parties(parties).shop
+    if message.folder is not None:
+        return parties.shop_of_folder(message.folder)
+    party = parties.publisher(message.source)
+    return party.name if party and party.name in parties.shops else None
 
 
 def request(message: IntakeMessage, parties: Parties) -> Request:

@@ -19,6 +19,7 @@ from events.ordering import (
     OrderRejected,
 )
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
+from events.privacy import CustomerErased
 from events.shipping import (
     ShipmentArranged,
     ShipmentCancelled,
@@ -66,6 +67,7 @@ _SETS: dict[type[DomainEvent], Callable[[Any, Recorded], Attributes]] = {
     ShipmentCancelled: lambda event, record: {"shipment": "cancelled"},
     ShipmentDispatched: lambda event, record: {"shipment": "dispatched"},
     ShipmentDelivered: lambda event, record: {"shipment": "delivered"},
+    CustomerErased: lambda event, record: {"personal_data": "erased"},
 }
 """What each event of an order's own streams sets."""
 
@@ -77,6 +79,7 @@ SET_BY: Mapping[str, frozenset[str]] = {
     "reservation": frozenset({"stock", "reservation_version"}),
     "payment": frozenset({"payment", "payment_reason", "payment_version"}),
     "shipment": frozenset({"shipment", "shipment_reason", "tracking_number", "shipment_version"}),
+    "erasure": frozenset({"personal_data", "erasure_version"}),
     "rejection": frozenset({"rejected_at", "rejection", "rejection_count"}),
 }
 """All attributes that events of each kind of stream may set."""
@@ -86,7 +89,12 @@ SHOWN = tuple(_SETS)
 
 
 def known(event: DomainEvent) -> bool:
-    """Whether the view shows something of an event: of a rejected submission, or of what sets attributes."""
+    """Whether the view shows something of an event: of a rejected submission, or of what sets attributes.
+
+    Of the erasure of a customer, each order has an event of its own.
+    """
+    if isinstance(event, CustomerErased):
+        return event.order_id is not None
     return isinstance(event, OrderRejected) or type(event) in _SETS
 
 

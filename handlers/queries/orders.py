@@ -26,7 +26,10 @@ from handlers.table.codec import decode, encode
 from handlers.table.event_store import EventStore
 from handlers.table.keys import ORDERS_BY_CUSTOMER, ORDERS_BY_STATUS, Index, Key
 
-_STREAMS = (streams.order, streams.reservation, streams.payment, streams.shipment, streams.cancellation)
+_STREAMS = (
+    *(streams.order, streams.reservation, streams.payment, streams.shipment, streams.cancellation),
+    streams.erasure,
+)
 _PAGES = 10
 """How many pages of the index a list reads at most, before it answers with fewer orders than asked for."""
 

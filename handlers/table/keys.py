@@ -84,14 +84,23 @@ _STATUS_SHARDS = 8
 
 def person(order_id: str, customer_id: str | None) -> Key:
     """The person behind an order, in the vault: with the others of the same customer, or a guest alone."""
-    whose = customer_id or order_id
-    owner = own_id(whose) if customer_id else f"order#{own_id(whose)}"
-    return Key(f"{shop_of(whose)}#{owner}", own_id(order_id))
+    partition = persons_of(customer_id) if customer_id else f"{shop_of(order_id)}#order#{own_id(order_id)}"
+    return Key(partition, own_id(order_id))
+
+
+def persons_of(customer_id: str) -> str:
+    """The partition of the persons behind a customer's orders, in the vault."""
+    return f"{shop_of(customer_id)}#{own_id(customer_id)}"
+
+
+def payment_tokens(order_id: str) -> str:
+    """The partition of an order's payment tokens, in the vault."""
+    return order_id
 
 
 def payment_token(order_id: str, content_hash: str) -> Key:
     """The payment token of an order's submission, in the vault."""
-    return Key(order_id, f"token#{content_hash}")
+    return Key(payment_tokens(order_id), f"token#{content_hash}")
 
 
 def event(stream: str, version: int) -> Key:

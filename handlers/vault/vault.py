@@ -8,10 +8,12 @@ personal data, but a reference to it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from events.ordering import OrderPlaced
+from events.shops import of_shop, shop_of
 from handlers.retry_policy import classified
 from handlers.table import keys
 from handlers.table.codec import decode, encode
@@ -62,7 +64,24 @@ class Vault:
             Retryable: try again.
         """
         item = self._read(placed, "person", "cancellation_reason")
-        return Known(Person.model_validate_json(item["person"]), item.get("cancellation_reason")) if item else None
+        return _known(item) if item else None
+
+    def of_customer(self, customer_id: str) -> Iterator[tuple[str, Known]]:
+        """What the vault has of each of a customer's orders, with the order's id. Raises as `read` does."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "PK = :partition",
+            "ExpressionAttributeValues": encode({":partition": keys.persons_of(customer_id)}),
+            "ConsistentRead": True,
+        }
+        while True:
+            with classified():
+                page = self._client.query(**request)
+            for item in map(decode, page["Items"]):
+                yield of_shop(shop_of(customer_id), item["SK"]), _known(item)
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def content_key(self, placed: OrderPlaced) -> bytes | None:
         """The key of the content hash in an order's event, and nothing of the person; else as `read`.
@@ -105,3 +124,7 @@ class Vault:
                 )
         except self._client.exceptions.ConditionalCheckFailedException:
             return
+
+
+def _known(item: Mapping[str, Any]) -> Known:
+    return Known(Person.model_validate_json(item["person"]), item.get("cancellation_reason"))

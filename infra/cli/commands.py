@@ -31,6 +31,8 @@ COMMANDS = (
     Command("doctor", "infra.cli.doctor:doctor", "Find what is wrong, and name the commands that repair it."),
     Command("republish", "infra.cli.repair_commands:republish", "Publish the events of streams once more."),
     Command("resume", "infra.cli.repair_commands:resume", "Start the saga of orders that are stalled."),
+    Command("erase", "infra.cli.erase_command:erase", "Erase everything personal about a customer or an order."),
+    Command("export", "infra.cli.export_command:export", "Print all that is held on a customer, as JSON."),
     Command("shop", "infra.cli.shop_command:shop", "Add a shop to the settings of an environment."),
     Command("recount", "infra.cli.repair_commands:recount", "Set stock levels to what the log says."),
 )

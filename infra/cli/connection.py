@@ -22,9 +22,10 @@ from handlers.queries.counters import CounterQueries
 from handlers.queries.orders import OrderQueries
 from handlers.queries.stock import StockQueries
 from handlers.table.event_store import EventStore
+from handlers.vault.vault import Vault
 from infra.cli.arguments import checked_of_shop
 from infra.cli.command_error import CommandError
-from infra.names import EMULATOR_ACCOUNT, EMULATOR_REGION, STACK_NAME, TABLE_NAME, in_template
+from infra.names import EMULATOR_ACCOUNT, EMULATOR_REGION, STACK_NAME, TABLE_NAME, VAULT_TABLE_NAME, in_template
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _CONNECT_SECONDS = 3
@@ -81,6 +82,11 @@ class Connection:
     def stock(self) -> StockQueries:
         """Stock, as the API reads it."""
         return StockQueries(self.store, self.counters)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The persons behind orders."""
+        return Vault(self.store.client, VAULT_TABLE_NAME)
 
     @cached_property
     def dead_letters(self) -> DeadLetterBucket:

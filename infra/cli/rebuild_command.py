@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from infra.cli import connection
 from infra.cli.arguments import duration
 from infra.cli.command_error import CommandError
+from infra.cli.executions import failure, happened
 from infra.cli.output import err, out, print_line, print_table
 from infra.cli.projection_argument import ProjectionName, projection
 from infra.signals import Ended
-
-if TYPE_CHECKING:
-    from mypy_boto3_stepfunctions import SFNClient
 
 KEPT = "KeepOldGeneration"
 """The state in which readers see the new generation, and the old one is kept for a while."""
@@ -55,7 +52,6 @@ _REDRIVE = (
     "readers see the new generation; to delete the old one: aws stepfunctions redrive-execution --execution-arn {}"
 )
 _LONGEST_KEPT = timedelta(days=360)  # an execution lasts a year at most
-_PAGE = 100
 
 
 def rebuild(
@@ -85,7 +81,7 @@ def rebuild(
     progress = _Progress()
     try:
         with _steps() as print_step:
-            for event in _happened(client, execution, pipeline.poll_seconds):
+            for event in happened(client, execution, pipeline.poll_seconds):
                 if step := progress.take(event):
                     print_step(step)
                 if progress.state == KEPT and keep_seconds:
@@ -128,9 +124,7 @@ class _Progress:
             return WORDS[name] if WORDS[name] != before else None
         if kind == "TaskStateExited" and event["stateExitedEventDetails"]["name"] == "Evaluate":
             self._evaluated = json.loads(event["stateExitedEventDetails"]["output"])
-        elif kind in _FAILURES:
-            details = event.get(_FAILURES[kind], {})
-            reason = f"{details.get('error') or kind}: {_cause(details.get('cause', ''))}".rstrip(": ")
+        elif reason := failure(event):
             self.failure = f"failed while {WORDS.get(self.state, 'starting')}: {reason}"
         return None
 
@@ -145,47 +139,6 @@ class _Progress:
         yield "compared with the log", f"{evaluation['compared']}{of}"
         if evaluation["counters_moving"]:
             yield "counters", "changed all the while: their sums were not compared"
-
-
-_FAILURES = {
-    "ExecutionFailed": "executionFailedEventDetails",
-    "ExecutionTimedOut": "executionTimedOutEventDetails",
-    "ExecutionAborted": "executionAbortedEventDetails",
-}
-_ENDS = {*_FAILURES, "ExecutionSucceeded"}
-
-
-def _happened(client: SFNClient, execution: str, poll_seconds: float) -> Iterator[Mapping[str, Any]]:
-    """The events of an execution's history, as they come, until it has ended."""
-    seen = 0
-    while True:
-        for event in reversed(list(_newer(client, execution, seen))):
-            yield event
-            seen = event["id"]
-            if event["type"] in _ENDS:
-                return
-        time.sleep(poll_seconds)
-
-
-def _newer(client: SFNClient, execution: str, seen: int) -> Iterator[Mapping[str, Any]]:
-    """The events after one, the newest first, so that no more is read than is new."""
-    pages = client.get_paginator("get_execution_history").paginate(
-        executionArn=execution, reverseOrder=True, PaginationConfig={"PageSize": _PAGE}
-    )
-    for page in pages:
-        for event in page["events"]:
-            if event["id"] <= seen:
-                return
-            yield event
-
-
-def _cause(text: str) -> str:
-    """The message in what a function failed with, if it is that."""
-    try:
-        cause = json.loads(text)
-    except ValueError:
-        return text
-    return str(cause.get("errorMessage", text)) if isinstance(cause, dict) else text
 
 
 @contextmanager

@@ -5,10 +5,11 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from handlers.dead_letters.message import OPEN, REDRIVEN
+from infra.retention import DEAD_LETTERS
 
 
 class DeadLetterBucket(s3.Bucket):
-    """Open messages are kept for a year, redriven ones for 90 days. They hold customer data: nothing here is public."""
+    """Messages are kept for 30 days, and those that were redriven for 30 more: they hold personal data."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(
@@ -18,7 +19,7 @@ class DeadLetterBucket(s3.Bucket):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
             lifecycle_rules=[
-                s3.LifecycleRule(id="Open", prefix=OPEN, expiration=Duration.days(365)),
-                s3.LifecycleRule(id="Redriven", prefix=REDRIVEN, expiration=Duration.days(90)),
+                s3.LifecycleRule(id=name, prefix=prefix, expiration=Duration.days(DEAD_LETTERS.days))
+                for name, prefix in (("Open", OPEN), ("Redriven", REDRIVEN))
             ],
         )

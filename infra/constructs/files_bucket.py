@@ -7,8 +7,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from handlers.files.dropped_file import DONE, INCOMING, REPORTS
+from handlers.files.dropped_file import CHECKPOINTS, DONE, INCOMING, REPORTS
 from infra.constructs.template import resource_of
+from infra.retention import DROPPED_FILES, REPLACED_FILES
 
 
 class FilesBucket(s3.Bucket):
@@ -29,11 +30,14 @@ class FilesBucket(s3.Bucket):
             enforce_ssl=True,
             versioned=True,
             lifecycle_rules=[
-                s3.LifecycleRule(id="Done", prefix=DONE, expiration=Duration.days(90)),
+                *(
+                    s3.LifecycleRule(id=name, prefix=prefix, expiration=Duration.days(DROPPED_FILES.days))
+                    for name, prefix in (("Incoming", INCOMING), ("Done", DONE), ("Checkpoints", CHECKPOINTS))
+                ),
                 s3.LifecycleRule(id="Reports", prefix=REPORTS, expiration=Duration.days(365)),
                 s3.LifecycleRule(
                     id="Left",
-                    noncurrent_version_expiration=Duration.days(30),
+                    noncurrent_version_expiration=Duration.days(REPLACED_FILES.days),
                     expired_object_delete_marker=True,
                     abort_incomplete_multipart_upload_after=Duration.days(7),
                 ),

@@ -4,7 +4,17 @@ from aws_cdk import Stack
 
 from infra.constructs.lambda_function import PipelineFunction
 from infra.constructs.shared_resources import SharedResources
-from infra.function_spec import Grant, HashRejections, PublishEvents, ReplayArchive, Rows, SendEmail, VaultItems
+from infra.function_spec import (
+    DeleteDeadLetters,
+    ErasureLedger,
+    Grant,
+    HashRejections,
+    PublishEvents,
+    ReplayArchive,
+    Rows,
+    SendEmail,
+    VaultItems,
+)
 from infra.names import ARCHIVE_NAME
 
 
@@ -27,6 +37,15 @@ def grant(function: PipelineFunction, wanted: Grant, shared: SharedResources) ->
             function.allow(["ses:SendEmail"], [shared.sender.email_identity_arn])
         case ReplayArchive():
             _grant_replays(function, shared.orders.event_bus_arn)
+        case DeleteDeadLetters():
+            bucket = shared.dead_letters
+            function.add_environment("DEAD_LETTER_BUCKET_NAME", bucket.bucket_name)
+            function.allow(["s3:ListBucketVersions"], [bucket.bucket_arn])
+            function.allow(["s3:GetObjectVersion", "s3:DeleteObjectVersion"], [bucket.arn_for_objects("*")])
+        case ErasureLedger():
+            function.add_environment("ERASURE_LEDGER_NAME", shared.erasures.bucket_name)
+            function.allow(["s3:ListBucket"], [shared.erasures.bucket_arn])
+            function.allow(["s3:GetObject", "s3:PutObject"], [shared.erasures.arn_for_objects("*")])
 
 
 def _grant_replays(function: PipelineFunction, bus: str) -> None:

@@ -9,6 +9,7 @@ from handlers.table import keys
 from infra.constructs.key_condition import named_and_among
 from infra.function_spec import SCAN, Rows
 from infra.names import TABLE_NAME
+from infra.retention import BACKUPS
 
 LISTED = ["order_id", "status", "currency", "total", "placed_at"]
 
@@ -29,7 +30,7 @@ class OrdersTable(dynamodb.Table):
             sort_key=_string("SK"),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=True
+                point_in_time_recovery_enabled=True, recovery_period_in_days=BACKUPS.days
             ),
             deletion_protection=True,
             removal_policy=RemovalPolicy.RETAIN,

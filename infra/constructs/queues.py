@@ -9,8 +9,9 @@ from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
 from handlers.dead_letters.storing import OURS
 from infra.constructs.template import name_in_template
 from infra.names import METRICS_NAMESPACE, in_template
+from infra.retention import QUEUES
 
-KEPT = Duration.days(14)
+KEPT = Duration.days(QUEUES.days)
 
 STORED_WITHIN = Duration.minutes(5)
 """Messages leave a dead-letter queue within seconds. SQS does not count the age of a message that was received more

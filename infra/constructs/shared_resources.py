@@ -9,6 +9,7 @@ from constructs import Construct
 from infra.constructs.audit_copy import AuditCopy
 from infra.constructs.buses import IntakeBus, OrdersBus
 from infra.constructs.dead_letter_bucket import DeadLetterBucket
+from infra.constructs.erasure_ledger import ErasureLedger
 from infra.constructs.files_bucket import FilesBucket
 from infra.constructs.orders_table import OrdersTable
 from infra.constructs.vault_table import VaultTable
@@ -42,4 +43,5 @@ class SharedResources:
         )
         self.files = FilesBucket(scope, "Files", settings.parties.folders)
         self.dead_letters = DeadLetterBucket(scope, "DeadLetterBucket")
+        self.erasures = ErasureLedger(scope, "ErasureLedger")
         self.audit_copy = AuditCopy(scope, "AuditCopy", self.orders)

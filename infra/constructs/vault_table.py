@@ -8,6 +8,7 @@ from constructs import Construct
 from infra.constructs.key_condition import named_and_among
 from infra.function_spec import VaultItems
 from infra.names import VAULT_TABLE_NAME
+from infra.retention import BACKUPS
 
 
 class VaultTable(dynamodb.Table):
@@ -22,7 +23,7 @@ class VaultTable(dynamodb.Table):
             sort_key=dynamodb.Attribute(name="SK", type=dynamodb.AttributeType.STRING),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=True
+                point_in_time_recovery_enabled=True, recovery_period_in_days=BACKUPS.days
             ),
             deletion_protection=True,
             removal_policy=RemovalPolicy.RETAIN,

@@ -20,7 +20,7 @@ OPERATIONS: Mapping[str, Sequence[str]] = {
         *("DeleteItem", "Scan", "TransactWriteItems", "UpdateItem"),
     ),
     "events": ("DescribeReplay", "PutEvents", "StartReplay"),
-    "s3": ("CopyObject", "DeleteObject", "GetObject", "PutObject"),
+    "s3": ("CopyObject", "DeleteObject", "GetObject", "ListObjectVersions", "ListObjectsV2", "PutObject"),
     "secretsmanager": ("GetSecretValue",),
     "sesv2": ("SendEmail",),
     "sqs": ("SendMessage", "SendMessageBatch"),

@@ -24,6 +24,7 @@ from events.ordering import (
     OrderRejected,
 )
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentVoided
+from events.privacy import CustomerErased
 from events.shipping import ShipmentArranged, ShipmentCancelled
 from handlers.operations.audit.published_submission import Submission
 from handlers.operations.audit.run import DeadLetter, Run, SentEmail
@@ -197,6 +198,17 @@ CLEAN = Run(
 
 def with_table(**changes: Any) -> Run:
     return replace(CLEAN, table=replace(TABLE, **changes))
+
+
+def erased() -> Run:
+    """The run once the person behind its confirmed order is erased, before any e-mail was sent."""
+    stream, event = "erasure#demo.well", CustomerErased(order_id="demo.well", customer_id="demo.c1")
+    silent = ("notification#demo.well", "customer#demo.c1")
+    log = {place: known for place, known in TABLE.log.items() if place[0] not in silent}
+    log[stream, 1] = logged(event, stream, 1)
+    views = {**VIEWS, "demo.well": {**VIEWS["demo.well"], "personal_data": "erased", "erasure_version": 1}}
+    run = replace(with_table(log=log, views=views), bus=published(log), emails=[])
+    return replace(run, persons=without(PERSONS, "demo.well"))
 
 
 def with_log(stream: str, *events: DomainEvent) -> Run:

@@ -20,6 +20,7 @@ OWN_QUEUE = "file-import"
 ORDER_QUEUE = "order-intake"
 SENDER = "orders@shop.example"
 DEAD_LETTER_BUCKET = "dead-letter-bucket"
+ERASURE_LEDGER = "erasure-ledger"
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "nobody",
@@ -34,6 +35,7 @@ ENVIRONMENT = {
     "ARCHIVE_ARN": "arn:aws:events:us-east-1:123456789012:archive/orders",
     "DEAD_LETTER_QUEUE_URL": QUEUE_URL,
     "DEAD_LETTER_BUCKET_NAME": DEAD_LETTER_BUCKET,
+    "ERASURE_LEDGER_NAME": ERASURE_LEDGER,
     "DEAD_LETTER_QUEUES": (
         f'{{"order_intake":"{QUEUE}","outbox":"outbox-dead-letters","audit_copy":"copy-dead-letters"}}'
     ),

@@ -22,6 +22,7 @@ from events.inventory import (
 from events.model import DomainEvent
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed, OrderPlaced
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
+from events.privacy import CustomerErased
 from events.shipping import ShipmentArranged, ShipmentCancelled, ShipmentDelivered, ShipmentDispatched
 from handlers.operations.audit.published_submission import distinct
 from handlers.ordering.submission import Invalid, Valid, decide, placed
@@ -42,6 +43,7 @@ def run(count: int, seed: int = 1) -> list[Recorded]:
     rand = random.Random(seed)
     generated = generate(count, seed)
     log: list[Recorded] = []
+    erased: list[CustomerErased] = []
     shelf = tuple(DeliveredLine(sku=sku, quantity=quantity) for sku, quantity in list(generated.stock.items())[:_CHUNK])
     log += _stream("delivery#d1", StockReceived(delivery_id="d1", chunk=1, chunks=1, lines=shelf))
     first = {submission.detail["order_id"]: submission for submission in reversed(distinct(generated.submissions))}
@@ -51,11 +53,14 @@ def run(count: int, seed: int = 1) -> list[Recorded]:
             continue
         match decide(submission.detail):
             case Valid() as valid:
-                log += _order(placed(submission.shop, valid, CONTENT_KEY), _WAYS[number % len(_WAYS)], at, rand)
+                order = placed(submission.shop, valid, CONTENT_KEY)
+                log += _order(order, _WAYS[number % len(_WAYS)], at, rand)
+                if number % 3 == 1:  # all of these have ended
+                    erased.append(CustomerErased(order_id=order.order_id, customer_id=order.customer_id))
             case Invalid() as invalid:
                 rejected = reject(submission.shop, invalid, KEY_OF_REJECTIONS)
                 log += _stream(streams.rejection(rejected.order_id, rejected.content_hash), rejected, at=at)
-    return log
+    return log + _erasures(erased)
 
 
 def _order(placed: OrderPlaced, way: str, at: int, rand: random.Random) -> list[Recorded]:
@@ -117,6 +122,19 @@ def _order(placed: OrderPlaced, way: str, at: int, rand: random.Random) -> list[
         each
         for kind, events in zip(kinds, events_by_outcome[way], strict=True)
         for each in _stream(kind(order_id), *events, at=day)
+    ]
+
+
+def _erasures(orders: Sequence[CustomerErased]) -> list[Recorded]:
+    """Orders are erased years later; and their customers, with whatever other orders."""
+    years_later = 3 * 365 * 86_400
+    of_orders = {streams.erasure(each.order_id): each for each in orders if each.order_id}
+    customers = {each.customer_id for each in orders if each.customer_id}
+    of_customers = {streams.customer_erasure(each): CustomerErased(customer_id=each) for each in sorted(customers)}
+    return [
+        recorded
+        for stream, event in {**of_orders, **of_customers}.items()
+        for recorded in _stream(stream, event, at=years_later)
     ]
 
 

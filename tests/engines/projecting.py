@@ -15,7 +15,7 @@ from events.envelope import Recorded
 from handlers.projections import registry
 from handlers.projections.engine.counting import Counting
 from handlers.projections.engine.projection import Count, Projection
-from handlers.projections.order_fold import fold
+from handlers.projections.order_fold import fold, known
 from handlers.runtime import aws
 from handlers.table.event_store import EventStore
 from tests.builders.environment import TABLE
@@ -82,6 +82,6 @@ def folded(log: Sequence[Recorded]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for stream, history in by_streams(log).items():
         kind, order_id = stream.split("#")[:2]
-        if kind in {"order", "reservation", "payment", "shipment"}:
+        if kind != "rejection" and known(history[0].event):
             found.setdefault(order_id, {}).update({name: str(value) for name, value in fold(history).items()})
     return found

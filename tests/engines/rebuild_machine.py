@@ -1,7 +1,7 @@
-"""Runs the rebuild's definition in-process and without waiting.
+"""Runs the definitions of what operators start, the rebuild and the erasure, in-process and without waiting.
 
-How it works: an interpreter of as much of the Amazon States Language as the rebuild uses; it refuses the rest, so it
-cannot drift from the definition unnoticed.
+How it works: an interpreter of as much of the Amazon States Language as they use; it refuses the rest, so it cannot
+drift from the definitions unnoticed.
 
 Its limits: nothing is retried, no time passes, and the items of a map are processed one after the other.
 """
@@ -15,6 +15,9 @@ from tests.engines.saga_machine import UnknownLanguage, definition
 
 Step = Callable[[dict[str, Any]], Any]
 """Takes the place of the function: called with a task's payload, it returns the result or raises the error."""
+
+EXECUTION = "execution-1"
+"""The name of every execution."""
 
 _FIELDS = {
     "Task": {"Comment", "Type", "Resource", "Parameters", "ResultPath", "TimeoutSeconds", "Retry", "Next"},
@@ -31,16 +34,17 @@ class Machine:
     Maps go through their items one after the other.
     """
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, machine: str = "rebuild_projection") -> None:
         self.trace: list[str] = []
         self._step = step
+        self._machine = machine
 
     def run(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Run to the end; returns the output.
 
         Raises UnknownLanguage where the definition has what is not known here, and what a task raises.
         """
-        output: dict[str, Any] = self._run(definition("rebuild_projection"), copy.deepcopy(dict(wanted)), {})
+        output: dict[str, Any] = self._run(definition(self._machine), copy.deepcopy(dict(wanted)), {})
         return output
 
     def _run(self, machine: Mapping[str, Any], data: Any, item: Mapping[str, Any]) -> Any:
@@ -102,6 +106,8 @@ def _filled(parameters: Mapping[str, Any], data: Any, item: Mapping[str, Any]) -
 def _at(data: Any, path: str, item: Mapping[str, Any]) -> Any:
     if path == "$$.Map.Item.Value":
         return copy.deepcopy(item["Value"])
+    if path == "$$.Execution.Name":
+        return EXECUTION
     for part in path.removeprefix("$").split(".")[1:]:
         data = data[part]
     return copy.deepcopy(data)

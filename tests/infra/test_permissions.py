@@ -17,7 +17,9 @@ from infra.settings.environment import Settings, ShopSettings
 from tests.infra.template import Properties, Template, listed, synthesized, target_of
 
 STREAMS = {f"{kind}#*" for kind in streams.CONTEXTS}
-PROJECTED = {"order#*", "rejection#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*", "delivery#*"}
+PROJECTED = {
+    *("order#*", "rejection#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*", "delivery#*", "erasure#*")
+}
 # What each function may do on the table: action -> the key prefixes it may do it on.
 TABLE = {
     "order_intake": {
@@ -54,7 +56,7 @@ TABLE = {
     "order_view": {
         "GetItem": {"projection#order_view"},
         "UpdateItem": {"view#order#*"},
-        "Query": {"order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*"},
+        "Query": {"order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*", "erasure#*"},
     },
     "daily_sales": {
         "GetItem": {"projection#daily_sales"},
@@ -82,6 +84,7 @@ TABLE = {
         "BatchGetItem": PROJECTED | {"view#*", "applied#*"},
         "BatchWriteItem": {"view#*", "applied#*"},
     },
+    "erasure": {"Query": {"order#*", "cancellation#*"}, "PutItem": {"erasure#*"}},
     "order_emails": {"Query": {"notification#*", "order#*"}, "PutItem": {"notification#*"}},
     "welcome_email": {"Query": {"customer#*", "order#*"}, "PutItem": {"customer#*"}},
     "dead_letters": {"PutItem": {"dead-letter#*"}},
@@ -93,6 +96,7 @@ TABLE = {
             "payment#*",
             "shipment#*",
             "cancellation#*",
+            "erasure#*",
             "notification#*",
             "rejection#*",
             "unknown-order#*",
@@ -116,6 +120,7 @@ VAULT = {
     "order_emails": {"GetItem": {PERSON}},
     "welcome_email": {"GetItem": {PERSON}},
     "api_query": {"GetItem": {PERSON}},
+    "erasure": {"Query": {PERSON, TOKEN}, "DeleteItem": {PERSON, TOKEN}},
 }
 # And besides: action -> the type of the one resource it may do it on.
 STREAM = {
@@ -154,6 +159,13 @@ BESIDES = {
     # Starting a replay is granted on the bus and the archive too, which a test below holds.
     "rebuild": {"events:StartReplay": "replay/rebuild.*", "events:DescribeReplay": "replay/rebuild.*"},
     "dead_letters": QUEUE | dict.fromkeys(["s3:PutObject", "s3:GetObject", "s3:ListBucket"], "AWS::S3::Bucket"),
+    "erasure": dict.fromkeys(
+        [
+            *("s3:GetObjectVersion", "s3:DeleteObjectVersion", "s3:ListBucketVersions"),
+            *("s3:GetObject", "s3:PutObject", "s3:ListBucket"),
+        ],
+        "AWS::S3::Bucket",
+    ),
     "order_emails": QUEUE | DEAD_LETTERS | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
     "replenishment": QUEUE | DEAD_LETTERS,
     "welcome_email": QUEUE | DEAD_LETTERS | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
@@ -405,7 +417,12 @@ SERVICES = {"OrderingService", "InventoryService", "PaymentsService", "ShippingS
 
 @pytest.mark.parametrize(
     ("name", "services"),
-    [("OrderSaga", SERVICES), ("OrderCancellation", SERVICES), ("RebuildProjection", {"Rebuild"})],
+    [
+        ("OrderSaga", SERVICES),
+        ("OrderCancellation", SERVICES),
+        ("RebuildProjection", {"Rebuild"}),
+        ("Erasure", {"Erasure"}),
+    ],
 )
 def test_a_state_machine_may_call_its_functions(template: Template, name: str, services: set[str]) -> None:
     machines = template.of_type("AWS::StepFunctions::StateMachine").values()

@@ -15,7 +15,9 @@ from handlers.intake.parties import Parties
 from infra.app import synthesize
 from infra.function_spec import (
     DeadLetterQueues,
+    DeleteDeadLetters,
     DroppedFiles,
+    ErasureLedger,
     HashRejections,
     PublishEvents,
     ReplayArchive,
@@ -33,6 +35,8 @@ from tests.infra.template import Template, listed, synthesized, target_of
 NO_REPLAY = [{"exists": False}]
 AT_DOORS = {"order_intake", "delivery_intake", "shipment_intake", "file_import", "api_query", "api_authorizer"}
 """The functions that take what comes from outside."""
+KNOW_PARTIES = {*AT_DOORS, "erasure"}
+"""The functions that have to know who is let in: the erasure looks at what came."""
 DEPLOYED = (*FUNCTIONS, AUTHORIZER)
 PROJECTIONS = {"OrderViewQueue", "DailySalesQueue", "StockViewQueue", "CustomerHistoryQueue"}
 
@@ -274,7 +278,8 @@ def test_the_tables_keep_what_they_have(template: Template, name: str) -> None:
     logical, table = template.table(name)
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["DeletionProtectionEnabled"] is True
-    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    recovery = {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 35}
+    assert table["PointInTimeRecoverySpecification"] == recovery
     assert table["SSESpecification"]["SSEEnabled"] is True
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     resource = template.raw["Resources"][logical]
@@ -337,10 +342,10 @@ def test_the_bucket_of_files_keeps_versions_expires_what_is_done_and_notifies_of
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     rules = {rule.get("Prefix", ""): rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
     assert {prefix: rule["ExpirationInDays"] for prefix, rule in rules.items() if prefix} == {
-        "done/": 90,
+        **dict.fromkeys(("incoming/", "done/", "checkpoints/"), 21),
         "reports/": 365,
     }
-    assert rules[""]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert rules[""]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 7}
     assert rules[""]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert bucket["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
     [rule] = [rule for rule in template.of_type("AWS::Events::Rule").values() if bus_of(rule) == "default"]
@@ -353,12 +358,10 @@ def test_the_bucket_of_files_keeps_versions_expires_what_is_done_and_notifies_of
     }
 
 
-def test_dead_letter_messages_expire_some_time_after_they_are_redriven_and_late_when_they_are_not(
-    template: Template,
-) -> None:
+def test_dead_letter_messages_expire_a_month_after_they_were_stored_or_redriven(template: Template) -> None:
     bucket = template.of_type("AWS::S3::Bucket")[bucket_named(template, "DeadLetterBucket")]
     rules = {rule["Prefix"]: rule["ExpirationInDays"] for rule in bucket["LifecycleConfiguration"]["Rules"]}
-    assert rules == {"open/": 365, "redriven/": 90}
+    assert rules == {"open/": 30, "redriven/": 30}
 
 
 def test_only_the_import_of_files_in_stretches_may_look_like_a_loop(template: Template) -> None:
@@ -402,9 +405,11 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["DEAD_LETTER_QUEUE_URL"] if function.has_dead_letter_queue else []),
             *(["EMAIL_SENDER"] if SendEmail() in function.grants else []),
             *(["DEAD_LETTER_QUEUES", "DEAD_LETTER_BUCKET_NAME"] if function.trigger == DeadLetterQueues() else []),
+            *(["DEAD_LETTER_BUCKET_NAME"] if DeleteDeadLetters() in function.grants else []),
+            *(["ERASURE_LEDGER_NAME"] if ErasureLedger() in function.grants else []),
             *(["ARCHIVE_ARN", "ORDERS_BUS_ARN"] if ReplayArchive() in function.grants else []),
             *(["OWN_QUEUE_URL", "ORDER_QUEUE_URL"] if isinstance(function.trigger, DroppedFiles) else []),
-            *(["PARTIES_FILE"] if function.key in AT_DOORS else []),
+            *(["PARTIES_FILE"] if function.key in KNOW_PARTIES else []),
             *(["VAULT_TABLE_NAME"] if any(isinstance(grant, VaultItems) for grant in function.grants) else []),
             *(["REJECTION_KEY_ARN"] if HashRejections() in function.grants else []),
             *(["JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUDIENCE"] if function is AUTHORIZER else []),
@@ -421,16 +426,16 @@ def test_functions_of_a_package_share_its_one_layer_and_each_has_its_own_code(te
         assert layers[layer]["CompatibleArchitectures"] == ["arm64"]
 
 
-def test_the_functions_at_the_doors_alone_have_the_layer_that_says_who_is_let_in(
+def test_those_functions_alone_have_the_layer_that_says_who_is_let_in(
     template: Template, assembly: Path, settings: Settings
 ) -> None:
     functions, layers = template.of_type("AWS::Lambda::Function"), template.of_type("AWS::Lambda::LayerVersion")
     libraries = {target_of(made["Layers"][0]) for made in functions.values()}
     [parties] = layers.keys() - libraries
     more = {name: [target_of(layer) for layer in made["Layers"][1:]] for name, made in functions.items()}
-    assert more == {function.name: [parties] if function.key in AT_DOORS else [] for function in DEPLOYED}
+    assert more == {function.name: [parties] if function.key in KNOW_PARTIES else [] for function in DEPLOYED}
     for function in DEPLOYED:
-        if function.key in AT_DOORS:
+        if function.key in KNOW_PARTIES:
             variables = functions[function.name]["Environment"]["Variables"]
             assert variables["PARTIES_FILE"] == "/opt/parties.json"
     assert parties_in(assembly) == settings.parties
@@ -450,7 +455,7 @@ def test_other_settings_let_in_others_with_what_is_their_own_and_change_nothing_
     by_type = defaultdict(set)
     for name in changed:
         by_type[(resources | others)[name]["Type"]].add(name)
-    at_doors = {function.name for function in DEPLOYED if function.key in AT_DOORS}
+    at_doors = {function.name for function in DEPLOYED if function.key in KNOW_PARTIES}
     assert by_type.pop("AWS::Lambda::LayerVersion")
     assert by_type.pop("AWS::Lambda::Function", set()) <= at_doors
     # What is a shop's own: the policy of who drops its files, and its key of the API.
@@ -483,7 +488,7 @@ def test_a_task_outlives_its_function(template: Template) -> None:
 
 def test_state_machines_are_logged_and_traced_and_their_failures_raise_an_alarm(template: Template) -> None:
     machines = template.of_type("AWS::StepFunctions::StateMachine")
-    assert len(machines) == 3
+    assert len(machines) == 4
     groups = set()
     for machine in machines.values():
         assert machine["StateMachineType"] == "STANDARD"

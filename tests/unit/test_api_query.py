@@ -29,6 +29,7 @@ from events.ordering import (
     UnknownOrderCancellationRefused,
 )
 from events.payments import PaymentAuthorized, PaymentCaptured
+from events.privacy import CustomerErased
 from events.shipping import ShipmentArranged
 from handlers.api import cursors
 from handlers.intake.callers import OPERATE, READ, Caller, authorized
@@ -63,6 +64,7 @@ COURSE: list[tuple[str, DomainEvent, dict[str, Any]]] = [
     ("payment", PaymentCaptured(**O1, amount=300, currency="GBP"), {"payment": "captured"}),
     ("order", OrderConfirmed(**O1), {"status": "CONFIRMED"}),
     ("notification", CustomerNotified(**O1, about="OrderConfirmed", attempt=1, message_id="e1"), {}),
+    ("erasure", CustomerErased(**O1, customer_id="demo.c1"), {"personal_data": "erased"}),
 ]
 """An order's life: stream, event, and what it changes for those who look. An event every minute."""
 

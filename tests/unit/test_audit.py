@@ -16,8 +16,9 @@ from events.inventory import PurchaseOrderFulfilled, PurchaseOrderPlaced, StockR
 from events.model import DomainEvent
 from events.notification import WELCOME, CustomerNotified, EmailClaimed, EmailRefused
 from events.ordering import CancellationRequested, Destination, OrderConfirmed
+from events.privacy import CustomerErased
 from events.shipping import ShipmentCancelled, ShipmentDispatched
-from handlers.operations.audit import CHECKS, audit, inputs
+from handlers.operations.audit import CHECKS, audit, inputs, views
 from handlers.operations.audit.published_submission import Submission
 from handlers.operations.audit.run import DeadLetter, Run, SentEmail
 from handlers.projections.engine.projection import Count
@@ -37,6 +38,7 @@ from tests.builders.clean_run import (
     WELCOMING,
     WELL,
     WRONG,
+    erased,
     published,
     rejection,
     with_charge,
@@ -84,6 +86,12 @@ def refusing(run: Run, submission: Submission) -> Run:
     return replace(run, table=replace(run.table, log=log), bus=published(log), submissions=submissions)
 
 
+def with_erased_and(welcome: CustomerNotified) -> Run:
+    """The run whose confirmed order is erased, with a welcome of its customer."""
+    run, stream = erased(), "customer#demo.c1"
+    return replace(run, table=replace(run.table, log={**run.table.log, (stream, 1): record(welcome, stream, 1)}))
+
+
 def knowing(run: Run, order_id: str, **changes: Any) -> Run:
     """The run with something else in the vault about the person behind an order."""
     known = json.loads(PERSONS[order_id]["person"]) | changes
@@ -104,6 +112,30 @@ def test_another_content_under_an_id_that_is_placed_has_to_be_refused() -> None:
 @pytest.mark.parametrize("emails", [[], [AGAIN]], ids=["sent once", "sent twice"])
 def test_an_e_mail_may_be_sent_twice_where_its_claim_was_taken_over(emails: list[SentEmail]) -> None:
     assert audit(replace(with_log("notification#demo.well", *attempts()), emails=[*CLEAN.emails, *emails])) == []
+
+
+def test_of_an_erased_order_no_e_mail_is_expected_and_nobody_in_the_vault() -> None:
+    assert audit(erased()) == []
+
+
+def test_an_order_is_as_sound_where_its_e_mails_were_sent_before_it_was_erased() -> None:
+    run, stream = erased(), "erasure#demo.well"
+    log = {**TABLE.log, (stream, 1): run.table.log[stream, 1]}
+    sent_before = replace(run, table=replace(run.table, log=log), bus=published(log), emails=CLEAN.emails)
+    assert audit(sent_before) == []
+
+
+def test_a_submission_that_was_refused_since_its_order_was_erased_may_be_that_order() -> None:
+    assert list(inputs.check(refusing(erased(), WELL))) == []
+    assert list(inputs.check(refusing(erased(), OTHER))) == []
+
+
+def test_an_erasure_that_is_younger_than_a_restored_log_is_what_a_view_shows_alone() -> None:
+    stream = "erasure#demo.lost"
+    event = record(CustomerErased(order_id="demo.lost"), stream, 1)
+    views_of = {**VIEWS, "demo.lost": {"personal_data": "erased", "erasure_version": 1}}
+    run = with_table(log={**TABLE.log, (stream, 1): event}, views=views_of)
+    assert list(views.check(run)) == []
 
 
 BROKEN: dict[str, tuple[Callable[[], Run], int, str]] = {
@@ -234,6 +266,26 @@ BROKEN: dict[str, tuple[Callable[[], Run], int, str]] = {
         lambda: replace(CLEAN, persons={**PERSONS, "demo.wrong": PERSONS["demo.well"]}),
         2,
         "order demo.wrong: was not placed, but somebody is in the vault for it",
+    ),
+    "somebody in the vault for an order that is erased": (
+        lambda: replace(erased(), persons=PERSONS),
+        2,
+        "order demo.well: is erased, but somebody is in the vault for it",
+    ),
+    "an erased order whose view does not say so": (
+        lambda: replace(erased(), table=replace(erased().table, views=VIEWS)),
+        1,
+        "order demo.well: the view has personal_data None, the log 'erased'",
+    ),
+    "an erased order that nobody submitted": (
+        lambda: replace(erased(), submissions=[DECLINED, WRONG, NAMELESS]),
+        2,
+        "order demo.well: was placed, though nobody submitted it",
+    ),
+    "a welcome for nothing of a customer whose order is erased": (
+        lambda: with_erased_and(notified("demo.declined", WELCOME, "mail-3")),
+        3,
+        "customer demo.c1: was welcomed for order demo.declined; confirmed: demo.well",
     ),
     "a rejection whose hash is not under the environment's key": (
         lambda: replace(CLEAN, rejection_key=b"another"),

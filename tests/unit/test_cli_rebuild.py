@@ -6,9 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -21,41 +19,8 @@ from infra.cli.connection import Connection
 from infra.cli.rebuild_command import KEPT, WORDS
 from infra.signals import Ended
 from tests.builders.commands import run_command
+from tests.builders.executions import EXECUTION, MACHINE, Event, Machine, failed
 from tests.engines.saga_machine import definition
-
-MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:RebuildProjection"
-EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:RebuildProjection:1"
-Event = dict[str, Any]
-
-
-@dataclass
-class Machine:
-    """Step Functions with one execution: each look at its history shows another batch of events."""
-
-    batches: list[list[Event]]
-    started: list[dict[str, Any]] = field(default_factory=list)
-    history: list[Event] = field(default_factory=list)
-    read: int = 0
-
-    def start_execution(self, *, stateMachineArn: str, input: str) -> dict[str, str]:  # noqa: A002, N803 - as botocore has it
-        assert stateMachineArn == MACHINE
-        self.started.append(json.loads(input))
-        return {"executionArn": EXECUTION}
-
-    def get_paginator(self, operation: str) -> Machine:
-        assert operation == "get_execution_history"
-        return self
-
-    def paginate(self, *, executionArn: str, reverseOrder: bool, PaginationConfig: Any) -> Iterator[Any]:  # noqa: N803
-        assert (executionArn, reverseOrder) == (EXECUTION, True)
-        if not self.batches:
-            raise AssertionError("it looks for more than there is")
-        for event in self.batches.pop(0):
-            self.history.append({"id": len(self.history) + 1, **event})
-        newest = iter(self.history[::-1])
-        while page := list(islice(newest, 2)):
-            self.read += len(page)
-            yield {"events": page}
 
 
 def entered(*names: str) -> list[Event]:
@@ -66,11 +31,6 @@ def judged(**more: Any) -> Event:
     found = {"events": 12, "streams": 5, "compared": 5, "counters_moving": False, **more}
     output = json.dumps({"projection": "order_view", "generation": "2", "evaluation": found})
     return {"type": "TaskStateExited", "stateExitedEventDetails": {"name": "Evaluate", "output": output}}
-
-
-def failed(error: str, message: str) -> Event:
-    cause = json.dumps({"errorType": error, "errorMessage": message, "stackTrace": ["line"]})
-    return {"type": "ExecutionFailed", "executionFailedEventDetails": {"error": error, "cause": cause}}
 
 
 BUILT = [
@@ -177,7 +137,7 @@ def test_ctrl_c_lets_it_continue_by_itself_and_says_so(monkeypatch: pytest.Monke
     def interrupted(_: float) -> None:
         raise Ended(signal.SIGINT)
 
-    monkeypatch.setattr("infra.cli.rebuild_command.time.sleep", interrupted)
+    monkeypatch.setattr("infra.cli.executions.time.sleep", interrupted)
     result, _ = rebuilt(monkeypatch, BUILT, "order_view")
     assert (result.exit_code, result.stdout) == (130, "")
     assert "it continues by itself; to see how far it is: pipeline generations order_view" in result.stderr

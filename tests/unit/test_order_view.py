@@ -27,6 +27,7 @@ from events.ordering import (
     RejectionReason,
 )
 from events.payments import PaymentAuthorized, PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentVoided
+from events.privacy import CustomerErased
 from events.shipping import (
     ShipmentArranged,
     ShipmentCancelled,
@@ -46,8 +47,8 @@ from tests.builders.recorded_events import START, image, record
 from tests.builders.stores import calls, items
 from tests.engines.projecting import STORE, projecting
 
-ORDER, PAYMENT, STOCK, PARCEL, ASKED = (
-    f"{kind}#demo.o1" for kind in ("order", "payment", "reservation", "shipment", "cancellation")
+ORDER, PAYMENT, STOCK, PARCEL, ASKED, ERASED = (
+    f"{kind}#demo.o1" for kind in ("order", "payment", "reservation", "shipment", "cancellation", "erasure")
 )
 GOODS = (StockLine(sku="A", quantity=1),)
 
@@ -86,9 +87,9 @@ def rejection(why: str, *, at: int = 0) -> Recorded:
 
 
 def course(*order: DomainEvent, payment: Sequence[DomainEvent] = (), stock: Sequence[DomainEvent] = (),
-           parcel: Sequence[DomainEvent] = (), asked: Sequence[DomainEvent] = (),
+           parcel: Sequence[DomainEvent] = (), asked: Sequence[DomainEvent] = (), erased: Sequence[DomainEvent] = (),
            rejections: Sequence[Recorded] = ()) -> list[Recorded]:  # fmt: skip
-    by_stream = {ORDER: order, PAYMENT: payment, STOCK: stock, PARCEL: parcel, ASKED: asked}
+    by_stream = {ORDER: order, PAYMENT: payment, STOCK: stock, PARCEL: parcel, ASKED: asked, ERASED: erased}
     return [
         *(record(event, stream, n) for stream, events in by_stream.items() for n, event in enumerate(events, start=1)),
         *rejections,
@@ -108,6 +109,15 @@ COURSES: dict[str, tuple[list[Recorded], dict[str, str]]] = {
     "delivered": (
         course(PLACED, CONFIRMED, payment=[AUTHORIZED, CAPTURED], stock=[RESERVED, SHIPPED], parcel=GONE),
         {"status": "CONFIRMED", "stock": "shipped", "shipment": "delivered"},
+    ),
+    "delivered, and then erased": (
+        course(PLACED, CONFIRMED, payment=[AUTHORIZED, CAPTURED], stock=[RESERVED, SHIPPED], parcel=GONE,
+               erased=[CustomerErased(order_id="demo.o1", customer_id="demo.c1")]),
+        {"status": "CONFIRMED", "shipment": "delivered", "customer_id": "demo.c1", "personal_data": "erased"},
+    ),
+    "cancelled, and its guest erased": (
+        course(GUEST, *cancelled("OutOfStock"), erased=[CustomerErased(order_id="demo.o1")]),
+        {"status": "CANCELLED", "personal_data": "erased"},
     ),
     "recalled": (
         course(

@@ -71,7 +71,7 @@ def _notified(run: Run) -> Iterator[Finding]:
     for order_id, placed in run.orders.items():
         for outcome in run.outcomes(order_id):
             about = type(outcome.event).__name__
-            if placed.has_email and not notified.pop((order_id, about), 0):
+            if placed.has_email and not notified.pop((order_id, about), 0) and order_id not in run.erased:
                 yield Finding(3, f"order {order_id}", f"nobody was notified of {about}")
     for order_id, about in notified:
         yield Finding(
@@ -80,7 +80,10 @@ def _notified(run: Run) -> Iterator[Finding]:
 
 
 def _welcomed(run: Run) -> Iterator[Finding]:
-    """A customer has one welcome, for one of the orders that were confirmed to an address, whichever was quicker."""
+    """A customer has one welcome, for one of the orders that were confirmed to an address, whichever was quicker.
+
+    Where all of these are erased, there may be none.
+    """
     welcomed = {
         stream.partition("#")[2]: record.event.order_id
         for stream, record in run.of("customer")
@@ -93,6 +96,6 @@ def _welcomed(run: Run) -> Iterator[Finding]:
             confirmed[placed.customer_id].add(order_id)
     for customer_id in sorted(welcomed.keys() | confirmed.keys()):
         orders, brought = confirmed.get(customer_id, set()), welcomed.get(customer_id)
-        if brought not in orders:
+        if brought not in orders and (brought or orders - run.erased):
             wrong = f"was welcomed for order {brought}; confirmed: {', '.join(sorted(orders)) or 'none'}"
             yield Finding(3, f"customer {customer_id}", wrong)

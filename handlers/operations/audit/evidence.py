@@ -8,6 +8,7 @@ from functools import cached_property
 from events.envelope import Recorded
 from events.model import DomainEvent
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
+from events.privacy import CustomerErased
 from handlers.operations.audit.table import Table
 
 
@@ -67,6 +68,12 @@ class Evidence:
     def unfinished(self) -> frozenset[str]:
         """The ids of the orders without an outcome."""
         return frozenset(order_id for order_id in self.orders if self.outcome(order_id) is None)
+
+    @cached_property
+    def erased(self) -> frozenset[str]:
+        """The ids of the orders whose personal data is erased."""
+        erasures = (record.event for _, record in self.of("erasure"))
+        return frozenset(each.order_id for each in erasures if isinstance(each, CustomerErased) and each.order_id)
 
     def is_confirmed(self, order_id: str) -> bool:
         """Whether the log has the order confirmed, and not cancelled since."""

@@ -36,7 +36,12 @@ def _submissions(run: Run) -> Iterator[Finding]:
 
 
 def _not_recorded(run: Run, submission: Submission, order_id: str) -> str | None:
-    """What is wrong with how the log has a submission: a valid one is placed, unless another has its id."""
+    """What is wrong with how the log has a submission: a valid one is placed, unless another has its id.
+
+    Which one an order was placed for, nobody can tell any more once its person is erased.
+    """
+    if order_id in run.erased and submission.order is not None:
+        return None
     placed = run.orders.get(order_id)
     is_placed = placed is not None and _is_of(run, placed, submission)
     rejection = run.streams.get(streams.rejection(order_id, submission.content_hash(run.rejection_key)), ())
@@ -64,6 +69,10 @@ def _orders(run: Run) -> Iterator[Finding]:
     for order_id, placed in run.orders.items():
         if order_id not in submitted:
             yield Finding(2, f"order {order_id}", "was placed, though nobody submitted it")
+            continue
+        if order_id in run.erased:
+            if order_id in run.persons:
+                yield Finding(2, f"order {order_id}", "is erased, but somebody is in the vault for it")
             continue
         of = [each for each in submitted[order_id] if _is_of(run, placed, each)]
         if not any(_placed_as_submitted(placed, run.persons[order_id], each) for each in of):

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from handlers.operations.audit.evidence import Evidence
 
-_OF_AN_ORDER = frozenset({"order", "rejection", "cancellation", "reservation", "payment", "shipment"})
+_OF_AN_ORDER = frozenset({"order", "rejection", "cancellation", "reservation", "payment", "shipment", "erasure"})
 
 
 @dataclass(frozen=True)

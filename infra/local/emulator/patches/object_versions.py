@@ -1,4 +1,6 @@
-"""Versions of S3 objects: the emulator's events do not name them, and it reads no range of one."""
+"""Versions of S3 objects: the emulator's events do not name them, it reads no range of one, and where a bucket keeps no
+versions, each page of a list of them begins with the last object of the page before.
+"""
 
 import contextvars
 import json
@@ -8,8 +10,9 @@ from ministack.services import eventbridge, s3  # type: ignore[import-not-found]
 
 
 def patch() -> None:
-    """Let events of S3 name the version of an object, and let a range of one be read."""
+    """Let events of S3 name the version of an object, let a range of one be read, and let lists of them end."""
     fire, dispatch, get = s3._fire_s3_event, eventbridge._dispatch_event, s3._get_object
+    list_versions = s3._list_object_versions
     current: contextvars.ContextVar[str | None] = contextvars.ContextVar("current", default=None)
 
     def fire_with_version(*arguments: Any, version_id: str | None = None, **more: Any) -> None:
@@ -39,4 +42,11 @@ def patch() -> None:
         answered = {name: value for name, value in answered.items() if not name.lower().startswith("x-amz-checksum-")}
         return 206, answered | {"Content-Length": str(len(part)), "Content-Range": f"bytes {start}-{end}/{size}"}, part
 
+    def list_after(bucket: str, query: dict[str, Any]) -> Any:
+        alone = not s3._object_versions.get((bucket, s3._qp(query, "key-marker", "")))
+        if alone and s3._qp(query, "version-id-marker", "") == "null":
+            query = {name: value for name, value in query.items() if name != "version-id-marker"}
+        return list_versions(bucket, query)
+
+    s3._list_object_versions = list_after
     s3._fire_s3_event, eventbridge._dispatch_event, s3._get_object = fire_with_version, dispatch_with_version, get_range

@@ -1,0 +1,22 @@
+"""Erasure: a state machine that people start."""
+
+from collections.abc import Mapping
+
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.constructs.workflow import Workflow
+
+
+class Erasure(Construct):
+    """The state machine of erasures. `functions` are those that its tasks may call, by their placeholders."""
+
+    def __init__(self, scope: Construct, *, functions: Mapping[str, lambda_.IFunction]) -> None:
+        super().__init__(scope, "Erasures")
+        self.state_machine = Workflow(
+            self,
+            name="Erasure",
+            definition="erasure.asl.json",
+            functions=functions,
+            on_failure="an erasure failed, and somebody is not forgotten. The execution says why; start it again.",
+        )

@@ -1,0 +1,29 @@
+"""The ledger of erasures: whom a table that is restored from a backup must not have back."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.retention import ERASURE_LEDGER
+
+
+class ErasureLedger(s3.Bucket):
+    """Kept for ten years, with versions, and on deletion of the stack. It holds ids, and nothing else of a person."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            versioned=True,
+            removal_policy=RemovalPolicy.RETAIN,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="Old",
+                    expiration=Duration.days(ERASURE_LEDGER.days),
+                    noncurrent_version_expiration=Duration.days(ERASURE_LEDGER.days),
+                )
+            ],
+        )
