@@ -185,7 +185,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     projection(
         ORDER_VIEW,
         Rows((UPDATE,), (f"{keys.ORDER_VIEWS}*",)),
-        Rows((QUERY,), ("order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*", "erasure#*")),
+        Rows((QUERY,), ("order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*")),
     ),
     counting(DAILY_SALES, reads=("order#*",)),
     counting(STOCK_VIEW),

@@ -88,14 +88,10 @@ class DeadLetterBucket:
 
     def contents(self, versions: Sequence[Version]) -> Iterator[tuple[Version, bytes]]:
         """What these versions hold, in order, readable or not; those that are gone are left out."""
-
-        def read(version: Version) -> bytes | None:
-            return self._content(Key=version.key, VersionId=version.version_id)
-
-        with ThreadPoolExecutor(_READ_AT_ONCE) as readers:
-            for version, content in zip(versions, readers.map(read, versions), strict=True):
-                if content is not None:
-                    yield version, content
+        for version in versions:
+            content = self._content(Key=version.key, VersionId=version.version_id)
+            if content is not None:
+                yield version, content
 
     def delete_version(self, version: Version) -> None:
         """Delete a version for good. Doing so again changes nothing."""

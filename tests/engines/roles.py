@@ -72,6 +72,10 @@ def needed(call: Call, answer: Answer) -> Iterator[Need]:
             yield from _on_items(call)
         case "sqs", "SendMessage" | "SendMessageBatch":
             yield "sqs:SendMessage", asked["QueueUrl"].rpartition("/")[2]
+        case "s3", "ListObjectsV2":
+            yield "s3:ListBucket", asked["Bucket"]
+        case "s3", "ListObjectVersions":
+            yield "s3:ListBucketVersions", asked["Bucket"]
         case "s3", _:
             yield from _on_objects(call.operation, asked)
             # Without a list of the bucket, S3 answers "forbidden".

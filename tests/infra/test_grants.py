@@ -21,12 +21,22 @@ from events import streams
 from events.envelope import Recorded
 from events.inventory import StockLow
 from events.ordering import CancellationRequested, OrderRejected
+from handlers.functions.resources import event_store
 from handlers.intake.callers import OPERATE, READ, Caller
 from infra.functions import FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, REGION, Emulator
 from infra.names import VAULT_TABLE_NAME
 from tests.builders import api
-from tests.builders.environment import DEAD_LETTER_BUCKET, ORDER_QUEUE, OWN_QUEUE, QUEUE, REJECTION_KEY, SENDER
+from tests.builders.environment import (
+    DEAD_LETTER_BUCKET,
+    ERASURE_LEDGER,
+    ORDER_QUEUE,
+    OWN_QUEUE,
+    QUEUE,
+    REJECTION_KEY,
+    SENDER,
+)
+from tests.builders.erasing import confirm, dead_letter, erase, message, place, submitted
 from tests.builders.generated_log import run
 from tests.builders.messages import domain_event, sqs
 from tests.builders.recorded_events import record
@@ -175,6 +185,7 @@ def as_in_template(need: Need, function: str) -> Need:
         DEAD_LETTER_BUCKET: "DeadLetterBucket",
         SENDER: "Sender",
         REJECTION_KEY: "RejectionKey",
+        ERASURE_LEDGER: "ErasureLedger",
     }
     action, on = need
     whole, slash, part = on.partition("/")
@@ -270,7 +281,23 @@ def ask_about_orders_and_stock(scene: Scene) -> None:
     api.ask(f"/orders/{UNKNOWN}/cancellation", OPERATOR)
 
 
+def erase_a_customer(scene: Scene) -> None:
+    """With a dead-letter message; then the order by its id, and all that is in the ledger once more."""
+    for bucket in (DEAD_LETTER_BUCKET, ERASURE_LEDGER):
+        scene.emulator.client("s3").create_bucket(Bucket=bucket)
+    loaded = scene.world.functions
+    scene.world.begin({})
+    place(loaded, "demo.o1")
+    confirm(event_store("saga"), "demo.o1")
+    dead_letter(message(submitted("o1")))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(loaded, "remaining_ms", lambda: 300_000)
+        for whom in ({"customer_id": "demo.c1"}, {"order_id": "demo.o1"}, {"from_ledger": True}):
+            assert erase(loaded, **whom)["done"]
+
+
 ELSEWHERE: Mapping[str, Scenario] = {
+    "erasure": erase_a_customer,
     "file_import": import_a_file,
     "dead_letters": store_a_message_that_failed_again,
     "rebuild": rebuild_every_projection,

@@ -56,7 +56,7 @@ TABLE = {
     "order_view": {
         "GetItem": {"projection#order_view"},
         "UpdateItem": {"view#order#*"},
-        "Query": {"order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*", "erasure#*"},
+        "Query": {"order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*"},
     },
     "daily_sales": {
         "GetItem": {"projection#daily_sales"},
