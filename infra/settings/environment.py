@@ -42,7 +42,7 @@ class ShopSettings(_Settings):
     """A shop: the EventBridge sources of its events, its clients, and the folder of its files (its slug by default).
 
     A shop whose source is ``*`` publishes in every role. ``claims`` are those by which tokens of an issuer of your own
-    name the shop, where the client does not; all of them must be in the token.
+    name the shop, before the client does; all of them must be in the token.
     """
 
     sources: tuple[Source, ...] = ()
