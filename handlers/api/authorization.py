@@ -19,15 +19,15 @@ _METHODS: Mapping[str, Sequence[str]] = {
 _BEARER = "bearer "
 
 
-def plan_key(who: str) -> str:
-    """The value of the API key on whose plan a shop's requests count, or the operators'.
+def plan_key(environment: str, who: str) -> str:
+    """The value of the API key on whose plan a shop's requests count, or the operators'. An account has it but once.
 
     It is no secret: the gateway takes it from the authorizer alone, never from a request.
     """
-    return f"order-pipeline-plan-of-{who}"
+    return f"order-pipeline-{environment}-plan-of-{who}"
 
 
-def policy(method_arn: str, claims: Mapping[str, Any], parties: Parties) -> dict[str, Any]:
+def policy(method_arn: str, claims: Mapping[str, Any], parties: Parties, environment: str) -> dict[str, Any]:
     """The answer to the gateway: which methods of its stage the scopes allow.
 
     None are allowed where there is no scope of ours, nor to a client that is no shop's and no operator's.
@@ -59,16 +59,17 @@ def policy(method_arn: str, claims: Mapping[str, Any], parties: Parties) -> dict
             "scopes": " ".join(granted),
             "shop": shop or "",
         },
-        "usageIdentifierKey": plan_key(shop or OPERATORS),
+        "usageIdentifierKey": plan_key(environment, shop or OPERATORS),
     }
 
 
 class Authorizer:
     """Answers the gateway's question who may call."""
 
-    def __init__(self, verifier: tokens.Verifier, parties: Parties) -> None:
+    def __init__(self, verifier: tokens.Verifier, parties: Parties, environment: str) -> None:
         self._verifier = verifier
         self._parties = parties
+        self._environment = environment
 
     def handle(self, event: dict[str, Any], _context: Any) -> dict[str, Any]:
         """The policy for the bearer of a token.
@@ -84,7 +85,7 @@ class Authorizer:
         except tokens.InvalidToken as invalid:
             logger.info("token refused", because=str(invalid))
             raise Unauthorized from None
-        return policy(event["methodArn"], claims, self._parties)
+        return policy(event["methodArn"], claims, self._parties, self._environment)
 
 
 class Unauthorized(Exception):

@@ -63,6 +63,10 @@ app = _new_app(
 
 @app.callback()
 def options(
+    env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The environment.", show_default="the only one there is"),
+    ] = None,
     endpoint: Annotated[
         str | None,
         typer.Option(

@@ -25,7 +25,7 @@ from handlers.table.event_store import EventStore
 from handlers.vault.vault import Vault
 from infra.cli.arguments import checked_of_shop
 from infra.cli.command_error import CommandError
-from infra.names import EMULATOR_ACCOUNT, EMULATOR_REGION, STACK_NAME, TABLE_NAME, VAULT_TABLE_NAME, in_template
+from infra.names import EMULATOR_ACCOUNT, EMULATOR_REGION, application_stack, data_stack, environment_of, in_template
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _CONNECT_SECONDS = 3
@@ -40,6 +40,7 @@ class Connection:
     unless a profile says otherwise.
     """
 
+    env: str | None = None
     endpoint: str | None = None
     profile: str | None = None
     region: str | None = None
@@ -61,12 +62,12 @@ class Connection:
     @cached_property
     def store(self) -> EventStore:
         """The log."""
-        return EventStore(self.client("dynamodb"), TABLE_NAME)
+        return EventStore(self.client("dynamodb"), self.outputs["TableName"])
 
     @cached_property
     def generations(self) -> GenerationStore:
         """The generations of the projections."""
-        return GenerationStore(self.store.client, TABLE_NAME)
+        return GenerationStore(self.store.client, self.outputs["TableName"])
 
     @cached_property
     def orders(self) -> OrderQueries:
@@ -86,7 +87,7 @@ class Connection:
     @cached_property
     def vault(self) -> Vault:
         """The persons behind orders."""
-        return Vault(self.store.client, VAULT_TABLE_NAME)
+        return Vault(self.store.client, self.outputs["VaultTableName"])
 
     @cached_property
     def dead_letters(self) -> DeadLetterBucket:
@@ -104,9 +105,26 @@ class Connection:
 
     @cached_property
     def outputs(self) -> Mapping[str, str]:
-        """What the stack made, by the names of its outputs: queues, functions, buckets, state machines."""
-        [stack] = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
-        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        """What the stacks made, by the names of their outputs: tables, queues, functions, buckets, state machines.
+
+        Raises:
+            CommandError: no such environment is deployed in this account and region, or several are and none is named.
+        """
+        pages = self.client("cloudformation").get_paginator("describe_stacks").paginate()
+        stacks = {stack["StackName"]: stack.get("Outputs", []) for page in pages for stack in page["Stacks"]}
+        environment = self._environment(sorted(filter(None, map(environment_of, stacks))))
+        made = [*stacks.get(data_stack(environment), []), *stacks[application_stack(environment)]]
+        return {output["OutputKey"]: output["OutputValue"] for output in made}
+
+    def _environment(self, deployed: Sequence[str]) -> str:
+        if not deployed:
+            raise CommandError("no environment of the pipeline is deployed in this account and region")
+        there = f"in this account and region: {', '.join(deployed)}"
+        if self.env is None and len(deployed) > 1:
+            raise CommandError(f"name an environment with --env; deployed {there}", status=2)
+        if self.env is not None and self.env not in deployed:
+            raise CommandError(f"there is no environment {self.env}; deployed {there}", status=2)
+        return self.env or deployed[0]
 
     @cached_property
     def shops(self) -> Sequence[str]:
@@ -147,7 +165,7 @@ class Connection:
 
     def command(self, *arguments: str) -> str:
         """What to type for another command to the same deployment."""
-        options = {"--endpoint": self.endpoint, "--profile": self.profile, "--region": self.region}
+        options = {"--env": self.env, "--endpoint": self.endpoint, "--profile": self.profile, "--region": self.region}
         given = [part for name, value in options.items() if value for part in (name, value)]
         return shlex.join(["pipeline", *given, *arguments])
 

@@ -7,7 +7,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from handlers.operations.errors import InvalidRequest, OperationFailed
 from handlers.retry_policy import Retryable
 from infra.cli.command_error import CommandError
-from infra.names import TABLE_NAME
 
 
 def explained(problem: Exception) -> CommandError | None:
@@ -25,6 +24,4 @@ def explained(problem: Exception) -> CommandError | None:
 
 def _refused(refusal: ClientError) -> str:
     error = refusal.response["Error"]
-    if refusal.operation_name in {"GetItem", "Query"} and error.get("Code") == "ResourceNotFoundException":
-        return f"there is no table {TABLE_NAME!r} in this account and region: the pipeline is not deployed there"
     return f"AWS refused {refusal.operation_name}: {error.get('Code', '?')}: {error.get('Message', '')}"

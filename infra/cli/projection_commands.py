@@ -25,7 +25,6 @@ from infra.cli.command_error import CommandError
 from infra.cli.output import ProgressBar, err, out, print_line, print_table, progress_bar
 from infra.cli.projection_argument import ProjectionName, projection
 from infra.cli.text import moment
-from infra.names import ARCHIVE_NAME
 
 _MINUTE = timedelta(minutes=1)
 
@@ -58,7 +57,8 @@ def replay(
     def command(since: datetime) -> str:
         return pipeline.command("replay", "--from", _iso(since), "--to", _iso(whole.end), *options)
 
-    block = replaying(pipeline.client("events"), pipeline.client("sqs"), ARCHIVE_NAME, wanted, whole.start)
+    archive = pipeline.outputs["ArchiveName"]
+    block = replaying(pipeline.client("events"), pipeline.client("sqs"), archive, wanted, whole.start)
     with (
         signals.leaving_undisturbed(block) as replayer,
         _stop_request(pipeline.poll_seconds) as stop,

@@ -15,6 +15,7 @@ from infra.cli import connection
 from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
 from infra.cli.output import err, out, print_line
+from infra.names import LOCAL_ENVIRONMENT
 from infra.settings.adding import with_shop
 from infra.settings.environment import InvalidSettings, file_of
 
@@ -37,7 +38,12 @@ def shop(
         str | None, typer.Option(metavar="FOLDER", help="The folder of its files.", show_default="its name")
     ] = None,
     settings: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The settings.", show_default="infra/settings/dev.toml")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The settings.",
+            show_default="the environment's, or dev's",
+        ),
     ] = None,
 ) -> None:
     """Add a shop to the settings of an environment.
@@ -46,11 +52,14 @@ def shop(
     gives it an API key of its own on the usage plan.
     """
     del action  # there is one
-    file = settings or file_of("dev")
+    pipeline = connection.of(context)
+    try:
+        file = settings or file_of(pipeline.env or LOCAL_ENVIRONMENT)
+    except InvalidSettings as invalid:
+        raise CommandError(str(invalid), status=2) from invalid
     try:
         text = file.read_text(encoding="utf-8")
         with_shop(text, name, sources=source or (), clients=(), folder=folder)
-        pipeline = connection.of(context)
         client = _client(pipeline, name)
         changed = with_shop(text, name, sources=source or (), clients=[client] if client else (), folder=folder)
         file.write_text(changed, encoding="utf-8")

@@ -22,7 +22,6 @@ from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
 from infra.cli.order_input import STDIN, opened, read
 from infra.cli.output import ProgressBar, err, out, print_line, progress_bar
-from infra.names import INTAKE_BUS_NAME
 from infra.signals import Ended
 
 SOURCE = "pipeline.cli"
@@ -93,7 +92,7 @@ def submit(
 
 
 def _submit(pipeline: Connection, orders: Iterator[FileOrder], count: _Count, bar: ProgressBar) -> None:
-    publisher = Publisher(pipeline.client("events"), INTAKE_BUS_NAME, SOURCE, attempts=ATTEMPTS)
+    publisher = Publisher(pipeline.client("events"), pipeline.outputs["IntakeBusName"], SOURCE, attempts=ATTEMPTS)
     for outcome in publisher.outcomes(_valid(orders, count, bar)):
         if outcome.sent:
             count.submitted, count.last = count.submitted + 1, outcome.event.order_id

@@ -14,7 +14,6 @@ from infra.cli.command_error import CommandError
 from infra.cli.event_summary import event_summary
 from infra.cli.output import err, out, print_line, print_row
 from infra.cli.text import moment
-from infra.names import ORDERS_BUS_NAME
 from infra.signals import leaving_undisturbed
 
 PREFIX = "pipeline-tail-"
@@ -32,9 +31,10 @@ def tail(
     pipeline = connection.of(context)
     wanted = pattern(types or [], None if order is None else pipeline.order_id(order))
     console = out()
-    block = temporary_queue(pipeline.client("events"), pipeline.client("sqs"), ORDERS_BUS_NAME, PREFIX, wanted)
+    bus = pipeline.outputs["OrdersBusName"]
+    block = temporary_queue(pipeline.client("events"), pipeline.client("sqs"), bus, PREFIX, wanted)
     with leaving_undisturbed(block) as queue:
-        print_line(err(), f"listening on the bus {ORDERS_BUS_NAME}; Ctrl-C ends")
+        print_line(err(), f"listening on the bus {bus}; Ctrl-C ends")
         for event in queue.events():
             print_row(console, _row(event))
 

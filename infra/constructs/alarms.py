@@ -6,13 +6,17 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 
 class AlarmsTopic(sns.Topic):
-    """Notifies its subscribers of every alarm of the stack. Its key is its own: alarms may not use the one of AWS."""
+    """Notifies its subscribers of every alarm of the stack, `email` among them, once it has confirmed that.
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    Its key is its own: alarms may not use the one of AWS.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, email: str | None) -> None:
         alarms = iam.ServicePrincipal("cloudwatch.amazonaws.com")
         ours = {"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
         key = kms.Key(scope, f"{construct_id}Key", description="Alarms of the order pipeline", enable_key_rotation=True)
@@ -26,6 +30,9 @@ class AlarmsTopic(sns.Topic):
                 principals=[alarms], actions=["sns:Publish"], resources=[self.topic_arn], conditions=ours
             )
         )
+
+        if email:
+            self.add_subscription(subscriptions.EmailSubscription(email))
 
     def notify_of_all(self, scope: Construct) -> None:
         """Make the topic the action of every alarm there is below `scope`."""

@@ -22,37 +22,21 @@ LATE_ALARM = Duration.minutes(15)
 
 
 class AuditCopy(Construct):
-    """A bucket with all that crosses `bus`, replays included, by day of arrival: rule, Firehose, objects.
+    """All that crosses `bus`, replays included, in `bucket` by day of arrival: rule, Firehose, objects.
 
     EventBridge writes events one after the other, with nothing in between. What it cannot deliver ends in
-    `dead_letters`. Nothing is ever removed: the doctor compares the whole log.
+    `dead_letters`.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, bus: events.IEventBus) -> None:
+    def __init__(self, scope: Construct, construct_id: str, bucket: s3.IBucket, bus: events.IEventBus) -> None:
         super().__init__(scope, construct_id)
-        self.bucket = s3.Bucket(
-            self,
-            "Events",
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            enforce_ssl=True,
-            lifecycle_rules=[
-                s3.LifecycleRule(
-                    id="Older",
-                    transitions=[
-                        _moved(s3.StorageClass.INFREQUENT_ACCESS, days=30),
-                        _moved(s3.StorageClass.GLACIER_INSTANT_RETRIEVAL, days=90),
-                    ],
-                    abort_incomplete_multipart_upload_after=Duration.days(7),
-                )
-            ],
-        )
+        self.bucket = bucket
         self._stream = self._firehose()
         self.dead_letters = DeadLetterQueue(self, "DeadLetterQueue", "audit_copy")
         self._feed(bus)
 
     def _firehose(self) -> firehose.CfnDeliveryStream:
-        group = logs.LogGroup(self, "Logs", retention=logs.RetentionDays.ONE_MONTH)
+        group = logs.LogGroup(self, "Logs")
         failures = logs.LogStream(self, "Failures", log_group=group)
         role = iam.Role(self, "Role", assumed_by=assumed_by(self, "firehose"))
         on_bucket = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
@@ -126,10 +110,6 @@ class AuditCopy(Construct):
                 conditions={"ArnEquals": {"aws:SourceArn": made.rule_arn}},
             )
         )
-
-
-def _moved(to: s3.StorageClass, *, days: int) -> s3.Transition:
-    return s3.Transition(storage_class=to, transition_after=Duration.days(days))
 
 
 def _allow(role: iam.Role, actions: list[str], resource: str) -> None:

@@ -6,7 +6,8 @@ from constructs import Construct
 
 from events.integration import PUBLISHED_BY, Role
 from handlers.projections import replays
-from infra.names import ARCHIVE_NAME, INTAKE_BUS_NAME, ORDERS_BUS_NAME
+from infra.constructs.keeping import KEPT
+from infra.names import PRODUCT
 
 # EventBridge marks a replayed event with this field and nothing else does.
 NO_REPLAY = [{"exists": False}]
@@ -19,8 +20,8 @@ SOURCE_TAG = "order-source"
 class IntakeBus(events.EventBus):
     """Where publishers put integration events. `publishers` are the managed policies to attach to them, by role."""
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
-        super().__init__(scope, construct_id, event_bus_name=INTAKE_BUS_NAME)
+    def __init__(self, scope: Construct, construct_id: str, environment: str) -> None:
+        super().__init__(scope, construct_id, event_bus_name=f"{PRODUCT}-{environment}-intake")
         self.publishers = {role: self._policy(role) for role in dict.fromkeys(PUBLISHED_BY.values())}
 
     def _policy(self, role: Role) -> iam.ManagedPolicy:
@@ -50,22 +51,22 @@ class IntakeBus(events.EventBus):
 class OrdersBus(events.EventBus):
     """Where the outbox puts domain events. Archived, for replays into projections."""
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
-        super().__init__(scope, construct_id, event_bus_name=ORDERS_BUS_NAME)
-        events.CfnArchive(
+    def __init__(self, scope: Construct, construct_id: str, environment: str) -> None:
+        super().__init__(scope, construct_id, event_bus_name=f"{PRODUCT}-{environment}-orders")
+        self.kept_events = events.CfnArchive(
             self,
             "Archive",
-            archive_name=ARCHIVE_NAME,
             source_arn=self.event_bus_arn,
             retention_days=replays.KEPT.days,
             event_pattern={"source": [{"prefix": "orders."}], "replay-name": NO_REPLAY},
         )
+        self.kept_events.apply_removal_policy(KEPT)
 
-    def only_from(self, role: iam.IRole) -> None:
-        """Let `role` put events, and deny it to every other principal of any account."""
+    def only_from(self, role: iam.Role) -> None:
+        """Let `role` put events, and deny it to every other principal of any account. The policy is beside the role."""
         role.add_to_principal_policy(iam.PolicyStatement(actions=["events:PutEvents"], resources=[self.event_bus_arn]))
         events.CfnEventBusPolicy(
-            self,
+            role,
             "OnlyTheOutbox",
             event_bus_name=self.event_bus_name,
             statement_id="OnlyTheOutbox",

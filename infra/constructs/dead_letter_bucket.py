@@ -5,6 +5,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from handlers.dead_letters.message import OPEN, REDRIVEN
+from infra.constructs.keeping import KEPT
 from infra.retention import DEAD_LETTERS
 
 
@@ -18,6 +19,7 @@ class DeadLetterBucket(s3.Bucket):
             encryption=s3.BucketEncryption.S3_MANAGED,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
+            removal_policy=KEPT,
             lifecycle_rules=[
                 s3.LifecycleRule(id=name, prefix=prefix, expiration=Duration.days(DEAD_LETTERS.days))
                 for name, prefix in (("Open", OPEN), ("Redriven", REDRIVEN))

@@ -1,9 +1,10 @@
 """The ledger of erasures: whom a table that is restored from a backup must not have back."""
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.constructs.keeping import KEPT
 from infra.retention import ERASURE_LEDGER
 
 
@@ -18,7 +19,7 @@ class ErasureLedger(s3.Bucket):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
             versioned=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="Old",

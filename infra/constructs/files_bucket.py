@@ -8,6 +8,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from handlers.files.dropped_file import CHECKPOINTS, DONE, INCOMING, REPORTS
+from infra.constructs.keeping import KEPT
 from infra.constructs.template import resource_of
 from infra.retention import DROPPED_FILES, REPLACED_FILES
 
@@ -28,6 +29,7 @@ class FilesBucket(s3.Bucket):
             encryption=s3.BucketEncryption.S3_MANAGED,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
+            removal_policy=KEPT,
             versioned=True,
             lifecycle_rules=[
                 *(

@@ -2,6 +2,7 @@
 
 from aws_cdk import Stack
 
+from infra.constructs.buses import OrdersBus
 from infra.constructs.lambda_function import PipelineFunction
 from infra.constructs.shared_resources import SharedResources
 from infra.function_spec import (
@@ -15,7 +16,6 @@ from infra.function_spec import (
     SendEmail,
     VaultItems,
 )
-from infra.names import ARCHIVE_NAME
 
 
 def grant(function: PipelineFunction, wanted: Grant, shared: SharedResources) -> None:
@@ -36,7 +36,7 @@ def grant(function: PipelineFunction, wanted: Grant, shared: SharedResources) ->
             function.add_environment("EMAIL_SENDER", shared.email_sender)
             function.allow(["ses:SendEmail"], [shared.sender.email_identity_arn])
         case ReplayArchive():
-            _grant_replays(function, shared.orders.event_bus_arn)
+            _grant_replays(function, shared.orders)
         case DeleteDeadLetters():
             bucket = shared.dead_letters
             function.add_environment("DEAD_LETTER_BUCKET_NAME", bucket.bucket_name)
@@ -48,12 +48,9 @@ def grant(function: PipelineFunction, wanted: Grant, shared: SharedResources) ->
             function.allow(["s3:GetObject", "s3:PutObject"], [shared.erasures.arn_for_objects("*")])
 
 
-def _grant_replays(function: PipelineFunction, bus: str) -> None:
-    archive, replays = (
-        Stack.of(function).format_arn(service="events", resource=resource, resource_name=name)
-        for resource, name in (("archive", ARCHIVE_NAME), ("replay", "rebuild.*"))
-    )
-    function.add_environment("ARCHIVE_ARN", archive)
-    function.add_environment("ORDERS_BUS_ARN", bus)
-    function.allow(["events:StartReplay"], [archive, bus, replays])
+def _grant_replays(function: PipelineFunction, bus: OrdersBus) -> None:
+    replays = Stack.of(function).format_arn(service="events", resource="replay", resource_name="rebuild.*")
+    function.add_environment("ARCHIVE_ARN", bus.kept_events.attr_arn)
+    function.add_environment("ORDERS_BUS_ARN", bus.event_bus_arn)
+    function.allow(["events:StartReplay"], [bus.kept_events.attr_arn, bus.event_bus_arn, replays])
     function.allow(["events:DescribeReplay"], [replays])

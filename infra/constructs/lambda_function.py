@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -13,7 +13,7 @@ from infra.constructs.queues import DeadLetterQueue, WorkQueue
 from infra.constructs.template import created_after_policy, name_in_template
 from infra.constructs.trust import assumed_by
 from infra.function_spec import FunctionSpec
-from infra.names import METRICS_NAMESPACE, in_template
+from infra.names import in_template
 from infra.package.python_version import functions_python
 
 _ARCHITECTURE = lambda_.Architecture.ARM_64
@@ -48,7 +48,7 @@ class PipelineFunction(lambda_.Function):
         scope = Construct(scope, spec.name)
         self.spec = spec
         role = iam.Role(scope, "Role", assumed_by=assumed_by(scope, "lambda"))
-        log_group = logs.LogGroup(scope, "Logs", retention=logs.RetentionDays.ONE_MONTH)
+        log_group = logs.LogGroup(scope, "Logs")
         log_group.grant_write(role)
         super().__init__(
             scope,
@@ -66,7 +66,7 @@ class PipelineFunction(lambda_.Function):
             environment={
                 "TABLE_NAME": table.table_name,
                 "POWERTOOLS_SERVICE_NAME": spec.key,
-                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+                "POWERTOOLS_METRICS_NAMESPACE": Stack.of(scope).stack_name,
                 "POWERTOOLS_LOG_LEVEL": "INFO",
             },
         )

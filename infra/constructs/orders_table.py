@@ -1,14 +1,14 @@
 """The one table: the event log, the read models and the sandbox's books."""
 
-from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from handlers.table import keys
+from infra.constructs.keeping import KEPT
 from infra.constructs.key_condition import named_and_among
+from infra.constructs.template import name_in_template
 from infra.function_spec import SCAN, Rows
-from infra.names import TABLE_NAME
 from infra.retention import BACKUPS
 
 LISTED = ["order_id", "status", "currency", "total", "placed_at"]
@@ -21,23 +21,23 @@ def _string(name: str) -> dynamodb.Attribute:
 class OrdersTable(dynamodb.Table):
     """On demand, kept on deletion, recoverable to any second, encrypted, with a stream of new images."""
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, protected: bool) -> None:
         super().__init__(
             scope,
             construct_id,
-            table_name=TABLE_NAME,
             partition_key=_string("PK"),
             sort_key=_string("SK"),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True, recovery_period_in_days=BACKUPS.days
             ),
-            deletion_protection=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            deletion_protection=protected,
+            removal_policy=KEPT,
             time_to_live_attribute="expires_at",
             stream=dynamodb.StreamViewType.NEW_IMAGE,
             encryption=dynamodb.TableEncryption.AWS_MANAGED,
         )
+        name_in_template(self, construct_id)
         for index in keys.INDEXES:
             self.add_global_secondary_index(
                 index_name=index.name,

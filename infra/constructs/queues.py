@@ -1,6 +1,6 @@
 """Queues: encrypted, over TLS only, and each that a function reads from with a dead-letter queue behind it."""
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -8,7 +8,7 @@ from constructs import Construct
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
 from handlers.dead_letters.storing import OURS
 from infra.constructs.template import name_in_template
-from infra.names import METRICS_NAMESPACE, in_template
+from infra.names import in_template
 from infra.retention import QUEUES
 
 KEPT = Duration.days(QUEUES.days)
@@ -42,7 +42,7 @@ class DeadLetterQueue(sqs.Queue):
             alarm_description=f"{name} has dead-letter messages: `pipeline dead-letters --source {source}` says why; "
             f"after the repair, `pipeline redrive --source {source}`.",
             metric=cloudwatch.Metric(
-                namespace=METRICS_NAMESPACE,
+                namespace=Stack.of(self).stack_name,
                 metric_name="DeadLetterStored",
                 dimensions_map={"service": "dead_letters", "source": source, "cause": OURS},
                 statistic="sum",

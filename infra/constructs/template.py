@@ -1,6 +1,6 @@
 """How constructs appear in the template."""
 
-from aws_cdk import CfnResource, Stack
+from aws_cdk import CfnOutput, CfnResource, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct
 
@@ -25,3 +25,8 @@ def created_after_policy(construct: Construct, role: iam.Role) -> None:
     """
     policy = resource_of(role.node.find_child("DefaultPolicy"))
     resource_of(construct).add_override("DependsOn", [Stack.of(construct).get_logical_id(policy)])
+
+
+def output(stack: Stack, name: str, value: str) -> None:
+    """Let the stack tell those who use it a value, under a fixed name."""
+    CfnOutput(stack, f"{name}Output", value=value).override_logical_id(name)

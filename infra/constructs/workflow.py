@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parents[2] / "statemachines"
 
 
 class Workflow(sfn.StateMachine):
-    """The Standard workflow `name`, as the file `definition` in `statemachines/` has it.
+    """The Standard workflow `name` of the stack, as the file `definition` in `statemachines/` has it.
 
     Its tasks call those of `functions` whose placeholders the definition has. `on_failure` says what people do about an
     execution that failed.
@@ -33,6 +33,7 @@ class Workflow(sfn.StateMachine):
         functions: Mapping[str, lambda_.IFunction],
         on_failure: str,
     ) -> None:
+        name = f"{Stack.of(scope).stack_name}-{name}"
         text = (FOLDER / definition).read_text(encoding="utf-8")
         arns = {name: each.function_arn for name, each in functions.items() if f"${{{name}}}" in text}
         own_arn = Stack.of(scope).format_arn(
@@ -55,7 +56,6 @@ class Workflow(sfn.StateMachine):
                     "Logs",
                     # Step Functions writes only to groups of this prefix without asking for a larger policy.
                     log_group_name=f"/aws/vendedlogs/states/{name}",
-                    retention=logs.RetentionDays.ONE_MONTH,
                     removal_policy=RemovalPolicy.DESTROY,
                 ),
                 level=sfn.LogLevel.ERROR,

@@ -11,7 +11,7 @@ from infra.local.assembly import assembly as ours
 from infra.local.deploy import deploy, outputs_of
 from infra.local.emulator import process as emulators
 from infra.local.emulator.process import Emulator
-from infra.names import API_STAGE
+from infra.names import API_STAGE, LOCAL_ENVIRONMENT
 
 _NAMES = {function.key: function.name for function in FUNCTIONS}
 
@@ -81,20 +81,23 @@ class Pipeline:
 
 
 @contextlib.contextmanager
-def pipeline(port: int | None = None, *, assembly: Path | None = None) -> Iterator[Pipeline]:
+def pipeline(
+    port: int | None = None, *, assembly: Path | None = None, settings: Path | None = None
+) -> Iterator[Pipeline]:
     """The pipeline for the time of the block, on `port` or a free one; nothing of it is left afterwards.
 
-    `assembly` is a synthesized assembly; without it, ours is deployed. Raises EmulatorError and DeploymentError.
+    `assembly` is a synthesized assembly; without it, ours is deployed, with `settings` if that file is given. Raises
+    EmulatorError and DeploymentError.
     """
     with emulators.emulator(port) as emulator:
-        yield _deployed(emulator, assembly)
+        yield deployed(emulator, LOCAL_ENVIRONMENT, assembly=assembly, settings=settings)
 
 
 def up(port: int = emulators.DEFAULT_PORT) -> Pipeline:
     """Start the pipeline so that it outlives this process. Raises EmulatorError, if only because one is up already."""
     emulator = emulators.start(port)
     try:
-        return _deployed(emulator)
+        return deployed(emulator, LOCAL_ENVIRONMENT)
     except BaseException:
         emulators.stop()
         raise
@@ -103,7 +106,7 @@ def up(port: int = emulators.DEFAULT_PORT) -> Pipeline:
 def find() -> Pipeline | None:
     """The pipeline that `up` left running, if any."""
     emulator = emulators.find()
-    return None if emulator is None else Pipeline(emulator, outputs_of(emulator))
+    return None if emulator is None else Pipeline(emulator, outputs_of(emulator, LOCAL_ENVIRONMENT))
 
 
 def down() -> bool:
@@ -111,6 +114,13 @@ def down() -> bool:
     return emulators.stop()
 
 
-def _deployed(emulator: Emulator, assembly: Path | None = None) -> Pipeline:
-    with contextlib.nullcontext(assembly) if assembly else ours() as folder:
-        return Pipeline(emulator, deploy(emulator, folder))
+def deployed(
+    emulator: Emulator, environment: str, *, assembly: Path | None = None, settings: Path | None = None
+) -> Pipeline:
+    """Deploy an environment into the emulator, beside others that are there, from `assembly` or else from ours.
+
+    Raises:
+        DeploymentError: it cannot be synthesized, or not be created.
+    """
+    with contextlib.nullcontext(assembly) if assembly else ours(environment, settings) as folder:
+        return Pipeline(emulator, deploy(emulator, folder, environment))

@@ -1,89 +1,94 @@
-"""The settings of an environment, read from its file and validated."""
+"""The settings of an environment, read from its file and validated. What is not in them, a deployment does not know."""
 
 from __future__ import annotations
 
 import tomllib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from events.integration import PUBLISHED_BY, Role
-from events.model import Shop
-from handlers.intake.parties import ANY, OPERATORS, Parties, Party
+from handlers.intake.parties import Parties
+from infra.names import ENVIRONMENT
+from infra.settings.api import ApiSettings
+from infra.settings.model import SettingsModel
+from infra.settings.parties import Partners, Shops, claimed_twice, parties
 
 FOLDER = Path(__file__).parent
 
-Source = Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9._/-]{1,256})$")]
-"""An EventBridge source, or ``*`` for every one that nobody names."""
+EmailAddress = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 
-Client = Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9._-]{1,128})$")]
-"""A client of the token issuer, or ``*`` for every one that nobody names."""
-
-Folder = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-"""The name of a folder below ``incoming/``."""
-
-PartnerName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
-
-_EVERY_ROLE: tuple[Role, ...] = tuple(dict.fromkeys(PUBLISHED_BY.values()))
+# fmt: off
+LogDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
+# fmt: on
+"""For how many days CloudWatch keeps logs. Source: CloudWatch Logs API Reference, PutRetentionPolicy."""
 
 
 class InvalidSettings(Exception):
     """The settings cannot be used; the message names each field that is wrong, and why."""
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class EmailSettings(SettingsModel):
+    """Where e-mails come from.
 
-
-class ShopSettings(_Settings):
-    """A shop: the EventBridge sources of its events, its clients, and the folder of its files (its slug by default).
-
-    A shop whose source is ``*`` publishes in every role. ``claims`` are those by which tokens of an issuer of your own
-    name the shop, before the client does; all of them must be in the token.
+    ``identity``: a domain or an address that SES knows already. Without it, the deployment makes one of the sender.
     """
 
-    sources: tuple[Source, ...] = ()
-    clients: tuple[Client, ...] = ()
-    claims: Mapping[str, str] = {}
-    folder: Folder | None = None
+    sender: EmailAddress
+    identity: str | None = None
+
+    @model_validator(mode="after")
+    def _identity_is_of_sender(self) -> Self:
+        if self.identity and self.sender != self.identity and not self.sender.endswith(f"@{self.identity}"):
+            raise ValueError(f"the sender {self.sender} is neither {self.identity} nor an address of that domain")
+        return self
 
 
-class PartnerSettings(_Settings):
-    """A warehouse or a carrier, and the EventBridge source of its events."""
+class AlarmSettings(SettingsModel):
+    """Who is told of alarms, besides those who subscribe to their topic: an address, which has to confirm it."""
 
-    role: Literal["warehouse", "carrier"]
-    source: Source
+    email: EmailAddress | None = None
 
 
-class Settings(_Settings):
-    """The settings of an environment: shops by slug, warehouses and carriers by name."""
+class LogSettings(SettingsModel):
+    """For how many days logs are kept."""
 
-    shops: Annotated[Mapping[Shop, ShopSettings], Field(min_length=1)]
-    partners: Mapping[PartnerName, PartnerSettings] = {}
+    days: LogDays = 30
+
+
+class Settings(SettingsModel):
+    """The settings of an environment: shops by slug, warehouses and carriers by name, and all the rest.
+
+    ``account`` and ``region`` are where it is deployed, and nowhere else. ``protected``: neither the stacks nor what
+    holds data can be deleted before this is false and deployed.
+    """
+
+    account: Annotated[str, Field(pattern=r"^\d{12}$")]
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    protected: bool = True
+    email: EmailSettings
+    api: ApiSettings = ApiSettings()
+    alarms: AlarmSettings = AlarmSettings()
+    logs: LogSettings = LogSettings()
+    shops: Shops
+    partners: Partners = Field(default={})
 
     @property
     def parties(self) -> Parties:
         """Everybody who is let in, as the functions at the doors read it."""
-        sources = {
-            source: Party(name=name, roles=_EVERY_ROLE if source == ANY else ("shop",))
-            for name, shop in self.shops.items()
-            for source in shop.sources
-        }
-        sources |= {each.source: Party(name=name, roles=(each.role,)) for name, each in self.partners.items()}
-        return Parties(
-            shops=tuple(self.shops),
-            sources=sources,
-            clients={client: name for name, shop in self.shops.items() for client in shop.clients},
-            claims={name: shop.claims for name, shop in self.shops.items() if shop.claims},
-            folders={shop.folder or name: name for name, shop in self.shops.items()},
-        )
+        return parties(self.shops, self.partners)
 
 
 def file_of(environment: str) -> Path:
-    """Where the settings of an environment are."""
+    """Where the settings of an environment are.
+
+    Raises:
+        InvalidSettings: an environment cannot be called that.
+    """
+    if not ENVIRONMENT.fullmatch(environment):
+        raise InvalidSettings(f"{environment!r} is no environment: 1 to 16 of a-z and 0-9, a letter first")
     return FOLDER / f"{environment}.toml"
 
 
@@ -111,7 +116,9 @@ def parsed(text: str) -> Settings:
         settings = TypeAdapter(Settings).validate_python(tomllib.loads(text))
     except ValueError as invalid:
         raise InvalidSettings(_reasons(invalid)) from invalid
-    if wrong := list(_claimed_twice(settings)):
+    wrong = list(claimed_twice(settings.shops, settings.partners))
+    wrong += [f"api.plans.{name}: there is no such shop" for name in settings.api.plans if name not in settings.shops]
+    if wrong:
         raise InvalidSettings("; ".join(wrong))
     return settings
 
@@ -120,20 +127,3 @@ def _reasons(invalid: ValueError) -> str:
     if isinstance(invalid, ValidationError):
         return "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in invalid.errors())
     return str(invalid)
-
-
-def _claimed_twice(settings: Settings) -> Iterator[str]:
-    """What two parties claim as theirs."""
-    shops = settings.shops.items()
-    sources = [source for _, shop in shops for source in shop.sources]
-    yield from _twice("source", [*sources, *(each.source for each in settings.partners.values())])
-    yield from _twice("client", (client for _, shop in shops for client in shop.clients))
-    yield from _twice("folder", (shop.folder or name for name, shop in shops))
-    yield from _twice("set of claims", (str(dict(sorted(shop.claims.items()))) for _, shop in shops if shop.claims))
-    yield from _twice("name", [OPERATORS, *settings.shops, *settings.partners])
-
-
-def _twice(what: str, claimed: Iterable[str]) -> Iterator[str]:
-    for value, times in Counter(claimed).items():
-        if times > 1:
-            yield f"the {what} {value!r} is claimed {times} times"

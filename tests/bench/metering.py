@@ -21,7 +21,6 @@ from botocore.credentials import Credentials
 
 from infra.local.emulator.process import ACCOUNT, HOST, REGION
 from infra.local.pipeline import Pipeline
-from infra.names import VAULT_TABLE_NAME
 
 _READ_UNIT_BYTES = 4 * 1024
 _DYNAMODB = "DynamoDB_20120810."
@@ -37,7 +36,7 @@ class Meter(Counter[str]):
 def metered(pipeline: Pipeline, functions: Iterator[str]) -> Iterator[Meter]:
     """Let the named functions make their calls through a proxy that counts; they are started anew for it."""
     meter = Meter()
-    server = ThreadingHTTPServer((HOST, 0), _handler(pipeline.endpoint, meter))
+    server = ThreadingHTTPServer((HOST, 0), _handler(pipeline.endpoint, pipeline.outputs["VaultTableName"], meter))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     lambda_ = pipeline.client("lambda")
     try:
@@ -52,7 +51,7 @@ def metered(pipeline: Pipeline, functions: Iterator[str]) -> Iterator[Meter]:
         server.server_close()
 
 
-def _handler(endpoint: str, meter: Meter) -> type[BaseHTTPRequestHandler]:
+def _handler(endpoint: str, vault: str, meter: Meter) -> type[BaseHTTPRequestHandler]:
     pool = urllib3.PoolManager(maxsize=20, retries=False)
     lock = threading.Lock()
 
@@ -71,7 +70,7 @@ def _handler(endpoint: str, meter: Meter) -> type[BaseHTTPRequestHandler]:
                 headers = _signed(endpoint + self.path, body, headers)
             answer = pool.request("POST", endpoint + self.path, body=body, headers=headers)
             with lock:
-                meter.update(_count(target, json.loads(body), answer.data))
+                meter.update(_count(target, vault, json.loads(body), answer.data))
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 if name.lower() not in {"content-length", "transfer-encoding", "connection", "x-amz-crc32"}:
@@ -90,7 +89,7 @@ def _signed(url: str, body: bytes, headers: dict[str, str]) -> dict[str, str]:
     return dict(request.headers)
 
 
-def _count(target: str, request: dict[str, Any], answer: bytes) -> Counter[str]:
+def _count(target: str, vault: str, request: dict[str, Any], answer: bytes) -> Counter[str]:
     operation = target.rpartition(".")[2]
     if operation == "PutEvents":
         return Counter(put_events_entries=len(request["Entries"]))
@@ -105,7 +104,7 @@ def _count(target: str, request: dict[str, Any], answer: bytes) -> Counter[str]:
     consumed = response.get("ConsumedCapacity", {"TableName": request.get("TableName"), "CapacityUnits": 1})
     counts = Counter(dynamodb_calls=1)
     for table in consumed if isinstance(consumed, list) else [consumed]:
-        whose = ".vault" if table["TableName"] == VAULT_TABLE_NAME else _counting(request)
+        whose = ".vault" if table["TableName"] == vault else _counting(request)
         counts[f"write_units{whose}"] += math.ceil(table["CapacityUnits"])
     return counts
 

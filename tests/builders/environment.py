@@ -14,6 +14,8 @@ TABLE = "orders"
 VAULT_TABLE = "order-vault"
 REJECTION_KEY = "rejection-key"
 BUS = "orders"
+INTAKE_BUS = "order-intake"
+ARCHIVE = "orders"
 QUEUE = "dead-letters"
 QUEUE_URL = f"{_QUEUES}/{QUEUE}"
 OWN_QUEUE = "file-import"
@@ -40,6 +42,7 @@ ENVIRONMENT = {
         f'{{"order_intake":"{QUEUE}","outbox":"outbox-dead-letters","audit_copy":"copy-dead-letters"}}'
     ),
     "EMAIL_SENDER": SENDER,
+    "ENVIRONMENT": "dev",
     "JWT_ISSUER": "https://issuer.example",
     "JWT_AUDIENCE": "shop",
     "JWT_JWKS_URL": "https://issuer.example/keys",
@@ -51,3 +54,13 @@ ENVIRONMENT = {
     "POWERTOOLS_LOG_LEVEL": "INFO",
 }
 """The environment the functions are deployed with."""
+
+OUTPUTS = {
+    "Shops": "demo",
+    "TableName": TABLE,
+    "VaultTableName": VAULT_TABLE,
+    "IntakeBusName": INTAKE_BUS,
+    "OrdersBusName": BUS,
+    "ArchiveName": ARCHIVE,
+}
+"""What the stacks say they made, for the command line: what most commands need of it."""

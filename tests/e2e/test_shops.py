@@ -4,9 +4,6 @@ The settings are of this file, and an issuer of its own gives tokens: to clients
 """
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +16,7 @@ from events.shops import of_shop
 from infra.local.pipeline import Pipeline
 from infra.local.pipeline import pipeline as run_pipeline
 from infra.local.runner.audit_input import read_dead_letters
+from tests.builders.settings import PLACE
 from tests.builders.shops import ORDER, Answer, Shop, on_plan_of_its_own
 from tests.builders.tokens import AUDIENCE, ISSUER, Keys, published_keys, token
 from tests.e2e.conftest import WAIT_SCALE, eventually
@@ -63,13 +61,6 @@ QUANTITIES = {"acme": 1, "bloom": 2}
 DOORS = {"by-bus": "bus", "by-http": "http", "by-file": "file"}
 """The orders of each shop, and by which door each comes in."""
 
-SYNTHESIZE = """
-import pathlib, sys
-from infra.app import synthesize
-from infra.package import build_zips
-from infra.settings.environment import read_settings
-synthesize(build_zips("local"), read_settings(pathlib.Path(sys.argv[1])), pathlib.Path(sys.argv[2]))
-"""
 SECONDS_TO_NEXT_DELIVERY = 5
 UNCHANGED = ("order", "rejection", "cancellation", "unknown-order", "reservation", "payment", "shipment", "delivery")
 """The kinds of streams that say what shops and partners did."""
@@ -83,16 +74,10 @@ def issuer() -> Iterator[Keys]:
 
 @pytest.fixture(scope="module")
 def deployed(issuer: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    file, assembly = tmp_path_factory.mktemp("settings") / "shops.toml", tmp_path_factory.mktemp("cdk.out")
-    file.write_text(SETTINGS)
-    context = {"jwt_issuer": ISSUER, "jwt_jwks_url": issuer.url, "jwt_audience": AUDIENCE}
-    # A process of its own: CDK's Node, hundreds of megabytes, ends with it.
-    subprocess.run(
-        [sys.executable, "-c", SYNTHESIZE, str(file), str(assembly)],
-        env={**os.environ, "CDK_CONTEXT_JSON": json.dumps(context)},
-        check=True,
-    )
-    with run_pipeline(assembly=assembly) as running:
+    file = tmp_path_factory.mktemp("settings") / "shops.toml"
+    provider = f"[api.issuer]\nissuer = {ISSUER!r}\njwks_url = {issuer.url!r}\naudience = [{AUDIENCE!r}]\n"
+    file.write_text(PLACE + provider + SETTINGS)
+    with run_pipeline(settings=file) as running:
         running.emulator.scale_waits(WAIT_SCALE)
         # Dead letters that come while their function is at its concurrency are delivered again.
         for name in running.all_queue_urls:

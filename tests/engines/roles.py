@@ -16,7 +16,7 @@ from typing import Any
 
 from infra.function_spec import SCAN, FunctionSpec, Rows, VaultItems
 from infra.local.emulator.patches.leading_keys import leading_keys
-from infra.names import VAULT_TABLE_NAME
+from tests.builders.environment import VAULT_TABLE
 from tests.engines.wire import Answer, Call, Check
 
 Need = tuple[str, str]
@@ -40,7 +40,7 @@ def held(function: FunctionSpec) -> Check:
                     granted.setdefault(on_part(action, grant.index), []).extend(grant.keys)
             case VaultItems():
                 for action in grant.actions:
-                    granted.setdefault(on_part(action, VAULT_TABLE_NAME), []).append(grant.keys)
+                    granted.setdefault(on_part(action, VAULT_TABLE), []).append(grant.keys)
     allowed = {action: matching(keys) for action, keys in granted.items()}
 
     def check(call: Call) -> None:
@@ -109,7 +109,7 @@ def _on_items(call: Call) -> Iterator[Need]:
 
 
 def _part(asked: Mapping[str, Any]) -> str | None:
-    return VAULT_TABLE_NAME if asked.get("TableName") == VAULT_TABLE_NAME else asked.get("IndexName")
+    return VAULT_TABLE if asked.get("TableName") == VAULT_TABLE else asked.get("IndexName")
 
 
 def _on_objects(operation: str, asked: Mapping[str, Any]) -> Iterator[Need]:

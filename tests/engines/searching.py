@@ -30,7 +30,6 @@ from handlers.operations.temporary_queue import open_queue
 from infra.local.deploy import BUCKET as OF_THE_DEPLOYMENT
 from infra.local.emulator.process import ACCOUNT, REGION
 from infra.local.pipeline import Pipeline
-from infra.names import ARCHIVE_NAME
 
 _MARK = re.compile("zq([0-9]{4})ñ?([a-z]+)qz")
 _BEGINNING = "zq"
@@ -173,7 +172,7 @@ def _archived(pipeline: Pipeline) -> Iterator[bytes]:
     arn = f"arn:aws:events:{REGION}:{ACCOUNT}"
     events.start_replay(
         ReplayName=name,
-        EventSourceArn=f"{arn}:archive/{ARCHIVE_NAME}",
+        EventSourceArn=f"{arn}:archive/{pipeline.outputs['ArchiveName']}",
         EventStartTime=now - timedelta(days=1),
         EventEndTime=now + timedelta(minutes=1),
         Destination={"Arn": f"{arn}:event-bus/{pipeline.orders_bus}"},

@@ -8,6 +8,7 @@ import pytest
 from infra.app import synthesize
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.local.pipeline import Pipeline, pipeline
+from infra.names import LOCAL_ENVIRONMENT
 from infra.package import PACKAGES, Built, Package
 from infra.package.files import write, write_zip
 from infra.settings.environment import Settings, file_of, read_settings
@@ -69,7 +70,7 @@ def settings() -> Settings:
 @pytest.fixture(scope="session")
 def assembly(packages: dict[Package, Built], settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What is deployed: a function of ours checks the tokens of the user pool."""
-    return Path(synthesize(packages, settings, tmp_path_factory.mktemp("cdk.out")).directory)
+    return Path(synthesize(packages, LOCAL_ENVIRONMENT, settings, tmp_path_factory.mktemp("cdk.out")).directory)
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +82,9 @@ def template(assembly: Path) -> Template:
 @pytest.fixture(scope="session")
 def of_pool(packages: dict[Package, Built], settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Template:
     """The template where the gateway's own authorizer checks the tokens of the user pool."""
-    made = synthesize(packages, settings, tmp_path_factory.mktemp("cdk.out"), pool_authorizer=True)
+    api = settings.api.model_copy(update={"pool_authorizer": True})
+    settings = settings.model_copy(update={"api": api})
+    made = synthesize(packages, LOCAL_ENVIRONMENT, settings, tmp_path_factory.mktemp("cdk.out"))
     return synthesized(Path(made.directory))
 
 

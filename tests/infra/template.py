@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.names import STACK_NAME
+from infra.names import LOCAL_ENVIRONMENT, application_stack, data_stack
 
 Properties = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Template:
-    """A synthesized template."""
+    """A synthesized template, or several as one."""
 
     raw: dict[str, Any]
 
@@ -29,11 +29,6 @@ class Template:
         """The one resource of that type."""
         [(name, properties)] = self.of_type(resource_type).items()
         return name, properties
-
-    def table(self, name: str) -> tuple[str, Properties]:
-        """The table of that name, by its logical id."""
-        [found] = [each for each in self.of_type("AWS::DynamoDB::Table").items() if each[1]["TableName"] == name]
-        return found
 
     def statements(self, role: str) -> Iterator[Properties]:
         """Every statement of the policies of the role with that logical id, actions and resources as lists."""
@@ -52,9 +47,33 @@ class Template:
         return target_of(self.of_type("AWS::Lambda::Function")[function]["Role"])
 
 
-def synthesized(assembly: Path) -> Template:
-    """The template in that folder."""
-    return Template(json.loads((assembly / f"{STACK_NAME}.template.json").read_text(encoding="utf-8")))
+def synthesized(assembly: Path, environment: str = LOCAL_ENVIRONMENT) -> Template:
+    """The templates of an environment in that folder, as one: what one imports from the other is a reference."""
+    data, application = (
+        json.loads((assembly / f"{name(environment)}.template.json").read_text(encoding="utf-8"))
+        for name in (data_stack, application_stack)
+    )
+    exported = {each["Export"]["Name"]: each["Value"] for each in data["Outputs"].values() if "Export" in each}
+    outputs = {name: each for name, each in data["Outputs"].items() if "Export" not in each}
+    return Template(
+        {
+            part: {**data.get(part, {}), **_imported(application.get(part, {}), exported)}
+            for part in ("Parameters", "Rules", "Resources")
+        }
+        | {"Outputs": {**outputs, **_imported(application["Outputs"], exported)}}
+    )
+
+
+def _imported(value: Any, exported: dict[str, Any]) -> Any:
+    """A part of a template, with what was exported in place of what is imported."""
+    match value:
+        case {"Fn::ImportValue": str(name)}:
+            return exported[name]
+        case dict():
+            return {key: _imported(each, exported) for key, each in value.items()}
+        case list():
+            return [_imported(each, exported) for each in value]
+    return value
 
 
 def listed(value: Any) -> list[Any]:
@@ -71,6 +90,18 @@ def target_of(reference: Any) -> str:
             [name] = {target_of(part) for part in parts if isinstance(part, dict) and not is_pseudo(part)}
             return name
     raise AssertionError(f"not a reference: {reference}")
+
+
+def written(value: Any) -> str:
+    """A text of the template as `Fn::Sub` would have it: references in braces."""
+    match value:
+        case {"Fn::Join": ["", parts]}:
+            return "".join(map(written, parts))
+        case {"Ref": str(name)}:
+            return f"${{{name}}}"
+        case {"Fn::GetAtt": [str(name), str(attribute)]}:
+            return f"${{{name}.{attribute}}}"
+    return str(value)
 
 
 def is_pseudo(reference: dict[str, Any]) -> bool:

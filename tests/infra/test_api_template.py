@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import aws_cdk as cdk
 import pytest
 from pydantic import BaseModel
 
 from handlers.api.authorization import plan_key
 from handlers.api.requests import CancellationRequest, OrderRequest
 from handlers.intake.parties import OPERATORS
-from infra.app import synthesize, token_issuer
+from infra.app import synthesize
 from infra.constructs.api import gateway
-from infra.constructs.api.identity import TokenIssuer
 from infra.constructs.api.json_schema import draft4
 from infra.constructs.api.request_templates import (
     FUNCTION_CLAIMS,
@@ -26,18 +24,19 @@ from infra.constructs.api.request_templates import (
 )
 from infra.functions import AUTHORIZER
 from infra.local.transform import for_emulator
+from infra.names import LOCAL_ENVIRONMENT
 from infra.package import Built, Package
+from infra.settings.api import IssuerSettings
 from infra.settings.environment import Settings, parsed
-from infra.stack import OrderPipeline
 from tests.builders.api_routes import OPEN, OPERATIONS
-from tests.infra.template import Properties, Template, listed, synthesized, target_of
+from tests.builders.settings import PLACE
+from tests.infra.template import Properties, Template, listed, synthesized, target_of, written
 
-ISSUER = {
-    "jwt_issuer": "https://issuer.example/",
-    "jwt_jwks_url": "https://issuer.example/.well-known/jwks.json",
-    "jwt_audience": "shop api://orders",
-}
-
+ISSUER = IssuerSettings(
+    issuer="https://issuer.example/",
+    jwks_url="https://issuer.example/.well-known/jwks.json",
+    audience=("shop", "api://orders"),
+)
 
 OF_PROBLEM = {
     "Content-Type": "application/problem+json",
@@ -62,8 +61,10 @@ def either(request: pytest.FixtureRequest) -> Template:
 @pytest.fixture(scope="module")
 def of_shops(packages: dict[Package, Built], tmp_path_factory: pytest.TempPathFactory) -> Template:
     """The template of an environment with two shops."""
-    settings = parsed('[shops.acme]\nclients = ["acme-web"]\n[shops.bloom]\nclaims = { org = "bloom" }')
-    return synthesized(Path(synthesize(packages, settings, tmp_path_factory.mktemp("cdk.out")).directory))
+    settings = parsed(PLACE + '[shops.acme]\nclients = ["acme-web"]\n[shops.bloom]\nclaims = { org = "bloom" }')
+    return synthesized(
+        Path(synthesize(packages, LOCAL_ENVIRONMENT, settings, tmp_path_factory.mktemp("cdk.out")).directory)
+    )
 
 
 def resources(template: Template) -> dict[tuple[str, str], Properties]:
@@ -153,10 +154,9 @@ def test_a_verdict_about_a_token_is_not_kept_for_long(either: Template) -> None:
 def test_the_authorizer_knows_the_pool_and_may_do_nothing_but_log(template: Template) -> None:
     function = template.of_type("AWS::Lambda::Function")[AUTHORIZER.name]
     variables = function["Environment"]["Variables"]
-    issuer = variables["JWT_ISSUER"]["Fn::Join"][1]
-    assert issuer[0] == "https://cognito-idp."
-    assert issuer[-1] == {"Ref": template.only("AWS::Cognito::UserPool")[0]}
-    assert variables["JWT_JWKS_URL"]["Fn::Join"][1] == [*issuer, "/.well-known/jwks.json"]
+    issuer = f"https://cognito-idp.us-east-1.${{AWS::URLSuffix}}/${{{template.only('AWS::Cognito::UserPool')[0]}}}"
+    assert written(variables["JWT_ISSUER"]) == issuer
+    assert written(variables["JWT_JWKS_URL"]) == f"{issuer}/.well-known/jwks.json"
     # Whose the pool's clients are, the settings say.
     assert variables["JWT_AUDIENCE"] == "*"
     granted = {action for one in template.statements(template.role_of(AUTHORIZER.name)) for action in one["Action"]}
@@ -294,7 +294,7 @@ def test_a_key_may_place_ask_and_cancel_at_a_rate_of_its_own_each(either: Templa
     orders, questions = {"RateLimit": 100, "BurstLimit": 200}, {"RateLimit": 200, "BurstLimit": 400}
     # One limit for all that a key does would let questions take the place of orders.
     assert "Throttle" not in plan
-    assert plan["Quota"] == {"Limit": 200_000, "Period": "DAY"}
+    assert plan["Quota"] == {"Limit": 2_000_000, "Period": "DAY"}
     [stage] = plan["ApiStages"]
     assert target_of(stage["Stage"]) == either.only("AWS::ApiGateway::Stage")[0]
     assert stage["Throttle"] == {f"{path}/{verb}": orders if verb == "POST" else questions for verb, path in OPERATIONS}
@@ -317,7 +317,7 @@ def test_a_shop_has_the_key_that_our_authorizer_names_and_so_have_operators(
 ) -> None:
     for each, shops in ((template, ["demo"]), (of_shops, ["acme", "bloom"])):
         assert each.only("AWS::ApiGateway::RestApi")[1]["ApiKeySourceType"] == "AUTHORIZER"
-        assert keys(each) == sorted(plan_key(who) for who in (*shops, OPERATORS))
+        assert keys(each) == sorted(plan_key(LOCAL_ENVIRONMENT, who) for who in (*shops, OPERATORS))
         outputs = {name for name in each.raw["Outputs"] if name.endswith("ApiKeyId")}
         assert outputs == {f"{who.capitalize()}ApiKeyId" for who in (*shops, OPERATORS)}
 
@@ -389,7 +389,7 @@ def test_an_alarm_reports_our_own_errors(either: Template) -> None:
         alarm for alarm in either.of_type("AWS::CloudWatch::Alarm").values() if alarm.get("MetricName") == "5XXError"
     ]
     assert alarm["Threshold"] == 1
-    assert {"Name": "ApiName", "Value": "OrderPipeline"} in alarm["Dimensions"]
+    assert {"Name": "ApiName", "Value": "OrderPipeline-dev"} in alarm["Dimensions"]
 
 
 def test_whatever_the_gateway_refuses_is_a_problem(either: Template) -> None:
@@ -422,19 +422,6 @@ def test_whatever_the_gateway_refuses_is_a_problem(either: Template) -> None:
 # Other issuers
 
 
-def test_another_issuer_is_named_in_whole_or_not_at_all() -> None:
-    def named(**context: str) -> TokenIssuer | None:
-        return token_issuer(cdk.App(analytics_reporting=False, context=context).node)
-
-    assert named() is None
-    assert named(**ISSUER) == TokenIssuer(ISSUER["jwt_issuer"], ISSUER["jwt_jwks_url"], ("shop", "api://orders"))
-    for missing in ISSUER:
-        for value in ({}, {missing: ""}):
-            half = {name: said for name, said in ISSUER.items() if name != missing} | value
-            with pytest.raises(SystemExit, match=f"name all of {', '.join(ISSUER)}; missing: {missing}$"):
-                named(**half)
-
-
 def test_another_issuers_tokens_are_checked_and_another_schema_is_deployed(
     template: Template,
     packages: dict[Package, Built],
@@ -443,41 +430,20 @@ def test_another_issuers_tokens_are_checked_and_another_schema_is_deployed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(gateway, "draft4", lambda model: draft4(model) | {"maxProperties": 99})
-    issuer = TokenIssuer(ISSUER["jwt_issuer"], ISSUER["jwt_jwks_url"], ("shop", "api://orders"))
-    app = cdk.App(analytics_reporting=False, outdir=str(tmp_path))
-    OrderPipeline(
-        app,
-        "OrderPipeline",
-        packages=packages,
-        settings=settings,
-        email_sender="orders@example.com",
-        issuer=issuer,
+    api = settings.api.model_copy(update={"issuer": ISSUER})
+    theirs = synthesized(
+        Path(synthesize(packages, LOCAL_ENVIRONMENT, settings.model_copy(update={"api": api}), tmp_path).directory)
     )
-    theirs = synthesized(Path(app.synth().directory))
 
     variables = theirs.of_type("AWS::Lambda::Function")[AUTHORIZER.name]["Environment"]["Variables"]
     assert {name: value for name, value in variables.items() if name.startswith("JWT_")} == {
-        name.upper(): value for name, value in ISSUER.items()
+        "JWT_ISSUER": ISSUER.issuer,
+        "JWT_JWKS_URL": ISSUER.jwks_url,
+        "JWT_AUDIENCE": " ".join(ISSUER.audience),
     }
     assert theirs.only("AWS::ApiGateway::Authorizer") == template.only("AWS::ApiGateway::Authorizer")
     # The stage goes on checking by the old schema unless there is a new deployment.
     assert theirs.only("AWS::ApiGateway::Deployment")[0] != template.only("AWS::ApiGateway::Deployment")[0]
-
-
-def test_the_gateways_own_authorizer_is_not_for_another_issuer(
-    packages: dict[Package, Built], settings: Settings
-) -> None:
-    issuer = TokenIssuer(ISSUER["jwt_issuer"], ISSUER["jwt_jwks_url"], ("shop",))
-    with pytest.raises(ValueError, match=ISSUER["jwt_issuer"]):
-        OrderPipeline(
-            cdk.App(analytics_reporting=False),
-            "OrderPipeline",
-            packages=packages,
-            settings=settings,
-            email_sender="orders@example.com",
-            issuer=issuer,
-            pool_authorizer=True,
-        )
 
 
 # On one machine
@@ -485,16 +451,14 @@ def test_the_gateways_own_authorizer_is_not_for_another_issuer(
 
 def test_on_one_machine_the_keys_of_another_issuer_are_where_it_says(template: Template) -> None:
     other = copy.deepcopy(template.raw)
-    other["Resources"][AUTHORIZER.name]["Properties"]["Environment"]["Variables"]["JWT_JWKS_URL"] = ISSUER[
-        "jwt_jwks_url"
-    ]
-    local = Template(for_emulator(other, "deployment", "http://127.0.0.1:4566"))
+    other["Resources"][AUTHORIZER.name]["Properties"]["Environment"]["Variables"]["JWT_JWKS_URL"] = ISSUER.jwks_url
+    local = Template(for_emulator(other, "stack", "deployment", "http://127.0.0.1:4566"))
     made = local.of_type("AWS::Lambda::Function")[AUTHORIZER.name]["Environment"]["Variables"]
-    assert made["JWT_JWKS_URL"] == ISSUER["jwt_jwks_url"]
+    assert made["JWT_JWKS_URL"] == ISSUER.jwks_url
 
 
 def test_on_one_machine_the_pools_keys_are_at_the_emulator_and_the_issuer_is_the_same(template: Template) -> None:
-    local = Template(for_emulator(template.raw, "deployment", "http://127.0.0.1:4566"))
+    local = Template(for_emulator(template.raw, "stack", "deployment", "http://127.0.0.1:4566"))
     was, made = (one.of_type("AWS::Lambda::Function")[AUTHORIZER.name]["Environment"] for one in (template, local))
     pool = {"Ref": template.only("AWS::Cognito::UserPool")[0]}
     keys = {"Fn::Join": ["", ["http://127.0.0.1:4566/", pool, "/.well-known/jwks.json"]]}
@@ -505,6 +469,6 @@ def test_on_one_machine_the_pools_keys_are_at_the_emulator_and_the_issuer_is_the
 
 
 def test_on_one_machine_documents_have_their_limits_under_their_paths(template: Template) -> None:
-    local = Template(for_emulator(template.raw, "deployment", "http://127.0.0.1:4566"))
+    local = Template(for_emulator(template.raw, "stack", "deployment", "http://127.0.0.1:4566"))
     _, stage = local.only("AWS::ApiGateway::Stage")
     assert {settings["ResourcePath"] for settings in stage["MethodSettings"]} == {"/*", *OPEN}

@@ -25,7 +25,6 @@ from handlers.functions.resources import event_store
 from handlers.intake.callers import OPERATE, READ, Caller
 from infra.functions import FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, REGION, Emulator
-from infra.names import VAULT_TABLE_NAME
 from tests.builders import api
 from tests.builders.environment import (
     DEAD_LETTER_BUCKET,
@@ -35,6 +34,7 @@ from tests.builders.environment import (
     QUEUE,
     REJECTION_KEY,
     SENDER,
+    VAULT_TABLE,
 )
 from tests.builders.erasing import confirm, dead_letter, erase, message, place, submitted
 from tests.builders.generated_log import run
@@ -153,8 +153,7 @@ def grants(template: Template, key: str) -> Iterator[Need]:
             leading_keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
             for action in statement["Action"]:
                 if types.get(name) == "AWS::DynamoDB::Table" and not part.startswith("/stream"):
-                    is_vault = template.raw["Resources"][name]["Properties"]["TableName"] == VAULT_TABLE_NAME
-                    on = VAULT_TABLE_NAME if is_vault else part.removeprefix("/index/") or None
+                    on = VAULT_TABLE if name == "Vault" else part.removeprefix("/index/") or None
                     yield from ((on_part(action, on), each) for each in leading_keys or ["*"])
                 else:
                     yield action, re.sub("[0-9A-F]{8}$", "", name) + part

@@ -17,6 +17,7 @@ from infra.functions import FUNCTIONS
 from infra.local.deploy import DeploymentError
 from infra.local.emulator.process import REGION
 from infra.local.pipeline import Pipeline, pipeline
+from infra.names import LOCAL_ENVIRONMENT, application_stack
 from infra.settings.environment import Settings
 
 BY_KEY = {function.key: function for function in FUNCTIONS}
@@ -225,7 +226,7 @@ def test_a_stack_that_cannot_be_created_says_which_resource_failed_and_why(assem
     broken.mkdir()
     for file in assembly.iterdir():
         (broken / file.name).symlink_to(file)
-    path = broken / "OrderPipeline.template.json"
+    path = broken / f"{application_stack(LOCAL_ENVIRONMENT)}.template.json"
     template = json.loads(path.read_text())
     template["Resources"]["OrderViewQueue"]["Properties"]["VisibilityTimeout"] = 43201
     path.unlink()

@@ -12,9 +12,10 @@ from events import streams
 from handlers.table import keys
 from infra.app import synthesize
 from infra.functions import AUTHORIZER, FUNCTIONS
+from infra.names import EMULATOR_ACCOUNT, EMULATOR_REGION, LOCAL_ENVIRONMENT
 from infra.package import Built, Package
-from infra.settings.environment import Settings, ShopSettings
-from tests.infra.template import Properties, Template, listed, synthesized, target_of
+from tests.builders.settings import settings
+from tests.infra.template import Properties, Template, listed, synthesized, target_of, written
 
 STREAMS = {f"{kind}#*" for kind in streams.CONTEXTS}
 PROJECTED = {
@@ -193,35 +194,33 @@ def test_there_is_one_role_per_function(template: Template) -> None:
 
 @pytest.mark.parametrize("key", TABLE)
 def test_on_the_table_a_function_may_do_this_on_its_own_keys_and_no_more(template: Template, key: str) -> None:
-    assert granted_on(template, "orders", key) == TABLE[key]
+    assert granted_on(template, "Orders", key) == TABLE[key]
 
 
 @pytest.mark.parametrize("key", TABLE)
 def test_on_the_vault_a_function_may_do_this_on_its_own_keys_and_no_more(template: Template, key: str) -> None:
-    assert granted_on(template, "order-vault", key) == VAULT.get(key, {})
+    assert granted_on(template, "Vault", key) == VAULT.get(key, {})
 
 
 def granted_on(template: Template, table: str, function: str) -> dict[str, set[str]]:
     """What a function may do on a table: the key prefixes by the action."""
-    logical, _ = template.table(table)
     granted: dict[str, set[str]] = {}
     for statement in template.statements(template.role_of(NAMES[function])):
         [resource, *others] = statement["Resource"]
-        if of_table(resource, logical) is not None:
+        if of_table(resource, table) is not None:
             assert others == []
             for action in statement["Action"]:
-                on_what = action.removeprefix("dynamodb:") + str(of_table(resource, logical))
+                on_what = action.removeprefix("dynamodb:") + str(of_table(resource, table))
                 granted.setdefault(on_what, set()).update(leading_keys(statement))
     return granted
 
 
 def test_nobody_but_functions_may_do_anything_on_the_vault(template: Template) -> None:
-    logical, _ = template.table("order-vault")
     roles = {template.role_of(NAMES[key]) for key in VAULT}
     named = {
         name
         for name, resource in template.raw["Resources"].items()
-        if resource["Type"] != "AWS::Lambda::Function" and logical in re.findall(r"[A-Za-z0-9]+", json.dumps(resource))
+        if resource["Type"] != "AWS::Lambda::Function" and "Vault" in re.findall(r"[A-Za-z0-9]+", json.dumps(resource))
     }
     policies = {
         name for name, policy in template.of_type("AWS::IAM::Policy").items() if target_of(policy["Roles"][0]) in roles
@@ -262,7 +261,7 @@ def leading_keys(statement: Properties) -> list[str]:
 
 @pytest.mark.parametrize("key", BESIDES)
 def test_besides_the_table_a_function_may_do_this_and_no_more(template: Template, key: str) -> None:
-    tables = [template.table(name)[0] for name in ("orders", "order-vault")]
+    tables = ["Orders", "Vault"]
     types = {name: resource["Type"] for name, resource in template.raw["Resources"].items()}
     granted: dict[str, str] = {}
     anywhere: set[str] = set()
@@ -270,7 +269,7 @@ def test_besides_the_table_a_function_may_do_this_and_no_more(template: Template
         for resource in statement["Resource"]:
             if resource == "*":
                 anywhere.update(statement["Action"])
-            elif (named := events_resource(resource)) is not None:
+            elif (named := replays(resource)) is not None:
                 granted |= dict.fromkeys(statement["Action"], named)
             elif all(of_table(resource, table) is None for table in tables):
                 granted |= dict.fromkeys(statement["Action"], types[target_of(resource)])
@@ -372,7 +371,7 @@ def test_publishers_may_put_the_events_of_their_role_from_the_source_in_their_ta
 ) -> None:
     [statement] = policy_of_output(template, f"{role}PublishersPolicyArn")
     assert (statement["Effect"], statement["Action"]) == ("Allow", "events:PutEvents")
-    assert target_of(statement["Resource"]) == bus_named(template, "order-intake")
+    assert target_of(statement["Resource"]) == bus_named(template, "intake")
     own = statement["Condition"]["ForAllValues:StringEquals"]
     assert listed(own["events:detail-type"]) == events
     assert listed(own["events:source"]) == ["${aws:PrincipalTag/order-source}"]
@@ -386,8 +385,8 @@ def test_publishers_may_put_the_events_of_their_role_from_the_source_in_their_ta
 def test_who_drops_files_for_a_shop_may_write_into_its_folder_and_read_what_became_of_them(
     packages: dict[Package, Built], tmp_path: Path
 ) -> None:
-    shops = {"acme": ShopSettings(), "bloom": ShopSettings(folder="blossoms")}
-    template = synthesized(Path(synthesize(packages, Settings(shops=shops), tmp_path).directory))
+    shops = {"acme": {}, "bloom": {"folder": "blossoms"}}
+    template = synthesized(Path(synthesize(packages, LOCAL_ENVIRONMENT, settings(shops=shops), tmp_path).directory))
     for shop, folder in (("Acme", "acme"), ("Bloom", "blossoms")):
         granted: dict[str, set[str]] = {}
         for statement in policy_of_output(template, f"{shop}FilesPolicyArn"):
@@ -428,7 +427,7 @@ def test_a_state_machine_may_call_its_functions(template: Template, name: str, s
     machines = template.of_type("AWS::StepFunctions::StateMachine").values()
     assert len({target_of(machine["RoleArn"]) for machine in machines}) == len(machines)
     for machine in machines:
-        if machine["StateMachineName"] != name:
+        if not machine["StateMachineName"].endswith(f"-{name}"):
             continue
         called: set[str] = set()
         for statement in template.statements(target_of(machine["RoleArn"])):
@@ -499,25 +498,30 @@ def of_table(resource: Any, table: str) -> str | None:
     return None
 
 
-def events_resource(resource: Any) -> str | None:
-    """What of EventBridge a grant is on that is in no stack, by an ARN put together: an archive, or replays."""
-    match resource:
-        case {"Fn::Join": ["", [*_, str(path)]]} if path.startswith((":archive/", ":replay/")):
-            return path.removeprefix(":")
-    return None
+def replays(resource: Any) -> str | None:
+    """The replays that a grant is on: they are in no stack."""
+    _, _, named = written(resource).partition(":replay/")
+    return f"replay/{named}" if named else None
 
 
 def test_the_rebuild_may_replay_the_archive_of_the_orders_bus_alone(template: Template) -> None:
     [starts] = [
         one for one in template.statements(template.role_of("Rebuild")) if "events:StartReplay" in one["Action"]
     ]
-    bus, archive, replays = sorted(starts["Resource"], key=lambda each: events_resource(each) or "")
-    assert events_resource(replays) == "replay/rebuild.*"
-    _, made = template.only("AWS::Events::Archive")
-    assert events_resource(archive) == f"archive/{made['ArchiveName']}"
-    assert target_of(bus) == bus_named(template, "orders") == target_of(made["SourceArn"])
+    name, made = template.only("AWS::Events::Archive")
+    orders = bus_named(template, "orders")
+    assert target_of(made["SourceArn"]) == orders
+    assert {written(each).partition(":events:")[2] or written(each) for each in starts["Resource"]} == {
+        f"${{{orders}.Arn}}",
+        f"${{{name}.Arn}}",
+        f"{EMULATOR_REGION}:{EMULATOR_ACCOUNT}:replay/rebuild.*",
+    }
 
 
 def bus_named(template: Template, name: str) -> str:
-    [bus] = [logical for logical, bus in template.of_type("AWS::Events::EventBus").items() if bus["Name"] == name]
+    [bus] = [
+        logical
+        for logical, bus in template.of_type("AWS::Events::EventBus").items()
+        if bus["Name"].endswith(f"-{name}")
+    ]
     return bus

@@ -19,7 +19,7 @@ ROWS = {
     store: (personal, kept)
     for store, personal, kept in re.findall(r"^\| ([^|]+) \| (yes|no) \| ([^|]+) \|$", PAGE.read_text(), re.MULTILINE)
 }
-BUCKETS = ("StreamFailures", "Files", "DeadLetterBucket", "ErasureLedger", "AuditCopyEvents")
+BUCKETS = ("StreamFailures", "Files", "DeadLetterBucket", "ErasureLedger", "AuditCopy")
 BY_AWS = {"traces, by X-Ray", "histories of executions, by Step Functions", "metrics, by CloudWatch"}
 """What AWS keeps for as long as it does, whatever a template says."""
 
@@ -43,8 +43,7 @@ def lifecycle(bucket: str, prefix: str = "", name: str = "Expiration") -> Callab
 
 def backups(table: str) -> Callable[[Template], set[int]]:
     def days(template: Template) -> set[int]:
-        tables = template.of_type("AWS::DynamoDB::Table").values()
-        [found] = [made for made in tables if made["TableName"] == table]
+        found = template.of_type("AWS::DynamoDB::Table")[table]
         return {found["PointInTimeRecoverySpecification"]["RecoveryPeriodInDays"]}
 
     return days
@@ -64,10 +63,10 @@ HELD: dict[str, Callable[[Template], set[int]]] = {
     "views": lambda _: set(),
     "import markers": always(submitting.KEPT),
     "payment tokens in the vault": always(payment_tokens.LIFETIME),
-    "backups of the table": backups("orders"),
-    "backups of the vault": backups("order-vault"),
+    "backups of the table": backups("Orders"),
+    "backups of the vault": backups("Vault"),
     "archive of the orders bus": of_type("AWS::Events::Archive", "RetentionDays"),
-    "audit copy": lifecycle("AuditCopyEvents", "events/"),
+    "audit copy": lifecycle("AuditCopy", "events/"),
     "erasure ledger": lifecycle("ErasureLedger", "orders/"),
     "dead-letter messages, open": lifecycle("DeadLetterBucket", "open/"),
     "dead-letter messages, redriven": lifecycle("DeadLetterBucket", "redriven/"),
@@ -99,8 +98,7 @@ def test_every_store_has_a_row(template: Template) -> None:
     buckets = template.of_type("AWS::S3::Bucket")
     assert {next(name for name in BUCKETS if each.startswith(name)) for each in buckets} == set(BUCKETS)
     assert len(buckets) == len(BUCKETS)
-    tables = {made["TableName"] for made in template.of_type("AWS::DynamoDB::Table").values()}
-    assert tables == {"orders", "order-vault"}
+    assert set(template.of_type("AWS::DynamoDB::Table")) == {"Orders", "Vault"}
 
 
 def test_nothing_personal_is_left_of_a_file_after_a_month_from_when_it_was_dropped(template: Template) -> None:

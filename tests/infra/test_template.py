@@ -26,10 +26,11 @@ from infra.function_spec import (
     VaultItems,
 )
 from infra.functions import AUTHORIZER, FUNCTIONS
-from infra.names import in_template
+from infra.names import EMULATOR_ACCOUNT, LOCAL_ENVIRONMENT, in_template
 from infra.package import PACKAGES, Built, Package
 from infra.package.python_version import building_python
-from infra.settings.environment import Settings, ShopSettings
+from infra.settings.environment import Settings
+from tests.builders.settings import settings as settings_of
 from tests.infra.template import Template, listed, synthesized, target_of
 
 NO_REPLAY = [{"exists": False}]
@@ -99,7 +100,7 @@ def test_everything_on_the_orders_bus_is_copied_for_the_audit(template: Template
 
     assert firehose["DeliveryStreamEncryptionConfigurationInput"] == {"KeyType": "AWS_OWNED_CMK"}
     destination = firehose["ExtendedS3DestinationConfiguration"]
-    assert target_of(destination["BucketARN"]) == bucket_named(template, "AuditCopyEvents")
+    assert target_of(destination["BucketARN"]) == bucket_named(template, "AuditCopy")
     assert destination["Prefix"] == "events/!{timestamp:yyyy/MM/dd}/"
     assert not destination["ErrorOutputPrefix"].startswith("events/")
     assert destination["BufferingHints"]["IntervalInSeconds"] == 60
@@ -127,7 +128,7 @@ def test_domain_event_rules_want_our_sources(template: Template) -> None:
 
 
 def test_every_integration_event_has_a_subscriber(template: Template) -> None:
-    intake = bus_named(template, "order-intake")
+    intake = bus_named(template, "intake")
     patterns = [
         rule["EventPattern"] for rule in template.of_type("AWS::Events::Rule").values() if bus_of(rule) == intake
     ]
@@ -209,7 +210,7 @@ def test_every_alarm_goes_to_an_encrypted_topic_that_alarms_may_use(template: Te
         [ours] = [one for one in document["Statement"] if "Service" in one["Principal"]]
         assert ours["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
         assert listed(ours["Action"]) == actions
-    assert ours["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    assert ours["Condition"] == {"StringEquals": {"aws:SourceAccount": EMULATOR_ACCOUNT}}
 
 
 def test_queue_mappings_are_limited_and_report_single_failures(template: Template) -> None:
@@ -234,12 +235,11 @@ def test_queues_are_encrypted_and_refuse_what_comes_without_tls(template: Templa
 
 
 def test_stream_mappings_lose_nothing(template: Template) -> None:
-    table, _ = template.table("orders")
     bucket = bucket_named(template, "StreamFailures")
     mappings = stream_mappings(template)
     assert len(mappings) == sum(isinstance(function.trigger, TableChanges) for function in FUNCTIONS)
     for mapping in mappings:
-        assert target_of(mapping["EventSourceArn"]) == table
+        assert target_of(mapping["EventSourceArn"]) == "Orders"
         assert mapping["StartingPosition"] == "TRIM_HORIZON"
         assert mapping["BisectBatchOnFunctionError"] is True
         assert 0 < mapping["MaximumRetryAttempts"] <= 10_000
@@ -273,41 +273,37 @@ def test_a_late_stream_raises_an_alarm_long_before_records_are_gone(template: Te
     assert all(milliseconds <= 3600 * 1000 for milliseconds in late.values())
 
 
-@pytest.mark.parametrize("name", ["orders", "order-vault"])
+@pytest.mark.parametrize("name", ["Orders", "Vault"])
 def test_the_tables_keep_what_they_have(template: Template, name: str) -> None:
-    logical, table = template.table(name)
+    table = template.of_type("AWS::DynamoDB::Table")[name]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["DeletionProtectionEnabled"] is True
     recovery = {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 35}
     assert table["PointInTimeRecoverySpecification"] == recovery
     assert table["SSESpecification"]["SSEEnabled"] is True
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
-    resource = template.raw["Resources"][logical]
-    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
 
 
 def test_the_table_has_a_stream_and_the_vault_neither_stream_nor_index(template: Template) -> None:
     """So nothing that is in the vault gets anywhere by itself."""
-    _, table = template.table("orders")
-    _, vault = template.table("order-vault")
+    tables = template.of_type("AWS::DynamoDB::Table")
+    table, vault = tables["Orders"], tables["Vault"]
     assert table["StreamSpecification"]["StreamViewType"] == "NEW_IMAGE"
     copying = {"StreamSpecification", "KinesisStreamSpecification", "GlobalSecondaryIndexes", "LocalSecondaryIndexes"}
     assert not vault.keys() & copying
     assert [(key["AttributeName"], key["KeyType"]) for key in vault["KeySchema"]] == [("PK", "HASH"), ("SK", "RANGE")]
 
 
-def test_the_key_of_rejections_is_made_up_by_aws_and_stays_when_the_stack_goes(template: Template) -> None:
+def test_the_key_of_rejections_is_made_up_by_aws(template: Template) -> None:
     name, secret = template.only("AWS::SecretsManager::Secret")
     assert "SecretString" not in secret
     assert secret["GenerateSecretString"]["PasswordLength"] >= 43, "256 bits of letters and digits"
-    resource = template.raw["Resources"][name]
-    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
     variables = template.of_type("AWS::Lambda::Function")["OrderIntake"]["Environment"]["Variables"]
     assert variables["REJECTION_KEY_ARN"] == {"Ref": name}
 
 
 def test_the_indexes_carry_what_lists_show_and_no_more(template: Template) -> None:
-    _, table = template.table("orders")
+    table = template.of_type("AWS::DynamoDB::Table")["Orders"]
     assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == ["GSI1", "GSI2"]
     for index in table["GlobalSecondaryIndexes"]:
         assert index["Projection"] == {
@@ -320,7 +316,7 @@ def test_the_indexes_carry_what_lists_show_and_no_more(template: Template) -> No
         ]
 
 
-@pytest.mark.parametrize("name", ["StreamFailures", "Files", "AuditCopyEvents", "DeadLetterBucket"])
+@pytest.mark.parametrize("name", ["StreamFailures", "Files", "AuditCopy", "DeadLetterBucket"])
 def test_buckets_are_closed(template: Template, name: str) -> None:
     name = bucket_named(template, name)
     bucket = template.of_type("AWS::S3::Bucket")[name]
@@ -378,10 +374,10 @@ def test_the_order_of_the_list_of_functions_does_not_matter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shuffled = random.Random(1).sample(FUNCTIONS, len(FUNCTIONS))
-    monkeypatch.setattr("infra.stack.FUNCTIONS", shuffled)
-    assert synthesized(Path(synthesize(packages, settings, tmp_path).directory)) == template
-    monkeypatch.setattr("infra.stack.FUNCTIONS", FUNCTIONS[::-1])
-    assert synthesized(Path(synthesize(packages, settings, tmp_path).directory)) == template
+    monkeypatch.setattr("infra.stacks.application.FUNCTIONS", shuffled)
+    assert synthesized(Path(synthesize(packages, LOCAL_ENVIRONMENT, settings, tmp_path).directory)) == template
+    monkeypatch.setattr("infra.stacks.application.FUNCTIONS", FUNCTIONS[::-1])
+    assert synthesized(Path(synthesize(packages, LOCAL_ENVIRONMENT, settings, tmp_path).directory)) == template
 
 
 def test_functions_are_what_the_list_says(template: Template) -> None:
@@ -412,7 +408,7 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["PARTIES_FILE"] if function.key in KNOW_PARTIES else []),
             *(["VAULT_TABLE_NAME"] if any(isinstance(grant, VaultItems) for grant in function.grants) else []),
             *(["REJECTION_KEY_ARN"] if HashRejections() in function.grants else []),
-            *(["JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUDIENCE"] if function is AUTHORIZER else []),
+            *(["ENVIRONMENT", "JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUDIENCE"] if function is AUTHORIZER else []),
         }
 
 
@@ -444,9 +440,9 @@ def test_those_functions_alone_have_the_layer_that_says_who_is_let_in(
 def test_other_settings_let_in_others_with_what_is_their_own_and_change_nothing_else(
     template: Template, packages: dict[Package, Built], tmp_path: Path
 ) -> None:
-    shops = {"acme": ShopSettings(sources=("com.acme.orders",)), "bloom": ShopSettings(clients=("1example23456789",))}
-    settings = Settings(shops=shops)
-    other = synthesized(Path(synthesize(packages, settings, tmp_path).directory))
+    shops = {"acme": {"sources": ["com.acme.orders"]}, "bloom": {"clients": ["1example23456789"]}}
+    settings = settings_of(shops=shops)
+    other = synthesized(Path(synthesize(packages, LOCAL_ENVIRONMENT, settings, tmp_path).directory))
     assert (template.raw["Outputs"]["Shops"]["Value"], other.raw["Outputs"]["Shops"]["Value"]) == ("demo", "acme bloom")
     assert parties_in(tmp_path) == settings.parties
     resources, others = template.raw["Resources"], other.raw["Resources"]
@@ -524,7 +520,7 @@ def _snake(name: str) -> str:
 
 def machine_named(template: Template, name: str) -> str:
     machines = template.of_type("AWS::StepFunctions::StateMachine")
-    [machine] = [logical for logical, machine in machines.items() if machine["StateMachineName"] == name]
+    [machine] = [logical for logical, machine in machines.items() if machine["StateMachineName"].endswith(f"-{name}")]
     return machine
 
 
@@ -541,7 +537,11 @@ def bucket_named(template: Template, name: str) -> str:
 
 
 def bus_named(template: Template, name: str) -> str:
-    [bus] = [logical for logical, bus in template.of_type("AWS::Events::EventBus").items() if bus["Name"] == name]
+    [bus] = [
+        logical
+        for logical, bus in template.of_type("AWS::Events::EventBus").items()
+        if bus["Name"].endswith(f"-{name}")
+    ]
     return bus
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.infra.template import Properties, Template, listed
+from infra.names import EMULATOR_ACCOUNT, EMULATOR_REGION
+from tests.infra.template import Properties, Template, listed, written
 
-ACCOUNT = {"Ref": "AWS::AccountId"}
+ACCOUNT, REGION = EMULATOR_ACCOUNT, EMULATOR_REGION
 OF_THIS_ACCOUNT = {"aws:SourceAccount": ACCOUNT}
 SAYS_FOR_WHOM = {
     "lambda.amazonaws.com": OF_THIS_ACCOUNT,
@@ -40,9 +41,8 @@ def test_a_role_trusts_its_service_for_this_account_alone(either: Template) -> N
         conditions = statement.get("Condition", {})
         assert conditions.get("StringEquals") == SAYS_FOR_WHOM[service], name
         if service in NAMES_ITS_SOURCE:
-            parts = conditions["ArnLike"]["aws:SourceArn"]["Fn::Join"][1]
-            assert parts[2] == f":{NAMES_ITS_SOURCE[service]}:", name
-            assert parts[5] == ACCOUNT, name
+            source = written(conditions["ArnLike"]["aws:SourceArn"])
+            assert source.startswith(f"arn:${{AWS::Partition}}:{NAMES_ITS_SOURCE[service]}:{REGION}:{ACCOUNT}:"), name
         trusted.add(service)
     assert trusted == SAYS_FOR_WHOM.keys()
 
@@ -51,8 +51,8 @@ def test_a_state_machines_role_trusts_that_machine_alone(template: Template) -> 
     for machine in template.of_type("AWS::StepFunctions::StateMachine").values():
         role = template.of_type("AWS::IAM::Role")[machine["RoleArn"]["Fn::GetAtt"][0]]
         [statement] = role["AssumeRolePolicyDocument"]["Statement"]
-        source = statement["Condition"]["ArnLike"]["aws:SourceArn"]
-        assert source["Fn::Join"][1][-1] == f":stateMachine:{machine['StateMachineName']}"
+        source = written(statement["Condition"]["ArnLike"]["aws:SourceArn"])
+        assert source.endswith(f":{REGION}:{ACCOUNT}:stateMachine:{machine['StateMachineName']}")
 
 
 def test_a_resource_lets_a_service_in_for_this_account_or_for_a_resource_of_ours_alone(either: Template) -> None:
@@ -88,5 +88,5 @@ def names_one_of(template: Template, arn: Any) -> bool:
             return name in template.raw["Resources"]
         case {"Fn::Join": ["", parts]}:
             names = [part["Ref"] for part in parts if isinstance(part, dict)]
-            return "AWS::AccountId" in names and any(name in template.raw["Resources"] for name in names)
+            return ACCOUNT in written(arn) and any(name in template.raw["Resources"] for name in names)
     return False

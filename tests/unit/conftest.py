@@ -11,8 +11,9 @@ from moto.core.models import MockAWS
 from handlers.functions.resources import event_store
 from handlers.runtime.observability import logger
 from handlers.table.event_store import EventStore
+from infra.cli.connection import Connection
 from tests.builders.dead_letter_queue import queue
-from tests.builders.environment import ENVIRONMENT, QUEUE, TABLE, VAULT_TABLE
+from tests.builders.environment import ENVIRONMENT, OUTPUTS, QUEUE, TABLE, VAULT_TABLE
 from tests.builders.tables import create_table, create_vault
 from tests.builders.vault import create_rejection_key
 
@@ -34,10 +35,11 @@ def moto() -> Iterator[MockAWS]:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, moto: MockAWS) -> Iterator[None]:
-    """The environment of the functions, in an AWS that is empty."""
+    """The environment of the functions, in an AWS that is empty; the command line finds the same names."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
+    monkeypatch.setattr(Connection, "outputs", OUTPUTS)
     yield
     moto.reset()
 

@@ -8,18 +8,18 @@ from infra.local import assembly as assemblies
 from infra.local.assembly import assembly
 from infra.local.deploy import DeploymentError
 
-# Stands in for CDK: the template is what the stack's module says.
+# Stands in for CDK: the template is what a stack's module says.
 SYNTHESIZE = """
 import pathlib, sys
-folder = pathlib.Path(sys.argv[1])
+folder = pathlib.Path(sys.argv[3])
 folder.mkdir()
-(folder / "template").write_text(pathlib.Path("infra/stack.py").read_text())
+(folder / "template").write_text(pathlib.Path("infra/stacks/data.py").read_text())
 """
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for path in ("infra/stack.py", "handlers/files/profiles/uci.toml", "statemachines/saga.json", "uv.lock"):
+    for path in ("infra/stacks/data.py", "handlers/files/profiles/uci.toml", "statemachines/saga.json", "uv.lock"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("1")
     (tmp_path / "pyproject.toml").touch()
@@ -39,7 +39,9 @@ def test_it_is_made_once(root: Path) -> None:
     assert made() == made()
 
 
-@pytest.mark.parametrize("path", ["infra/stack.py", "handlers/files/profiles/uci.toml", "statemachines/saga.json"])
+@pytest.mark.parametrize(
+    "path", ["infra/stacks/data.py", "handlers/files/profiles/uci.toml", "statemachines/saga.json"]
+)
 def test_it_is_made_again_when_a_source_changes(root: Path, path: str) -> None:
     before = made()
     (root / path).write_text("2")
@@ -55,10 +57,10 @@ def test_it_is_made_again_when_a_source_comes_or_a_library_changes(root: Path) -
 
 
 def test_one_that_failed_is_told_and_made_again(root: Path) -> None:
-    (root / "infra" / "stack.py").rename(root / "away")
+    (root / "infra" / "stacks" / "data.py").rename(root / "away")
     for _ in range(2):
-        with pytest.raises(DeploymentError, match=r"cannot synthesize:[^$]*stack\.py"), assembly():
+        with pytest.raises(DeploymentError, match=r"cannot synthesize:[^$]*data\.py"), assembly():
             pass
-    (root / "away").rename(root / "infra" / "stack.py")
+    (root / "away").rename(root / "infra" / "stacks" / "data.py")
     with assembly() as folder:
         assert (folder / "template").read_text() == "1"

@@ -20,6 +20,7 @@ from handlers.table import keys
 from handlers.table.event_store import EventStore
 from infra.cli.connection import Connection
 from tests.builders.commands import run_command
+from tests.builders.environment import OUTPUTS
 from tests.builders.orders import line, placed
 from tests.builders.stores import append, calls
 
@@ -142,7 +143,7 @@ def test_customers_of_two_shops_may_have_one_number(store: EventStore, monkeypat
         *counted, [order_id, _, status, ordered] = lines(run_command("customer", f"{shop}.c1"))
         assert ["placed", "1"] in counted
         assert (order_id, status, ordered) == (f"{shop}.o1", "PLACED", total)
-    monkeypatch.setattr(Connection, "outputs", {"Shops": "demo acme"})
+    monkeypatch.setattr(Connection, "outputs", {**OUTPUTS, "Shops": "demo acme"})
     result = run_command("customer", "c1")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
@@ -154,7 +155,7 @@ def test_the_shop_of_a_customer_may_be_left_out_where_there_is_one(
     store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     happened(store, "demo.o1", placed("demo.o1"))
-    monkeypatch.setattr(Connection, "outputs", {"Shops": "demo"})
+    monkeypatch.setattr(Connection, "outputs", OUTPUTS)
     assert lines(run_command("customer", "c1")) == lines(run_command("customer", "demo.c1"))
 
 

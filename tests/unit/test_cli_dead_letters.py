@@ -18,6 +18,7 @@ from handlers.runtime import aws
 from infra.cli.connection import Connection
 from infra.signals import Ended
 from tests.builders.commands import run_command
+from tests.builders.environment import OUTPUTS
 
 BUCKET = "dead-letter-bucket"
 OPERATOR = "arn:aws:sts::123456789012:user/moto"
@@ -54,6 +55,7 @@ def slept(environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[f
         aws.s3().create_bucket(Bucket=BUCKET)
         urls = {name: aws.sqs().create_queue(QueueName=name)["QueueUrl"] for name in ("intake", "view")}
         outputs = {
+            **OUTPUTS,
             "DeadLetterBucketName": BUCKET,
             "OrderIntakeQueueUrl": urls["intake"],
             "OrderViewQueueUrl": urls["view"],

@@ -29,7 +29,7 @@ from infra.cli.connection import Connection
 from tests.builders.clean_run import STREAMS, TABLE, published
 from tests.builders.commands import loader, run_command
 from tests.builders.dead_letter_queue import queue
-from tests.builders.environment import QUEUE_URL
+from tests.builders.environment import OUTPUTS, QUEUE_URL
 from tests.builders.event_bus import Bus, throttled
 from tests.builders.orders import placed
 from tests.builders.recorded_events import image, record
@@ -63,6 +63,7 @@ def sagas(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> SFNClient:
         for name in ("OrderSaga", "OrderCancellation")
     }
     outputs = {
+        **OUTPUTS,
         "AuditBucketName": BUCKET,
         "OutboxFunctionName": "outbox",
         "StateMachineArn": arns["OrderSaga"],

@@ -14,6 +14,7 @@ from typer.testing import Result
 from infra.cli.connection import Connection
 from infra.signals import Ended
 from tests.builders.commands import run_command
+from tests.builders.environment import OUTPUTS
 from tests.builders.executions import EXECUTION, MACHINE, Event, Machine, failed
 
 ARN = "arn:aws:iam::123456789012:user/operator"
@@ -32,7 +33,7 @@ def step(*under_way: tuple[str, str], waits: bool = False, from_ledger: bool = F
 def erased(monkeypatch: pytest.MonkeyPatch, batches: Sequence[list[Event]], *arguments: str) -> tuple[Result, Machine]:
     machine = Machine(list(batches))
     monkeypatch.setattr(Connection, "client", lambda self, service: {"stepfunctions": machine}[service])
-    monkeypatch.setattr(Connection, "outputs", {"ErasureStateMachineArn": MACHINE, "Shops": "demo"})
+    monkeypatch.setattr(Connection, "outputs", {**OUTPUTS, "ErasureStateMachineArn": MACHINE})
     monkeypatch.setattr(Connection, "operator", ARN)
     monkeypatch.setattr(Connection, "poll_seconds", 0)
     return run_command("erase", *arguments), machine
@@ -138,7 +139,7 @@ def test_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch, arguments: list[st
 
 
 def test_a_deployment_without_erasure_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Connection, "outputs", {})
+    monkeypatch.setattr(Connection, "outputs", OUTPUTS)
     result = run_command("erase", "--order", "demo.o1")
     assert result.exit_code == 1
     assert "deploy this version first" in result.stderr

@@ -32,6 +32,7 @@ from infra.cli.output import print_table
 from infra.cli.text import clean
 from infra.signals import Ended
 from tests.builders.commands import run_command
+from tests.builders.environment import OUTPUTS
 from tests.builders.orders import EMAIL, STREET, TOKEN, invalid, line, order, placed
 from tests.builders.stores import append
 from tests.builders.vault import KEY_OF_REJECTIONS
@@ -43,13 +44,13 @@ OPERATOR = "arn:aws:iam::123456789012:user/jo"
 @pytest.fixture
 def one_shop(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is deployed has one shop."""
-    monkeypatch.setattr(Connection, "outputs", {"Shops": "demo"})
+    monkeypatch.setattr(Connection, "outputs", OUTPUTS)
 
 
 @pytest.fixture
 def two_shops(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is deployed has two shops."""
-    monkeypatch.setattr(Connection, "outputs", {"Shops": "demo acme"})
+    monkeypatch.setattr(Connection, "outputs", {**OUTPUTS, "Shops": "demo acme"})
 
 
 def happened(store: EventStore, stream: str, *events: DomainEvent) -> None:
@@ -283,8 +284,8 @@ def test_a_pipeline_out_of_reach_is_explained_in_a_line() -> None:
 
 def test_a_table_that_is_not_there_is_explained_in_a_line(store: EventStore) -> None:
     store.client.delete_table(TableName=store.table)
-    assert refused(run_command("status", "demo.o1")).startswith("there is no table 'orders'")
-    assert refused(run_command("history", "demo.o1")).startswith("there is no table 'orders'")
+    assert refused(run_command("status", "demo.o1")).startswith("AWS refused GetItem: ResourceNotFoundException: ")
+    assert refused(run_command("history", "demo.o1")).startswith("AWS refused GetItem: ResourceNotFoundException: ")
 
 
 def test_no_credentials_and_no_such_profile_are_explained_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,6 +330,7 @@ import atexit, sys
 atexit.register(lambda: print(sorted({heavy} & set(sys.modules)), file=sys.stderr))
 sys.argv = ["pipeline", "--help"]
 from infra.cli.main import main
+from tests.builders.environment import OUTPUTS
 main()
 """
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)

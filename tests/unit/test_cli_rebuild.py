@@ -19,6 +19,7 @@ from infra.cli.connection import Connection
 from infra.cli.rebuild_command import KEPT, WORDS
 from infra.signals import Ended
 from tests.builders.commands import run_command
+from tests.builders.environment import OUTPUTS
 from tests.builders.executions import EXECUTION, MACHINE, Event, Machine, failed
 from tests.engines.saga_machine import definition
 
@@ -47,7 +48,7 @@ DELETED = [*entered("CloseOldGeneration", "DropOldGeneration", "Rebuilt"), {"typ
 def rebuilt(monkeypatch: pytest.MonkeyPatch, batches: Sequence[list[Event]], *arguments: str) -> tuple[Result, Machine]:
     machine = Machine(list(batches))
     monkeypatch.setattr(Connection, "client", lambda self, service: {"stepfunctions": machine}[service])
-    monkeypatch.setattr(Connection, "outputs", {"RebuildStateMachineArn": MACHINE})
+    monkeypatch.setattr(Connection, "outputs", {**OUTPUTS, "RebuildStateMachineArn": MACHINE})
     monkeypatch.setattr(Connection, "poll_seconds", 0)
     return run_command("rebuild", *arguments), machine
 
@@ -160,7 +161,7 @@ def test_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch, arguments: Sequenc
 
 
 def test_a_deployment_without_rebuild_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Connection, "outputs", {})
+    monkeypatch.setattr(Connection, "outputs", OUTPUTS)
     result = run_command("rebuild", "order_view")
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert "deploy this version first" in result.stderr

@@ -23,8 +23,8 @@ from handlers.projections.registry import PROJECTIONS
 from handlers.projections.replays import EVERYBODY, ReplayTarget, for_replay, target_of
 from handlers.runtime import aws
 from infra.cli.connection import Connection
-from infra.names import ARCHIVE_NAME, ORDERS_BUS_NAME
 from tests.builders.commands import run_command
+from tests.builders.environment import ARCHIVE, BUS
 from tests.builders.orders import placed
 from tests.builders.recorded_events import image, record
 
@@ -83,9 +83,9 @@ def started(environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Star
     monkeypatch.setattr(Connection, "settle_seconds", 0)
     with mock_aws():
         events = aws.eventbridge()
-        bus = events.create_event_bus(Name=ORDERS_BUS_NAME)["EventBusArn"]
-        events.create_archive(ArchiveName=ARCHIVE_NAME, EventSourceArn=bus)
-        events.put_events(Entries=[entry(image(each), ORDERS_BUS_NAME).put for each in EVENTS])
+        bus = events.create_event_bus(Name=BUS)["EventBusArn"]
+        events.create_archive(ArchiveName=ARCHIVE, EventSourceArn=bus)
+        events.put_events(Entries=[entry(image(each), BUS).put for each in EVENTS])
         yield seen
 
 
@@ -96,7 +96,7 @@ def ago(**units: float) -> datetime:
 def left() -> list[str]:
     """The names of the queues and rules that are left, and that replays have made."""
     queues = aws.sqs().list_queues().get("QueueUrls", [])
-    rules = aws.eventbridge().list_rules(EventBusName=ORDERS_BUS_NAME, NamePrefix=QUEUE_PREFIX)["Rules"]
+    rules = aws.eventbridge().list_rules(EventBusName=BUS, NamePrefix=QUEUE_PREFIX)["Rules"]
     return [url.rpartition("/")[2] for url in queues] + [rule["Name"] for rule in rules]
 
 
@@ -138,8 +138,8 @@ def test_its_name_says_which_projection_it_is_for(started: Started) -> None:
     assert result.stdout.startswith("2 events delivered")  # of the three, those that the projection counts
     assert [target_of(name) for name in started.names] == [ReplayTarget("daily_sales")]
     [[projection, own]] = started.filters
-    assert projection.endswith(f":rule/{ORDERS_BUS_NAME}/daily_sales")
-    assert f":rule/{ORDERS_BUS_NAME}/{QUEUE_PREFIX}" in own
+    assert projection.endswith(f":rule/{BUS}/daily_sales")
+    assert f":rule/{BUS}/{QUEUE_PREFIX}" in own
 
 
 def test_names_are_what_eventbridge_takes(started: Started) -> None:
@@ -226,7 +226,7 @@ def test_a_replay_that_fails_names_the_window_and_how_to_continue(started: Start
 
 def test_the_queues_of_killed_replays_are_removed() -> None:
     events, sqs = aws.eventbridge(), aws.sqs()
-    open_queue(events, sqs, ORDERS_BUS_NAME, f"{QUEUE_PREFIX}killed", {"source": ["x"]}, tags={ALIVE: "1000"})
+    open_queue(events, sqs, BUS, f"{QUEUE_PREFIX}killed", {"source": ["x"]}, tags={ALIVE: "1000"})
     replayed(ago(hours=1))
 
 

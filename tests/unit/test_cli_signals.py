@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from handlers.operations.replay import QUEUE_PREFIX
-from infra.names import ARCHIVE_NAME, ORDERS_BUS_NAME
 from tests.builders.commands import HEED_CTRL_C
+from tests.builders.environment import ARCHIVE, BUS, OUTPUTS
 
 SECONDS = 60
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
@@ -38,12 +38,15 @@ import atexit
 from botocore.session import Session
 from moto import mock_aws
 mock_aws().start()
+from infra.cli.connection import Connection
+from tests.builders.environment import ARCHIVE, BUS, OUTPUTS
+Connection.outputs = {OUTPUTS!r}
 events, sqs = (Session().create_client(name, region_name="us-east-1") for name in ("events", "sqs"))
-bus = events.create_event_bus(Name={ORDERS_BUS_NAME!r})["EventBusArn"]
-events.create_archive(ArchiveName={ARCHIVE_NAME!r}, EventSourceArn=bus)
+bus = events.create_event_bus(Name={BUS!r})["EventBusArn"]
+events.create_archive(ArchiveName={ARCHIVE!r}, EventSourceArn=bus)
 def left():
     queues = sqs.list_queues().get("QueueUrls", [])
-    rules = events.list_rules(EventBusName={ORDERS_BUS_NAME!r}, NamePrefix={QUEUE_PREFIX!r})["Rules"]
+    rules = events.list_rules(EventBusName={BUS!r}, NamePrefix={QUEUE_PREFIX!r})["Rules"]
     print("left:", [*queues, *rules])
 atexit.register(left)
 """

@@ -14,8 +14,8 @@ from typer.testing import Result
 from events.integration import OrderSubmitted
 from handlers.runtime import aws
 from infra.cli.submit_command import SOURCE
-from infra.names import INTAKE_BUS_NAME
 from tests.builders.commands import run_command
+from tests.builders.environment import INTAKE_BUS
 from tests.builders.orders import line, order
 
 CSV = """\
@@ -38,12 +38,12 @@ class Intake:
 
     def __init__(self) -> None:
         events, self._sqs = aws.eventbridge(), aws.sqs()
-        events.create_event_bus(Name=INTAKE_BUS_NAME)
+        events.create_event_bus(Name=INTAKE_BUS)
         self._url = self._sqs.create_queue(QueueName="intake")["QueueUrl"]
         arn = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         pattern = json.dumps({"source": [SOURCE], "detail-type": ["OrderSubmitted"]})
-        events.put_rule(Name="all", EventBusName=INTAKE_BUS_NAME, EventPattern=pattern)
-        events.put_targets(Rule="all", EventBusName=INTAKE_BUS_NAME, Targets=[{"Id": "1", "Arn": arn}])
+        events.put_rule(Name="all", EventBusName=INTAKE_BUS, EventPattern=pattern)
+        events.put_targets(Rule="all", EventBusName=INTAKE_BUS, Targets=[{"Id": "1", "Arn": arn}])
 
     def taken(self) -> list[OrderSubmitted]:
         orders = []

@@ -21,9 +21,9 @@ from infra.cli import tail_command
 from infra.cli.connection import Connection
 from infra.cli.output import print_row
 from infra.cli.tail_command import PREFIX, pattern
-from infra.names import ORDERS_BUS_NAME
 from infra.signals import Ended
 from tests.builders.commands import run_command
+from tests.builders.environment import BUS, OUTPUTS
 from tests.builders.orders import placed
 from tests.builders.recorded_events import image, record
 
@@ -39,14 +39,14 @@ EVENTS = [
 @pytest.fixture(autouse=True)
 def bus(environment: None) -> Iterator[None]:
     with mock_aws():
-        aws.eventbridge().create_event_bus(Name=ORDERS_BUS_NAME)
+        aws.eventbridge().create_event_bus(Name=BUS)
         yield
 
 
 def left() -> list[str]:
     """The names of the queues and rules that are left, and that tails have made."""
     queues = aws.sqs().list_queues().get("QueueUrls", [])
-    rules = aws.eventbridge().list_rules(EventBusName=ORDERS_BUS_NAME)["Rules"]
+    rules = aws.eventbridge().list_rules(EventBusName=BUS)["Rules"]
     return [url.rpartition("/")[2] for url in queues] + [rule["Name"] for rule in rules]
 
 
@@ -56,7 +56,7 @@ def tailed(monkeypatch: pytest.MonkeyPatch, *arguments: str, until: int, ends: B
 
     def opened(*given: Any, **more: Any) -> str:
         url = open_queue(*given, **more)
-        aws.eventbridge().put_events(Entries=[entry(image(each), ORDERS_BUS_NAME).put for each in EVENTS])
+        aws.eventbridge().put_events(Entries=[entry(image(each), BUS).put for each in EVENTS])
         return url
 
     def printed(*given: Any) -> None:
@@ -95,7 +95,7 @@ def test_events_are_shown_until_ctrl_c(
 
 
 def test_the_shop_of_an_order_may_be_left_out_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Connection, "outputs", {"Shops": "demo"})
+    monkeypatch.setattr(Connection, "outputs", OUTPUTS)
     result = tailed(monkeypatch, "--order", "o2", until=2)
     assert [each.split("\t")[1] for each in result.stdout.splitlines()] == ["order#demo.o2 1", "order#demo.o2 2"]
 
@@ -114,7 +114,7 @@ def test_the_queues_of_killed_tails_are_removed_and_those_of_others_are_not(monk
     now = int(time.time())
     for name, alive in (("killed", now - 7200), ("alive", now - 1800)):
         tags = {ALIVE: str(alive)}
-        open_queue(aws.eventbridge(), aws.sqs(), ORDERS_BUS_NAME, PREFIX + name, {"source": ["x"]}, tags=tags)
+        open_queue(aws.eventbridge(), aws.sqs(), BUS, PREFIX + name, {"source": ["x"]}, tags=tags)
     aws.sqs().create_queue(QueueName="somebody-elses")
     tailed(monkeypatch, until=1)
     assert sorted(left()) == [f"{PREFIX}alive", f"{PREFIX}alive", "somebody-elses"]

@@ -13,7 +13,7 @@ from handlers.functions.personal_data import vault
 from handlers.projections.registry import PROJECTIONS
 from handlers.table.event_store import EventStore
 from tests.builders.commands import run_command
-from tests.builders.environment import DEAD_LETTER_BUCKET, ERASURE_LEDGER
+from tests.builders.environment import DEAD_LETTER_BUCKET, ERASURE_LEDGER, OUTPUTS
 from tests.builders.erasing import buckets, confirm, erase, place
 from tests.builders.stores import events_of, log
 from tests.engines.in_process import Functions
@@ -87,7 +87,7 @@ def test_of_the_erased_it_has_what_is_left(store: EventStore, functions: Functio
 
 
 def test_the_shop_may_be_left_out_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.cli.connection.Connection.outputs", {"Shops": "demo"})
+    monkeypatch.setattr("infra.cli.connection.Connection.outputs", OUTPUTS)
     assert exported("c1") == exported("demo.c1")
 
 

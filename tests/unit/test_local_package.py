@@ -54,7 +54,7 @@ def test_a_functions_zip_gets_a_runtime_and_a_layers_is_as_it_is(assembly: Path)
 
 
 def test_functions_and_layers_come_from_the_local_bucket() -> None:
-    local = for_emulator(TEMPLATE, "local", "http://127.0.0.1:4566")["Resources"]
+    local = for_emulator(TEMPLATE, "stack", "local", "http://127.0.0.1:4566")["Resources"]
     assert local["Libraries"]["Properties"]["Content"] == {"S3Bucket": "local", "S3Key": "layer.zip"}
     function = local["Function"]["Properties"]
     assert function["Code"] == {"S3Bucket": "local", "S3Key": "code.zip"}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from infra.function_spec import BATCH_WRITE, CHECK, DELETE, GET, PUT, QUERY, FunctionSpec, Rows, VaultItems
-from infra.names import VAULT_TABLE_NAME
+from tests.builders.environment import VAULT_TABLE
 from tests.engines.roles import NotAllowed, held, needed
 from tests.engines.wire import Answer, Call
 
@@ -51,11 +51,11 @@ def batch(*partitions: str) -> Call:
         query("1#customer#c1", IndexName="GSI1"),
         transaction({"Put": {"Item": key("order#1")}}, {"ConditionCheck": {"Key": key("payment#1")}}),
         batch("order#1", "order#2"),
-        Call("dynamodb", "GetItem", {"TableName": VAULT_TABLE_NAME, "Key": key("demo#c1")}),
-        Call("dynamodb", "DeleteItem", {"TableName": VAULT_TABLE_NAME, "Key": key("demo.o1")}),
+        Call("dynamodb", "GetItem", {"TableName": VAULT_TABLE, "Key": key("demo#c1")}),
+        Call("dynamodb", "DeleteItem", {"TableName": VAULT_TABLE, "Key": key("demo.o1")}),
         transaction(
             {"Put": {"TableName": "orders", "Item": key("order#1")}},
-            {"Put": {"TableName": VAULT_TABLE_NAME, "Item": key("demo#c1")}},
+            {"Put": {"TableName": VAULT_TABLE, "Item": key("demo#c1")}},
         ),
         Call("sqs", "SendMessage", {"QueueUrl": "https://sqs/queue"}),
     ],
@@ -75,12 +75,12 @@ def test_what_is_granted_is_allowed(call: Call) -> None:
         transaction({"Put": {"Item": key("payment#1")}}, {"ConditionCheck": {"Key": key("order#1")}}),
         batch("order#1", "payment#1"),
         Call("dynamodb", "Scan", {}),
-        Call("dynamodb", "GetItem", {"TableName": VAULT_TABLE_NAME, "Key": key("demo.o1")}),
-        Call("dynamodb", "DeleteItem", {"TableName": VAULT_TABLE_NAME, "Key": key("demo#c1")}),
+        Call("dynamodb", "GetItem", {"TableName": VAULT_TABLE, "Key": key("demo.o1")}),
+        Call("dynamodb", "DeleteItem", {"TableName": VAULT_TABLE, "Key": key("demo#c1")}),
         Call("dynamodb", "DeleteItem", {"TableName": "orders", "Key": key("demo.o1")}),
-        Call("dynamodb", "Scan", {"TableName": VAULT_TABLE_NAME}),
+        Call("dynamodb", "Scan", {"TableName": VAULT_TABLE}),
         transaction(
-            {"Put": {"TableName": VAULT_TABLE_NAME, "Item": key("demo.o1")}},
+            {"Put": {"TableName": VAULT_TABLE, "Item": key("demo.o1")}},
             {"Put": {"TableName": "orders", "Item": key("order#1")}},
         ),
     ],

@@ -6,7 +6,7 @@ A shop is added by a command, which leaves the rest as it is.
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -15,10 +15,14 @@ from typer.testing import Result
 
 from events.integration import PUBLISHED_BY
 from handlers.intake.parties import Parties, Party
+from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
 from infra.settings.adding import with_shop
-from infra.settings.environment import InvalidSettings, Settings, ShopSettings, file_of, parsed, read_settings
+from infra.settings.environment import InvalidSettings, Settings, file_of, parsed, read_settings
+from infra.settings.parties import ShopSettings
 from tests.builders.commands import run_command
+from tests.builders.environment import OUTPUTS
+from tests.builders.settings import PLACE
 
 FULL = """
 [shops.acme]
@@ -39,13 +43,16 @@ source = "com.example.parcels"
 """
 
 
+ISSUER = "[api.issuer]\njwks_url = 'https://a.example/keys'\naudience = ['a']\n"
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "production.toml"
 
 
 def settings(file: Path, content: str) -> Settings:
-    file.write_text(content, encoding="utf-8")
+    file.write_text(PLACE + content, encoding="utf-8")
     return read_settings(file)
 
 
@@ -110,7 +117,7 @@ def test_a_file_that_is_not_there_is_named(file: Path) -> None:
 
 def test_what_is_no_toml_is_named_with_its_place(file: Path) -> None:
     [why] = wrong(file, "[shops.acme\n")
-    assert "at line 1" in why
+    assert "at line 5" in why
 
 
 @pytest.mark.parametrize(
@@ -138,12 +145,47 @@ def test_what_is_no_toml_is_named_with_its_place(file: Path) -> None:
         ("[shops.acme]\n[partners.p]\nsource = 'a'", "partners.p.role", "Field required"),
         ("[shops.acme]\n[partners.p]\nrole = 'carrier'\nsource = 'a b'", "partners.p.source", "String should match"),
         ("[shops.acme]\n[partner.p]", "partner", "Extra inputs are not permitted"),
+        ("protected = 'maybe'\n[shops.acme]", "protected", "valid boolean"),
+        (
+            "email.identity = 'example.org'\n[shops.acme]",
+            "email",
+            "is neither example.org nor an address of that domain",
+        ),
+        ("alarms.email = 'nobody'\n[shops.acme]", "alarms.email", "String should match pattern"),
+        ("logs.days = 31\n[shops.acme]", "logs.days", "Input should be 1, 3, 5"),
+        ("api.plan.orders_per_second = 0\n[shops.acme]", "api.plan.orders_per_second", "greater than or equal to 1"),
+        ("api.plan.requests_per_day = 200_000\n[shops.acme]", "api.plan", "300 a second are 1080000 in an hour"),
+        ("api.plan.requests_per_day = 26_000_000\n[shops.acme]", "api.plan", "the quota would never be reached"),
+        ("api.plans.bloom.orders_per_second = 9\n[shops.acme]", "api.plans.bloom", "there is no such shop"),
+        (
+            "[api.issuer]\nissuer = 'https://a.example'\naudience = ['a']\n[shops.acme]",
+            "api.issuer.jwks_url",
+            "Field required",
+        ),
+        (f"{ISSUER}issuer = 'http://a.example'\n[shops.acme]", "api.issuer.issuer", "String should match pattern"),
+        (
+            f"api.pool_authorizer = true\n{ISSUER}issuer = 'https://a.example'\n[shops.acme]",
+            *("api", "the gateway's own authorizer does not know https://a.example"),
+        ),
     ],
 )
 def test_a_field_that_is_wrong_is_named_with_the_reason(file: Path, content: str, field: str, why: str) -> None:
     [reason] = wrong(file, content)
     assert reason.startswith(f"{field}: ")
     assert why in reason
+
+
+@pytest.mark.parametrize("content", ["", "account = '12345678901'\nregion = 'us-east-1'\nemail.sender = 'a@b.example'"])
+def test_where_it_is_deployed_is_named_in_full(file: Path, content: str) -> None:
+    file.write_text(f"{content}\n[shops.acme]")
+    with pytest.raises(InvalidSettings, match="account: "):
+        read_settings(file)
+
+
+@pytest.mark.parametrize("name", ["", "Prod", "a-b", "1st", "../dev", "a" * 17])
+def test_an_environment_has_a_name_that_fits_into_those_of_its_resources(name: str) -> None:
+    with pytest.raises(InvalidSettings, match="is no environment: 1 to 16 of a-z and 0-9, a letter first"):
+        file_of(name)
 
 
 def test_every_field_that_is_wrong_is_named(file: Path) -> None:
@@ -197,7 +239,14 @@ DEV = file_of("dev").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    "text", [DEV, FULL, "[shops.a]", "[shops.a]\n\n\n", "# é\n[shops.a]\nsources = [\n  's', # s\n]"]
+    "text",
+    [
+        DEV,
+        *(
+            PLACE + rest
+            for rest in (FULL, "[shops.a]", "[shops.a]\n\n\n", "# é\n[shops.a]\nsources = [\n  's', # s\n]")
+        ),
+    ],
 )
 def test_a_shop_is_added_and_all_that_was_there_stays_as_it_is_written(text: str) -> None:
     changed = added(text, "zinc", sources=["com.zinc.web", "com.zinc/orders"], folder="zinc-files", client="1ex")
@@ -229,9 +278,9 @@ def test_a_shop_of_which_nothing_is_known_yet_has_the_folder_of_its_name() -> No
         (DEV, "zinc", {"sources": ["s", "s"]}, "the source 's' is claimed 2 times"),
         (DEV, "zinc", {"folder": "demo"}, "the folder 'demo' is claimed 2 times"),
         (DEV, "zinc", {"folder": 'a"\nclients = ["*"]'}, "shops.zinc.folder: String should match pattern"),
-        (FULL, "main-warehouse", {}, "String should match pattern"),
-        (FULL, "parcels", {}, "the name 'parcels' is claimed 2 times"),
-        ("", "zinc", {}, "shops: Field required"),
+        (PLACE + FULL, "main-warehouse", {}, "String should match pattern"),
+        (PLACE + FULL, "parcels", {}, "the name 'parcels' is claimed 2 times"),
+        (PLACE, "zinc", {}, "shops: Field required"),
         ("[shops.acme\n", "zinc", {}, "at line 1"),
     ],
 )
@@ -259,7 +308,7 @@ POOL, CLIENT, SECRET = "us-east-1_example", "1example23456789", "not for anybody
 def cognito(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     """What Cognito is expected to be asked for. Something is deployed."""
     client = Connection().client("cognito-idp")
-    monkeypatch.setattr(Connection, "outputs", {"UserPoolId": POOL})
+    monkeypatch.setattr(Connection, "outputs", {**OUTPUTS, "UserPoolId": POOL})
     monkeypatch.setattr(Connection, "client", lambda _self, _service: client)
     with Stubber(client) as stub:
         yield stub
@@ -313,7 +362,12 @@ def test_the_secret_of_a_client_is_not_shown_but_how_to_read_it(dev: Path, cogni
     ]
 
 
-def test_where_nothing_is_deployed_a_shop_is_added_without_a_client(dev: Path) -> None:
+def _nothing_deployed(_: Connection) -> NoReturn:
+    raise CommandError("no environment is deployed")
+
+
+def test_where_nothing_is_deployed_a_shop_is_added_without_a_client(dev: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Connection, "outputs", property(_nothing_deployed))
     result = add(dev, "acme")
     assert (result.exit_code, result.stdout) == (0, f"acme is in {dev}; the next deployment lets it in\n")
     assert result.stderr.startswith("no client of the user pool was made (")
@@ -325,6 +379,7 @@ def test_where_nothing_answers_a_shop_is_added_without_a_client(dev: Path, monke
     def unreachable(*_: object) -> None:
         raise EndpointConnectionError(endpoint_url="https://here")
 
+    monkeypatch.setattr(Connection, "outputs", {"UserPoolId": POOL})
     monkeypatch.setattr(Connection, "client", unreachable)
     result = add(dev, "acme")
     assert result.exit_code == 0

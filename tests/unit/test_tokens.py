@@ -22,6 +22,7 @@ from handlers.api.authorization import plan_key
 from handlers.api.tokens import LEEWAY_SECONDS, InvalidToken, Verifier, client, issuer_keys, scopes, subject
 from handlers.intake.callers import OPERATE, READ, WRITE, authorized
 from handlers.intake.parties import ANY, OPERATORS, Parties
+from infra.names import LOCAL_ENVIRONMENT
 from tests.builders.messages import CONTEXT
 from tests.builders.tokens import (
     ALGORITHMS,
@@ -314,7 +315,7 @@ def test_scopes_are_those_we_know(said: dict[str, Any], granted: list[str]) -> N
 
 @pytest.fixture
 def authorize(verifier: Verifier) -> Callable[[str], Any]:
-    authorizer = authorization.Authorizer(verifier, PARTIES)
+    authorizer = authorization.Authorizer(verifier, PARTIES, LOCAL_ENVIRONMENT)
     return lambda header: authorizer.handle({"authorizationToken": header, "methodArn": METHOD}, CONTEXT)
 
 
@@ -356,7 +357,7 @@ def test_an_operator_is_no_shop_and_asks_and_cancels_but_places_nothing(
 ) -> None:
     answer = authorize(f"Bearer {token(scope=scope, **of)}")
     assert effect(answer) == ("Allow", OPERATORS_METHODS)
-    assert (answer["context"]["shop"], answer["usageIdentifierKey"]) == ("", plan_key(OPERATORS))
+    assert (answer["context"]["shop"], answer["usageIdentifierKey"]) == ("", plan_key(LOCAL_ENVIRONMENT, OPERATORS))
     caller = authorized(answer["context"])
     assert (caller.operates, caller.shop) == (True, None)
 
@@ -392,11 +393,11 @@ def test_a_token_is_of_the_shop_that_the_settings_say_and_nobodys_is_denied_ever
     assert answer["context"]["shop"] == (shop or "")
     assert authorized(answer["context"]).shop == shop
     if shop:
-        assert answer["usageIdentifierKey"] == plan_key(shop)
+        assert answer["usageIdentifierKey"] == plan_key(LOCAL_ENVIRONMENT, shop)
 
 
 def test_every_shop_and_the_operators_have_a_plan_key_of_their_own_that_the_gateway_takes() -> None:
-    keys = {plan_key(who) for who in ("acme", "bloom", "a", "s" * 16, OPERATORS)}
+    keys = {plan_key(LOCAL_ENVIRONMENT, who) for who in ("acme", "bloom", "a", "s" * 16, OPERATORS)}
     assert len(keys) == 5
     # API Gateway API reference, CreateApiKey.
     assert all(20 <= len(key) <= 128 for key in keys)

@@ -7,4 +7,4 @@ from handlers.functions.resources import setting
 from handlers.runtime.observability import observed
 
 verifier = Verifier(setting("JWT_ISSUER"), setting("JWT_AUDIENCE").split(), issuer_keys(setting("JWT_JWKS_URL")))
-handler = observed(Authorizer(verifier, parties()).handle)
+handler = observed(Authorizer(verifier, parties(), setting("ENVIRONMENT")).handle)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Duration, RemovalPolicy, Size
+from aws_cdk import Duration, RemovalPolicy, Size, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
@@ -31,19 +31,16 @@ from infra.constructs.api.json_schema import draft4
 from infra.constructs.template import resource_of
 from infra.constructs.trust import assumed_by
 from infra.names import API_STAGE
+from infra.settings.api import ApiSettings, PlanSettings
 
 if TYPE_CHECKING:
     from aws_cdk import aws_lambda as lambda_
     from aws_cdk import aws_sqs as sqs
 
-# Requests a second, and at once. Of the whole stage, whoever calls:
-STAGE_LIMITS = (500, 1000)
-# Of each document, whoever reads it:
-DOCUMENT_LIMITS = (5, 10)
-# Of an API key, for each method that places or cancels, and for each question:
-PLAN_LIMITS: Mapping[str, tuple[int, int]] = {"POST": (100, 200), "GET": (200, 400)}
-# Of an API key, all its requests of a day.
-PLAN_QUOTA = 200_000
+# Of each document, whoever reads it, a second.
+DOCUMENTS_PER_SECOND = 5
+# A burst is what a rate allows in that many seconds.
+BURST_SECONDS = 2
 COMPRESSED_FROM_BYTES = 1024
 JSON = "application/json"
 
@@ -66,6 +63,8 @@ class HttpApi(apigateway.RestApi):
         *,
         identity: Identity,
         authorizer: lambda_.IFunction | None,
+        settings: ApiSettings,
+        environment: str,
         shops: Iterable[str],
         intake: sqs.IQueue,
         query: lambda_.IFunction,
@@ -74,32 +73,30 @@ class HttpApi(apigateway.RestApi):
         super().__init__(
             scope,
             construct_id,
-            rest_api_name="OrderPipeline",
+            rest_api_name=Stack.of(scope).stack_name,
             description="Orders, in and out.",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             api_key_source_type=(
                 apigateway.ApiKeySourceType.AUTHORIZER if authorizer else apigateway.ApiKeySourceType.HEADER
             ),
             min_compression_size=Size.bytes(COMPRESSED_FROM_BYTES),
-            cloud_watch_role=True,
-            cloud_watch_role_removal_policy=RemovalPolicy.DESTROY,
+            cloud_watch_role=settings.account_log_role,
+            cloud_watch_role_removal_policy=RemovalPolicy.DESTROY if settings.account_log_role else None,
             deploy_options=apigateway.StageOptions(
                 stage_name=API_STAGE,
-                throttling_rate_limit=STAGE_LIMITS[0],
-                throttling_burst_limit=STAGE_LIMITS[1],
+                throttling_rate_limit=settings.requests_per_second,
+                throttling_burst_limit=settings.requests_per_second * BURST_SECONDS,
                 tracing_enabled=True,
                 metrics_enabled=True,
                 method_options={
                     f"/{path}/GET": apigateway.MethodDeploymentOptions(
-                        throttling_rate_limit=DOCUMENT_LIMITS[0],
-                        throttling_burst_limit=DOCUMENT_LIMITS[1],
+                        throttling_rate_limit=DOCUMENTS_PER_SECOND,
+                        throttling_burst_limit=DOCUMENTS_PER_SECOND * BURST_SECONDS,
                         metrics_enabled=True,
                     )
                     for path in DOCUMENTS
                 },
-                access_log_destination=apigateway.LogGroupLogDestination(
-                    logs.LogGroup(scope, "AccessLogs", retention=logs.RetentionDays.ONE_MONTH)
-                ),
+                access_log_destination=apigateway.LogGroupLogDestination(logs.LogGroup(scope, "AccessLogs")),
                 access_log_format=_access_log(callers),
             ),
         )
@@ -112,7 +109,10 @@ class HttpApi(apigateway.RestApi):
         self._limited: list[apigateway.Method] = []
         refuse_with_problems(self)
         self._routes(query)
-        self.keys = self._plan([*shops, OPERATORS])
+        self.keys = {name: self._key(name, environment) for name in (*shops, OPERATORS)}
+        self._plan("Plan", settings.plan, [name for name in self.keys if name not in settings.plans])
+        for name, plan in settings.plans.items():
+            self._plan(f"{name.capitalize()}Plan", plan, [name])
         cloudwatch.Alarm(
             self,
             "Failing",
@@ -223,24 +223,25 @@ class HttpApi(apigateway.RestApi):
         )
         self._limited.append(made)
 
-    def _plan(self, names: Iterable[str]) -> dict[str, apigateway.IApiKey]:
-        """One plan, and the keys on it, by name. A key can be on one plan of a stage, so the limits are of methods."""
+    def _key(self, name: str, environment: str) -> apigateway.IApiKey:
+        """The API key of a shop, or of operators."""
+        named = self._callers is templates.FUNCTION_CLAIMS
+        return self.add_api_key(f"{name.capitalize()}Key", value=plan_key(environment, name) if named else None)
+
+    def _plan(self, construct_id: str, plan: PlanSettings, names: Iterable[str]) -> None:
+        """A usage plan for keys, by their names. A key can be on one plan of a stage, so the limits are of methods."""
+        rates = {"POST": plan.orders_per_second, "GET": plan.questions_per_second}
         limits = [
-            apigateway.ThrottlingPerMethod(method=method, throttle=_throttle(*PLAN_LIMITS[method.http_method]))
+            apigateway.ThrottlingPerMethod(method=method, throttle=_throttle(rates[method.http_method]))
             for method in self._limited
         ]
-        plan = self.add_usage_plan(
-            "Plan",
-            quota=apigateway.QuotaSettings(limit=PLAN_QUOTA, period=apigateway.Period.DAY),
+        made = self.add_usage_plan(
+            construct_id,
+            quota=apigateway.QuotaSettings(limit=plan.requests_per_day, period=apigateway.Period.DAY),
             api_stages=[apigateway.UsagePlanPerApiStage(api=self, stage=self.deployment_stage, throttle=limits)],
         )
-        named = self._callers is templates.FUNCTION_CLAIMS
-        keys = {
-            name: self.add_api_key(f"{name.capitalize()}Key", value=plan_key(name) if named else None) for name in names
-        }
-        for key in keys.values():
-            plan.add_api_key(key)
-        return keys
+        for name in names:
+            made.add_api_key(self.keys[name])
 
 
 def _access_log(callers: templates.CallerClaims) -> apigateway.AccessLogFormat:
@@ -262,5 +263,5 @@ def _access_log(callers: templates.CallerClaims) -> apigateway.AccessLogFormat:
     return apigateway.AccessLogFormat.custom(json.dumps(logged))
 
 
-def _throttle(rate: int, burst: int) -> apigateway.ThrottleSettings:
-    return apigateway.ThrottleSettings(rate_limit=rate, burst_limit=burst)
+def _throttle(rate: int) -> apigateway.ThrottleSettings:
+    return apigateway.ThrottleSettings(rate_limit=rate, burst_limit=rate * BURST_SECONDS)

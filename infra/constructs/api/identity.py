@@ -1,13 +1,13 @@
 """Who may call the API: a user pool with scopes, and how the gateway checks a token."""
 
-from dataclasses import dataclass
-
-from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import Aws, Duration, Stack
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
 from handlers.intake.callers import OPERATE, READ, WRITE
 from handlers.intake.parties import ANY
+from infra.constructs.keeping import KEPT
+from infra.settings.api import IssuerSettings
 
 _SCOPES = {
     READ: "Read one's own orders, and stock.",
@@ -20,25 +20,13 @@ TOKEN_LIFE = Duration.hours(1)
 AUTHORIZER_CACHE = Duration.minutes(1)
 
 
-@dataclass(frozen=True)
-class TokenIssuer:
-    """Whose tokens the API accepts.
-
-    `audience` are the accepted values of the claim `aud`, or, in tokens without one, of `client_id`.
-    """
-
-    issuer: str
-    jwks_url: str
-    audience: tuple[str, ...]
-
-
 class Identity(Construct):
     """The user pool, its scopes and the clients that get tokens by their credentials.
 
     `shop` may read and write as a shop; `operations` may operate. Each further shop gets a client of its own.
     """
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, environment: str, *, protected: bool) -> None:
         super().__init__(scope, construct_id)
         self.pool = cognito.UserPool(
             self,
@@ -49,11 +37,14 @@ class Identity(Construct):
             mfa=cognito.Mfa.OPTIONAL,
             mfa_second_factor=cognito.MfaSecondFactor(sms=False, otp=True),
             account_recovery=cognito.AccountRecovery.EMAIL_ONLY,
-            deletion_protection=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            deletion_protection=protected,
+            removal_policy=KEPT,
         )
         self.domain = self.pool.add_domain(
-            "Domain", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=f"order-pipeline-{Aws.ACCOUNT_ID}")
+            "Domain",
+            cognito_domain=cognito.CognitoDomainOptions(
+                domain_prefix=f"order-pipeline-{Stack.of(self).account}-{environment}"
+            ),
         )
         scopes = {
             name: cognito.ResourceServerScope(
@@ -66,10 +57,10 @@ class Identity(Construct):
         self.operations = self._client("Operations", server, list(scopes.values()))
 
     @property
-    def issuer(self) -> TokenIssuer:
+    def issuer(self) -> IssuerSettings:
         """The pool as an issuer, whose every client may ask: the settings say whose it is."""
-        issuer = f"https://cognito-idp.{Aws.REGION}.{Aws.URL_SUFFIX}/{self.pool.user_pool_id}"
-        return TokenIssuer(issuer, f"{issuer}/.well-known/jwks.json", (ANY,))
+        issuer = f"https://cognito-idp.{Stack.of(self).region}.{Aws.URL_SUFFIX}/{self.pool.user_pool_id}"
+        return IssuerSettings(issuer=issuer, jwks_url=f"{issuer}/.well-known/jwks.json", audience=(ANY,))
 
     def _client(
         self, name: str, server: cognito.UserPoolResourceServer, scopes: list[cognito.ResourceServerScope]

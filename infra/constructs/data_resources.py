@@ -1,0 +1,47 @@
+"""What holds data: tables, buckets, the orders bus with its archive, the user pool, and the key of rejections."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra.constructs.api.identity import Identity
+from infra.constructs.audit_bucket import AuditBucket
+from infra.constructs.buses import OrdersBus
+from infra.constructs.dead_letter_bucket import DeadLetterBucket
+from infra.constructs.erasure_ledger import ErasureLedger
+from infra.constructs.files_bucket import FilesBucket
+from infra.constructs.keeping import KEPT
+from infra.constructs.orders_table import OrdersTable
+from infra.constructs.vault_table import VaultTable
+from infra.settings.environment import Settings
+
+
+class DataResources:
+    """They are made in `scope`. With `protected`, the tables and the pool refuse to be deleted."""
+
+    def __init__(self, scope: Construct, environment: str, settings: Settings, *, protected: bool) -> None:
+        self.table = OrdersTable(scope, "Orders", protected=protected)
+        self.vault = VaultTable(scope, "Vault", protected=protected)
+        self.rejection_key = secretsmanager.Secret(
+            scope,
+            "RejectionKey",
+            description="The key of the content hashes in OrderRejected events.",
+            generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
+            removal_policy=KEPT,
+        )
+        self.orders = OrdersBus(scope, "OrdersBus", environment)
+        self.stream_failures = s3.Bucket(
+            scope,
+            "StreamFailures",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            removal_policy=KEPT,
+            lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(90))],
+        )
+        self.files = FilesBucket(scope, "Files", settings.parties.folders)
+        self.dead_letters = DeadLetterBucket(scope, "DeadLetterBucket")
+        self.erasures = ErasureLedger(scope, "ErasureLedger")
+        self.audit_copy = AuditBucket(scope, "AuditCopy")
+        self.identity = Identity(scope, "Identity", environment, protected=protected)

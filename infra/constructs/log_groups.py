@@ -1,0 +1,13 @@
+"""How long logs are kept."""
+
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.constructs.template import resource_of
+
+
+def keep_logs(scope: Construct, days: int) -> None:
+    """Let every log group there is below `scope` keep its logs for that long."""
+    for each in scope.node.find_all():
+        if isinstance(each, logs.LogGroup):
+            resource_of(each).add_property_override("RetentionInDays", days)

@@ -1,0 +1,9 @@
+"""What every part of the settings has in common."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class SettingsModel(BaseModel):
+    """A part of the settings: what it does not know is refused, and nothing changes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
