@@ -31,7 +31,11 @@ def synthesize(
     app = cdk.App(
         analytics_reporting=False,
         outdir=str(outdir),
-        context={"@aws-cdk/aws-iam:minimizePolicies": True},
+        context={
+            "@aws-cdk/aws-iam:minimizePolicies": True,
+            # Not by exports, which cannot change while they are used: another table could never be adopted.
+            "@aws-cdk/core:defaultCrossStackReferences": "weak",
+        },
     )
     if protected is None:
         protected = settings.protected

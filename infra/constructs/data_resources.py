@@ -21,8 +21,8 @@ class DataResources:
     """They are made in `scope`. With `protected`, the tables and the pool refuse to be deleted."""
 
     def __init__(self, scope: Construct, environment: str, settings: Settings, *, protected: bool) -> None:
-        self.table = OrdersTable(scope, "Orders", protected=protected)
-        self.vault = VaultTable(scope, "Vault", protected=protected)
+        self.table = OrdersTable(scope, "Orders", protected=protected, adopted=settings.adopt.orders)
+        self.vault = VaultTable(scope, "Vault", protected=protected, adopted=settings.adopt.vault)
         self.rejection_key = secretsmanager.Secret(
             scope,
             "RejectionKey",

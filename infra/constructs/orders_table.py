@@ -1,5 +1,6 @@
 """The one table: the event log, the read models and the sandbox's books."""
 
+from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -10,6 +11,7 @@ from infra.constructs.key_condition import named_and_among
 from infra.constructs.template import name_in_template
 from infra.function_spec import SCAN, Rows
 from infra.retention import BACKUPS
+from infra.settings.environment import AdoptedStreamingTable
 
 LISTED = ["order_id", "status", "currency", "total", "placed_at"]
 
@@ -18,13 +20,32 @@ def _string(name: str) -> dynamodb.Attribute:
     return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
 
 
-class OrdersTable(dynamodb.Table):
-    """On demand, kept on deletion, recoverable to any second, encrypted, with a stream of new images."""
+class OrdersTable(Construct):
+    """On demand, kept on deletion, recoverable to any second, encrypted, with a stream of new images; or one `adopted`.
 
-    def __init__(self, scope: Construct, construct_id: str, *, protected: bool) -> None:
-        super().__init__(
-            scope,
-            construct_id,
+    `protected`: it refuses to be deleted.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, protected: bool, adopted: AdoptedStreamingTable | None
+    ) -> None:
+        super().__init__(scope, f"{construct_id}Table")
+        table = self._adopted(adopted) if adopted else self._made(construct_id, protected)
+        self.table_name, self.table_arn = table.table_name, table.table_arn
+        if table.table_stream_arn is None:
+            raise ValueError("the table has no stream")
+        self.stream_arn = table.table_stream_arn
+
+    def _adopted(self, table: AdoptedStreamingTable) -> dynamodb.ITable:
+        arn = Stack.of(self).format_arn(service="dynamodb", resource="table", resource_name=table.name)
+        return dynamodb.Table.from_table_attributes(
+            self, "Adopted", table_arn=arn, table_stream_arn=f"{arn}/stream/{table.stream}"
+        )
+
+    def _made(self, logical_id: str, protected: bool) -> dynamodb.ITable:
+        made = dynamodb.Table(
+            self,
+            "Table",
             partition_key=_string("PK"),
             sort_key=_string("SK"),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
@@ -37,15 +58,16 @@ class OrdersTable(dynamodb.Table):
             stream=dynamodb.StreamViewType.NEW_IMAGE,
             encryption=dynamodb.TableEncryption.AWS_MANAGED,
         )
-        name_in_template(self, construct_id)
+        name_in_template(made, logical_id)
         for index in keys.INDEXES:
-            self.add_global_secondary_index(
+            made.add_global_secondary_index(
                 index_name=index.name,
                 partition_key=_string(index.pk),
                 sort_key=_string(index.sk),
                 projection_type=dynamodb.ProjectionType.INCLUDE,
                 non_key_attributes=LISTED,
             )
+        return made
 
     def grant_rows(self, role: iam.IRole, rows: Rows) -> None:
         """Allow `role` the actions of `rows` on the items under its keys, and on no other item. A scan has no keys."""
@@ -67,10 +89,3 @@ class OrdersTable(dynamodb.Table):
         )
         # ListStreams takes no resource; Lambda asks for it when the mapping is created.
         role.add_to_principal_policy(iam.PolicyStatement(actions=["dynamodb:ListStreams"], resources=["*"]))
-
-    @property
-    def stream_arn(self) -> str:
-        """The ARN of the table's stream."""
-        if self.table_stream_arn is None:
-            raise ValueError("the table has no stream")
-        return self.table_stream_arn

@@ -9,15 +9,27 @@ from infra.constructs.key_condition import named_and_among
 from infra.constructs.template import name_in_template
 from infra.function_spec import VaultItems
 from infra.retention import BACKUPS
+from infra.settings.environment import AdoptedTable
 
 
-class VaultTable(dynamodb.Table):
-    """On demand, kept on deletion, recoverable to any second, encrypted; without a stream and without indexes."""
+class VaultTable(Construct):
+    """On demand, kept on deletion, recoverable to any second, encrypted, without stream and indexes; or one `adopted`.
 
-    def __init__(self, scope: Construct, construct_id: str, *, protected: bool) -> None:
-        super().__init__(
-            scope,
-            construct_id,
+    `protected`: it refuses to be deleted.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, protected: bool, adopted: AdoptedTable | None) -> None:
+        super().__init__(scope, f"{construct_id}Table")
+        if adopted:
+            table = dynamodb.Table.from_table_name(self, "Adopted", adopted.name)
+        else:
+            table = self._made(construct_id, protected)
+        self.table_name, self.table_arn = table.table_name, table.table_arn
+
+    def _made(self, logical_id: str, protected: bool) -> dynamodb.ITable:
+        made = dynamodb.Table(
+            self,
+            "Table",
             partition_key=dynamodb.Attribute(name="PK", type=dynamodb.AttributeType.STRING),
             sort_key=dynamodb.Attribute(name="SK", type=dynamodb.AttributeType.STRING),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
@@ -29,7 +41,8 @@ class VaultTable(dynamodb.Table):
             time_to_live_attribute="expires_at",
             encryption=dynamodb.TableEncryption.AWS_MANAGED,
         )
-        name_in_template(self, construct_id)
+        name_in_template(made, logical_id)
+        return made
 
     def grant_items(self, role: iam.IRole, items: VaultItems) -> None:
         """Allow `role` the actions of `items` on the items under its keys, and on no other."""

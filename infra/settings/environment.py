@@ -18,6 +18,8 @@ FOLDER = Path(__file__).parent
 
 EmailAddress = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 
+TableName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]
+
 # fmt: off
 LogDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
@@ -52,6 +54,25 @@ class AlarmSettings(SettingsModel):
     email: EmailAddress | None = None
 
 
+class AdoptedTable(SettingsModel):
+    """A table that is there already, such as one that was restored: by its name."""
+
+    name: TableName
+
+
+class AdoptedStreamingTable(AdoptedTable):
+    """The same with a stream, by the label of the stream (``LatestStreamLabel``)."""
+
+    stream: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}$")]
+
+
+class AdoptSettings(SettingsModel):
+    """Tables to use instead of the ones that the deployment would make: they stay as they are."""
+
+    orders: AdoptedStreamingTable | None = None
+    vault: AdoptedTable | None = None
+
+
 class LogSettings(SettingsModel):
     """For how many days logs are kept."""
 
@@ -68,6 +89,7 @@ class Settings(SettingsModel):
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
     protected: bool = True
+    adopt: AdoptSettings = AdoptSettings()
     email: EmailSettings
     api: ApiSettings = ApiSettings()
     alarms: AlarmSettings = AlarmSettings()

@@ -10,6 +10,9 @@ from infra.names import LOCAL_ENVIRONMENT, application_stack, data_stack
 
 Properties = dict[str, Any]
 
+FOR_THE_OTHER = "PublishOutput"
+"""What the names of outputs begin with that CDK makes for the other stack."""
+
 
 @dataclass(frozen=True)
 class Template:
@@ -53,26 +56,26 @@ def synthesized(assembly: Path, environment: str = LOCAL_ENVIRONMENT) -> Templat
         json.loads((assembly / f"{name(environment)}.template.json").read_text(encoding="utf-8"))
         for name in (data_stack, application_stack)
     )
-    exported = {each["Export"]["Name"]: each["Value"] for each in data["Outputs"].values() if "Export" in each}
-    outputs = {name: each for name, each in data["Outputs"].items() if "Export" not in each}
+    told = {name: each["Value"] for name, each in data["Outputs"].items()}
+    outputs = {name: each for name, each in data["Outputs"].items() if not name.startswith(FOR_THE_OTHER)}
     return Template(
         {
-            part: {**data.get(part, {}), **_imported(application.get(part, {}), exported)}
+            part: {**data.get(part, {}), **_imported(application.get(part, {}), told)}
             for part in ("Parameters", "Rules", "Resources")
         }
-        | {"Outputs": {**outputs, **_imported(application["Outputs"], exported)}}
+        | {"Outputs": {**outputs, **_imported(application["Outputs"], told)}}
     )
 
 
-def _imported(value: Any, exported: dict[str, Any]) -> Any:
-    """A part of a template, with what was exported in place of what is imported."""
+def _imported(value: Any, told: dict[str, Any]) -> Any:
+    """A part of a template, with what the other stack tells in place of where it is read."""
     match value:
-        case {"Fn::ImportValue": str(name)}:
-            return exported[name]
+        case {"Fn::GetStackOutput": {"OutputName": str(name)}}:
+            return told[name]
         case dict():
-            return {key: _imported(each, exported) for key, each in value.items()}
+            return {key: _imported(each, told) for key, each in value.items()}
         case list():
-            return [_imported(each, exported) for each in value]
+            return [_imported(each, told) for each in value]
     return value
 
 

@@ -27,6 +27,7 @@ from infra.functions import FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, REGION, Emulator
 from tests.builders import api
 from tests.builders.environment import (
+    ARCHIVE,
     DEAD_LETTER_BUCKET,
     ERASURE_LEDGER,
     ORDER_QUEUE,
@@ -50,7 +51,7 @@ from tests.engines.roles import Need, matching, needed, on_part
 from tests.engines.wire import Answer, Call
 from tests.engines.world import World
 from tests.engines.world import world as world_for_the_block
-from tests.infra.template import Template, target_of
+from tests.infra.template import Template, target_of, written
 
 # What Lambda does by the function's role: it receives what triggers the function, keeps batches that never succeed, and
 # takes logs and traces.
@@ -161,16 +162,20 @@ def grants(template: Template, key: str) -> Iterator[Need]:
 
 def in_words(template: Template, resource: Any) -> tuple[str, str]:
     """The logical id of what a grant is on, or what it is called, and which part of it."""
+    _, _, replays = written(resource).partition(":replay/")
     match resource:
-        case {"Fn::Join": ["", [*_, str(path)]]} if path.startswith(":"):
-            return path[1:], ""
+        case _ if replays:
+            return f"replay/{replays}", ""
         case {"Fn::Join": ["", [whole, str(path)]]}:
             return target_of(whole), path
         case {"Fn::GetAtt": [str(name), "StreamArn"]}:
             return name, "/stream"
         case dict():
-            bus = template.of_type("AWS::Events::EventBus").get(target_of(resource))
-            return (f"event-bus/{bus['Name']}" if bus else target_of(resource)), ""
+            name = target_of(resource)
+            if name in template.of_type("AWS::Events::Archive"):
+                return f"archive/{ARCHIVE}", ""
+            bus = template.of_type("AWS::Events::EventBus").get(name)
+            return (f"event-bus/{bus['Name'].rpartition('-')[2]}" if bus else name), ""
     return str(resource), ""
 
 
