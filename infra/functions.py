@@ -234,6 +234,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         (
             Rows((GET,), (f"{keys.ORDER_VIEWS}*", f"{keys.views('stock')}*", f"{keys.LEVEL}*")),
             Rows((GET,), tuple(keys.generations(each.name).pk for each in (ORDER_VIEW, STOCK_VIEW))),
+            Rows((BATCH_GET,), (f"{keys.ORDER_VIEWS}*",)),
             VaultItems((GET,), keys.PERSONS),
             Rows((QUERY,), (keys.customer_partition("*", "*"),), index=keys.ORDERS_BY_CUSTOMER.name),
             Rows((QUERY,), (keys.status_shard("*", "*", "*", "*"),), index=keys.ORDERS_BY_STATUS.name),

@@ -11,8 +11,6 @@ from infra.function_spec import SCAN, Rows
 from infra.names import TABLE_NAME
 from infra.retention import BACKUPS
 
-LISTED = ["order_id", "status", "currency", "total", "placed_at"]
-
 
 def _string(name: str) -> dynamodb.Attribute:
     return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
@@ -43,8 +41,8 @@ class OrdersTable(dynamodb.Table):
                 index_name=index.name,
                 partition_key=_string(index.pk),
                 sort_key=_string(index.sk),
-                projection_type=dynamodb.ProjectionType.INCLUDE,
-                non_key_attributes=LISTED,
+                projection_type=dynamodb.ProjectionType.INCLUDE if index.holds else dynamodb.ProjectionType.KEYS_ONLY,
+                non_key_attributes=list(index.holds) or None,
             )
 
     def grant_rows(self, role: iam.IRole, rows: Rows) -> None:

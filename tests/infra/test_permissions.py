@@ -90,6 +90,7 @@ TABLE = {
     "dead_letters": {"PutItem": {"dead-letter#*"}},
     "api_query": {
         "GetItem": {"view#order#*", "view#stock#*", "level#*", "projection#order_view", "projection#stock_view"},
+        "BatchGetItem": {"view#order#*"},
         "Query": {
             "order#*",
             "reservation#*",
