@@ -3,6 +3,7 @@
 import json
 import re
 from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,11 @@ VAULT = {
     "api_query": {"GetItem": {PERSON}},
     "erasure": {"Query": {PERSON, TOKEN}, "DeleteItem": {PERSON, TOKEN}},
 }
+# Who reads items of the vault by some attributes alone: those of the key, and these.
+READS = {
+    "order_intake": {("GetItem", PERSON): {"content_key"}},
+    "erasure": {("Query", PERSON): set(), ("Query", TOKEN): set()},
+}
 # And besides: action -> the type of the one resource it may do it on.
 STREAM = {
     "dynamodb:DescribeStream": "AWS::DynamoDB::Table",
@@ -183,6 +189,7 @@ ON_ANY_RESOURCE_FOR_A_SAGA = {
 }
 NAMES = {function.key: function.name for function in (*FUNCTIONS, AUTHORIZER)}
 LEADING_KEYS = "ForAllValues:StringLike"
+ATTRIBUTES = "ForAllValues:StringEquals"
 
 
 def test_there_is_one_role_per_function(template: Template) -> None:
@@ -200,6 +207,27 @@ def test_on_the_table_a_function_may_do_this_on_its_own_keys_and_no_more(templat
 @pytest.mark.parametrize("key", TABLE)
 def test_on_the_vault_a_function_may_do_this_on_its_own_keys_and_no_more(template: Template, key: str) -> None:
     assert granted_on(template, "order-vault", key) == VAULT.get(key, {})
+
+
+@pytest.mark.parametrize("key", VAULT)
+def test_of_the_vault_a_function_reads_these_attributes_and_no_more(template: Template, key: str) -> None:
+    """Neither by reading the whole item, nor by having a write return it."""
+    logical, _ = template.table("order-vault")
+    limited: dict[tuple[str, str], set[str]] = {}
+    for statement in template.statements(template.role_of(NAMES[key])):
+        if of_table(statement["Resource"][0], logical) is None:
+            continue
+        condition = statement["Condition"]
+        if ATTRIBUTES not in condition:
+            assert condition["StringEqualsIfExists"] == {"dynamodb:ReturnValues": "NONE"}
+            continue
+        assert condition["StringEquals"] == {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"}
+        assert set(statement["Action"]) <= {"dynamodb:GetItem", "dynamodb:Query"}, "what writes selects nothing"
+        for action, pattern in product(statement["Action"], leading_keys(statement)):
+            named = set(condition[ATTRIBUTES]["dynamodb:Attributes"])
+            assert named >= {"PK", "SK"}, "without these, DynamoDB refuses every request"
+            limited[action.removeprefix("dynamodb:"), pattern] = named - {"PK", "SK"}
+    assert limited == READS.get(key, {})
 
 
 def granted_on(template: Template, table: str, function: str) -> dict[str, set[str]]:
@@ -255,7 +283,7 @@ def leading_keys(statement: Properties) -> list[str]:
     if statement["Action"] == ["dynamodb:Scan"]:
         assert "Condition" not in statement
         return ["*"]
-    assert statement["Condition"].keys() == {LEADING_KEYS, "Null"}
+    assert statement["Condition"].keys() >= {LEADING_KEYS, "Null"}
     assert statement["Condition"]["Null"] == {"dynamodb:LeadingKeys": "false"}
     keys: list[str] = statement["Condition"][LEADING_KEYS]["dynamodb:LeadingKeys"]
     return keys
