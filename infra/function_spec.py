@@ -44,10 +44,14 @@ class Rows:
 
 @dataclass(frozen=True)
 class VaultItems:
-    """`actions` on the items of the vault whose partition key matches `keys` (an IAM wildcard)."""
+    """`actions` on the items of the vault whose partition key matches `keys` (an IAM wildcard).
+
+    With `attributes`, the actions read, and each request names what it reads: of these and of the key alone.
+    """
 
     actions: tuple[str, ...]
     keys: str
+    attributes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

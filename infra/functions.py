@@ -105,7 +105,8 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         grants=(
             Rows((PUT,), ("order#*", "rejection#*", "cancellation#*", "unknown-order#*")),
             Rows((QUERY,), ("order#*",)),
-            VaultItems((GET, PUT, UPDATE), keys.PERSONS),
+            VaultItems((GET,), keys.PERSONS, attributes=("content_key",)),
+            VaultItems((PUT, UPDATE), keys.PERSONS),
             VaultItems((PUT, DELETE), keys.PAYMENT_TOKENS),
             HashRejections(),
         ),
@@ -212,8 +213,10 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         (
             Rows((QUERY,), ("order#*", "cancellation#*")),
             Rows((PUT,), ("erasure#*",)),
-            VaultItems((QUERY, DELETE), keys.PERSONS),
-            VaultItems((QUERY, DELETE), keys.PAYMENT_TOKENS),
+            VaultItems((QUERY,), keys.PERSONS, attributes=()),
+            VaultItems((QUERY,), keys.PAYMENT_TOKENS, attributes=()),
+            VaultItems((DELETE,), keys.PERSONS),
+            VaultItems((DELETE,), keys.PAYMENT_TOKENS),
             DeleteDeadLetters(),
             ErasureLedger(),
         ),
@@ -234,6 +237,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         (
             Rows((GET,), (f"{keys.ORDER_VIEWS}*", f"{keys.views('stock')}*", f"{keys.LEVEL}*")),
             Rows((GET,), tuple(keys.generations(each.name).pk for each in (ORDER_VIEW, STOCK_VIEW))),
+            Rows((BATCH_GET,), (f"{keys.ORDER_VIEWS}*",)),
             VaultItems((GET,), keys.PERSONS),
             Rows((QUERY,), (keys.customer_partition("*", "*"),), index=keys.ORDERS_BY_CUSTOMER.name),
             Rows((QUERY,), (keys.status_shard("*", "*", "*", "*"),), index=keys.ORDERS_BY_STATUS.name),

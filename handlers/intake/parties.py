@@ -19,6 +19,10 @@ OPERATORS = "operators"
 """Stands for those who see all shops, and are none: no party has that name."""
 
 
+COMMAND_LINE = "pipeline.cli."
+"""What the EventBridge source begins with of what an operator submits for a shop, which it ends with."""
+
+
 class Party(Model):
     """A shop, by its slug, or a warehouse or carrier, by its name; and in which roles it may publish."""
 
@@ -37,6 +41,9 @@ class Parties(Model):
 
     def publisher(self, source: str) -> Party | None:
         """Whose events with that EventBridge source are, or None where it is nobody's."""
+        shop = source.removeprefix(COMMAND_LINE)
+        if shop != source and shop in self.shops:
+            return Party(name=shop, roles=("shop",))
         return self.sources.get(source, self.sources.get(ANY))
 
     def shop_of_token(self, claims: Mapping[str, Any], client: str) -> str | None:

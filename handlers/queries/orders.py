@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from heapq import merge
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from events import streams
 from events.envelope import Recorded
@@ -22,6 +22,7 @@ from handlers.projections import order_items
 from handlers.projections.engine.known_generations import KnownGenerations
 from handlers.projections.order_fold import Attributes, fold
 from handlers.table import keys
+from handlers.table.batch_reading import items
 from handlers.table.codec import decode, encode
 from handlers.table.event_store import EventStore
 from handlers.table.keys import ORDERS_BY_CUSTOMER, ORDERS_BY_STATUS, Index, Key
@@ -121,13 +122,19 @@ class OrderQueries:
         return fold(events) if any(isinstance(record.event, OrderPlaced) for record in events) else None
 
     def orders_of_customer(self, customer_id: str, status: str | None, after: Position | None, limit: int) -> Page:
-        """A customer's orders, newest first; the pages of a list are of one generation."""
+        """A customer's orders, newest first; the pages of a list are of one generation.
+
+        The index names the views, and holds nothing of them.
+
+        Raises:
+            Retryable: try again.
+        """
         generation = after.generation if after else self.generation()
         partition = keys.customer_partition(generation, customer_id)
         found: list[Attributes] = []
         for _ in range(_PAGES):
-            page, last = self._newest(ORDERS_BY_CUSTOMER, partition, after, limit - len(found), status)
-            found += page
+            page, last = self._newest(ORDERS_BY_CUSTOMER, partition, after, limit - len(found))
+            found += [view for view in self._views(page) if status in (None, view["status"])]
             after = Position(generation=generation, sort_key=last) if last else None
             if after is None or len(found) == limit:
                 break
@@ -153,18 +160,14 @@ class OrderQueries:
         return Page(found, last)
 
     def _newest(
-        self, index: Index, partition: str, after: Position | None, limit: int, status: str | None = None
+        self, index: Index, partition: str, after: Position | None, limit: int
     ) -> tuple[list[Attributes], str | None]:
         """One page of a partition of an index, newest first, and the sort key to go on after, if there may be more."""
         names, values = {"#partition": index.pk}, {":partition": partition}
         condition = "#partition = :partition"
-        filtered: dict[str, Any] = {}
         if after:
             names["#at"], values[":after"] = index.sk, after.sort_key
             condition += " AND #at < :after"
-        if status:
-            names["#status"], values[":status"] = "status", status
-            filtered["FilterExpression"] = "#status = :status"
         answer = self._client.query(
             TableName=self._store.table,
             IndexName=index.name,
@@ -173,10 +176,15 @@ class OrderQueries:
             ExpressionAttributeValues=encode(values),
             ScanIndexForward=False,
             Limit=limit,
-            **filtered,
         )
         last = answer.get("LastEvaluatedKey")
         return [decode(item) for item in answer["Items"]], decode(last)[index.sk] if last else None
+
+    def _views(self, listed: Iterable[Attributes]) -> Iterator[Attributes]:
+        """The views with these keys, in that order, as far as they are still there."""
+        wanted = [Key(each["PK"], each["SK"]) for each in listed]
+        found = items(self._client, self._store.table, wanted)
+        return (decode(found[key]) for key in wanted if key in found)
 
     def _item(self, key: Key) -> Attributes | None:
         item = self._client.get_item(TableName=self._store.table, Key=key.attributes).get("Item")

@@ -59,6 +59,7 @@ class Forgetting:
             "KeyConditionExpression": " AND ".join(filter(None, ("PK = :partition", condition))),
             "ExpressionAttributeValues": encode(values),
             "ProjectionExpression": "PK, SK",
+            "Select": "SPECIFIC_ATTRIBUTES",
             "ConsistentRead": True,
         }
         while True:

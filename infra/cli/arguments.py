@@ -72,6 +72,21 @@ def checked_of_shop(value: str, what: Literal["order id", "customer id"], shops:
     return of_shop(shop, value)
 
 
+def checked_shop(value: str | None, shops: Sequence[str]) -> str:
+    """The shop, which may be left out where there is one.
+
+    Raises:
+        CommandError: there is no such shop, or several.
+    """
+    if value is None:
+        if len(shops) > 1:
+            raise CommandError(f"of which shop? Name it with --shop; there is: {', '.join(shops)}", status=2)
+        return shops[0]
+    if value not in shops:
+        raise CommandError(f"there is no shop {value!r}; there is: {', '.join(shops)}", status=2)
+    return value
+
+
 def moment_of(value: str) -> datetime:
     """The time that a text is: ISO 8601; midnight where it is a date alone, and UTC where it names no zone.
 

@@ -15,7 +15,7 @@ from handlers.api.answers import OrderStatus, Status
 from handlers.projections.order_fold import Attributes
 from handlers.queries.orders import listed_at
 from infra.cli import connection
-from infra.cli.arguments import OrderIdArgument
+from infra.cli.arguments import OrderIdArgument, checked_shop
 from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
 from infra.cli.event_summary import event_summary
@@ -73,9 +73,8 @@ def orders(
     wanted = status.upper()
     if wanted not in get_args(Status):
         raise CommandError(f"there is no status {status!r}; there is: {', '.join(get_args(Status))}", status=2)
-    if shop is not None and shop not in pipeline.shops:
-        raise CommandError(f"there is no shop {shop!r}; there is: {', '.join(pipeline.shops)}", status=2)
-    found, _ = pipeline.orders.orders_of_shops([shop] if shop else pipeline.shops, [wanted], None, limit)
+    shops = pipeline.shops if shop is None else [checked_shop(shop, pipeline.shops)]
+    found, _ = pipeline.orders.orders_of_shops(shops, [wanted], None, limit)
     if found:
         rows = [(order["order_id"], moment(listed_at(order)), _total(order)) for order in found]
         print_table(out(), ("order", "when", "total"), rows)

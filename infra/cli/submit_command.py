@@ -14,18 +14,18 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemaini
 
 from events.integration import OrderSubmitted
 from events.publishing.publisher import Publisher
+from events.shops import of_shop
 from handlers.files.check import rejected
 from handlers.files.reader import BrokenFile, FileOrder, Reason
+from handlers.intake.parties import COMMAND_LINE
 from handlers.intake.validation import canonical
 from infra.cli import connection
+from infra.cli.arguments import checked_shop
 from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
 from infra.cli.order_input import STDIN, opened, read
 from infra.cli.output import ProgressBar, err, out, print_line, progress_bar
 from infra.signals import Ended
-
-SOURCE = "pipeline.cli"
-"""The publisher of what is submitted here."""
 
 ATTEMPTS = 5
 """How often an order is sent at most."""
@@ -65,17 +65,23 @@ def submit(
     csv_profile: Annotated[
         str | None, typer.Option(metavar="NAME", help="The file is CSV, and this profile maps its columns.")
     ] = None,
+    shop: Annotated[
+        str | None, typer.Option(metavar="SHOP", help="The shop that they are of.", show_default="where there is one")
+    ] = None,
 ) -> None:
     """Submit one order, or a file of them.
 
     An order that is not valid is named, and the others are submitted. Submitting an order again changes nothing.
+
+    Needs events:PutEvents on the intake bus and cloudformation:DescribeStacks.
     """
     pipeline = connection.of(context)
+    shop = checked_shop(shop, pipeline.shops)
     count = _Count()
     with opened(file) as stream, _bar(stream, wanted=file != STDIN) as bar:
         orders = read(stream, file, csv_profile)
         try:
-            _submit(pipeline, orders, count, bar)
+            _submit(pipeline, shop, orders, count, bar)
         except Ended:
             print_line(bar.console, f"interrupted: {count}")
             raise
@@ -83,16 +89,19 @@ def submit(
         print_line(err(), f"{file}: {count.broken}")
     if count.only_one:
         if count.submitted:
-            print_line(out(), count.last)
-            print_line(err(), f"submitted; to follow it: {pipeline.command('status', count.last, '--watch')}")
+            order_id = of_shop(shop, count.last)
+            print_line(out(), order_id)
+            print_line(err(), f"submitted; to follow it: {pipeline.command('status', order_id, '--watch')}")
     else:
         print_line(out(), str(count))
     if not count.all_well:
         raise typer.Exit(1)
 
 
-def _submit(pipeline: Connection, orders: Iterator[FileOrder], count: _Count, bar: ProgressBar) -> None:
-    publisher = Publisher(pipeline.client("events"), pipeline.outputs["IntakeBusName"], SOURCE, attempts=ATTEMPTS)
+def _submit(pipeline: Connection, shop: str, orders: Iterator[FileOrder], count: _Count, bar: ProgressBar) -> None:
+    publisher = Publisher(
+        pipeline.client("events"), pipeline.outputs["IntakeBusName"], f"{COMMAND_LINE}{shop}", attempts=ATTEMPTS
+    )
     for outcome in publisher.outcomes(_valid(orders, count, bar)):
         if outcome.sent:
             count.submitted, count.last = count.submitted + 1, outcome.event.order_id

@@ -13,8 +13,6 @@ from infra.function_spec import SCAN, Rows
 from infra.retention import BACKUPS
 from infra.settings.environment import AdoptedStreamingTable
 
-LISTED = ["order_id", "status", "currency", "total", "placed_at"]
-
 
 def _string(name: str) -> dynamodb.Attribute:
     return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
@@ -64,8 +62,8 @@ class OrdersTable(Construct):
                 index_name=index.name,
                 partition_key=_string(index.pk),
                 sort_key=_string(index.sk),
-                projection_type=dynamodb.ProjectionType.INCLUDE,
-                non_key_attributes=LISTED,
+                projection_type=dynamodb.ProjectionType.INCLUDE if index.holds else dynamodb.ProjectionType.KEYS_ONLY,
+                non_key_attributes=list(index.holds) or None,
             )
         return made
 

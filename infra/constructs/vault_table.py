@@ -5,7 +5,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.constructs.keeping import KEPT
-from infra.constructs.key_condition import named_and_among
+from infra.constructs.key_condition import named_and_among, naming_among, returning_nothing
 from infra.constructs.template import name_in_template
 from infra.function_spec import VaultItems
 from infra.retention import BACKUPS
@@ -45,11 +45,15 @@ class VaultTable(Construct):
         return made
 
     def grant_items(self, role: iam.IRole, items: VaultItems) -> None:
-        """Allow `role` the actions of `items` on the items under its keys, and on no other."""
+        """Allow `role` the actions of `items` on the items under its keys, and on no other.
+
+        What writes may not ask for the item either.
+        """
+        reading = {} if items.attributes is None else naming_among(("PK", "SK", *items.attributes))
         role.add_to_principal_policy(
             iam.PolicyStatement(
                 actions=list(items.actions),
                 resources=[self.table_arn],
-                conditions=named_and_among([items.keys]),
+                conditions=named_and_among([items.keys]) | (reading or returning_nothing()),
             )
         )

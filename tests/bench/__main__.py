@@ -19,7 +19,7 @@ _AT_MOST = {
     "code_bytes.api": 400_000.0,
     "per_order.state_transitions": 7.0,
     "per_order.put_events_entries": 6.0,
-    "per_order.write_units": 27.0,
+    "per_order.write_units": 26.0,
     "per_order.write_units.vault": 4.0,
     "accept_ms.p99": 50.0,
 }

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import GlobalSecondaryIndexTypeDef
+    from mypy_boto3_dynamodb.type_defs import GlobalSecondaryIndexTypeDef, ProjectionTypeDef
 
 LISTED = ["order_id", "status", "currency", "total", "placed_at"]
-"""What lists show: all that the indexes hold besides their keys."""
+"""What lists show: all that the index by status holds besides its keys."""
 
 
 def create_table(client: DynamoDBClient, name: str) -> None:
@@ -20,7 +20,10 @@ def create_table(client: DynamoDBClient, name: str) -> None:
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
         KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
-        GlobalSecondaryIndexes=[_index("GSI1"), _index("GSI2")],
+        GlobalSecondaryIndexes=[
+            _index("GSI1", {"ProjectionType": "KEYS_ONLY"}),
+            _index("GSI2", {"ProjectionType": "INCLUDE", "NonKeyAttributes": LISTED}),
+        ],
     )
 
 
@@ -34,12 +37,12 @@ def create_vault(client: DynamoDBClient, name: str) -> None:
     )
 
 
-def _index(name: str) -> GlobalSecondaryIndexTypeDef:
+def _index(name: str, projection: ProjectionTypeDef) -> GlobalSecondaryIndexTypeDef:
     return {
         "IndexName": name,
         "KeySchema": [
             {"AttributeName": f"{name}PK", "KeyType": "HASH"},
             {"AttributeName": f"{name}SK", "KeyType": "RANGE"},
         ],
-        "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": LISTED},
+        "Projection": projection,
     }

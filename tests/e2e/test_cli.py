@@ -62,7 +62,7 @@ def test_an_order_is_submitted_followed_and_found(pipeline: Pipeline, tmp_path: 
     submitted = subprocess.run(
         [COMMAND, "--endpoint", pipeline.endpoint, "submit", str(file)], capture_output=True, text=True, check=True
     )
-    assert submitted.stdout == f"{order_id}\n"
+    assert submitted.stdout == f"{full_id}\n"
     assert printed(pipeline, "status", order_id, "--watch")[-1][0].startswith("CONFIRMED")
 
     for number, tail in tails.items():
@@ -79,7 +79,7 @@ def test_an_order_is_submitted_followed_and_found(pipeline: Pipeline, tmp_path: 
     assert [row[2] for row in history if row[1].startswith("order")] == ["OrderPlaced", "OrderConfirmed"]
     assert {"StockReserved", "PaymentCaptured", "ShipmentArranged"} <= {row[2] for row in history}
     who = {row[2]: row[3] for row in history}
-    assert who["OrderPlaced"] == "bus demo/pipeline.cli"
+    assert who["OrderPlaced"] == "bus demo/pipeline.cli.demo"
     assert who["PaymentCaptured"] == "saga payments_service"
     assert who["OrderConfirmed"] == "saga ordering_service"
     assert full_id in {row[0] for row in printed(pipeline, "orders", "--status", "CONFIRMED", "--limit", "1000")}

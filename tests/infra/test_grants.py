@@ -47,7 +47,7 @@ from tests.crash.test_file_import import ENOUGH, SHORT, Importing
 from tests.engines.in_process import WIRE
 from tests.engines.projecting import PROJECTIONS, projecting
 from tests.engines.rebuild_machine import Machine
-from tests.engines.roles import Need, matching, needed, on_part
+from tests.engines.roles import Need, needed, on_part
 from tests.engines.wire import Answer, Call
 from tests.engines.world import World
 from tests.engines.world import world as world_for_the_block
@@ -55,13 +55,16 @@ from tests.infra.template import Template, target_of, written
 
 # What Lambda does by the function's role: it receives what triggers the function, keeps batches that never succeed, and
 # takes logs and traces.
-BY_LAMBDA = {
-    *(("sqs:ReceiveMessage", "*"), ("sqs:DeleteMessage", "*"), ("sqs:GetQueueAttributes", "*")),
-    *(("dynamodb:DescribeStream", "*"), ("dynamodb:GetRecords", "*"), ("dynamodb:GetShardIterator", "*")),
-    *(("dynamodb:ListStreams", "*"), ("s3:PutObject", "StreamFailures/*"), ("s3:ListBucket", "StreamFailures")),
-    *(("logs:CreateLogStream", "*"), ("logs:PutLogEvents", "*")),
-    *(("xray:PutTraceSegments", "*"), ("xray:PutTelemetryRecords", "*")),
-}
+BY_LAMBDA = [
+    Need(action, on)
+    for action, on in (
+        *(("sqs:ReceiveMessage", "*"), ("sqs:DeleteMessage", "*"), ("sqs:GetQueueAttributes", "*")),
+        *(("dynamodb:DescribeStream", "*"), ("dynamodb:GetRecords", "*"), ("dynamodb:GetShardIterator", "*")),
+        *(("dynamodb:ListStreams", "*"), ("s3:PutObject", "StreamFailures/*"), ("s3:ListBucket", "StreamFailures")),
+        *(("logs:CreateLogStream", "*"), ("logs:PutLogEvents", "*")),
+        *(("xray:PutTraceSegments", "*"), ("xray:PutTelemetryRecords", "*")),
+    )
+]
 OPERATOR = Caller(subject="an operator", client="operations", scopes=f"{READ} {OPERATE}")
 UNKNOWN = "demo.unknown"
 LOW = StockLow(sku="apple", available=1, threshold=2, level_version=2)
@@ -108,7 +111,7 @@ Scenario = Callable[[Scene], None]
 def granted(template: Template) -> Needs:
     """What each function is granted for what it does itself."""
     return {
-        key: {grant for grant in grants(template, key) if not any(covers(each, grant) for each in BY_LAMBDA)}
+        key: {grant for grant in grants(template, key) if not any(each.covers(grant) for each in BY_LAMBDA)}
         for key in NAMES
     }
 
@@ -134,15 +137,11 @@ def test_a_function_uses_every_grant_that_it_has(granted: Needs, needs: Needs, k
 
 @pytest.mark.parametrize("key", NAMES)
 def test_a_function_is_granted_all_that_it_does(granted: Needs, needs: Needs, key: str) -> None:
-    assert {need for need in needs[key] if not any(covers(grant, need) for grant in granted[key])} == set()
+    assert {need for need in needs[key] if not any(grant.covers(need) for grant in granted[key])} == set()
 
 
 def unused(granted: set[Need], needs: set[Need]) -> set[Need]:
-    return {grant for grant in granted if not any(covers(grant, need) for need in needs)}
-
-
-def covers(grant: Need, need: Need) -> bool:
-    return grant[0] == need[0] and matching([grant[1]])(need[1])
+    return {grant for grant in granted if not any(grant.covers(need) for need in needs)}
 
 
 def grants(template: Template, key: str) -> Iterator[Need]:
@@ -151,13 +150,16 @@ def grants(template: Template, key: str) -> Iterator[Need]:
     for statement in template.statements(template.role_of(NAMES[key])):
         for resource in statement["Resource"]:
             name, part = in_words(template, resource)
-            leading_keys = statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
+            conditions = statement.get("Condition", {})
+            leading_keys = conditions.get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
+            named = conditions.get("ForAllValues:StringEquals", {}).get("dynamodb:Attributes")
+            attributes = frozenset(named) if named else None
             for action in statement["Action"]:
                 if types.get(name) == "AWS::DynamoDB::Table" and not part.startswith("/stream"):
                     on = VAULT_TABLE if name == "Vault" else part.removeprefix("/index/") or None
-                    yield from ((on_part(action, on), each) for each in leading_keys or ["*"])
+                    yield from (Need(on_part(action, on), each, attributes) for each in leading_keys or ["*"])
                 else:
-                    yield action, re.sub("[0-9A-F]{8}$", "", name) + part
+                    yield Need(action, re.sub("[0-9A-F]{8}$", "", name) + part)
 
 
 def in_words(template: Template, resource: Any) -> tuple[str, str]:
@@ -191,9 +193,8 @@ def as_in_template(need: Need, function: str) -> Need:
         REJECTION_KEY: "RejectionKey",
         ERASURE_LEDGER: "ErasureLedger",
     }
-    action, on = need
-    whole, slash, part = on.partition("/")
-    return action, f"{names.get(whole, whole)}{slash}{part}"
+    whole, slash, part = need.on.partition("/")
+    return need._replace(on=f"{names.get(whole, whole)}{slash}{part}")
 
 
 def scenarios(key: str) -> Iterator[Scenario]:

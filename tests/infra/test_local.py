@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,10 +86,20 @@ def own_keys(function: FunctionSpec) -> tuple[dict[str, set[str]], dict[str, set
             case Rows(index=None):
                 for action in grant.actions:
                     table[action].update(key.replace("*", "1") for key in grant.keys)
-            case VaultItems():
+            case VaultItems(attributes=None):
                 for action in grant.actions:
                     vault[action].add(grant.keys.replace("*", "1"))
     return table, vault
+
+
+def naming(attributes: Sequence[str], client: Client, table: str, key: str, action: str) -> object:
+    """Read an item of the table, or a partition, by these attributes."""
+    projection = {"TableName": table, "ProjectionExpression": ", ".join(attributes)}
+    if action == "dynamodb:GetItem":
+        return client("dynamodb").get_item(Key=item(key), **projection)
+    return client("dynamodb").query(
+        KeyConditionExpression="PK = :pk", ExpressionAttributeValues={":pk": {"S": key}}, **projection
+    )
 
 
 def invoke(on: Pipeline, key: str, **event: str) -> tuple[Any, bool]:
@@ -121,6 +131,12 @@ def test_a_function_is_held_to_its_role(deployed: Pipeline, key: str) -> None:
         vault = deployed.outputs["VaultTableName"]
         may = {each for each in IN_VAULT if not denied(partial(attempt, as_function, vault, each))}
         assert may == own_in_vault[action], action
+    for grant in BY_KEY[key].grants:
+        if isinstance(grant, VaultItems) and grant.attributes is not None:
+            for action in grant.actions:
+                partition = grant.keys.replace("*", "1")
+                assert not denied(partial(naming, ("PK", *grant.attributes), as_function, vault, partition, action))
+                assert denied(partial(naming, ("PK", "person"), as_function, vault, partition, action))
     allowed = {name for name, attempt in TRIES.items() if not denied(partial(attempt, as_function, deployed))}
     assert allowed == {type(grant).__name__ for grant in BY_KEY[key].grants} & TRIES.keys()
 

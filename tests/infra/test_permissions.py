@@ -3,6 +3,7 @@
 import json
 import re
 from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,7 @@ TABLE = {
     "dead_letters": {"PutItem": {"dead-letter#*"}},
     "api_query": {
         "GetItem": {"view#order#*", "view#stock#*", "level#*", "projection#order_view", "projection#stock_view"},
+        "BatchGetItem": {"view#order#*"},
         "Query": {
             "order#*",
             "reservation#*",
@@ -122,6 +124,11 @@ VAULT = {
     "welcome_email": {"GetItem": {PERSON}},
     "api_query": {"GetItem": {PERSON}},
     "erasure": {"Query": {PERSON, TOKEN}, "DeleteItem": {PERSON, TOKEN}},
+}
+# Who reads items of the vault by some attributes alone: those of the key, and these.
+READS = {
+    "order_intake": {("GetItem", PERSON): {"content_key"}},
+    "erasure": {("Query", PERSON): set(), ("Query", TOKEN): set()},
 }
 # And besides: action -> the type of the one resource it may do it on.
 STREAM = {
@@ -183,6 +190,7 @@ ON_ANY_RESOURCE_FOR_A_SAGA = {
 }
 NAMES = {function.key: function.name for function in (*FUNCTIONS, AUTHORIZER)}
 LEADING_KEYS = "ForAllValues:StringLike"
+ATTRIBUTES = "ForAllValues:StringEquals"
 
 
 def test_there_is_one_role_per_function(template: Template) -> None:
@@ -200,6 +208,26 @@ def test_on_the_table_a_function_may_do_this_on_its_own_keys_and_no_more(templat
 @pytest.mark.parametrize("key", TABLE)
 def test_on_the_vault_a_function_may_do_this_on_its_own_keys_and_no_more(template: Template, key: str) -> None:
     assert granted_on(template, "Vault", key) == VAULT.get(key, {})
+
+
+@pytest.mark.parametrize("key", VAULT)
+def test_of_the_vault_a_function_reads_these_attributes_and_no_more(template: Template, key: str) -> None:
+    """Neither by reading the whole item, nor by having a write return it."""
+    limited: dict[tuple[str, str], set[str]] = {}
+    for statement in template.statements(template.role_of(NAMES[key])):
+        if of_table(statement["Resource"][0], "Vault") is None:
+            continue
+        condition = statement["Condition"]
+        if ATTRIBUTES not in condition:
+            assert condition["StringEqualsIfExists"] == {"dynamodb:ReturnValues": "NONE"}
+            continue
+        assert condition["StringEquals"] == {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"}
+        assert set(statement["Action"]) <= {"dynamodb:GetItem", "dynamodb:Query"}, "what writes selects nothing"
+        for action, pattern in product(statement["Action"], leading_keys(statement)):
+            named = set(condition[ATTRIBUTES]["dynamodb:Attributes"])
+            assert named >= {"PK", "SK"}, "without these, DynamoDB refuses every request"
+            limited[action.removeprefix("dynamodb:"), pattern] = named - {"PK", "SK"}
+    assert limited == READS.get(key, {})
 
 
 def granted_on(template: Template, table: str, function: str) -> dict[str, set[str]]:
@@ -253,7 +281,7 @@ def leading_keys(statement: Properties) -> list[str]:
     if statement["Action"] == ["dynamodb:Scan"]:
         assert "Condition" not in statement
         return ["*"]
-    assert statement["Condition"].keys() == {LEADING_KEYS, "Null"}
+    assert statement["Condition"].keys() >= {LEADING_KEYS, "Null"}
     assert statement["Condition"]["Null"] == {"dynamodb:LeadingKeys": "false"}
     keys: list[str] = statement["Condition"][LEADING_KEYS]["dynamodb:LeadingKeys"]
     return keys

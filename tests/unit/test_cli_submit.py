@@ -12,8 +12,9 @@ from moto import mock_aws
 from typer.testing import Result
 
 from events.integration import OrderSubmitted
+from handlers.intake.parties import Parties, Party
 from handlers.runtime import aws
-from infra.cli.submit_command import SOURCE
+from infra.cli.connection import Connection
 from tests.builders.commands import run_command
 from tests.builders.environment import INTAKE_BUS
 from tests.builders.orders import line, order
@@ -25,6 +26,12 @@ InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Countr
 C536379,D,Discount,-1,2010-12-01 09:41:00,27.5,14527.0,United Kingdom
 536414,22139,,56,2010-12-01 11:52:00,0.0,,United Kingdom
 """
+
+
+@pytest.fixture(autouse=True)
+def one_shop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is deployed has one shop."""
+    monkeypatch.setattr(Connection, "outputs", {"Shops": "demo"})
 
 
 @pytest.fixture
@@ -41,15 +48,19 @@ class Intake:
         events.create_event_bus(Name=INTAKE_BUS)
         self._url = self._sqs.create_queue(QueueName="intake")["QueueUrl"]
         arn = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        pattern = json.dumps({"source": [SOURCE], "detail-type": ["OrderSubmitted"]})
+        pattern = json.dumps({"source": [{"prefix": "pipeline.cli."}], "detail-type": ["OrderSubmitted"]})
         events.put_rule(Name="all", EventBusName=INTAKE_BUS, EventPattern=pattern)
         events.put_targets(Rule="all", EventBusName=INTAKE_BUS, Targets=[{"Id": "1", "Arn": arn}])
 
-    def taken(self) -> list[OrderSubmitted]:
-        orders = []
+    def received(self) -> list[dict[str, Any]]:
+        """The events, as they are delivered."""
+        events: list[dict[str, Any]] = []
         while messages := self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
-            for message in messages:
-                orders.append(OrderSubmitted.model_validate_json(json.dumps(json.loads(message["Body"])["detail"])))
+            events += [json.loads(message["Body"]) for message in messages]
+        return events
+
+    def taken(self) -> list[OrderSubmitted]:
+        orders = [OrderSubmitted.model_validate_json(json.dumps(each["detail"])) for each in self.received()]
         return sorted(orders, key=lambda each: each.order_id)
 
     def ids(self) -> list[str]:
@@ -70,16 +81,43 @@ def written(folder: Path, name: str, *orders: Any) -> Path:
 def test_one_order_is_submitted_and_can_be_followed(intake: Intake, tmp_path: Path) -> None:
     file = written(tmp_path, "order.json", json.dumps(order("o1"), indent=4))
     result = submit(file)
-    assert (result.exit_code, result.stdout) == (0, "o1\n")
-    assert result.stderr == "submitted; to follow it: pipeline status o1 --watch\n"
+    assert (result.exit_code, result.stdout) == (0, "demo.o1\n")
+    assert result.stderr == "submitted; to follow it: pipeline status demo.o1 --watch\n"
     [taken] = intake.taken()
     assert taken == OrderSubmitted.model_validate_json(json.dumps(order("o1")))
 
 
 @pytest.mark.parametrize("text", [json.dumps(order("o1")), json.dumps(order("o1"), indent=1) + "\n"])
 def test_an_order_may_come_from_another_program(intake: Intake, text: str) -> None:
-    assert submit("-", stdin=text).stdout == "o1\n"
+    assert submit("-", stdin=text).stdout == "demo.o1\n"
     assert intake.ids() == ["o1"]
+
+
+@pytest.mark.parametrize("shop", ["acme", "bloom"])
+def test_where_there_are_several_shops_an_order_is_submitted_for_the_one_that_is_named(
+    intake: Intake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop: str
+) -> None:
+    monkeypatch.setattr(Connection, "outputs", {"Shops": "acme bloom"})
+    assert submit(written(tmp_path, "order.json", order("o1")), "--shop", shop).stdout == f"{shop}.o1\n"
+    [event] = intake.received()
+    parties = Parties(shops=("acme", "bloom"), sources={}, clients={}, claims={}, folders={})
+    assert parties.publisher(event["source"]) == Party(name=shop, roles=("shop",))
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ((), "of which shop? Name it with --shop; there is: acme, bloom\n"),
+        (("--shop", "demo"), "there is no shop 'demo'; there is: acme, bloom\n"),
+    ],
+)
+def test_where_nobody_says_for_which_shop_nothing_is_submitted(
+    intake: Intake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.setattr(Connection, "outputs", {"Shops": "acme bloom"})
+    result = submit(written(tmp_path, "order.json", order("o1")), *named)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", message)
+    assert intake.received() == []
 
 
 def test_an_order_that_is_not_valid_is_named_in_a_line(intake: Intake, tmp_path: Path) -> None:

@@ -18,15 +18,18 @@ from moto import mock_aws
 from events.envelope import Actor
 from events.ordering import OrderPlaced
 from handlers import retry_policy
+from handlers.dead_letters.sending import DeadLetterQueue
 from handlers.files import importer, progress
 from handlers.files.batch import BatchDecision, Candidate, decide_batch
 from handlers.files.dropped_file import FileVersion, Gone, ObjectStream
+from handlers.files.import_requests import FileImports
 from handlers.files.progress import Rejection
 from handlers.files.reader import BEGINNING, Reason
 from handlers.files.submitting import Markers, OrderQueue
 from handlers.functions.main import file_import as file_import_function
 from handlers.functions.main import order_intake as order_intake_function
-from handlers.intake.requests import IntakeMessage
+from handlers.intake.parties import Parties
+from handlers.intake.requests import IntakeMessage, sending_shop
 from handlers.ordering import submission
 from handlers.runtime import aws
 from handlers.table.event_store import EventStore
@@ -57,13 +60,18 @@ class World:
         version = self.s3.put_object(Bucket=BUCKET, Key=key, Body=content.encode())["VersionId"]
         return json.dumps({"detail": {"bucket": {"name": BUCKET}, "object": {"key": key, "version-id": version}}})
 
-    def deliver(self, body: str, remaining_ms: Callable[[], int] = lambda: 60_000) -> int:
+    def deliver(
+        self,
+        body: str,
+        remaining_ms: Callable[[], int] = lambda: 60_000,
+        handler: Callable[..., Any] = file_import_function.handler,
+    ) -> int:
         """Deliver a message and all that the function sends itself; returns how many deliveries it took."""
         context = type("Context", (), {**vars(CONTEXT), "get_remaining_time_in_millis": lambda _: remaining_ms()})()
         waiting, deliveries = [body], 0
         while waiting:
             record = {"messageId": "m", "body": waiting.pop(), "messageAttributes": {}, "eventSource": "aws:sqs"}
-            assert file_import_function.handler({"Records": [record]}, context) == {"batchItemFailures": []}
+            assert handler({"Records": [record]}, context) == {"batchItemFailures": []}
             waiting += self.received("OWN_QUEUE_URL")
             deliveries += 1
         return deliveries
@@ -264,6 +272,36 @@ def test_a_file_in_a_folder_that_is_nobodys_is_reported_and_moved_and_none_of_it
     assert (report["rows"], report["accepted"], report["rejected_count"]) == (0, 0, 0)
     assert report["error"] == f"a file goes into the folder of its shop, incoming/<shop>/; incoming/{path} is in none"
     assert world.results() == [f"done/{path}", f"reports/{path}.json"]
+
+
+def test_of_two_shops_that_drop_the_same_file_each_has_its_own_orders_and_report(world: World) -> None:
+    """The orders have the same ids, and one shop's folder is called like the other shop."""
+    folders = {"acme": "acme-files", "bloom": "acme"}
+    parties = Parties(
+        shops=tuple(folders), sources={}, clients={}, claims={}, folders={name: shop for shop, name in folders.items()}
+    )
+    imports = FileImports(
+        dynamodb=aws.dynamodb(),
+        s3=world.s3,
+        sqs=world.sqs,
+        table=TABLE,
+        own_queue=ENVIRONMENT["OWN_QUEUE_URL"],
+        order_queue=ENVIRONMENT["ORDER_QUEUE_URL"],
+        parties=parties,
+        dead_letters=DeadLetterQueue(lambda: world.sqs, ENVIRONMENT["DEAD_LETTER_QUEUE_URL"]),
+    )
+    for shop, folder in folders.items():
+        wrong = "x" if shop == "acme" else "1"
+        content = HEADER + row("1") + row("2", quantity=wrong)
+        world.deliver(world.drop(f"{folder}/uci/a.csv", content), handler=imports.handle)
+    messages = [IntakeMessage.model_validate_json(body) for body in world.received("ORDER_QUEUE_URL")]
+    sent = [(sending_shop(message, parties), message.detail["order_id"]) for message in messages]
+    assert sent == [("acme", "1"), ("bloom", "1"), ("bloom", "2")]
+    reports = {shop: world.report(f"{folder}/uci/a.csv") for shop, folder in folders.items()}
+    assert {shop: (report["accepted"], report["rejected_count"]) for shop, report in reports.items()} == {
+        "acme": (1, 1),
+        "bloom": (2, 0),
+    }
 
 
 @pytest.mark.parametrize(

@@ -434,7 +434,7 @@ def listed(store: EventStore, index: str, key: str) -> list[str]:
         KeyConditionExpression=f"{index}PK = :key",
         ExpressionAttributeValues={":key": {"S": key}},
     )
-    return [str(item["order_id"]["S"]) for item in answer["Items"]]
+    return [item["PK"]["S"].removeprefix("view#order#") for item in answer["Items"]]
 
 
 def test_a_customer_finds_the_orders_by_time_and_guests_are_in_no_such_list(store: EventStore) -> None:

@@ -18,6 +18,7 @@ CHECKED = held(
             Rows((QUERY,), ("*#customer#*",), index="GSI1"),
             VaultItems((GET, PUT), "*#*"),
             VaultItems((DELETE,), "*.*"),
+            VaultItems((QUERY,), "*#*", attributes=("content_key",)),
         ),
     )
 )
@@ -25,6 +26,10 @@ CHECKED = held(
 
 def key(partition: str) -> dict[str, Any]:
     return {"PK": {"S": partition}, "SK": {"S": "event#0000000001"}}
+
+
+def read(partition: str, attributes: str | None) -> Call:
+    return query(partition, TableName=VAULT_TABLE, **({"ProjectionExpression": attributes} if attributes else {}))
 
 
 def query(partition: str, **more: str) -> Call:
@@ -53,6 +58,7 @@ def batch(*partitions: str) -> Call:
         batch("order#1", "order#2"),
         Call("dynamodb", "GetItem", {"TableName": VAULT_TABLE, "Key": key("demo#c1")}),
         Call("dynamodb", "DeleteItem", {"TableName": VAULT_TABLE, "Key": key("demo.o1")}),
+        read("demo#c1", "PK, content_key"),
         transaction(
             {"Put": {"TableName": "orders", "Item": key("order#1")}},
             {"Put": {"TableName": VAULT_TABLE, "Item": key("demo#c1")}},
@@ -79,6 +85,9 @@ def test_what_is_granted_is_allowed(call: Call) -> None:
         Call("dynamodb", "DeleteItem", {"TableName": VAULT_TABLE, "Key": key("demo#c1")}),
         Call("dynamodb", "DeleteItem", {"TableName": "orders", "Key": key("demo.o1")}),
         Call("dynamodb", "Scan", {"TableName": VAULT_TABLE}),
+        read("demo#c1", None),
+        read("demo#c1", "PK, person"),
+        read("demo.o1", "content_key"),
         transaction(
             {"Put": {"TableName": VAULT_TABLE, "Item": key("demo.o1")}},
             {"Put": {"TableName": "orders", "Item": key("order#1")}},
@@ -112,4 +121,5 @@ def test_s3_needs_more_than_the_action_of_the_calls_name(
 ) -> None:
     operation, parameters = call
     answer = Answer({"Error": {"Code": refusal}} if refusal else {})
-    assert set(needed(Call("s3", operation, {"Bucket": "b", "Key": "k", **parameters}), answer)) == expected
+    call_needs = needed(Call("s3", operation, {"Bucket": "b", "Key": "k", **parameters}), answer)
+    assert {(need.action, need.on) for need in call_needs} == expected

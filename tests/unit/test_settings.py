@@ -105,6 +105,14 @@ def test_where_nobody_takes_the_rest_strangers_are_nobody(file: Path) -> None:
     assert parties.shop_of_folder("acme") is None, "its folder has another name"
 
 
+def test_what_operators_submit_for_a_shop_is_of_that_shop_whatever_its_sources(file: Path) -> None:
+    parties = settings(file, FULL.replace("com.acme.web", "pipeline.cli.bloom")).parties
+    for shop in ("acme", "bloom"):
+        assert parties.publisher(f"pipeline.cli.{shop}") == Party(name=shop, roles=("shop",))
+    for nobody in ("pipeline.cli.", "pipeline.cli.parcels", "pipeline.cli.acme.web", "acme"):
+        assert parties.publisher(nobody) is None
+
+
 def test_a_source_for_all_gives_a_partner_its_own_role_alone(file: Path) -> None:
     anybody = '[shops.acme]\n[partners.depot]\nrole = "warehouse"\nsource = "*"\n'
     assert settings(file, anybody).parties.publisher("any") == Party(name="depot", roles=("warehouse",))
