@@ -53,7 +53,7 @@ test: $(INSTALLED) ## Run every test.
 proof: $(INSTALLED) ## Run the proofs that take long, ten minutes each: PROOF_SECONDS=60 for less.
 	.venv/bin/python -m pytest -s tests/proof
 
-lint: $(INSTALLED) ## Check style, types, event schemas, the template for AWS and the state machines.
+lint: $(INSTALLED) ## Check style, types, event schemas, the template for AWS, the state machines and the workflows.
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy events handlers infra tests
@@ -61,6 +61,7 @@ lint: $(INSTALLED) ## Check style, types, event schemas, the template for AWS an
 	CDK_OUTDIR=build/cdk.out .venv/bin/python -m infra.app
 	.venv/bin/cfn-lint build/cdk.out/*.template.json
 	.venv/bin/statelint --ignore=URI statemachines/*.asl.json
+	.venv/bin/zizmor --offline --strict-collection --quiet --no-progress .github
 
 synth: $(CDK_INSTALLED) ## Synthesize the template for AWS into build/cdk.out, as a deployment does.
 	$(CDK) synth --quiet --output build/cdk.out
