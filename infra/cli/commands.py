@@ -13,7 +13,7 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command("submit", "infra.cli.submit_command:submit", "Submit one order, or a file of them."),
-    Command("status", "infra.cli.order_commands:status", "Show the state of an order."),
+    Command("status", "infra.cli.order_commands:status", "Show the state of an order, or of the pipeline."),
     Command("history", "infra.cli.order_commands:history", "Show all events of an order, on whatever stream."),
     Command("orders", "infra.cli.order_commands:orders", "List the orders with a status, newest first."),
     Command("tail", "infra.cli.tail_command:tail", "Show events as they happen, until Ctrl-C."),
@@ -28,6 +28,8 @@ COMMANDS = (
         "dead-letters", "infra.cli.dead_letter_commands:dead_letters", "List the dead-letter messages, or show one."
     ),
     Command("redrive", "infra.cli.dead_letter_commands:redrive", "Send dead-letter messages back to their queues."),
+    Command("pause", "infra.cli.pause_commands:pause", "Let the messages of a function wait in their queue."),
+    Command("unpause", "infra.cli.pause_commands:unpause", "Feed a paused function again."),
     Command("doctor", "infra.cli.doctor:doctor", "Find what is wrong, and name the commands that repair it."),
     Command("republish", "infra.cli.repair_commands:republish", "Publish the events of streams once more."),
     Command("resume", "infra.cli.repair_commands:resume", "Start the saga of orders that are stalled."),

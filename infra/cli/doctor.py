@@ -20,6 +20,7 @@ from infra.cli import connection
 from infra.cli.arguments import duration
 from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
+from infra.cli.feeds import described, feeds_of
 from infra.cli.output import err, out, print_line, print_table
 
 _SHOWN = 5
@@ -49,7 +50,8 @@ def doctor(
     counts to standard error.
 
     Exits with 1 if there is a problem. Needs dynamodb:Scan, s3:ListBucket and s3:GetObject on the audit copy,
-    states:ListExecutions, states:DescribeExecution and cloudformation:DescribeStacks.
+    states:ListExecutions, states:DescribeExecution, lambda:ListEventSourceMappings, lambda:ListTags and
+    cloudformation:DescribeStacks.
     """
     pipeline = connection.of(context)
     grace_time, stalled_time = duration(grace), duration(stalled_after)
@@ -62,6 +64,8 @@ def doctor(
             raise CommandError(str(unreadable)) from unreadable
     for note in notes(found.snapshot):
         print_line(err(), note)
+    for function, pause in feeds_of(pipeline).paused().items():
+        print_line(err(), f"{function} is paused {described(pause)}: what it has yet to do counts as a problem here")
     if not found.problems:
         print_line(out(), f"no problems: {_examined(found)}")
         return

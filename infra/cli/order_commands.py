@@ -15,11 +15,12 @@ from handlers.api.answers import OrderStatus, Status
 from handlers.projections.order_fold import Attributes
 from handlers.queries.orders import listed_at
 from infra.cli import connection
-from infra.cli.arguments import OrderIdArgument, checked_shop
+from infra.cli.arguments import OptionalOrderId, OrderIdArgument, checked_shop
 from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
 from infra.cli.event_summary import event_summary
 from infra.cli.output import err, out, print_line, print_table, table, text
+from infra.cli.pause_commands import show_pipeline
 from infra.cli.text import moment
 
 ENDED = {"CONFIRMED", "CANCELLED", "REJECTED"}
@@ -33,11 +34,23 @@ _MOST_LISTED = 1000
 
 def status(
     context: typer.Context,
-    order_id: OrderIdArgument,
+    order_id: OptionalOrderId = None,
     watch: Annotated[bool, typer.Option("--watch", help="Follow the order until it has ended.")] = False,
 ) -> None:
-    """Show the state of an order."""
+    """Show the state of an order, or of the pipeline.
+
+    Without an id it is the pipeline's. For each function with a queue: how many messages wait there, how many are being
+    processed, the age of the oldest, and whether the function is paused, since when and by whom.
+
+    For the pipeline, needs lambda:ListEventSourceMappings, lambda:ListTags, sqs:GetQueueAttributes,
+    cloudwatch:GetMetricData and cloudformation:DescribeStacks.
+    """
     pipeline = connection.of(context)
+    if order_id is None:
+        if watch:
+            raise CommandError("--watch follows an order: name one", status=2)
+        show_pipeline(pipeline)
+        return
     order_id = pipeline.order_id(order_id)
     if watch:
         _watch(pipeline, order_id)

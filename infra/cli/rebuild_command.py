@@ -15,6 +15,7 @@ from infra.cli import connection
 from infra.cli.arguments import duration
 from infra.cli.command_error import CommandError
 from infra.cli.executions import failure, happened
+from infra.cli.feeds import described, feeds_of
 from infra.cli.output import err, out, print_line, print_table
 from infra.cli.projection_argument import ProjectionName, projection
 from infra.signals import Ended
@@ -65,7 +66,11 @@ def rebuild(
     """Rebuild a projection beside the live one.
 
     A new generation is built from the archive and the log, and compared with the log. If they agree, readers see the
-    new generation, and the old one is kept for a while.
+    new generation, and the old one is kept for a while. A projection that is paused is not rebuilt: what comes
+    meanwhile would be missing from it.
+
+    Needs states:StartExecution, states:DescribeExecution and states:GetExecutionHistory on the rebuild,
+    lambda:ListEventSourceMappings, lambda:ListTags and cloudformation:DescribeStacks.
     """
     pipeline = connection.of(context)
     projection(name)
@@ -75,6 +80,9 @@ def rebuild(
     machine = pipeline.outputs.get("RebuildStateMachineArn")
     if machine is None:
         raise CommandError("what is deployed there cannot rebuild projections: deploy this version first")
+    if pause := feeds_of(pipeline).paused().get(name):
+        again = pipeline.command("unpause", name)
+        raise CommandError(f"{name} is paused {described(pause)}; before it can be rebuilt: {again}")
     client = pipeline.client("stepfunctions")
     wanted = {"projection": name, "keep_seconds": keep_seconds, "restart": restart}
     execution = client.start_execution(stateMachineArn=machine, input=json.dumps(wanted))["executionArn"]

@@ -13,6 +13,9 @@ from infra.retention import QUEUES
 
 KEPT = Duration.days(QUEUES.days)
 
+WAITED = Duration.days(10)
+"""From when on a message in front of a paused function is in danger: there are four days left to feed it again."""
+
 STORED_WITHIN = Duration.minutes(5)
 """Messages leave a dead-letter queue within seconds. SQS does not count the age of a message that was received more
 than three times, so an alarm must come before that: three times the queue's visibility timeout is nine minutes."""
@@ -79,5 +82,16 @@ class WorkQueue(sqs.Queue):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=MAX_RECEIVE_COUNT, queue=dead_letters),
+        )
+        cloudwatch.Alarm(
+            self,
+            "Waiting",
+            alarm_description=f"Messages for {name} have waited for {WAITED.to_days()} days, and are kept for "
+            f"{KEPT.to_days()}: `pipeline status` says whether it is paused.",
+            metric=self.metric_approximate_age_of_oldest_message(statistic="max", period=Duration.minutes(5)),
+            threshold=WAITED.to_seconds(),
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
         name_in_template(self, f"{name}Queue")

@@ -31,6 +31,7 @@ from tests.builders.commands import loader, run_command
 from tests.builders.dead_letter_queue import queue
 from tests.builders.environment import OUTPUTS, QUEUE_URL
 from tests.builders.event_bus import Bus, throttled
+from tests.builders.feeds import FUNCTION_NAMES, create_functions
 from tests.builders.orders import placed
 from tests.builders.recorded_events import image, record
 from tests.builders.stored_run import BUCKET, DAY, buckets, copied, hold, level, level_key, set_level
@@ -38,6 +39,7 @@ from tests.builders.stores import append
 from tests.engines.memory_table import Memory
 
 if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_stepfunctions import SFNClient
 
 ROLE = "arn:aws:iam::123456789012:role/saga"
@@ -69,6 +71,7 @@ def sagas(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> SFNClient:
         "StateMachineArn": arns["OrderSaga"],
         "CancellationStateMachineArn": arns["OrderCancellation"],
         "Shops": "demo",
+        **FUNCTION_NAMES,
     }
     monkeypatch.setattr(Connection, "outputs", outputs)
     buckets().create_bucket(Bucket=BUCKET)
@@ -95,6 +98,9 @@ def bus(invoked: list[int], monkeypatch: pytest.MonkeyPatch) -> Bus:
     outbox: Any = Outbox(put_on, queue(), "orders", QUEUE_URL)  # type: ignore[arg-type]
 
     class Invoked:
+        def __init__(self, client: LambdaClient) -> None:
+            self.get_paginator = client.get_paginator
+
         def invoke(self, **request: Any) -> dict[str, Any]:
             assert (request["FunctionName"], request["InvocationType"]) == ("outbox", "RequestResponse")
             records = json.loads(request["Payload"])["Records"]
@@ -108,9 +114,12 @@ def bus(invoked: list[int], monkeypatch: pytest.MonkeyPatch) -> Bus:
             return {"StatusCode": 200}
 
     client = Connection.client
-    monkeypatch.setattr(
-        Connection, "client", lambda self, service: Invoked() if service == "lambda" else client(self, service)
-    )
+
+    def of_outbox(self: Connection, service: str) -> Any:
+        made = client(self, service)
+        return Invoked(made) if service == "lambda" else made
+
+    monkeypatch.setattr(Connection, "client", of_outbox)
     return put_on
 
 
@@ -130,6 +139,17 @@ def test_a_sound_pipeline_has_no_problem(store: EventStore, sagas: SFNClient) ->
         f"{len(TABLE.log)} events, {len(published(TABLE.log))} published and copied, 2 orders, 3 views, 2 stock levels"
     )
     assert result.stdout == f"no problems: {counts}\n"
+
+
+def test_what_is_paused_is_said_since_it_has_something_to_do_yet(store: EventStore, sagas: SFNClient) -> None:
+    hold(store)
+    copied(published(TABLE.log))
+    create_functions()
+    run_command("pause", "order_view")
+    result = run_command("doctor")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("order_view is paused since 20")
+    assert result.stderr.endswith(": what it has yet to do counts as a problem here\n")
 
 
 def test_a_terminal_shows_what_is_being_read(

@@ -21,6 +21,7 @@ from infra.signals import Ended
 from tests.builders.commands import run_command
 from tests.builders.environment import OUTPUTS
 from tests.builders.executions import EXECUTION, MACHINE, Event, Machine, failed
+from tests.builders.feeds import FUNCTION_NAMES, client
 from tests.engines.saga_machine import definition
 
 
@@ -47,8 +48,9 @@ DELETED = [*entered("CloseOldGeneration", "DropOldGeneration", "Rebuilt"), {"typ
 
 def rebuilt(monkeypatch: pytest.MonkeyPatch, batches: Sequence[list[Event]], *arguments: str) -> tuple[Result, Machine]:
     machine = Machine(list(batches))
-    monkeypatch.setattr(Connection, "client", lambda self, service: {"stepfunctions": machine}[service])
-    monkeypatch.setattr(Connection, "outputs", {**OUTPUTS, "RebuildStateMachineArn": MACHINE})
+    clients = {"stepfunctions": machine, "lambda": client("lambda")}
+    monkeypatch.setattr(Connection, "client", lambda self, service: clients[service])
+    monkeypatch.setattr(Connection, "outputs", {**OUTPUTS, "RebuildStateMachineArn": MACHINE, **FUNCTION_NAMES})
     monkeypatch.setattr(Connection, "poll_seconds", 0)
     return run_command("rebuild", *arguments), machine
 
