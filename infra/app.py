@@ -2,13 +2,13 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import aws_cdk as cdk
 from aws_cdk import cx_api
 
-from infra.names import LOCAL_ENVIRONMENT
+from infra.names import LOCAL_ENVIRONMENT, application_stack, data_stack
 from infra.package import Built, Package, PackageError, build_zips
 from infra.settings.environment import InvalidSettings, Settings, file_of, read_settings
 from infra.stacks.application import ApplicationStack
@@ -21,12 +21,12 @@ def synthesize(
     settings: Settings,
     outdir: Path,
     *,
-    protected: bool | None = None,
+    new: Collection[str] = (),
 ) -> cx_api.CloudAssembly:
     """Synthesize the two stacks of an environment into the folder `outdir`.
 
-    `packages` are what the functions run from. `protected` is the settings' unless it is given: whether the stacks, and
-    what holds data, refuse to be deleted.
+    `packages` are what the functions run from. `new` are the stacks that are not there yet: they are protected later,
+    for a creation that fails has to be undone.
     """
     app = cdk.App(
         analytics_reporting=False,
@@ -37,10 +37,19 @@ def synthesize(
             "@aws-cdk/core:defaultCrossStackReferences": "weak",
         },
     )
-    if protected is None:
-        protected = settings.protected
-    data = DataStack(app, environment, settings, protected=protected)
-    ApplicationStack(app, environment, settings, data=data.resources, packages=packages, protected=protected)
+
+    def protected(stack: str) -> bool:
+        return settings.protected and stack not in new
+
+    data = DataStack(app, environment, settings, protected=protected(data_stack(environment)))
+    ApplicationStack(
+        app,
+        environment,
+        settings,
+        data=data.resources,
+        packages=packages,
+        protected=protected(application_stack(environment)),
+    )
     return app.synth()
 
 

@@ -1,6 +1,6 @@
 """Where alarms go: one encrypted topic, to which people subscribe."""
 
-from aws_cdk import Stack
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
@@ -19,7 +19,13 @@ class AlarmsTopic(sns.Topic):
     def __init__(self, scope: Construct, construct_id: str, email: str | None) -> None:
         alarms = iam.ServicePrincipal("cloudwatch.amazonaws.com")
         ours = {"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
-        key = kms.Key(scope, f"{construct_id}Key", description="Alarms of the order pipeline", enable_key_rotation=True)
+        key = kms.Key(
+            scope,
+            f"{construct_id}Key",
+            description="Alarms of the order pipeline",
+            enable_key_rotation=True,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
         key.add_to_resource_policy(
             # Without a condition: a service that names no account to the key would fail to notify, unnoticed.
             iam.PolicyStatement(principals=[alarms], actions=["kms:Decrypt", "kms:GenerateDataKey*"], resources=["*"])

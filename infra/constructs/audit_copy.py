@@ -1,6 +1,6 @@
 """The audit copy: every event that crosses the orders bus, in a bucket, so that what was published can be compared."""
 
-from aws_cdk import Duration
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
@@ -37,7 +37,7 @@ class AuditCopy(Construct):
 
     def _firehose(self) -> firehose.CfnDeliveryStream:
         group = logs.LogGroup(self, "Logs")
-        failures = logs.LogStream(self, "Failures", log_group=group)
+        failures = logs.LogStream(self, "Failures", log_group=group, removal_policy=RemovalPolicy.DESTROY)
         role = iam.Role(self, "Role", assumed_by=assumed_by(self, "firehose"))
         on_bucket = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
         on_objects = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]

@@ -1,5 +1,6 @@
 """How long logs are kept."""
 
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -7,7 +8,8 @@ from infra.constructs.template import resource_of
 
 
 def keep_logs(scope: Construct, days: int) -> None:
-    """Let every log group there is below `scope` keep its logs for that long."""
+    """Let every log group there is below `scope` keep its logs for that long, or until it is deleted with its stack."""
     for each in scope.node.find_all():
         if isinstance(each, logs.LogGroup):
+            each.apply_removal_policy(RemovalPolicy.DESTROY)
             resource_of(each).add_property_override("RetentionInDays", days)

@@ -411,7 +411,7 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["ARCHIVE_ARN", "ORDERS_BUS_ARN"] if ReplayArchive() in function.grants else []),
             *(["OWN_QUEUE_URL", "ORDER_QUEUE_URL"] if isinstance(function.trigger, DroppedFiles) else []),
             *(["PARTIES_FILE"] if function.key in KNOW_PARTIES else []),
-            *(["VAULT_TABLE"] if any(isinstance(grant, VaultItems) for grant in function.grants) else []),
+            *(["VAULT_TABLE_NAME"] if any(isinstance(grant, VaultItems) for grant in function.grants) else []),
             *(["REJECTION_KEY_ARN"] if HashRejections() in function.grants else []),
             *(["ENVIRONMENT", "JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUDIENCE"] if function is AUTHORIZER else []),
         }

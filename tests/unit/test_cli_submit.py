@@ -16,7 +16,7 @@ from handlers.intake.parties import Parties, Party
 from handlers.runtime import aws
 from infra.cli.connection import Connection
 from tests.builders.commands import run_command
-from tests.builders.environment import INTAKE_BUS
+from tests.builders.environment import INTAKE_BUS, OUTPUTS
 from tests.builders.orders import line, order
 
 CSV = """\
@@ -31,7 +31,7 @@ C536379,D,Discount,-1,2010-12-01 09:41:00,27.5,14527.0,United Kingdom
 @pytest.fixture(autouse=True)
 def one_shop(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is deployed has one shop."""
-    monkeypatch.setattr(Connection, "outputs", {"Shops": "demo"})
+    monkeypatch.setattr(Connection, "outputs", OUTPUTS)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_an_order_may_come_from_another_program(intake: Intake, text: str) -> No
 def test_where_there_are_several_shops_an_order_is_submitted_for_the_one_that_is_named(
     intake: Intake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shop: str
 ) -> None:
-    monkeypatch.setattr(Connection, "outputs", {"Shops": "acme bloom"})
+    monkeypatch.setattr(Connection, "outputs", {**OUTPUTS, "Shops": "acme bloom"})
     assert submit(written(tmp_path, "order.json", order("o1")), "--shop", shop).stdout == f"{shop}.o1\n"
     [event] = intake.received()
     parties = Parties(shops=("acme", "bloom"), sources={}, clients={}, claims={}, folders={})
@@ -114,7 +114,7 @@ def test_where_there_are_several_shops_an_order_is_submitted_for_the_one_that_is
 def test_where_nobody_says_for_which_shop_nothing_is_submitted(
     intake: Intake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: tuple[str, ...], message: str
 ) -> None:
-    monkeypatch.setattr(Connection, "outputs", {"Shops": "acme bloom"})
+    monkeypatch.setattr(Connection, "outputs", {**OUTPUTS, "Shops": "acme bloom"})
     result = submit(written(tmp_path, "order.json", order("o1")), *named)
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", message)
     assert intake.received() == []

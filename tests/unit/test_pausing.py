@@ -16,6 +16,7 @@ from handlers.table.event_store import EventStore
 from infra.cli.connection import Connection
 from infra.cli.feeds import PAUSABLE
 from tests.builders.commands import run_command
+from tests.builders.environment import OUTPUTS
 from tests.builders.feeds import client, create_functions
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ BY_MOTO = "arn:aws:sts::123456789012:user/moto"
 @pytest.fixture
 def functions(environment: None, monkeypatch: pytest.MonkeyPatch) -> LambdaClient:
     """Every function that can be paused, with its queue and what feeds it."""
-    monkeypatch.setattr(Connection, "outputs", create_functions())
+    monkeypatch.setattr(Connection, "outputs", {**OUTPUTS, **create_functions()})
     made: LambdaClient = client("lambda")
     return made
 

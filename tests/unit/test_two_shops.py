@@ -26,6 +26,7 @@ from infra.cli.commands import COMMANDS
 from infra.cli.connection import Connection
 from infra.loading import load
 from tests.builders.commands import run_command
+from tests.builders.environment import OUTPUTS
 from tests.builders.orders import invalid, line, order
 from tests.builders.recorded_events import START
 from tests.builders.stores import append, clear, items, log, place
@@ -78,7 +79,7 @@ def at_one_time(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def both(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both shops are deployed, and the log and all views have the orders of both."""
-    monkeypatch.setattr(Connection, "outputs", {"Shops": " ".join(SHOPS)})
+    monkeypatch.setattr(Connection, "outputs", {**OUTPUTS, "Shops": " ".join(SHOPS)})
     for shop in SHOPS:
         has_orders(store, shop)
     views(store, log(store))

@@ -138,7 +138,7 @@ class HttpApi(apigateway.RestApi):
         order = orders.add_resource("{order_id}")
         events, cancellation = order.add_resource("events"), order.add_resource("cancellation")
         documents = [self.root.resource_for_path(path) for path in DOCUMENTS]
-        asks = apigateway.LambdaIntegration(query, allow_test_invoke=False, scope_permission_to_method=False)
+        asks = apigateway.LambdaIntegration(query, scope_permission_to_method=False)
         for resource in (orders, order, events, cancellation, stock):
             self._authorized(resource, "GET", asks, [READ, OPERATE])
         for resource in documents:

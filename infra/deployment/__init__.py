@@ -1,0 +1,1 @@
+"""Deploying an environment to AWS: what is checked before, and the CDK command line that does it."""
