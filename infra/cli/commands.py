@@ -30,6 +30,11 @@ COMMANDS = (
     Command("redrive", "infra.cli.dead_letter_commands:redrive", "Send dead-letter messages back to their queues."),
     Command("pause", "infra.cli.pause_commands:pause", "Let the messages of a function wait in their queue."),
     Command("unpause", "infra.cli.pause_commands:unpause", "Feed a paused function again."),
+    Command(
+        "preflight",
+        "infra.cli.preflight_command:preflight",
+        "Compare the account's quotas with what the pipeline needs.",
+    ),
     Command("doctor", "infra.cli.doctor:doctor", "Find what is wrong, and name the commands that repair it."),
     Command("republish", "infra.cli.repair_commands:republish", "Publish the events of streams once more."),
     Command("resume", "infra.cli.repair_commands:resume", "Start the saga of orders that are stalled."),

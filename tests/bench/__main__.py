@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from infra import needs
 from infra.local.pipeline import pipeline
 from tests.bench import append, file_import, fold, http_api, init, per_order, rebuild, throughput
 
@@ -17,8 +18,8 @@ _AT_MOST = {
     "package_bytes.api": 11_000_000.0,
     "code_bytes": 400_000.0,
     "code_bytes.api": 400_000.0,
-    "per_order.state_transitions": 7.0,
-    "per_order.put_events_entries": 6.0,
+    "per_order.state_transitions": needs.TRANSITIONS_PER_ORDER,
+    "per_order.put_events_entries": needs.ENTRIES_PER_ORDER,
     "per_order.write_units": 26.0,
     "per_order.write_units.vault": 4.0,
     "accept_ms.p99": 50.0,

@@ -12,6 +12,7 @@ import pytest
 
 from events.streams import PUBLISHED
 from handlers.intake.parties import Parties
+from infra import needs
 from infra.app import synthesize
 from infra.function_spec import (
     DeadLetterQueues,
@@ -159,6 +160,13 @@ def test_every_queue_has_a_dead_letter_queue_and_an_alarm_behind_it(template: Te
     for name in work:
         assert watched[name] == 10 * 24 * 3600
     assert {queue["MessageRetentionPeriod"] for queue in queues.values()} == {14 * 24 * 3600}
+
+
+def test_the_calls_that_run_at_once_are_those_that_preflight_counts(template: Template) -> None:
+    at_once = sum(mapping["ScalingConfig"]["MaximumConcurrency"] for mapping in queue_mappings(template))
+    following = sum(isinstance(spec.trigger, TableChanges) for spec in FUNCTIONS)
+    assert needs.received_at_once() == at_once + following * needs.STREAM_SHARDS
+    assert len(template.of_type("AWS::DynamoDB::Table")) == needs.OURS
 
 
 def test_each_subscriber_receives_from_its_own_queue_and_the_storing_function_from_every_other(
