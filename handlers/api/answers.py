@@ -7,7 +7,8 @@ from pydantic import BaseModel
 from events.envelope import Door
 from handlers.vault.person import Person
 
-Status = Literal["PLACED", "CONFIRMED", "CANCELLING", "CANCELLED", "REJECTED"]
+Status = Literal["REJECTED", "PLACED", "CONFIRMED", "CANCELLING", "CANCELLED"]
+"""In the order in which an order may have them."""
 
 
 class Accepted(BaseModel):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -55,11 +55,9 @@ class Feeds:
     def paused(self) -> dict[str, Pause]:
         """The functions that are paused, by their keys."""
         keys = {name: key for key, name in self._functions.items()}
-        pages = self._client.get_paginator("list_event_source_mappings").paginate()
-        feeds = [feed for page in pages for feed in page["EventSourceMappings"]]
         return {
             keys[_function_of(feed)]: self._pause_of(feed)
-            for feed in feeds
+            for feed in self._all()
             if _function_of(feed) in keys and _off(feed)
         }
 
@@ -112,13 +110,15 @@ class Feeds:
         return feed
 
     def _feed(self, function: str) -> Mapped:
-        found = self._client.list_event_source_mappings(FunctionName=self._functions[function])["EventSourceMappings"]
-        if not found:
-            raise OperationFailed(
-                f"nothing feeds {function}: its event source mapping is gone; deploy the pipeline again"
-            )
-        [feed] = found
-        return feed
+        for feed in self._all():
+            if _function_of(feed) == self._functions[function]:
+                return feed
+        raise OperationFailed(f"nothing feeds {function}: its event source mapping is gone; deploy the pipeline again")
+
+    def _all(self) -> Iterator[Mapped]:
+        """Every mapping of the account: what feeds an alias is not among those of its function."""
+        for page in self._client.get_paginator("list_event_source_mappings").paginate():
+            yield from page["EventSourceMappings"]
 
     def _pause_of(self, feed: Mapped) -> Pause:
         tags = self._client.list_tags(Resource=feed["EventSourceMappingArn"])["Tags"]

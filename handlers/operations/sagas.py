@@ -23,12 +23,14 @@ class Sagas:
 
     Args:
         client: a Step Functions client.
-        machines: the ARN of each saga's state machine.
+        machines: the ARN of each saga's state machine, which has all executions.
+        live: the ARN of each alias, which starts the version that is deployed.
     """
 
-    def __init__(self, client: SFNClient, machines: Mapping[Saga, str]) -> None:
+    def __init__(self, client: SFNClient, machines: Mapping[Saga, str], live: Mapping[Saga, str]) -> None:
         self._client = client
         self._machines = machines
+        self._live = live
 
     def running(self) -> frozenset[str]:
         """The ids of the orders that have a saga running. It takes a call for each execution, which has its input."""
@@ -42,7 +44,7 @@ class Sagas:
 
     def start(self, saga: Saga, order_id: str) -> None:
         """Start a saga for an order. One that is running already, or has run, changes nothing."""
-        self._client.start_execution(stateMachineArn=self._machines[saga], input=json.dumps({"order_id": order_id}))
+        self._client.start_execution(stateMachineArn=self._live[saga], input=json.dumps({"order_id": order_id}))
 
 
 def _order_id(execution: Any) -> str:

@@ -146,6 +146,13 @@ class OrderQueries:
         """The orders of shops that have one of these statuses, newest first; the pages of a list are of one generation.
 
         It asks each partition of the index for a page: eight a shop and status.
+
+        Args:
+            shops: theirs.
+            statuses: in the order in which an order has them. One that moves on meanwhile is found twice then, and
+                never missed; it is listed once, as it was found last.
+            after: where the page before ended.
+            limit: how many at most.
         """
         generation = after.generation if after else self.generation()
         partitions = [
@@ -154,8 +161,10 @@ class OrderQueries:
             for status in statuses
             for partition in keys.status_partitions(generation, shop, status)
         ]
-        pages = (self._newest(ORDERS_BY_STATUS, partition, after, limit)[0] for partition in partitions)
-        found = list(islice(merge(*pages, key=_sort_key, reverse=True), limit))
+        pages = [self._newest(ORDERS_BY_STATUS, partition, after, limit)[0] for partition in partitions]
+        found_last = {order["order_id"]: number for number, page in enumerate(pages) for order in page}
+        once = ([each for each in page if found_last[each["order_id"]] == n] for n, page in enumerate(pages))
+        found = list(islice(merge(*once, key=_sort_key, reverse=True), limit))
         last = Position(generation=generation, sort_key=_sort_key(found[-1])) if len(found) == limit else None
         return Page(found, last)
 

@@ -97,11 +97,11 @@ class Connection:
     @cached_property
     def sagas(self) -> Sagas:
         """The sagas' state machines."""
-        machines = {
-            Saga.ORDER: self.outputs["StateMachineArn"],
-            Saga.CANCELLATION: self.outputs["CancellationStateMachineArn"],
-        }
-        return Sagas(self.client("stepfunctions"), machines)
+        names = {Saga.ORDER: "StateMachine", Saga.CANCELLATION: "CancellationStateMachine"}
+        machines, live = (
+            {saga: self.outputs[f"{kind}{name}Arn"] for saga, name in names.items()} for kind in ("", "Live")
+        )
+        return Sagas(self.client("stepfunctions"), machines, live)
 
     @cached_property
     def outputs(self) -> Mapping[str, str]:

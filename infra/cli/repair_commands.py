@@ -47,7 +47,7 @@ def republish(
     if version is not None and len(streams) > 1:
         raise CommandError("--version is of one stream", status=2)
     pipeline = connection.of(context)
-    outbox = pipeline.outputs["OutboxFunctionName"]
+    outbox = pipeline.outputs["OutboxFunctionArn"]
     for done in republish_streams(pipeline.store, pipeline.client("lambda"), outbox, streams, version):
         print_line(out(), f"published {done.events} of {done.stream}")
 

@@ -15,12 +15,20 @@ from infra.constructs.trust import assumed_by
 from infra.function_spec import FunctionSpec
 from infra.names import in_template
 from infra.package.python_version import functions_python
+from infra.settings.functions import FunctionSettings, ProvisionedSettings
+
+LIVE = "live"
+"""The alias of each function that whatever calls it calls: the version that is deployed."""
+
+USED_PART = 0.75
+"""How much of the provisioned concurrency is used at most before there is more."""
 
 _ARCHITECTURE = lambda_.Architecture.ARM_64
 
 
 def _runtime() -> lambda_.Runtime:
-    return lambda_.Runtime(f"python{functions_python()}", lambda_.RuntimeFamily.PYTHON)
+    # Which versions Lambda takes snapshots of, the settings know.
+    return lambda_.Runtime(f"python{functions_python()}", lambda_.RuntimeFamily.PYTHON, supports_snap_start=True)
 
 
 class LibrariesLayer(lambda_.LayerVersion):
@@ -39,11 +47,18 @@ class LibrariesLayer(lambda_.LayerVersion):
 class PipelineFunction(lambda_.Function):
     """The function that `spec` describes, with its role, its log group and its queues.
 
-    `code` is our code of it, a folder or a zip file; `layer` has the libraries.
+    `code` is our code of it, a folder or a zip file; `layer` has the libraries. What calls it calls the alias `live`.
     """
 
     def __init__(
-        self, scope: Construct, spec: FunctionSpec, code: Path, layer: lambda_.ILayerVersion, table: OrdersTable
+        self,
+        scope: Construct,
+        spec: FunctionSpec,
+        settings: FunctionSettings,
+        *,
+        code: Path,
+        layer: lambda_.ILayerVersion,
+        table: OrdersTable,
     ) -> None:
         scope = Construct(scope, spec.name)
         self.spec = spec
@@ -61,6 +76,8 @@ class PipelineFunction(lambda_.Function):
             role=role,
             timeout=Duration.seconds(spec.timeout),
             memory_size=spec.memory,
+            reserved_concurrent_executions=settings.reserved,
+            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if settings.snap_start else None,
             tracing=lambda_.Tracing.ACTIVE,
             log_group=log_group,
             environment={
@@ -73,8 +90,17 @@ class PipelineFunction(lambda_.Function):
         name_in_template(self, spec.name)
         created_after_policy(self, role)
         self.own_role = role
+        self.live = self._publish(scope, settings.provisioned)
         self.dead_letters = self._dead_letter_queue(scope)
         self._queue = self._work_queue(scope)
+
+    def _publish(self, scope: Construct, provisioned: ProvisionedSettings | None) -> lambda_.Alias:
+        """The alias of the version that is deployed. It gets `provisioned` concurrency, by how much of it is used."""
+        live = lambda_.Alias(scope, "Live", alias_name=LIVE, version=self.current_version)
+        if provisioned:
+            scaling = live.add_auto_scaling(min_capacity=provisioned.minimum, max_capacity=provisioned.maximum)
+            scaling.scale_on_utilization(utilization_target=USED_PART)
+        return live
 
     @property
     def queue(self) -> WorkQueue:

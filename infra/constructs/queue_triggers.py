@@ -107,7 +107,7 @@ def _receive(
     lambda_.CfnEventSourceMapping(
         scope,
         "Mapping",
-        function_name=function.function_name,
+        function_name=function.live.function_arn,
         event_source_arn=queue.queue_arn,
         batch_size=batch_size,
         maximum_batching_window_in_seconds=batching_window,

@@ -12,6 +12,7 @@ from events.model import DomainEvent
 from events.ordering import CancellationRequested, OrderPlaced
 from infra.constructs.queues import DeadLetterQueue
 from infra.constructs.rules import rule, rule_role
+from infra.constructs.template import resource_of
 from infra.constructs.workflow import Workflow
 
 
@@ -58,3 +59,5 @@ class Saga(Construct):
                 role=rule_role(self, "RuleRole", bus),
             )
         )
+        # The target starts what the alias points to; the right to start it is one on the state machine.
+        resource_of(start).add_property_override("Targets.0.Arn", self.state_machine.live_arn)

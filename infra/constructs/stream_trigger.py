@@ -32,7 +32,7 @@ def follow(function: PipelineFunction, changes: TableChanges, shared: SharedReso
     lambda_.CfnEventSourceMapping(
         scope,
         "Mapping",
-        function_name=function.function_name,
+        function_name=function.live.function_arn,
         event_source_arn=shared.table.stream_arn,
         starting_position="TRIM_HORIZON",
         batch_size=changes.batch_size,

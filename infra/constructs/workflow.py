@@ -11,14 +11,18 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from infra.constructs.keeping import KEPT
 from infra.constructs.template import created_after_policy
 from infra.constructs.trust import assumed_by
+
+LIVE = "live"
+"""The alias of each state machine that whatever starts it starts: the version that is deployed."""
 
 FOLDER = Path(__file__).parents[2] / "statemachines"
 
 
 class Workflow(sfn.StateMachine):
-    """The Standard workflow `name` of the stack, as the file `definition` in `statemachines/` has it.
+    """The Standard workflow `name` of the stack, as the file `definition` in `statemachines/` has it, under an alias.
 
     Its tasks call those of `functions` whose placeholders the definition has. `on_failure` says what people do about an
     execution that failed.
@@ -63,6 +67,7 @@ class Workflow(sfn.StateMachine):
             ),
         )
         created_after_policy(self, role)
+        self.live_arn = self._publish(scope)
         cloudwatch.Alarm(
             scope,
             "Failed",
@@ -73,3 +78,25 @@ class Workflow(sfn.StateMachine):
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
+
+    def _publish(self, scope: Construct) -> str:
+        """Publish the definition as a version, and let the alias start it; returns the alias's ARN.
+
+        A version that is replaced stays: executions under way, and those redriven, end on the one they began with.
+        """
+        version = sfn.CfnStateMachineVersion(
+            scope,
+            "Version",
+            state_machine_arn=self.state_machine_arn,
+            state_machine_revision_id=self.state_machine_revision_id,
+        )
+        version.apply_removal_policy(KEPT)
+        alias = sfn.CfnStateMachineAlias(
+            scope,
+            "Live",
+            name=LIVE,
+            deployment_preference=sfn.CfnStateMachineAlias.DeploymentPreferenceProperty(
+                type="ALL_AT_ONCE", state_machine_version_arn=version.attr_arn
+            ),
+        )
+        return alias.ref

@@ -8,7 +8,8 @@ from typing import Any
 
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, HOST, REGION, Emulator
-from infra.local.transform import Template, archive_name, for_emulator, named, of_type, zips
+from infra.local.left_out import Template, archive_name, named
+from infra.local.transform import for_emulator, of_type, zips
 from infra.names import API_STAGE, application_stack, data_stack
 
 BUCKET = "deployment"

@@ -1,6 +1,5 @@
 """Turns the template for AWS into one that the emulator takes, and says what has to be set through the APIs instead."""
 
-import copy
 import io
 import json
 import sys
@@ -9,10 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from infra.local.left_out import Template, named, without_what_is_refused
+
 RUNTIME = Path(__file__).with_name("lambda_runtime.py")
-# A template that has one of these is refused.
-ARCHIVE = "AWS::Events::Archive"
-REFUSED_TYPES = {ARCHIVE, "AWS::Events::EventBusPolicy"}
 # Grants of these on a single resource are refused.
 ONLY_ON_ANY_RESOURCE = {
     *("events:DescribeReplay", "events:StartReplay"),
@@ -27,20 +25,13 @@ WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 # It does not say what is wrong with a body.
 WHAT_IS_WRONG = ("$context.error.validationErrorString", "$context.error.message")
 
-Template = dict[str, Any]
-
 
 def for_emulator(template: Template, stack: str, bucket: str, endpoint: str) -> Template:
     """A copy of the `template` of `stack` whose functions run on this machine, without what the emulator refuses.
 
     `bucket` holds the code of functions and layers, under the keys it has on AWS; `endpoint` is the URL of every API.
     """
-    local = copy.deepcopy(template)
-    for name, resource in template["Resources"].items():
-        if resource["Type"] in REFUSED_TYPES:
-            del local["Resources"][name]
-            if resource["Type"] == ARCHIVE:
-                local["Outputs"] = _with_archive(local["Outputs"], name, archive_name(stack, name))
+    local = without_what_is_refused(template, stack)
     for resource in local["Resources"].values():
         _adapt(resource)
     # CDK's check of its own bootstrap stack, which the emulator does not have.
@@ -66,29 +57,6 @@ def for_emulator(template: Template, stack: str, bucket: str, endpoint: str) -> 
 def of_type(template: Template, resource_type: str) -> list[dict[str, Any]]:
     """The properties of every resource of that type."""
     return [properties for _, properties in named(template, resource_type)]
-
-
-def named(template: Template, resource_type: str) -> list[tuple[str, dict[str, Any]]]:
-    """The logical id and the properties of every resource of that type."""
-    resources = template["Resources"].items()
-    return [(name, resource["Properties"]) for name, resource in resources if resource["Type"] == resource_type]
-
-
-def archive_name(stack: str, logical_id: str) -> str:
-    """What an archive is called on this machine, where it is made through the API."""
-    return f"{stack}-{logical_id}"
-
-
-def _with_archive(outputs: Template, logical_id: str, name: str) -> Template:
-    """The outputs, with the name and the ARN of an archive that is no resource of the stack."""
-    arn = {"Fn::Sub": f"arn:aws:events:${{AWS::Region}}:${{AWS::AccountId}}:archive/{name}"}
-
-    def known(value: Any) -> Any:
-        if value == {"Ref": logical_id}:
-            return name
-        return arn if value == {"Fn::GetAtt": [logical_id, "Arn"]} else value
-
-    return {key: {**output, "Value": known(output["Value"])} for key, output in outputs.items()}
 
 
 def function_zip(code: bytes) -> bytes:

@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from handlers.intake.parties import Parties
 from infra.names import ENVIRONMENT
 from infra.settings.api import ApiSettings
+from infra.settings.functions import Functions
 from infra.settings.model import SettingsModel
 from infra.settings.parties import Partners, Shops, claimed_twice, parties
 
@@ -83,15 +84,18 @@ class Settings(SettingsModel):
     """The settings of an environment: shops by slug, warehouses and carriers by name, and all the rest.
 
     ``account`` and ``region`` are where it is deployed, and nowhere else. ``protected``: neither the stacks nor what
-    holds data can be deleted before this is false and deployed.
+    holds data can be deleted before this is false and deployed. ``gradual``: a new version of what callers wait for
+    takes over within five minutes, and not at all if its alarms ring; otherwise it takes over at once.
     """
 
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
     protected: bool = True
+    gradual: bool = False
     adopt: AdoptSettings = AdoptSettings()
     email: EmailSettings
     api: ApiSettings = ApiSettings()
+    functions: Functions = Field(default={})
     alarms: AlarmSettings = AlarmSettings()
     logs: LogSettings = LogSettings()
     shops: Shops

@@ -10,6 +10,7 @@ from infra.constructs.api.gateway import HttpApi
 from infra.constructs.api.identity import Identity
 from infra.constructs.data_resources import DataResources
 from infra.constructs.erasure import Erasure
+from infra.constructs.gradual_deployment import GradualDeployments
 from infra.constructs.granting import grant
 from infra.constructs.lambda_function import LibrariesLayer, PipelineFunction
 from infra.constructs.log_groups import keep_logs
@@ -25,8 +26,10 @@ from infra.function_spec import DeadLetterQueues, DroppedFiles, FunctionSpec, Su
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.names import application_stack, in_template
 from infra.package import Built, Package
+from infra.package.python_version import functions_python
 from infra.settings.api import IssuerSettings
-from infra.settings.environment import Settings
+from infra.settings.environment import InvalidSettings, Settings
+from infra.settings.functions import FunctionSettings, wrong_functions
 
 
 class ApplicationStack(Stack):
@@ -42,6 +45,9 @@ class ApplicationStack(Stack):
         packages: Mapping[Package, Built],
         protected: bool,
     ) -> None:
+        keys = {spec.key for spec in (*FUNCTIONS, AUTHORIZER)}
+        if wrong := list(wrong_functions(settings.functions, keys, functions_python())):
+            raise InvalidSettings("; ".join(wrong))
         super().__init__(
             scope,
             application_stack(environment),
@@ -50,6 +56,7 @@ class ApplicationStack(Stack):
             termination_protection=protected,
         )
         self._environment = environment
+        self._settings = settings
         self._packages = packages
         self._layers = {package: LibrariesLayer(self, package, built.layer) for package, built in packages.items()}
         self._parties = PartiesLayer(self, settings.parties)
@@ -65,7 +72,11 @@ class ApplicationStack(Stack):
             output(self, f"{in_template(queue.source)}DeadLetterQueueUrl", queue.queue_url)
         for function in self._functions.values():
             self._connect(function, dead_letters)
+        # Operators call it, to publish events once more.
+        output(self, "OutboxFunctionArn", self._functions["outbox"].live.function_arn)
         self._api(settings, data.identity)
+        if settings.gradual:
+            self._deploy_gradually()
         keep_logs(self, settings.logs.days)
         alarms = AlarmsTopic(self, "Alarms", settings.alarms.email)
         output(self, "AlarmsTopicArn", alarms.topic_arn)
@@ -73,7 +84,8 @@ class ApplicationStack(Stack):
 
     def _function(self, spec: FunctionSpec) -> PipelineFunction:
         code, layer = self._packages[spec.package].code[spec.key], self._layers[spec.package]
-        function = PipelineFunction(self, spec, code, layer, self._shared.table)
+        wanted = self._settings.functions.get(spec.key, FunctionSettings())
+        function = PipelineFunction(self, spec, wanted, code=code, layer=layer, table=self._shared.table)
         if spec.knows_parties:
             self._parties.give_to(function)
         output(self, f"{spec.name}FunctionName", function.function_name)
@@ -97,16 +109,20 @@ class ApplicationStack(Stack):
 
     def _state_machines(self) -> list[Saga]:
         functions = {
-            made.spec.placeholder: made for made in self._functions.values() if isinstance(made.spec.trigger, Tasks)
+            made.spec.placeholder: made.live
+            for made in self._functions.values()
+            if isinstance(made.spec.trigger, Tasks)
         }
         order = Saga(self, ORDER_SAGA, functions=functions, bus=self._shared.orders)
         cancellation = Saga(self, CANCELLATION, functions=functions, bus=self._shared.orders)
         rebuild = ProjectionRebuild(self, functions=functions)
         erasure = Erasure(self, functions=functions)
         output(self, "StateMachineArn", order.state_machine.state_machine_arn)
+        output(self, "LiveStateMachineArn", order.state_machine.live_arn)
         output(self, "CancellationStateMachineArn", cancellation.state_machine.state_machine_arn)
-        output(self, "RebuildStateMachineArn", rebuild.state_machine.state_machine_arn)
-        output(self, "ErasureStateMachineArn", erasure.state_machine.state_machine_arn)
+        output(self, "LiveCancellationStateMachineArn", cancellation.state_machine.live_arn)
+        output(self, "RebuildStateMachineArn", rebuild.state_machine.live_arn)
+        output(self, "ErasureStateMachineArn", erasure.state_machine.live_arn)
         return [order, cancellation]
 
     def _api(self, settings: Settings, identity: Identity) -> None:
@@ -115,12 +131,12 @@ class ApplicationStack(Stack):
             self,
             "Api",
             identity=identity,
-            authorizer=None if settings.api.pool_authorizer else self._authorizer(issuer),
+            authorizer=None if settings.api.pool_authorizer else self._authorizer(issuer).live,
             settings=settings.api,
             environment=self._environment,
             shops=settings.shops,
             intake=self._functions["order_intake"].queue,
-            query=self._functions["api_query"],
+            query=self._functions["api_query"].live,
         )
         output(self, "ApiUrl", api.url)
         output(self, "ApiId", api.rest_api_id)
@@ -128,12 +144,19 @@ class ApplicationStack(Stack):
             output(self, f"{name.capitalize()}ApiKeyId", key.key_id)
 
     def _authorizer(self, issuer: IssuerSettings) -> PipelineFunction:
-        function = self._function(AUTHORIZER)
+        function = self._functions[AUTHORIZER.key] = self._function(AUTHORIZER)
         function.add_environment("ENVIRONMENT", self._environment)
         function.add_environment("JWT_ISSUER", issuer.issuer)
         function.add_environment("JWT_JWKS_URL", issuer.jwks_url)
         function.add_environment("JWT_AUDIENCE", " ".join(issuer.audience))
         return function
+
+    def _deploy_gradually(self) -> None:
+        """What callers of the API and the sagas wait for. The rest works from queues, where messages can wait."""
+        gradual = GradualDeployments(self, "Gradual")
+        for function in self._functions.values():
+            if isinstance(function.spec.trigger, Tasks | None):
+                gradual.deploy(function)
 
     def _output_shared(self) -> None:
         shared = self._shared

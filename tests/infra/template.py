@@ -51,7 +51,21 @@ class Template:
 
 
 def synthesized(assembly: Path, environment: str = LOCAL_ENVIRONMENT) -> Template:
-    """The templates of an environment in that folder, as one: what one imports from the other is a reference."""
+    """The templates of an environment in that folder, as one: what one reads from the other is a reference.
+
+    What refers to an alias refers to what has that alias.
+    """
+    template = with_aliases(assembly, environment)
+    stand_for = {name: each["FunctionName"]["Ref"] for name, each in template.of_type("AWS::Lambda::Alias").items()}
+    versions = template.of_type("AWS::StepFunctions::StateMachineVersion")
+    for name, alias in template.of_type("AWS::StepFunctions::StateMachineAlias").items():
+        version = versions[alias["DeploymentPreference"]["StateMachineVersionArn"]["Fn::GetAtt"][0]]
+        stand_for[name] = version["StateMachineArn"]["Ref"]
+    return Template(_without_aliases(template.raw, stand_for))
+
+
+def with_aliases(assembly: Path, environment: str = LOCAL_ENVIRONMENT) -> Template:
+    """The same, as it is deployed: what calls a function calls its alias."""
     data, application = (
         json.loads((assembly / f"{name(environment)}.template.json").read_text(encoding="utf-8"))
         for name in (data_stack, application_stack)
@@ -76,6 +90,18 @@ def _imported(value: Any, told: dict[str, Any]) -> Any:
             return {key: _imported(each, told) for key, each in value.items()}
         case list():
             return [_imported(each, told) for each in value]
+    return value
+
+
+def _without_aliases(value: Any, stand_for: dict[str, str]) -> Any:
+    match value:
+        case {"Ref": str(name)} if name in stand_for:
+            machine = "StateMachine" in stand_for[name]
+            return {"Ref": stand_for[name]} if machine else {"Fn::GetAtt": [stand_for[name], "Arn"]}
+        case dict():
+            return {key: _without_aliases(each, stand_for) for key, each in value.items()}
+        case list():
+            return [_without_aliases(each, stand_for) for each in value]
     return value
 
 

@@ -67,9 +67,11 @@ def sagas(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> SFNClient:
     outputs = {
         **OUTPUTS,
         "AuditBucketName": BUCKET,
-        "OutboxFunctionName": "outbox",
+        "OutboxFunctionArn": "outbox",
         "StateMachineArn": arns["OrderSaga"],
         "CancellationStateMachineArn": arns["OrderCancellation"],
+        "LiveStateMachineArn": arns["OrderSaga"],
+        "LiveCancellationStateMachineArn": arns["OrderCancellation"],
         "Shops": "demo",
         **FUNCTION_NAMES,
     }

@@ -97,7 +97,9 @@ def test_a_change_under_way_is_waited_for_and_so_is_the_end_of_the_pollers() -> 
     arn = f"arn:aws:lambda:us-east-1:123456789012:event-source-mapping:{uuid}"
 
     def feed(state: str) -> dict[str, Any]:
-        return {"EventSourceMappings": [{"UUID": uuid, "EventSourceMappingArn": arn, "State": state}]}
+        alias = "arn:aws:lambda:us-east-1:123456789012:function:name:live"
+        made = {"UUID": uuid, "EventSourceMappingArn": arn, "FunctionArn": alias, "State": state}
+        return {"EventSourceMappings": [made]}
 
     with Stubber(client("lambda")) as answers:
         for state in ("Updating", "Enabled"):
