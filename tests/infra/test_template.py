@@ -389,8 +389,6 @@ def test_the_order_of_the_list_of_functions_does_not_matter(
     shuffled = random.Random(1).sample(FUNCTIONS, len(FUNCTIONS))
     monkeypatch.setattr("infra.stacks.application.FUNCTIONS", shuffled)
     assert synthesized(Path(synthesize(packages, LOCAL_ENVIRONMENT, settings, tmp_path).directory)) == template
-    monkeypatch.setattr("infra.stacks.application.FUNCTIONS", FUNCTIONS[::-1])
-    assert synthesized(Path(synthesize(packages, LOCAL_ENVIRONMENT, settings, tmp_path).directory)) == template
 
 
 def test_functions_are_what_the_list_says(template: Template) -> None:

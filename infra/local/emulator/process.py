@@ -64,7 +64,8 @@ class Emulator:
         return session.client(
             service,  # type: ignore[call-overload]
             endpoint_url=self.endpoint,
-            config=Config(s3={"addressing_style": "path"}, max_pool_connections=50),
+            # Without a name of its own, botocore puts its user agent together anew for each call.
+            config=Config(s3={"addressing_style": "path"}, max_pool_connections=50, user_agent="order-pipeline"),
         )
 
     def scale_waits(self, factor: float) -> None:
