@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from botocore.session import Session
 from infra.app import synthesize
 from infra.deployment import cdk
 from infra.deployment.account import Account
+from infra.deployment.old_versions import KEPT, delete_old_versions
 from infra.deployment.refusals import Refused, refuse_another_account, refuse_empty_tables, refuse_protected
 from infra.names import application_stack, data_stack
 from infra.package import PackageError, build_zips
@@ -55,6 +57,8 @@ def deploy(environment: EnvironmentArgument) -> None:
     _deploy(target, new)
     if new and target.settings.protected:
         _deploy(target)
+    for arn in delete_old_versions(target.account.client, application_stack(environment), datetime.now(UTC)):
+        print(f"deleted, since it was replaced more than {KEPT.days} days ago: {arn}")
 
 
 @app.command()
