@@ -8,10 +8,10 @@ the message again or retries the task: how often is said in `infra/constructs/` 
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore import exceptions as boto
@@ -115,10 +115,14 @@ def classified() -> Iterator[None]:
         raise Unreachable(str(failure)) from failure
 
 
+_JITTER = SystemRandom()
+"""From the operating system: instances that start from one snapshot of a function would all draw alike otherwise."""
+
+
 def wait(failed: int) -> None:
     """Wait after so many failed attempts, from 1: twice as long each time, up to a limit, with jitter."""
     seconds = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (failed - 1))
-    time.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+    time.sleep(seconds * _JITTER.uniform(0.5, 1.5))
 
 
 def until_taken(call: Callable[[Items], Items], items: Items) -> None:
