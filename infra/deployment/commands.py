@@ -36,11 +36,18 @@ class Target:
     file: Path
     account: Account
 
-    def assembly(self, new: Collection[str] = ()) -> Path:
-        """Synthesize it, into a folder of its own; `new` are its stacks that are not there yet."""
+    def assembly(self, new: Collection[str] = ()) -> tuple[str, str]:
+        """Synthesize it; returns the option that names its folder. `new` are its stacks that are not there yet."""
         folder = cdk.ROOT / "build" / f"cdk.out-{self.environment}"
         synthesize(build_zips("aws"), self.environment, self.settings, folder, new=new)
-        return folder
+        return "--app", str(folder)
+
+
+@app.command()
+def bootstrap(environment: EnvironmentArgument) -> None:
+    """Prepare the account and region of an environment for deployments by CDK, once."""
+    settings = _target(environment).settings
+    cdk.run("bootstrap", f"aws://{settings.account}/{settings.region}")
 
 
 @app.command()
@@ -65,7 +72,7 @@ def deploy(environment: EnvironmentArgument) -> None:
 def diff(environment: EnvironmentArgument) -> None:
     """Say what a deployment of an environment would change."""
     target = _target(environment)
-    cdk.run("diff", target.assembly())
+    cdk.run("diff", *target.assembly())
 
 
 @app.command()
@@ -78,7 +85,7 @@ def destroy(environment: EnvironmentArgument) -> None:
         raise Refused(f"there is no {name} in {target.settings.account} and {target.settings.region}")
     protected = found.get("EnableTerminationProtection", False)
     refuse_protected(environment, target.settings, target.file, protected=protected)
-    cdk.run("destroy", target.assembly(), "--exclusively", name)
+    cdk.run("destroy", *target.assembly(), "--exclusively", name)
     print(f"kept: {data_stack(environment)}, with all that holds data")
 
 
@@ -93,7 +100,7 @@ def _target(environment: str) -> Target:
 def _deploy(target: Target, new: Collection[str] = ()) -> None:
     # Who reviewed `make diff` has seen what it grants; without a terminal there is nobody to ask.
     approval = [] if sys.stdin.isatty() else ["--require-approval", "never"]
-    cdk.run("deploy", target.assembly(new), "--all", *approval)
+    cdk.run("deploy", *target.assembly(new), "--all", *approval)
 
 
 def main() -> None:

@@ -91,8 +91,9 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     def assembled(_packages: Any, _environment: str, _settings: Any, _folder: Path, *, new: Sequence[str]) -> None:
         made.ran.append(("new", tuple(new)))
 
-    def run(command: str, _assembly: Path, *arguments: str) -> None:
-        made.ran.append((command, arguments))
+    def run(command: str, *arguments: str) -> None:
+        of_assembly = arguments[:1] == ("--app",)
+        made.ran.append((command, arguments[2:] if of_assembly else arguments))
 
     monkeypatch.setattr(commands, "file_of", lambda _: made.file)
     monkeypatch.setattr(commands, "Account", lambda _: Account(made.aws.client))
@@ -100,6 +101,11 @@ def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     monkeypatch.setattr(commands, "synthesize", assembled)
     monkeypatch.setattr(cdk, "run", run)
     return made
+
+
+def test_the_account_and_region_of_the_settings_are_prepared(deployment: Deployment) -> None:
+    assert deployment("bootstrap", "staging") == ""
+    assert deployment.ran == [("bootstrap", (f"aws://{ACCOUNT}/us-east-1",))]
 
 
 ALL = ("deploy", ("--all", "--require-approval", "never"))
@@ -135,7 +141,7 @@ def test_what_is_there_is_updated_at_once(deployment: Deployment) -> None:
     assert deployment.ran == [("new", ()), ALL]
 
 
-@pytest.mark.parametrize("command", ["deploy", "diff", "destroy"])
+@pytest.mark.parametrize("command", ["bootstrap", "deploy", "diff", "destroy"])
 def test_another_account_is_refused(deployment: Deployment, command: str) -> None:
     deployment.aws.account = "111111111111"
     refused = deployment(command, "staging")
@@ -234,4 +240,4 @@ def test_a_command_of_the_cdk_that_fails_is_told(tmp_path: Path, monkeypatch: py
     program.write_text("process.exit(3)")
     monkeypatch.setattr(cdk, "CDK", program)
     with pytest.raises(Refused, match="cdk deploy ended with 3"):
-        cdk.run("deploy", tmp_path)
+        cdk.run("deploy")
