@@ -36,7 +36,7 @@ def welcome(store: EventStore, vault: Vault, mail: SESV2Client, sender: str, rec
     Raises:
         OrderNotFound: there is no such order.
         AlreadyClaimed: another delivery may be sending it: try again.
-        NotSent: SES refused it: try again.
+        NotSent: SES refused it: try again, or much later where it is NotNow.
         MaybeSent: SES did not say whether it was sent: try again.
         Retryable: try again.
     """

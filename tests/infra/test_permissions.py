@@ -180,6 +180,12 @@ BESIDES = {
     "api_query": {},
     "api_authorizer": {},
 }
+# To which queues a function may send, besides its dead-letter queue.
+SENDS_BESIDES = {
+    "file_import": {"FileImportQueue", "OrderIntakeQueue"},
+    "order_emails": {"OrderEmailsQueue"},
+    "welcome_email": {"WelcomeEmailQueue"},
+}
 OWN_LOGS = dict.fromkeys(["logs:CreateLogStream", "logs:PutLogEvents"], "AWS::Logs::LogGroup")
 # AWS takes no resource for these.
 ON_ANY_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "dynamodb:ListStreams"}
@@ -306,11 +312,15 @@ def test_besides_the_table_a_function_may_do_this_and_no_more(template: Template
 
 
 @pytest.mark.parametrize("key", [function.key for function in FUNCTIONS if function.has_dead_letter_queue])
-def test_a_function_sends_dead_letters_to_its_own_queue_alone(template: Template, key: str) -> None:
+def test_a_function_sends_dead_letters_to_its_own_dead_letter_queue_and_to_no_other_queue_but_these(
+    template: Template, key: str
+) -> None:
     role = template.role_of(NAMES[key])
     sends = [one for one in template.statements(role) if "sqs:SendMessage" in one["Action"]]
-    others = {"FileImportQueue", "OrderIntakeQueue"} if key == "file_import" else set()
-    assert {target_of(to) for one in sends for to in one["Resource"]} == {f"{NAMES[key]}DeadLetterQueue", *others}
+    assert {target_of(to) for one in sends for to in one["Resource"]} == {
+        f"{NAMES[key]}DeadLetterQueue",
+        *SENDS_BESIDES.get(key, ()),
+    }
 
 
 def test_dead_letter_messages_are_written_under_open_and_read_there_and_under_redriven(template: Template) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from events.streams import PUBLISHED
 from handlers.intake.parties import Parties
+from handlers.runtime.postponing import LONGEST_SECONDS
 from infra import needs
 from infra.app import synthesize
 from infra.function_spec import (
@@ -373,10 +374,35 @@ def test_dead_letter_messages_expire_a_month_after_they_were_stored_or_redriven(
     assert rules == {"open/": 30, "redriven/": 30}
 
 
-def test_only_the_import_of_files_in_stretches_may_look_like_a_loop(template: Template) -> None:
+def test_only_the_import_of_files_in_stretches_and_what_postpones_e_mails_may_look_like_a_loop(
+    template: Template,
+) -> None:
     functions = template.of_type("AWS::Lambda::Function")
     looping = {name for name, made in functions.items() if made.get("RecursiveLoop") == "Allow"}
-    assert looping == {function.name for function in FUNCTIONS if isinstance(function.trigger, DroppedFiles)}
+    assert looping == {"FileImport", "OrderEmails", "WelcomeEmail"}
+    for name in looping:
+        assert target_of(functions[name]["Environment"]["Variables"]["OWN_QUEUE_URL"]) == f"{name}Queue"
+
+
+def test_e_mails_are_sent_two_at_a_time_and_each_by_a_call_of_its_own(template: Template) -> None:
+    """So that SES's rate is hardly exceeded, and there is time to wait where it is."""
+    mappings = {triggered(mapping): mapping for mapping in queue_mappings(template)}
+    for name in ("OrderEmails", "WelcomeEmail"):
+        assert mappings[name]["BatchSize"] == 1
+        assert mappings[name]["ScalingConfig"] == {"MaximumConcurrency": 2}
+
+
+def test_e_mails_that_are_postponed_for_an_hour_raise_an_alarm(template: Template) -> None:
+    alarms = [
+        alarm
+        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == "MessagesPostponed"
+    ]
+    assert {alarm["Dimensions"][0]["Value"] for alarm in alarms} == {"order_emails", "welcome_email"}
+    for alarm in alarms:
+        assert alarm["Period"] * alarm["EvaluationPeriods"] == 3600
+        assert alarm["Period"] > LONGEST_SECONDS, "whoever waits is counted in each period"
+        assert (alarm["Threshold"], alarm["Statistic"]) == (1, "Sum")
 
 
 def test_the_order_of_the_list_of_functions_does_not_matter(
@@ -412,7 +438,7 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *("TABLE_NAME", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"),
             *(["ORDERS_BUS_NAME"] if PublishEvents() in function.grants else []),
             *(["DEAD_LETTER_QUEUE_URL"] if function.has_dead_letter_queue else []),
-            *(["EMAIL_SENDER"] if SendEmail() in function.grants else []),
+            *(["EMAIL_SENDER", "OWN_QUEUE_URL"] if SendEmail() in function.grants else []),
             *(["DEAD_LETTER_QUEUES", "DEAD_LETTER_BUCKET_NAME"] if function.trigger == DeadLetterQueues() else []),
             *(["DEAD_LETTER_BUCKET_NAME"] if DeleteDeadLetters() in function.grants else []),
             *(["ERASURE_LEDGER_NAME"] if ErasureLedger() in function.grants else []),

@@ -226,10 +226,10 @@ def test_of_several_that_take_over_at_once_one_sends(scene: Scene) -> None:
     assert scene.log == ["EmailClaimed 1", "EmailClaimed 2", "CustomerNotified 2"]
 
 
-@pytest.mark.parametrize("code", ["TooManyRequestsException", "MessageRejected", "ThrottlingException"])
+@pytest.mark.parametrize("code", ["LimitExceededException", "MessageRejected", "BadRequestException"])
 def test_what_ses_refuses_the_next_delivery_sends_at_once(scene: Scene, code: str) -> None:
     with Stubber(ses()) as stub:
-        stub.add_client_error("send_email", code, "not now", http_status_code=429)
+        stub.add_client_error("send_email", code, "not now", http_status_code=400)
         with pytest.raises(NotSent, match=f"^{code}$"):
             scene.deliver()
     assert events_of(scene.store, scene.stream)[-1].error == code  # type: ignore[attr-defined]
@@ -240,7 +240,7 @@ def test_what_ses_refuses_the_next_delivery_sends_at_once(scene: Scene, code: st
 
 def test_what_ses_refused_is_not_sent_to_somebody_who_is_forgotten_since(scene: Scene) -> None:
     with Stubber(ses()) as stub:
-        stub.add_client_error("send_email", "TooManyRequestsException", "not now", http_status_code=429)
+        stub.add_client_error("send_email", "MessageRejected", "not now", http_status_code=400)
         with pytest.raises(NotSent):
             scene.deliver()
     forget(scene.store, scene.order)

@@ -143,7 +143,7 @@ def test_an_order_that_claimed_the_welcome_keeps_it(store: EventStore) -> None:
     """Another order has nothing to do, and need not wait, though the welcome is not sent yet."""
     first, second = confirmed(store, "demo.o1"), confirmed(store, "demo.o2")
     with Stubber(ses()) as stub:
-        stub.add_client_error("send_email", "TooManyRequestsException", "slow down")
+        stub.add_client_error("send_email", "LimitExceededException", "not today")
         with pytest.raises(NotSent):
             deliver(store, first)
     deliver(store, second)
