@@ -66,7 +66,7 @@ class PublishEvents:
 
 @dataclass(frozen=True)
 class SendEmail:
-    """Send e-mails from the pipeline's address."""
+    """Send e-mails from the pipeline's address, under its configuration set."""
 
 
 @dataclass(frozen=True)

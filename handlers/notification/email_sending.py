@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, HTTPClientError
 
+from events.shops import own_id, shop_of
 from handlers.retry_policy import Throttled, meaning, until_admitted
 from handlers.runtime.postponing import NotNow
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
+
+SHOP_TAG, ORDER_TAG = "shop", "order"
+"""The tags of an e-mail, by which SES's reports name the order. No value may have the dot of an order's id."""
 
 _SERVER_ERROR = 500
 
@@ -54,37 +58,57 @@ class Email:
     body: str
 
 
-def send(mail: SESV2Client, sender: str, to: str, email: Email) -> str:
-    """Hand an e-mail to SES, more slowly where it exceeds SES's rate; returns the message id that SES answers with.
+@dataclass(frozen=True, slots=True)
+class Mailer:
+    """Sends e-mails from one address.
 
-    Raises:
-        SesTakesNone: SES takes none for now: try again much later.
-        NotVerified: a person has to verify an address or a domain first.
-        NotSent: SES refused it, or could not be reached.
-        MaybeSent: SES failed, or its answer was lost.
+    Args:
+        ses: a client of SES that sends no request twice by itself.
+        sender: the address.
+        configuration_set: the name of the set by which SES reports what becomes of the e-mails, and sends none to an
+            address that has bounced or complained.
     """
 
-    try:
-        return until_admitted(lambda: _attempt(mail, sender, to, email))
-    except Throttled as throttled:
-        raise SesTakesNone(str(throttled)) from None
+    ses: SESV2Client
+    sender: str
+    configuration_set: str
 
+    def send(self, to: str, email: Email, order_id: str) -> str:
+        """Hand an e-mail about an order to SES, more slowly where it exceeds SES's rate; returns SES's message id.
 
-def _attempt(mail: SESV2Client, sender: str, to: str, email: Email) -> str:
-    """Send; raises what `send` does, and Throttled where it exceeds SES's rate."""
-    try:
-        sent = mail.send_email(
-            FromEmailAddress=sender,
-            Destination={"ToAddresses": [to]},
-            Content={"Simple": {"Subject": {"Data": email.subject}, "Body": {"Text": {"Data": email.body}}}},
-        )
-    except ClientError as failure:
-        raise _refusal(failure) from None
-    except (EndpointConnectionError, ConnectTimeoutError) as failure:
-        raise NotSent(type(failure).__name__) from None
-    except HTTPClientError as failure:
-        raise MaybeSent(type(failure).__name__) from None
-    return sent["MessageId"]
+        What SES reports of the e-mail names the order, as its shop does, and the shop.
+
+        Raises:
+            SesTakesNone: SES takes none for now: try again much later.
+            NotVerified: a person has to verify an address or a domain first.
+            NotSent: SES refused it, or could not be reached.
+            MaybeSent: SES failed, or its answer was lost.
+        """
+        try:
+            return until_admitted(lambda: self._attempt(to, email, order_id))
+        except Throttled as throttled:
+            raise SesTakesNone(str(throttled)) from None
+
+    def _attempt(self, to: str, email: Email, order_id: str) -> str:
+        """Send; raises what `send` does, and Throttled where it exceeds SES's rate."""
+        try:
+            sent = self.ses.send_email(
+                FromEmailAddress=self.sender,
+                Destination={"ToAddresses": [to]},
+                Content={"Simple": {"Subject": {"Data": email.subject}, "Body": {"Text": {"Data": email.body}}}},
+                ConfigurationSetName=self.configuration_set,
+                EmailTags=[
+                    {"Name": SHOP_TAG, "Value": shop_of(order_id)},
+                    {"Name": ORDER_TAG, "Value": own_id(order_id)},
+                ],
+            )
+        except ClientError as failure:
+            raise _refusal(failure) from None
+        except (EndpointConnectionError, ConnectTimeoutError) as failure:
+            raise NotSent(type(failure).__name__) from None
+        except HTTPClientError as failure:
+            raise MaybeSent(type(failure).__name__) from None
+        return sent["MessageId"]
 
 
 def _refusal(failure: ClientError) -> Exception:

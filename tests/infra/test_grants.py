@@ -29,6 +29,7 @@ from infra.local.emulator.process import ACCOUNT, REGION, Emulator
 from tests.builders import api
 from tests.builders.environment import (
     ARCHIVE,
+    CONFIGURATION_SET,
     DEAD_LETTER_BUCKET,
     ERASURE_LEDGER,
     ORDER_QUEUE,
@@ -191,10 +192,12 @@ def as_in_template(need: Need, function: str) -> Need:
         ORDER_QUEUE: "OrderIntakeQueue",
         FILES: "Files",
         DEAD_LETTER_BUCKET: "DeadLetterBucket",
-        SENDER: "Sender",
+        SENDER: "MailSender",
         REJECTION_KEY: "RejectionKey",
         ERASURE_LEDGER: "ErasureLedger",
     }
+    if need.on == f"configuration-set/{CONFIGURATION_SET}":
+        return need._replace(on="ConfigurationSet")
     whole, slash, part = need.on.partition("/")
     return need._replace(on=f"{names.get(whole, whole)}{slash}{part}")
 

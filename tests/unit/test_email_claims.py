@@ -21,21 +21,20 @@ from events.notification import CustomerNotified, EmailClaimed, EmailEvent, Emai
 from events.ordering import OrderConfirmed, OrderPlaced
 from handlers.notification import order_emails, welcome_email
 from handlers.notification.claims import LIFETIME, AlreadyClaimed, next_claim
-from handlers.notification.email_sending import MaybeSent, NotSent
+from handlers.notification.email_sending import Mailer, MaybeSent, NotSent
 from handlers.retry_policy import Throttled
 from handlers.table.event_store import EventStore
 from handlers.vault.vault import Vault
 from infra.function_spec import SendEmail
 from infra.functions import FUNCTIONS
-from tests.builders.environment import SENDER
-from tests.builders.mail import sent, ses, verified_sender
+from tests.builders.mail import mailer, sent, ses, verified_sender
 from tests.builders.races import Raced
 from tests.builders.recorded_events import ACTOR, START, record
 from tests.builders.stores import append, events_of, place
 from tests.builders.vault import forget, vault
 
 ABOUT = "OrderConfirmed"
-Notifier = Callable[[EventStore, Vault, Any, str, Recorded], None]
+Notifier = Callable[[EventStore, Vault, Mailer, Recorded], None]
 WAITED = timedelta(seconds=60)
 """The visibility timeout of the queues of functions that send e-mails: after it a message is delivered again."""
 
@@ -156,7 +155,7 @@ class Scene:
 
     def deliver(self, store: EventStore | None = None) -> None:
         """Deliver the event."""
-        self._notifier(store or self.store, vault(self.store), ses(), SENDER, self._event)
+        self._notifier(store or self.store, vault(self.store), mailer(), self._event)
 
     @property
     def log(self) -> list[str]:
