@@ -36,6 +36,7 @@ class Mail(Construct):
     def __init__(self, scope: Construct, construct_id: str, environment: str, settings: EmailSettings) -> None:
         super().__init__(scope, construct_id)
         self.sender = settings.sender
+        self._of_domain = settings.identity not in (None, settings.sender)
         self._sandbox_recipients = settings.sandbox_recipients
         self._identity = self._sender_identity(settings)
         self.configuration_set = application_stack(environment)
@@ -63,16 +64,16 @@ class Mail(Construct):
 
     @property
     def arns(self) -> list[str]:
-        """What who sends an e-mail has to be allowed to use.
+        """What who sends an e-mail has to be allowed to use. In SES's sandbox that is the recipient's identity, too.
 
-        In SES's sandbox that is the identity of the recipient, too.
+        In a domain that is an identity, an address may be one of its own, and SES checks that one then.
         """
+        names = [self.sender] if self._of_domain else []
+        for each in self._sandbox_recipients:
+            names += [each] if "@" in each else [each, f"*@{each}"]
         stack = Stack.of(self)
-        recipients = [
-            stack.format_arn(service="ses", resource="identity", resource_name=each)
-            for each in self._sandbox_recipients
-        ]
-        return [self._identity.email_identity_arn, *recipients, self._configuration_set_arn]
+        identities = [stack.format_arn(service="ses", resource="identity", resource_name=name) for name in names]
+        return [self._identity.email_identity_arn, *identities, self._configuration_set_arn]
 
     def _sender_identity(self, settings: EmailSettings) -> ses.IEmailIdentity:
         """The identity in SES that may send: one that is there, or a new one of the sender's address."""

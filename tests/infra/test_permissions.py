@@ -583,8 +583,10 @@ def test_in_the_sandbox_e_mails_may_go_to_the_identities_that_the_settings_name(
     assert template.of_type("AWS::SES::EmailIdentity") == {}
     assert senders_may_use(template, "OrderEmails") == {
         "identity/shop.example",
+        "identity/orders@shop.example",
         "identity/jo@team.example",
         "identity/testers.example",
+        "identity/*@testers.example",
         "configuration-set/${ConfigurationSet}",
     }
 

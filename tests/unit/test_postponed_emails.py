@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from events import streams
 from events.ordering import OrderConfirmed
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
 from handlers.functions.main import order_emails, welcome_email
+from handlers.functions.resources import event_store
 from handlers.notification.claims import FUNCTION_TIMEOUT
 from handlers.retry_policy import MAX_ATTEMPTS
 from handlers.runtime.postponing import LONGEST_SECONDS, SHORTEST_SECONDS
@@ -25,7 +27,7 @@ from tests.builders.recorded_events import names
 from tests.builders.stores import append, events_of, place
 from tests.builders.vault import forget
 from tests.engines.in_process import WIRE
-from tests.engines.wire import Answer, Call
+from tests.engines.wire import Answer, Call, Killed
 
 OWN_QUEUE_URL = ENVIRONMENT["OWN_QUEUE_URL"]
 RATE, QUOTA = "TooManyRequestsException", "LimitExceededException"
@@ -176,6 +178,46 @@ def test_of_copies_of_a_postponed_message_one_sends(notifier: Notifier) -> None:
     notifier.deliver_what_waits()
     assert len(sent()) == 1
     assert waiting() == []
+
+
+CALLS = 7
+"""What a function asks of AWS to postpone an e-mail: order, person, history, claim, SES, refusal, its own queue."""
+
+
+class Killing(Refusing):
+    """SES refuses, and the function is killed once a call is answered: this one, counted from 1."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__(QUOTA)
+        self._left = at
+
+    def before(self, call: Call) -> Answer | None:
+        """Kills the function where the answer is SES's refusal."""
+        self._left -= 1
+        answer = super().before(call)
+        if answer and not self._left:
+            raise Killed
+        return answer
+
+    def after(self, call: Call, answer: Answer) -> None:
+        """Kills the function where the answer is any other."""
+        if not self._left:
+            raise Killed
+
+
+@pytest.mark.parametrize("at", range(1, CALLS + 1))
+def test_of_a_function_that_is_killed_while_it_postpones_each_e_mail_is_sent_once(
+    notifier: Notifier, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    with WIRE.tapped(Killing(at)), pytest.raises(Killed):
+        notifier.deliver()
+    later = datetime.now(UTC) + timedelta(seconds=6 * FUNCTION_TIMEOUT)
+    monkeypatch.setattr(event_store("subscriber"), "clock", lambda: later)
+    with WIRE.tapped(Refusing(QUOTA)):
+        assert notifier.deliver(receives=2) == []
+    notifier.deliver_what_waits()
+    assert len(sent()) == 1
+    assert waiting() == dead_letters() == []
 
 
 def test_who_is_forgotten_meanwhile_gets_no_e_mail(notifier: Notifier, store: EventStore) -> None:
