@@ -32,7 +32,7 @@ REFUSALS = ["ValidationException", "AccessDeniedException", "ResourceNotFoundExc
 THROTTLES = [
     *("ThrottlingException", "ThrottlingError", "RequestThrottled", "RequestLimitExceeded"),
     *("ProvisionedThroughputExceeded", "ProvisionedThroughputExceededException"),
-    *("InternalServerError", "InternalFailure", "ServiceUnavailable"),
+    *("InternalServerError", "InternalFailure", "ServiceUnavailable", "TooManyRequestsException"),
 ]
 CONFLICTS = ["TransactionConflict", "TransactionConflictException", "TransactionInProgressException"]
 MEANINGS: list[tuple[str, type[Retryable]]] = [
