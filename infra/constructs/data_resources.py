@@ -1,4 +1,4 @@
-"""What holds data: tables, buckets, the orders bus with its archive, the user pool, and the key of rejections."""
+"""What holds data: tables, buckets, the orders bus with its archive, the user pool, the key of rejections, backups."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_s3 as s3
@@ -7,7 +7,9 @@ from constructs import Construct
 
 from infra.constructs.api.identity import Identity
 from infra.constructs.audit_bucket import AuditBucket
+from infra.constructs.backups import Backups
 from infra.constructs.buses import OrdersBus
+from infra.constructs.customer_key import CustomerKey
 from infra.constructs.dead_letter_bucket import DeadLetterBucket
 from infra.constructs.erasure_ledger import ErasureLedger
 from infra.constructs.files_bucket import FilesBucket
@@ -45,3 +47,11 @@ class DataResources:
         self.erasures = ErasureLedger(scope, "ErasureLedger")
         self.audit_copy = AuditBucket(scope, "AuditCopy")
         self.identity = Identity(scope, "Identity", environment, protected=protected)
+        own_key = settings.keys.customer_managed
+        self.backups = None
+        if settings.backup.enabled:
+            tables, days = (self.table.table_arn, self.vault.table_arn), settings.backup.days
+            self.backups = Backups(scope, "Backups", environment, tables=tables, days=days, customer_managed=own_key)
+        self.key = CustomerKey(scope, "Key", environment) if own_key else None
+        if self.key:
+            self.key.encrypt_all(scope)

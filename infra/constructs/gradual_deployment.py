@@ -67,8 +67,8 @@ def _alarm(scope: Construct, function: PipelineFunction) -> cloudwatch.Alarm:
     return cloudwatch.Alarm(
         scope,
         "Bad",
-        alarm_description=f"Of the new version of {function.spec.name}, more than {FAILING_PERCENT} % of calls fail, or "
-        f"calls are throttled, or 1 % takes longer than {slow_ms:.0f} ms: the deployment is undone.",
+        alarm_description=f"Of the new version of {function.spec.name}, more than {FAILING_PERCENT} % of calls fail, "
+        f"or calls are throttled, or 1 % takes longer than {slow_ms:.0f} ms: the deployment is undone.",
         metric=bad,
         threshold=0,
         evaluation_periods=1,

@@ -21,6 +21,9 @@ LEFT_OUT = {
     *(MACHINE_VERSION, MACHINE_ALIAS),
     *("AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup"),
     *("AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"),
+    "AWS::Backup::BackupSelection",
+    # The private network, in which functions do not run here.
+    "AWS::CloudFormation::Stack",
 }
 """The types of resources that are left out."""
 

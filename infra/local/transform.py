@@ -44,6 +44,7 @@ def for_emulator(template: Template, stack: str, bucket: str, endpoint: str) -> 
             # AWS escapes the slashes of a path here.
             settings["ResourcePath"] = settings["ResourcePath"].replace("/~1", "/", 1).replace("~1", "/")
     for function in of_type(local, "AWS::Lambda::Function"):
+        function.pop("VpcConfig", None)
         function["Runtime"] = "provided.al2023"
         function["Code"]["S3Bucket"] = bucket
         keys = function["Environment"]["Variables"].get("JWT_JWKS_URL")

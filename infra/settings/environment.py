@@ -13,6 +13,7 @@ from infra.names import ENVIRONMENT
 from infra.settings.api import ApiSettings
 from infra.settings.functions import Functions
 from infra.settings.model import SettingsModel
+from infra.settings.options import BackupSettings, KeySettings, NetworkSettings
 from infra.settings.parties import Partners, Shops, claimed_twice, parties
 
 FOLDER = Path(__file__).parent
@@ -104,6 +105,9 @@ class Settings(SettingsModel):
     functions: Functions = Field(default={})
     alarms: AlarmSettings = AlarmSettings()
     logs: LogSettings = LogSettings()
+    keys: KeySettings = KeySettings()
+    network: NetworkSettings = NetworkSettings()
+    backup: BackupSettings = BackupSettings()
     shops: Shops
     partners: Partners = Field(default={})
 
@@ -150,6 +154,12 @@ def parsed(text: str) -> Settings:
         raise InvalidSettings(_reasons(invalid)) from invalid
     wrong = list(claimed_twice(settings.shops, settings.partners))
     wrong += [f"api.plans.{name}: there is no such shop" for name in settings.api.plans if name not in settings.shops]
+    zones = settings.network.availability_zones
+    wrong += [
+        f"network.availability_zones: {zone} is not in {settings.region}"
+        for zone in zones
+        if not zone.startswith(settings.region)
+    ]
     if wrong:
         raise InvalidSettings("; ".join(wrong))
     return settings

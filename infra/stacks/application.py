@@ -1,6 +1,6 @@
 """The stack of the application: what `infra/functions.py` lists, around what holds data."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from aws_cdk import Environment, Stack
 from constructs import Construct
@@ -14,6 +14,7 @@ from infra.constructs.gradual_deployment import GradualDeployments
 from infra.constructs.granting import grant
 from infra.constructs.lambda_function import LibrariesLayer, PipelineFunction
 from infra.constructs.log_groups import keep_logs
+from infra.constructs.network import PrivateNetwork
 from infra.constructs.parties_layer import PartiesLayer
 from infra.constructs.projection_rebuild import ProjectionRebuild
 from infra.constructs.queue_triggers import import_files, store_dead_letters, subscribe
@@ -78,6 +79,12 @@ class ApplicationStack(Stack):
         if settings.gradual:
             self._deploy_gradually()
         keep_logs(self, settings.logs.days)
+        if settings.network.private:
+            self._keep_inside(settings.network.availability_zones)
+        if data.backups:
+            data.backups.watch(self)
+        if data.key:
+            data.key.encrypt_all(self)
         alarms = AlarmsTopic(self, "Alarms", settings.alarms.email)
         output(self, "AlarmsTopicArn", alarms.topic_arn)
         alarms.notify_of_all(self)
@@ -157,6 +164,11 @@ class ApplicationStack(Stack):
         for function in self._functions.values():
             if isinstance(function.spec.trigger, Tasks | None):
                 gradual.deploy(function)
+
+    def _keep_inside(self, zones: Sequence[str]) -> None:
+        """Let functions run in a private network: all but the authorizer, which asks whoever issues tokens for keys."""
+        functions = [each for each in self._functions.values() if each.spec != AUTHORIZER]
+        PrivateNetwork(self, "Network", zones=zones, functions=functions)
 
     def _output_shared(self) -> None:
         shared = self._shared

@@ -42,6 +42,10 @@ class DataStack(Stack):
         output(self, "AuditBucketName", data.audit_copy.bucket_name)
         output(self, "DeadLetterBucketName", data.dead_letters.bucket_name)
         output(self, "ErasureLedgerName", data.erasures.bucket_name)
+        if data.key:
+            output(self, "KeyArn", data.key.key_arn)
+        if data.backups:
+            output(self, "BackupVaultName", data.backups.vault.backup_vault_name)
         output(self, "TokenUrl", f"{data.identity.domain.base_url()}/oauth2/token")
         output(self, "UserPoolId", data.identity.pool.user_pool_id)
         output(self, "ShopClientId", data.identity.shop.user_pool_client_id)

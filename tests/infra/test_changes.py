@@ -14,7 +14,7 @@ from infra.function_spec import Tasks
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.local.left_out import LEFT_OUT
 from infra.local.transform import for_emulator
-from infra.names import LOCAL_ENVIRONMENT, application_stack
+from infra.names import LOCAL_ENVIRONMENT, application_stack, data_stack
 from infra.package import Built, Package
 from infra.settings.environment import InvalidSettings
 from tests.builders.settings import settings
@@ -30,14 +30,6 @@ Synthesized = Callable[..., Path]
 def assembled(packages: dict[Package, Built], tmp_path: Path) -> Synthesized:
     """Synthesizes an environment with these settings."""
     return lambda **parts: Path(synthesize(packages, LOCAL_ENVIRONMENT, settings(**parts), tmp_path).directory)
-
-
-@pytest.fixture(scope="module")
-def gradual(packages: dict[Package, Built], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment as large as one gets: with everything that is off unless it is set."""
-    ready = {"provisioned": {"minimum": 2, "maximum": 20}}
-    made = settings(gradual=True, functions={"api_query": ready, "outbox": {"reserved": 10}})
-    return Path(synthesize(packages, LOCAL_ENVIRONMENT, made, tmp_path_factory.mktemp("cdk.out")).directory)
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +111,8 @@ def test_unless_it_is_set_a_change_is_there_at_once(template: Template) -> None:
         assert "UpdatePolicy" not in template.raw["Resources"][name]
 
 
-def test_gradually_what_callers_wait_for_is_shifted_and_turned_back_on_its_alarms(gradual: Path) -> None:
-    template = with_aliases(gradual)
+def test_gradually_what_callers_wait_for_is_shifted_and_turned_back_on_its_alarms(everything: Path) -> None:
+    template = with_aliases(everything)
     functions, groups = live(template), template.of_type("AWS::CodeDeploy::DeploymentGroup")
     alarms = template.of_type("AWS::CloudWatch::Alarm")
     shifted = set()
@@ -146,8 +138,8 @@ def metrics_of(alarm: Properties) -> set[str]:
     return {metric["MetricName"] for metric in metrics}
 
 
-def test_a_function_has_the_concurrency_that_is_set(gradual: Path) -> None:
-    template = with_aliases(gradual)
+def test_a_function_has_the_concurrency_that_is_set(everything: Path) -> None:
+    template = with_aliases(everything)
     reserved = {
         name: made["ReservedConcurrentExecutions"]
         for name, made in template.of_type("AWS::Lambda::Function").items()
@@ -192,20 +184,22 @@ def test_what_a_function_cannot_be_set_to_stops_synth(
         assembled(functions=functions)
 
 
-def test_each_stack_has_room_for_more_resources(gradual: Path) -> None:
+def test_each_stack_has_room_for_more_resources(everything: Path) -> None:
     """CloudFormation takes 500."""
-    for file in gradual.glob("*.template.json"):
+    for file in everything.glob("*.template.json"):
         assert len(json.loads(file.read_text())["Resources"]) <= 450, file.name
 
 
-def test_on_one_machine_these_types_are_left_out_and_nothing_refers_to_them(gradual: Path) -> None:
-    stack = application_stack(LOCAL_ENVIRONMENT)
-    template = json.loads((gradual / f"{stack}.template.json").read_text())
-    local = for_emulator(template, stack, "deployment", "http://127.0.0.1:4566")
-    types = {resource["Type"] for resource in template["Resources"].values()}
-    kept = {resource["Type"] for resource in local["Resources"].values()}
-    assert types - kept == LEFT_OUT - {"AWS::Events::Archive"}
-    assert kept <= types
-    gone = template["Resources"].keys() - local["Resources"].keys()
-    left = json.dumps([local["Resources"], local["Outputs"]])
-    assert not [name for name in gone if f'"{name}"' in left or f"${{{name}" in left]
+def test_on_one_machine_these_types_are_left_out_and_nothing_refers_to_them(everything: Path) -> None:
+    left_out = set()
+    for stack in (data_stack(LOCAL_ENVIRONMENT), application_stack(LOCAL_ENVIRONMENT)):
+        template = json.loads((everything / f"{stack}.template.json").read_text())
+        local = for_emulator(template, stack, "deployment", "http://127.0.0.1:4566")
+        types = {resource["Type"] for resource in template["Resources"].values()}
+        kept = {resource["Type"] for resource in local["Resources"].values()}
+        assert kept <= types
+        left_out |= types - kept
+        gone = template["Resources"].keys() - local["Resources"].keys()
+        left = json.dumps([local["Resources"], local["Outputs"]])
+        assert not [name for name in gone if f'"{name}"' in left or f"${{{name}" in left]
+    assert left_out == LEFT_OUT

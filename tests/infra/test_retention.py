@@ -12,7 +12,7 @@ import pytest
 from handlers.files import submitting
 from handlers.vault import payment_tokens
 from infra import retention
-from tests.infra.template import Template
+from tests.infra.template import Template, synthesized
 
 PAGE = Path(__file__).parents[2] / "docs" / "retention.md"
 ROWS = {
@@ -21,6 +21,8 @@ ROWS = {
 }
 BUCKETS = ("StreamFailures", "Files", "DeadLetterBucket", "ErasureLedger", "AuditCopy")
 SUPPRESSED = "suppression list, by SES"
+DELETED_LATE = timedelta(hours=8)
+"""AWS Backup deletes a backup at some time within that, after its last day."""
 BY_AWS = {"traces, by X-Ray", "histories of executions, by Step Functions", "metrics, by CloudWatch", SUPPRESSED}
 """What AWS keeps for as long as it does, whatever a template says."""
 
@@ -88,6 +90,16 @@ def test_a_store_keeps_what_it_has_for_as_long_as_the_page_says(template: Templa
     _, kept = ROWS[store]
     wanted = set() if kept == "for good" else {int(kept.removesuffix(" days"))}
     assert HELD[store](template) == wanted
+
+
+def test_a_backup_of_aws_backup_is_gone_when_the_rows_say_that_all_backups_are(everything: Path) -> None:
+    _, made = synthesized(everything).only("AWS::Backup::BackupPlan")
+    [rule] = made["BackupPlan"]["BackupPlanRule"]
+    assert rule["Lifecycle"].keys() == {"DeleteAfterDays"}
+    assert "CopyActions" not in rule
+    gone = timedelta(days=rule["Lifecycle"]["DeleteAfterDays"]) + DELETED_LATE
+    for store in ("backups of the table", "backups of the vault"):
+        assert gone <= timedelta(days=int(ROWS[store][1].removesuffix(" days")))
 
 
 def test_every_row_is_held_or_in_the_hands_of_aws() -> None:

@@ -43,6 +43,7 @@ source = "com.example.parcels"
 """
 
 
+PRIVATE = "network.private = true\nnetwork.availability_zones ="
 ISSUER = "[api.issuer]\njwks_url = 'https://a.example/keys'\naudience = ['a']\n"
 
 
@@ -170,6 +171,13 @@ def test_what_is_no_toml_is_named_with_its_place(file: Path) -> None:
         ("api.plan.requests_per_day = 200_000\n[shops.acme]", "api.plan", "300 a second are 1080000 in an hour"),
         ("api.plan.requests_per_day = 26_000_000\n[shops.acme]", "api.plan", "the quota would never be reached"),
         ("api.plans.bloom.orders_per_second = 9\n[shops.acme]", "api.plans.bloom", "there is no such shop"),
+        ("backup.days = 35\n[shops.acme]", "backup", "says that no backup has the person after 35 days"),
+        ("backup.days = 0\n[shops.acme]", "backup.days", "greater than or equal to 1"),
+        ("network.private = true\n[shops.acme]", "network", "needs 2 or 3 different availability_zones"),
+        (f"{PRIVATE} ['us-east-1a', 'us-east-1a']\n[shops.acme]", "network", "needs 2 or 3 different"),
+        (f"{PRIVATE} ['us-east-1a', 'eu-west-1a']\n[shops.acme]", "network.availability_zones", "eu-west-1a is not in"),
+        (f"{PRIVATE} ['1a', 'us-east-1b']\n[shops.acme]", "network.availability_zones.0", "String should match"),
+        ("network.availability_zones = ['us-east-1a']\n[shops.acme]", "network", "private is not set"),
         (
             "[api.issuer]\nissuer = 'https://a.example'\naudience = ['a']\n[shops.acme]",
             "api.issuer.jwks_url",
