@@ -24,7 +24,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down unit test proof lint deploy diff destroy synth audit schemas bench clean
+.PHONY: help install run up down unit test proof lint bootstrap deploy diff destroy synth audit schemas bench clean
 
 help: ## Say what there is.
 	@echo "usage: make <target> [VARIABLE=value ...]"
@@ -63,6 +63,9 @@ lint: $(INSTALLED) ## Check style, types, event schemas, the template for AWS, t
 	.venv/bin/cfn-lint build/cdk.out/*.template.json
 	.venv/bin/statelint --ignore=URI statemachines/*.asl.json
 	.venv/bin/zizmor --offline --strict-collection --quiet --no-progress .github
+
+bootstrap: $(CDK_INSTALLED) ## Prepare the account and region of ENV for deployments, once.
+	@$(DEPLOYMENT) bootstrap $(ENV)
 
 deploy: $(CDK_INSTALLED) ## Deploy an environment to AWS: ENV=staging, whose settings are infra/settings/staging.toml.
 	@$(DEPLOYMENT) deploy $(ENV)

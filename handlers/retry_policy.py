@@ -8,10 +8,10 @@ the message again or retries the task: how often is said in `infra/constructs/` 
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore import exceptions as boto
@@ -24,7 +24,8 @@ CLIENT_RETRIES: _RetryDict = {"mode": "standard", "total_max_attempts": 3}
 Source: AWS SDKs and Tools Reference Guide, "Retry behavior"."""
 
 MAX_ATTEMPTS = 7
-"""How often a batch of which AWS takes only a part is sent at most, and how often a view that differs is read."""
+"""How often a batch of which AWS takes only a part is sent at most, or an e-mail that is throttled, and how often a
+view that differs is read."""
 
 MAX_CONFLICTS = 10
 """How often a conditional write is attempted at most, each time with what is there by then."""
@@ -47,6 +48,7 @@ _THROTTLED = frozenset(
         "SlowDown",
         "ThrottlingError",
         "ThrottlingException",
+        "TooManyRequestsException",
     }
 )
 _CONTENDED = frozenset(
@@ -59,8 +61,9 @@ _CONTENDED = frozenset(
 )
 """Codes of errors, and of the reasons for which DynamoDB cancels a transaction.
 Source: DynamoDB Developer Guide, "Error handling with DynamoDB"; API reference of TransactWriteItems, the "Common
-Errors" of DynamoDB, SQS and EventBridge, and the "Error responses" of S3."""
+Errors" of DynamoDB, SQS and EventBridge, the "Error responses" of S3, and the errors of SES's SendEmail."""
 
+Answer = TypeVar("Answer")
 Items = TypeVar("Items", list[Any], dict[str, Any])
 
 
@@ -115,10 +118,28 @@ def classified() -> Iterator[None]:
         raise Unreachable(str(failure)) from failure
 
 
+_JITTER = SystemRandom()
+"""From the operating system: instances that start from one snapshot of a function would all draw alike otherwise."""
+
+
 def wait(failed: int) -> None:
     """Wait after so many failed attempts, from 1: twice as long each time, up to a limit, with jitter."""
     seconds = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (failed - 1))
-    time.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+    time.sleep(seconds * _JITTER.uniform(0.5, 1.5))
+
+
+def until_admitted(call: Callable[[], Answer]) -> Answer:
+    """Call, and again while it is throttled; returns its answer.
+
+    Raises:
+        Throttled: it was, in all of `MAX_ATTEMPTS`.
+    """
+    for failed in range(1, MAX_ATTEMPTS):
+        try:
+            return call()
+        except Throttled:
+            wait(failed)
+    return call()
 
 
 def until_taken(call: Callable[[Items], Items], items: Items) -> None:

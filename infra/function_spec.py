@@ -66,7 +66,7 @@ class PublishEvents:
 
 @dataclass(frozen=True)
 class SendEmail:
-    """Send e-mails from the pipeline's address."""
+    """Send e-mails from the pipeline's address, under its configuration set."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Subscription:
 
     `events` are the classes of the events wanted; with `all_but` they are the ones not wanted. `replays`:
     replayed events too, which is right for projections only. A call takes up to `batch_size` events, gathered for
-    at most `batching_window` seconds.
+    at most `batching_window` seconds. `postpones`: what cannot be done for now it sends to its queue again, for later.
     """
 
     bus: Bus
@@ -108,6 +108,7 @@ class Subscription:
     batch_size: int = 10
     batching_window: int = 0
     max_concurrency: int = 10
+    postpones: bool = False
 
     @property
     def detail_types(self) -> list[str]:

@@ -12,11 +12,11 @@ published carries ids of its own, so that a second one changes nothing.
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from random import SystemRandom
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from events.integration import INTEGRATION_EVENTS, MAX_CANONICAL_BYTES, OrderSubmitted
@@ -28,6 +28,8 @@ TOO_LARGE = "TooLarge"
 
 _FIRST_WAIT_SECONDS = 0.05
 _LONGEST_WAIT_SECONDS = 5.0
+_JITTER = SystemRandom()
+"""From the operating system: instances that start from one snapshot of a function would all draw alike otherwise."""
 _IDS = ("order_id", "delivery_id")
 _FINAL = frozenset(
     {
@@ -263,7 +265,7 @@ def _failure_of(raised: Exception) -> _Failure:
 
 def _wait(failed: int) -> float:
     """The backoff in seconds after so many failed attempts: twice as long each time, up to a limit, with jitter."""
-    return min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** (failed - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
+    return min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** (failed - 1)) * _JITTER.uniform(0.5, 1.5)
 
 
 def _name(detail_type: str, fields: Mapping[str, Any]) -> str:

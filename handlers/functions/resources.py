@@ -6,6 +6,7 @@ from functools import cache
 from events.envelope import Actor, Door
 from handlers.dead_letters.sending import DeadLetterQueue
 from handlers.runtime import aws
+from handlers.runtime.postponing import OwnQueue
 from handlers.sandbox.books import Books
 from handlers.table.event_store import EventStore
 
@@ -33,6 +34,11 @@ def event_store(door: Door | None = None) -> EventStore:
 def dead_letter_queue() -> DeadLetterQueue:
     """The function's own dead-letter queue. Its client is made for the first message: most functions never send one."""
     return DeadLetterQueue(cache(aws.sqs), setting("DEAD_LETTER_QUEUE_URL"))
+
+
+def own_queue() -> OwnQueue:
+    """The queue that the function's messages come from. Its client is made for the first message that is postponed."""
+    return OwnQueue(cache(aws.sqs), setting("OWN_QUEUE_URL"))
 
 
 def sandbox_books(owner: str) -> Books:

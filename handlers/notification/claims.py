@@ -4,7 +4,8 @@ E-mail has no idempotency key, so whoever sends first appends a claim, at the ve
 of several at once, one appends. What follows is appended too:
 
 - SES answers with a message id: ``CustomerNotified``. From now on there is nothing to do.
-- SES refuses, so nothing was sent: ``EmailRefused``. The next delivery claims and sends, at once.
+- SES refuses, so nothing was sent: ``EmailRefused``. The next delivery claims and sends, at once. Where SES takes none
+  for now, the next delivery is much later, and not one of those that are counted (`handlers/runtime/postponing.py`).
 - No answer comes, or the function is killed: whether the e-mail was sent is unknown. Once no function can be alive that
   claimed it, the next delivery takes the claim over and sends. Only then may a customer get an e-mail twice, and the
   log shows where: one claim follows another that was not refused.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from events import streams
 from events.currencies import MINOR_UNITS
@@ -11,14 +10,11 @@ from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
 from events.shops import own_id
 from handlers.notification.claims import send_once
-from handlers.notification.email_sending import Email, send
+from handlers.notification.email_sending import Email, Mailer
 from handlers.ordering.order import load
 from handlers.runtime.observability import about
 from handlers.table.event_store import EventStore
 from handlers.vault.vault import Vault
-
-if TYPE_CHECKING:
-    from mypy_boto3_sesv2 import SESV2Client
 
 _CANCELLED_BECAUSE = {
     "OutOfStock": "we do not have everything you ordered",
@@ -53,13 +49,13 @@ def money(amount: int, currency: str) -> str:
     return f"{whole}.{part:0{decimals}d}" if decimals else str(whole)
 
 
-def notify(store: EventStore, vault: Vault, mail: SESV2Client, sender: str, record: Recorded) -> None:
+def notify(store: EventStore, vault: Vault, mailer: Mailer, record: Recorded) -> None:
     """Send the e-mail about an order's outcome once, unless the customer left no address, or is forgotten.
 
     Raises:
         OrderNotFound: there is no such order.
         AlreadyClaimed: another delivery may be sending it: try again.
-        NotSent: SES refused it: try again.
+        NotSent: SES refused it: try again, or much later where it is NotNow.
         MaybeSent: SES did not say whether it was sent: try again.
         Retryable: try again.
     """
@@ -75,6 +71,6 @@ def notify(store: EventStore, vault: Vault, mail: SESV2Client, sender: str, reco
             streams.notification(event.order_id),
             event.order_id,
             type(event).__name__,
-            partial(send, mail, sender, to, email(order, event)),
+            partial(mailer.send, to, email(order, event), event.order_id),
             causation_id=record.event_id,
         )

@@ -7,7 +7,6 @@ other one then has nothing to do, whatever becomes of that claim.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from events import streams
 from events.envelope import Recorded
@@ -15,14 +14,11 @@ from events.notification import WELCOME
 from events.ordering import OrderConfirmed
 from events.shops import own_id
 from handlers.notification.claims import send_once
-from handlers.notification.email_sending import Email, send
+from handlers.notification.email_sending import Email, Mailer
 from handlers.ordering.order import load
 from handlers.runtime.observability import about
 from handlers.table.event_store import EventStore
 from handlers.vault.vault import Vault
-
-if TYPE_CHECKING:
-    from mypy_boto3_sesv2 import SESV2Client
 
 
 def email(order_id: str) -> Email:
@@ -30,13 +26,13 @@ def email(order_id: str) -> Email:
     return Email("Welcome", f"Welcome, and thank you for your order {own_id(order_id)}. We look forward to the next.\n")
 
 
-def welcome(store: EventStore, vault: Vault, mail: SESV2Client, sender: str, record: Recorded) -> None:
+def welcome(store: EventStore, vault: Vault, mailer: Mailer, record: Recorded) -> None:
     """Welcome the customer of a confirmed order once, unless another order brings the welcome, or there is no address.
 
     Raises:
         OrderNotFound: there is no such order.
         AlreadyClaimed: another delivery may be sending it: try again.
-        NotSent: SES refused it: try again.
+        NotSent: SES refused it: try again, or much later where it is NotNow.
         MaybeSent: SES did not say whether it was sent: try again.
         Retryable: try again.
     """
@@ -52,6 +48,6 @@ def welcome(store: EventStore, vault: Vault, mail: SESV2Client, sender: str, rec
             streams.customer(order.customer_id),
             event.order_id,
             WELCOME,
-            partial(send, mail, sender, to, email(event.order_id)),
+            partial(mailer.send, to, email(event.order_id), event.order_id),
             causation_id=record.event_id,
         )

@@ -14,6 +14,7 @@ from handlers.dead_letters import sending
 from handlers.dead_letters.sending import DeadLetterQueue
 from handlers.runtime import queue_batches
 from handlers.runtime.observability import Handler, observed
+from handlers.runtime.postponing import OwnQueue, postponing
 from handlers.table.event_store import EventStore
 
 
@@ -36,14 +37,20 @@ def delivered(entry: Any) -> Recorded:
 
 
 def subscriber(
-    handle: Callable[[EventStore, Recorded], None], store: EventStore, dead_letters: DeadLetterQueue
+    handle: Callable[[EventStore, Recorded], None],
+    store: EventStore,
+    dead_letters: DeadLetterQueue,
+    own_queue: OwnQueue | None = None,
 ) -> Handler:
-    """The entry point of a subscriber that handles one event at a time, with the store that it appends to."""
+    """The entry point of a subscriber that handles one event at a time, with the store that it appends to.
+
+    With its `own_queue`, it postpones events for which `handle` raises NotNow.
+    """
 
     def take(record: SQSRecord) -> None:
         handle(store.redriven(sending.redriven_by(record)), domain_event(record.body))
 
     def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
-        return queue_batches.process(event, context, take, dead_letters)
+        return queue_batches.process(event, context, postponing(take, own_queue) if own_queue else take, dead_letters)
 
     return observed(handler)

@@ -33,52 +33,44 @@ class GradualDeployments(Construct):
             application=self._application,
             alias=function.live,
             deployment_config=codedeploy.LambdaDeploymentConfig.CANARY_10_PERCENT_5_MINUTES,
-            alarms=list(_alarms(scope, function)),
+            alarms=[_alarm(scope, function)],
         )
 
 
-def _alarms(scope: Construct, function: PipelineFunction) -> list[cloudwatch.Alarm]:
-    """Of the new version alone: errors, throttles, duration."""
-    dimensions = {"ExecutedVersion": function.live.version.version}
+def _alarm(scope: Construct, function: PipelineFunction) -> cloudwatch.Alarm:
+    """Of the new version alone: it fails, is throttled, or is slow. One alarm for the three, since it undoes once."""
+    version = function.live.version.version
 
     def metric(name: str, statistic: str) -> cloudwatch.Metric:
         return function.live.metric(
             name,
             statistic=statistic,
-            period=Duration.minutes(1),
             dimensions_map={
                 "FunctionName": function.function_name,
                 "Resource": f"{function.function_name}:{function.live.alias_name}",
-                **dimensions,
+                "ExecutedVersion": version,
             },
         )
 
-    failing = cloudwatch.MathExpression(
-        expression=f"IF(calls >= {ENOUGH_CALLS}, 100 * errors / calls, 0)",
-        using_metrics={"calls": metric("Invocations", "sum"), "errors": metric("Errors", "sum")},
+    slow_ms = SLOW_PART * function.spec.timeout * 1000
+    bad = cloudwatch.MathExpression(
+        expression=f"IF(calls >= {ENOUGH_CALLS} AND 100 * errors / calls > {FAILING_PERCENT}, 1, 0)"
+        f" + IF(throttles > 0, 1, 0) + IF(slowest > {slow_ms:.0f}, 1, 0)",
+        using_metrics={
+            "calls": metric("Invocations", "sum"),
+            "errors": metric("Errors", "sum"),
+            "throttles": metric("Throttles", "sum"),
+            "slowest": metric("Duration", "p99"),
+        },
         period=Duration.minutes(1),
     )
-    seconds = function.spec.timeout
-    return [
-        _alarm(scope, "Failing", failing, FAILING_PERCENT, f"more than {FAILING_PERCENT} % of the calls fail"),
-        _alarm(scope, "Throttled", metric("Throttles", "sum"), 0, "calls are throttled"),
-        _alarm(
-            scope,
-            "Slow",
-            metric("Duration", "p99"),
-            SLOW_PART * seconds * 1000,
-            f"one call in a hundred takes longer than {SLOW_PART:.0%} of {seconds} s",
-        ),
-    ]
-
-
-def _alarm(scope: Construct, name: str, metric: cloudwatch.IMetric, threshold: float, what: str) -> cloudwatch.Alarm:
     return cloudwatch.Alarm(
         scope,
-        name,
-        alarm_description=f"Of the new version of {scope.node.id}, {what}: the deployment is undone.",
-        metric=metric,
-        threshold=threshold,
+        "Bad",
+        alarm_description=f"Of the new version of {function.spec.name}, more than {FAILING_PERCENT} % of calls fail, or "
+        f"calls are throttled, or one in a hundred takes longer than {slow_ms:.0f} ms: the deployment is undone.",
+        metric=bad,
+        threshold=0,
         evaluation_periods=1,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
         treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,

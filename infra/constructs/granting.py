@@ -33,8 +33,9 @@ def grant(function: PipelineFunction, wanted: Grant, shared: SharedResources) ->
             function.add_environment("ORDERS_BUS_NAME", shared.orders.event_bus_name)
             shared.orders.only_from(function.own_role)
         case SendEmail():
-            function.add_environment("EMAIL_SENDER", shared.email_sender)
-            function.allow(["ses:SendEmail"], [shared.sender.email_identity_arn])
+            function.add_environment("EMAIL_SENDER", shared.mail.sender)
+            function.add_environment("EMAIL_CONFIGURATION_SET", shared.mail.configuration_set)
+            function.allow(["ses:SendEmail"], shared.mail.arns)
         case ReplayArchive():
             _grant_replays(function, shared.orders)
         case DeleteDeadLetters():

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from aws_cdk import Stack
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
@@ -40,6 +41,9 @@ def subscribe(function: PipelineFunction, subscription: Subscription, shared: Sh
         batching_window=subscription.batching_window,
         max_concurrency=subscription.max_concurrency,
     )
+    if subscription.postpones:
+        _let_send_to_itself(function)
+        _tell_of_postponed(scope, function)
 
 
 def import_files(function: PipelineFunction, files: DroppedFiles, orders: WorkQueue, shared: SharedResources) -> None:
@@ -52,12 +56,9 @@ def import_files(function: PipelineFunction, files: DroppedFiles, orders: WorkQu
     }
     _send(rule(scope, events.EventBus.from_event_bus_name(scope, "DefaultBus", "default"), pattern), function)
     _receive(scope, function, function.queue, batch_size=1, max_concurrency=files.max_concurrency)
-    # Lambda stops what looks like a loop after 16 rounds, and a large file takes more stretches than that: each ends
-    # with a message to the function itself, and every one of them gets further in the file.
-    resource_of(function).add_property_override("RecursiveLoop", "Allow")
-    function.add_environment("OWN_QUEUE_URL", function.queue.queue_url)
+    _let_send_to_itself(function)
     function.add_environment("ORDER_QUEUE_URL", orders.queue_url)
-    function.allow(["sqs:SendMessage"], [function.queue.queue_arn, orders.queue_arn])
+    function.allow(["sqs:SendMessage"], [orders.queue_arn])
     function.allow(["s3:GetObjectVersion", "s3:DeleteObjectVersion"], [bucket.arn_for_objects(f"{INCOMING}*")])
     function.allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [bucket.arn_for_objects(f"{CHECKPOINTS}*")])
     function.allow(["s3:PutObject"], [bucket.arn_for_objects(f"{DONE}*"), bucket.arn_for_objects(f"{REPORTS}*")])
@@ -91,6 +92,37 @@ def store_dead_letters(
 def _send(made: events.Rule, function: PipelineFunction) -> None:
     """Let the rule send what it matches to the function's queue."""
     made.add_target(targets.SqsQueue(function.queue, dead_letter_queue=function.dead_letters))
+
+
+def _let_send_to_itself(function: PipelineFunction) -> None:
+    """Let the function send messages to its own queue, as often as it has to.
+
+    Lambda stops what looks like a loop after 16 rounds. But a large file takes more stretches than that, each of which
+    gets further in it; and what is postponed waits for what is not in the function's hands.
+    """
+    resource_of(function).add_property_override("RecursiveLoop", "Allow")
+    function.add_environment("OWN_QUEUE_URL", function.queue.queue_url)
+    function.allow(["sqs:SendMessage"], [function.queue.queue_arn])
+
+
+def _tell_of_postponed(scope: Construct, function: PipelineFunction) -> None:
+    """Raise an alarm when the function postpones messages for an hour: each waits for a quarter of one at most."""
+    cloudwatch.Alarm(
+        scope,
+        "Postponed",
+        alarm_description=f"{function.spec.name} has postponed messages for an hour. Its log says why.",
+        metric=cloudwatch.Metric(
+            namespace=Stack.of(function).stack_name,
+            metric_name="MessagesPostponed",
+            dimensions_map={"service": function.spec.key},
+            statistic="sum",
+            period=Duration.minutes(30),
+        ),
+        threshold=1,
+        evaluation_periods=2,
+        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+    )
 
 
 def _receive(

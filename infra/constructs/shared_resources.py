@@ -1,12 +1,12 @@
-"""What functions share: what holds data, the intake bus, the audit copy, and the address that e-mails come from."""
+"""What functions share: what holds data, the intake bus, the audit copy, and what e-mails are sent with."""
 
-from aws_cdk import aws_ses as ses
 from constructs import Construct
 
 from infra.constructs.audit_copy import AuditCopy
 from infra.constructs.buses import IntakeBus
 from infra.constructs.data_resources import DataResources
-from infra.settings.environment import EmailSettings, Settings
+from infra.constructs.email import Mail
+from infra.settings.environment import Settings
 
 
 class SharedResources:
@@ -23,12 +23,4 @@ class SharedResources:
         self.erasures = data.erasures
         self.intake = IntakeBus(scope, "IntakeBus", environment)
         self.audit_copy = AuditCopy(scope, "AuditCopy", data.audit_copy, self.orders)
-        self.email_sender = settings.email.sender
-        self.sender = _sender(scope, settings.email)
-
-
-def _sender(scope: Construct, email: EmailSettings) -> ses.IEmailIdentity:
-    """The identity in SES that may send: one that is there, or a new one of the sender's address."""
-    if email.identity:
-        return ses.EmailIdentity.from_email_identity_name(scope, "Sender", email.identity)
-    return ses.EmailIdentity(scope, "Sender", identity=ses.Identity.email(email.sender))
+        self.mail = Mail(scope, "Mail", environment, settings.email)

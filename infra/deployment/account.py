@@ -15,18 +15,18 @@ class Account:
     """The account that the credentials are for. `client` makes clients of its services, in the region wanted."""
 
     def __init__(self, client: Callable[[str], Any]) -> None:
-        self._client = client
+        self.client = client
 
     @property
     def number(self) -> str:
         """Its twelve digits."""
-        number: str = self._client("sts").get_caller_identity()["Account"]
+        number: str = self.client("sts").get_caller_identity()["Account"]
         return number
 
     def stack(self, name: str) -> dict[str, Any] | None:
         """A stack as CloudFormation describes it; None where there is none, or nothing in it."""
         try:
-            [found] = self._client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+            [found] = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
         except ClientError as error:
             if error.response["Error"]["Code"] == "ValidationError":
                 return None
@@ -35,5 +35,5 @@ class Account:
 
     def tables(self) -> Iterator[str]:
         """The names of all tables of DynamoDB."""
-        for page in self._client("dynamodb").get_paginator("list_tables").paginate():
+        for page in self.client("dynamodb").get_paginator("list_tables").paginate():
             yield from page["TableNames"]

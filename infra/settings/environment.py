@@ -19,6 +19,9 @@ FOLDER = Path(__file__).parent
 
 EmailAddress = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 
+EmailIdentity = Annotated[str, Field(pattern=r"^([^@\s*?]+@)?[^@\s*?]+\.[^@\s*?]+$")]
+"""An address or a domain, as SES has it."""
+
 TableName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")]
 
 # fmt: off
@@ -37,10 +40,13 @@ class EmailSettings(SettingsModel):
     """Where e-mails come from.
 
     ``identity``: a domain or an address that SES knows already. Without it, the deployment makes one of the sender.
+    ``sandbox_recipients``: domains and addresses that SES knows, too, to which e-mails may go while the account is in
+    SES's sandbox.
     """
 
     sender: EmailAddress
     identity: str | None = None
+    sandbox_recipients: tuple[EmailIdentity, ...] = ()
 
     @model_validator(mode="after")
     def _identity_is_of_sender(self) -> Self:

@@ -163,4 +163,5 @@ class ApplicationStack(Stack):
         output(self, "IntakeBusName", shared.intake.event_bus_name)
         for role, policy in shared.intake.publishers.items():
             output(self, f"{role.capitalize()}PublishersPolicyArn", policy.managed_policy_arn)
-        output(self, "EmailSender", shared.email_sender)
+        output(self, "EmailSender", shared.mail.sender)
+        output(self, "EmailReportsLogGroup", shared.mail.reports.log_group_name)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from infra import needs
 from infra.local.pipeline import pipeline
-from tests.bench import append, file_import, fold, http_api, init, per_order, rebuild, throughput
+from tests.bench import append, deploying, file_import, fold, http_api, idle, init, per_order, rebuild, throughput
 
 _RESULT = Path("build/bench.json")
 
@@ -23,6 +23,8 @@ _AT_MOST = {
     "per_order.write_units": 26.0,
     "per_order.write_units.vault": 4.0,
     "accept_ms.p99": 50.0,
+    "usd_idle_per_month.small.total": 30.0,
+    "deploy_s": 15.0,
 }
 _AT_LEAST = {"orders_per_s": 12.0, "fold_events_per_s": 320_000.0}
 _INIT_PER_BOTO3 = 2.2
@@ -35,6 +37,10 @@ def main() -> None:
     console = Console(stderr=True)
     console.print("fold, init and package …")
     figures = fold.measure() | init.measure()
+    console.print("what an idle environment costs …")
+    figures |= idle.measure()
+    console.print("a deployment …")
+    figures |= deploying.measure()
     console.print("orders through the pipeline …")
     with pipeline() as deployed:
         figures |= throughput.measure(deployed) | rebuild.measure_replay(deployed)

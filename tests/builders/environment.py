@@ -21,6 +21,7 @@ QUEUE_URL = f"{_QUEUES}/{QUEUE}"
 OWN_QUEUE = "file-import"
 ORDER_QUEUE = "order-intake"
 SENDER = "orders@shop.example"
+CONFIGURATION_SET = "OrderPipeline-unit"
 DEAD_LETTER_BUCKET = "dead-letter-bucket"
 ERASURE_LEDGER = "erasure-ledger"
 
@@ -42,6 +43,7 @@ ENVIRONMENT = {
         f'{{"order_intake":"{QUEUE}","outbox":"outbox-dead-letters","audit_copy":"copy-dead-letters"}}'
     ),
     "EMAIL_SENDER": SENDER,
+    "EMAIL_CONFIGURATION_SET": CONFIGURATION_SET,
     "ENVIRONMENT": "dev",
     "JWT_ISSUER": "https://issuer.example",
     "JWT_AUDIENCE": "shop",

@@ -8,13 +8,19 @@ from typing import Any
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
+from handlers.notification.email_sending import Mailer
 from handlers.runtime import aws
-from tests.builders.environment import SENDER
+from tests.builders.environment import CONFIGURATION_SET, SENDER
 
 
 @functools.cache
 def ses() -> Any:
     return aws.ses()
+
+
+def mailer() -> Mailer:
+    """Sends as the functions do."""
+    return Mailer(ses(), SENDER, CONFIGURATION_SET)
 
 
 @contextmanager

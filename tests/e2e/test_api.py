@@ -26,11 +26,13 @@ CUSTOMER = {"customer_id": "c1", "email": "jo@example.com"}
 
 
 def followed(shop: Shop, path: str, status: str = "CONFIRMED") -> Answer:
-    """The order at ``path``, once it has that status."""
+    """The order at ``path``, once it has that status, and the payment of a confirmed one: either may be shown first."""
 
     def look() -> Answer | None:
         answer = shop.ask("GET", path)
-        return answer if answer.status == 200 and answer.json["status"] == status else None
+        if answer.status != 200 or answer.json["status"] != status:
+            return None
+        return answer if status != "CONFIRMED" or answer.json["payment"] == "captured" else None
 
     return eventually(look)
 

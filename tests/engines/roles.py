@@ -114,6 +114,7 @@ def needed(call: Call, answer: Answer) -> Iterator[Need]:
             yield Need("secretsmanager:GetSecretValue", asked["SecretId"])
         case "sesv2", "SendEmail":
             yield Need("ses:SendEmail", asked["FromEmailAddress"])
+            yield Need("ses:SendEmail", f"configuration-set/{asked['ConfigurationSetName']}")
         case _:
             raise ValueError(f"what {call.service} {call.operation} needs is not known")
 

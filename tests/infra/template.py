@@ -133,6 +133,11 @@ def written(value: Any) -> str:
     return str(value)
 
 
+def document_in(policy: Any) -> Any:
+    """The document of a policy, which is text where the resource takes no other."""
+    return json.loads(written(policy)) if isinstance(policy, str) or "Fn::Join" in policy else policy
+
+
 def is_pseudo(reference: dict[str, Any]) -> bool:
     """Whether it is one of CloudFormation's own, such as AWS::Region."""
     return str(reference.get("Ref", "")).startswith("AWS::")

@@ -23,11 +23,13 @@ from events.inventory import StockLow
 from events.ordering import CancellationRequested, OrderRejected
 from handlers.functions.resources import event_store
 from handlers.intake.callers import OPERATE, READ, Caller
+from infra.function_spec import SendEmail
 from infra.functions import FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, REGION, Emulator
 from tests.builders import api
 from tests.builders.environment import (
     ARCHIVE,
+    CONFIGURATION_SET,
     DEAD_LETTER_BUCKET,
     ERASURE_LEDGER,
     ORDER_QUEUE,
@@ -71,6 +73,7 @@ LOW = StockLow(sku="apple", available=1, threshold=2, level_version=2)
 NAMES = {function.key: function.name for function in FUNCTIONS}
 """The functions' names in the template."""
 QUEUED = {function.key: function.queued for function in FUNCTIONS}
+GRANTS = {function.key: function.grants for function in FUNCTIONS}
 
 
 Needs = Mapping[str, set[Need]]
@@ -185,14 +188,16 @@ def as_in_template(need: Need, function: str) -> Need:
     """What a call of a function needs, with the names that things have in the template."""
     names = {
         QUEUE: f"{NAMES.get(function)}DeadLetterQueue",
-        OWN_QUEUE: "FileImportQueue",
+        OWN_QUEUE: f"{NAMES.get(function)}Queue",
         ORDER_QUEUE: "OrderIntakeQueue",
         FILES: "Files",
         DEAD_LETTER_BUCKET: "DeadLetterBucket",
-        SENDER: "Sender",
+        SENDER: "MailSender",
         REJECTION_KEY: "RejectionKey",
         ERASURE_LEDGER: "ErasureLedger",
     }
+    if need.on == f"configuration-set/{CONFIGURATION_SET}":
+        return need._replace(on="ConfigurationSet")
     whole, slash, part = need.on.partition("/")
     return need._replace(on=f"{names.get(whole, whole)}{slash}{part}")
 
@@ -205,6 +210,8 @@ def scenarios(key: str) -> Iterator[Scenario]:
     if QUEUED[key]:
         yield partial(deliver, Case(key, lambda _: sqs("{"), nothing))
     yield from (partial(deliver, case) for case in CASES.values() if case.function == key)
+    if SendEmail() in GRANTS[key]:
+        yield partial(deliver_while_ses_takes_none, key)
 
 
 def deliver(case: Case, scene: Scene) -> None:
@@ -212,6 +219,21 @@ def deliver(case: Case, scene: Scene) -> None:
     scene.world.begin({})
     case.prior(scene.world)
     scene.world.deliver(case.function, case.message(scene.world))
+
+
+def deliver_while_ses_takes_none(key: str, scene: Scene) -> None:
+    """Let each message about an e-mail be delivered while SES has the account's sending paused."""
+
+    def refused(call: Call) -> Answer | None:
+        paused = {"Error": {"Code": "SendingPausedException"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        return Answer(paused) if call.operation == "SendEmail" else None
+
+    queue = scene.emulator.client("sqs").create_queue(QueueName=OWN_QUEUE)["QueueUrl"]
+    with WIRE.tapped(Uses(scene.needs, refused)):
+        for case in CASES.values():
+            if case.function == key:
+                deliver(case, scene)
+    scene.emulator.client("sqs").delete_queue(QueueUrl=queue)
 
 
 def import_a_file(scene: Scene) -> None:

@@ -20,7 +20,8 @@ ROWS = {
     for store, personal, kept in re.findall(r"^\| ([^|]+) \| (yes|no) \| ([^|]+) \|$", PAGE.read_text(), re.MULTILINE)
 }
 BUCKETS = ("StreamFailures", "Files", "DeadLetterBucket", "ErasureLedger", "AuditCopy")
-BY_AWS = {"traces, by X-Ray", "histories of executions, by Step Functions", "metrics, by CloudWatch"}
+SUPPRESSED = "suppression list, by SES"
+BY_AWS = {"traces, by X-Ray", "histories of executions, by Step Functions", "metrics, by CloudWatch", SUPPRESSED}
 """What AWS keeps for as long as it does, whatever a template says."""
 
 
@@ -119,4 +120,17 @@ def test_what_an_erasure_says_is_left_is_what_the_page_says() -> None:
         *("dead-letter messages, open", "dead-letter messages, redriven", "queues", "backups of the vault"),
         *("files dropped into `incoming/`", "files in `done/`", "versions of files that were replaced or deleted"),
     }
-    assert personal == reached | announced
+    assert personal == reached | announced | {SUPPRESSED}
+
+
+def test_no_function_takes_an_address_off_the_suppression_list(template: Template) -> None:
+    """An erasure would let SES write again to somebody who complained."""
+    assert ROWS[SUPPRESSED] == ("yes", "until taken off")
+    granted = {
+        action
+        for function in template.of_type("AWS::Lambda::Function")
+        for statement in template.statements(template.role_of(function))
+        for action in statement["Action"]
+        if action.startswith("ses:")
+    }
+    assert granted == {"ses:SendEmail"}

@@ -12,6 +12,7 @@ import pytest
 
 from events.streams import PUBLISHED
 from handlers.intake.parties import Parties
+from handlers.runtime.postponing import LONGEST_SECONDS
 from infra import needs
 from infra.app import synthesize
 from infra.function_spec import (
@@ -27,13 +28,15 @@ from infra.function_spec import (
     VaultItems,
 )
 from infra.functions import AUTHORIZER, FUNCTIONS
-from infra.names import EMULATOR_ACCOUNT, LOCAL_ENVIRONMENT, in_template
+from infra.names import EMULATOR_ACCOUNT, LOCAL_ENVIRONMENT, application_stack, in_template
 from infra.package import PACKAGES, Built, Package
 from infra.package.python_version import building_python
 from infra.settings.environment import Settings
+from tests.builders.orders import EMAIL
 from tests.builders.settings import settings as settings_of
-from tests.infra.template import Template, listed, synthesized, target_of
+from tests.infra.template import Template, listed, synthesized, target_of, written
 
+E_MAILS = ["EMAIL_SENDER", "EMAIL_CONFIGURATION_SET", "OWN_QUEUE_URL"]
 NO_REPLAY = [{"exists": False}]
 AT_DOORS = {"order_intake", "delivery_intake", "shipment_intake", "file_import", "api_query", "api_authorizer"}
 """The functions that take what comes from outside."""
@@ -64,9 +67,13 @@ def test_the_archive_of_the_orders_bus_keeps_domain_events_and_no_replays(templa
 
 
 def test_every_rule_target_has_a_dead_letter_queue(template: Template) -> None:
+    """But those of SES's reports, which name recipients: they are nowhere to be kept."""
     queues = template.of_type("AWS::SQS::Queue")
     for name, rule in template.of_type("AWS::Events::Rule").items():
         [target] = rule["Targets"]
+        if name in reporting(template):
+            assert "DeadLetterConfig" not in target, name
+            continue
         assert target_of(target["DeadLetterConfig"]["Arn"]) in queues, name
 
 
@@ -357,7 +364,12 @@ def test_the_bucket_of_files_keeps_versions_expires_what_is_done_and_notifies_of
     assert rules[""]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 7}
     assert rules[""]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert bucket["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
-    [rule] = [rule for rule in template.of_type("AWS::Events::Rule").values() if bus_of(rule) == "default"]
+    [rule] = [
+        rule
+        for rule in template.of_type("AWS::Events::Rule").values()
+        if rule["EventPattern"].get("source") == ["aws.s3"]
+    ]
+    assert bus_of(rule) == "default"
     assert target_of(rule["Targets"][0]["Arn"]) == "FileImportQueue"
     assert rule["EventPattern"] == {
         "source": ["aws.s3"],
@@ -373,10 +385,35 @@ def test_dead_letter_messages_expire_a_month_after_they_were_stored_or_redriven(
     assert rules == {"open/": 30, "redriven/": 30}
 
 
-def test_only_the_import_of_files_in_stretches_may_look_like_a_loop(template: Template) -> None:
+def test_only_the_import_of_files_in_stretches_and_what_postpones_e_mails_may_look_like_a_loop(
+    template: Template,
+) -> None:
     functions = template.of_type("AWS::Lambda::Function")
     looping = {name for name, made in functions.items() if made.get("RecursiveLoop") == "Allow"}
-    assert looping == {function.name for function in FUNCTIONS if isinstance(function.trigger, DroppedFiles)}
+    assert looping == {"FileImport", "OrderEmails", "WelcomeEmail"}
+    for name in looping:
+        assert target_of(functions[name]["Environment"]["Variables"]["OWN_QUEUE_URL"]) == f"{name}Queue"
+
+
+def test_e_mails_are_sent_two_at_a_time_and_each_by_a_call_of_its_own(template: Template) -> None:
+    """So that SES's rate is hardly exceeded, and there is time to wait where it is."""
+    mappings = {triggered(mapping): mapping for mapping in queue_mappings(template)}
+    for name in ("OrderEmails", "WelcomeEmail"):
+        assert mappings[name]["BatchSize"] == 1
+        assert mappings[name]["ScalingConfig"] == {"MaximumConcurrency": 2}
+
+
+def test_e_mails_that_are_postponed_for_an_hour_raise_an_alarm(template: Template) -> None:
+    alarms = [
+        alarm
+        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == "MessagesPostponed"
+    ]
+    assert {alarm["Dimensions"][0]["Value"] for alarm in alarms} == {"order_emails", "welcome_email"}
+    for alarm in alarms:
+        assert alarm["Period"] * alarm["EvaluationPeriods"] == 3600
+        assert alarm["Period"] > LONGEST_SECONDS, "whoever waits is counted in each period"
+        assert (alarm["Threshold"], alarm["Statistic"]) == (1, "Sum")
 
 
 def test_the_order_of_the_list_of_functions_does_not_matter(
@@ -410,7 +447,7 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *("TABLE_NAME", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"),
             *(["ORDERS_BUS_NAME"] if PublishEvents() in function.grants else []),
             *(["DEAD_LETTER_QUEUE_URL"] if function.has_dead_letter_queue else []),
-            *(["EMAIL_SENDER"] if SendEmail() in function.grants else []),
+            *(E_MAILS if SendEmail() in function.grants else []),
             *(["DEAD_LETTER_QUEUES", "DEAD_LETTER_BUCKET_NAME"] if function.trigger == DeadLetterQueues() else []),
             *(["DEAD_LETTER_BUCKET_NAME"] if DeleteDeadLetters() in function.grants else []),
             *(["ERASURE_LEDGER_NAME"] if ErasureLedger() in function.grants else []),
@@ -516,6 +553,103 @@ def test_the_sender_is_an_identity_of_the_stack(template: Template) -> None:
     _, identity = template.only("AWS::SES::EmailIdentity")
     variables = template.of_type("AWS::Lambda::Function")["OrderEmails"]["Environment"]["Variables"]
     assert identity["EmailIdentity"] == variables["EMAIL_SENDER"] == "orders@example.com"
+
+
+def test_e_mails_name_a_configuration_set_that_suppresses_who_bounced_or_complained(template: Template) -> None:
+    name, made = template.only("AWS::SES::ConfigurationSet")
+    for function in ("OrderEmails", "WelcomeEmail"):
+        variables = template.of_type("AWS::Lambda::Function")[function]["Environment"]["Variables"]
+        assert variables["EMAIL_CONFIGURATION_SET"] == made["Name"] == application_stack(LOCAL_ENVIRONMENT)
+    assert set(made["SuppressionOptions"]["SuppressedReasons"]) == {"BOUNCE", "COMPLAINT"}
+    assert made["ReputationOptions"] == {"ReputationMetricsEnabled": True}
+    _, reports = template.only("AWS::SES::ConfigurationSetEventDestination")
+    destination = reports["EventDestination"]
+    assert target_of(reports["ConfigurationSetName"]) == name
+    assert destination["Enabled"] is True
+    assert set(destination["MatchingEventTypes"]) == {"bounce", "complaint"}
+    assert written(destination["EventBridgeDestination"]["EventBusArn"]).endswith(":event-bus/default")
+
+
+REPORTS = {
+    "Bounce": {
+        "eventType": "Bounce",
+        "bounce": {
+            "bounceType": "Permanent",
+            "bounceSubType": "General",
+            "bouncedRecipients": [{"emailAddress": EMAIL, "diagnosticCode": f"550 no such user {EMAIL}"}],
+        },
+    },
+    "Complaint": {"eventType": "Complaint", "complaint": {"complainedRecipients": [{"emailAddress": EMAIL}]}},
+}
+MAIL = {
+    "messageId": "m1",
+    "destination": [EMAIL],
+    "commonHeaders": {"to": [EMAIL], "subject": "Your order o1 is confirmed"},
+    "tags": {"ses:configuration-set": ["OrderPipeline-dev"], "shop": ["demo"], "order": ["o1"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "logged"),
+    [
+        ("Bounce", "Bounce of order demo.o1, e-mail m1, type Permanent, subtype General"),
+        ("Complaint", "Complaint of order demo.o1, e-mail m1"),
+    ],
+)
+def test_bounces_and_complaints_are_logged_by_their_order_and_without_an_address(
+    template: Template, kind: str, logged: str
+) -> None:
+    """As EventBridge transforms what SES sends."""
+    event = {"time": "2026-01-02T03:04:05Z", "source": "aws.ses", "detail": {**REPORTS[kind], "mail": MAIL}}
+    rules = reporting(template).values()
+    [rule] = [rule for rule in rules if rule["EventPattern"]["detail"]["eventType"] == [kind]]
+    assert len(rules) == len(REPORTS)
+    assert bus_of(rule) == "default"
+    tags = rule["EventPattern"]["detail"]["mail"]["tags"]
+    assert tags == {"ses:configuration-set": [application_stack(LOCAL_ENVIRONMENT)]}
+    [target] = rule["Targets"]
+    group = target_of(target["Arn"])
+    assert template.of_type("AWS::Logs::LogGroup")[group]["LogGroupName"] == "/aws/events/OrderPipeline-dev-email"
+    text = target["InputTransformer"]["InputTemplate"]
+    for name, path in target["InputTransformer"]["InputPathsMap"].items():
+        quoted = name == "time"
+        text = text.replace(f"<{name}>", json.dumps(at(path, event)) if quoted else at(path, event))
+    assert json.loads(text) == {"timestamp": event["time"], "message": logged}
+
+
+def reporting(template: Template) -> dict[str, dict[str, Any]]:
+    """The rules that report what SES says, by their logical ids."""
+    rules = template.of_type("AWS::Events::Rule").items()
+    return {name: rule for name, rule in rules if rule["EventPattern"].get("source") == ["aws.ses"]}
+
+
+def at(path: str, event: Any) -> Any:
+    """What stands in an event at a path of EventBridge's: ``$.detail.list[0]``."""
+    for step in re.findall(r"[\w-]+", path.removeprefix("$.")):
+        event = event[int(step) if isinstance(event, list) else step]
+    return event
+
+
+def test_the_rules_of_reports_alone_may_write_to_their_log_group(template: Template) -> None:
+    _, policy = template.only("AWS::Logs::ResourcePolicy")
+    statements = json.loads(written(policy["PolicyDocument"]))["Statement"]
+    groups = [target_of(rule["Targets"][0]["Arn"]) for rule in reporting(template).values()]
+    assert set(groups) == {statement["Resource"][2:-5] for statement in statements}
+    [write] = [statement for statement in statements if statement["Action"] == "logs:PutLogEvents"]
+    assert set(write["Condition"]["ArnEquals"]["aws:SourceArn"]) == {f"${{{name}.Arn}}" for name in reporting(template)}
+
+
+@pytest.mark.parametrize(("rate", "threshold"), [("BounceRate", 0.05), ("ComplaintRate", 0.001)])
+def test_the_rate_of_bounces_and_of_complaints_raises_an_alarm(template: Template, rate: str, threshold: float) -> None:
+    [alarm] = [
+        alarm
+        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == f"Reputation.{rate}"
+    ]
+    assert (alarm["Namespace"], alarm["Threshold"]) == ("AWS/SES", threshold)
+    assert alarm["Dimensions"] == [
+        {"Name": "ses:configuration-set", "Value": application_stack(LOCAL_ENVIRONMENT)},
+    ]
 
 
 def parties_in(assembly: Path) -> Parties:

@@ -21,21 +21,20 @@ from events.notification import CustomerNotified, EmailClaimed, EmailEvent, Emai
 from events.ordering import OrderConfirmed, OrderPlaced
 from handlers.notification import order_emails, welcome_email
 from handlers.notification.claims import LIFETIME, AlreadyClaimed, next_claim
-from handlers.notification.email_sending import MaybeSent, NotSent
+from handlers.notification.email_sending import Mailer, MaybeSent, NotSent
 from handlers.retry_policy import Throttled
 from handlers.table.event_store import EventStore
 from handlers.vault.vault import Vault
 from infra.function_spec import SendEmail
 from infra.functions import FUNCTIONS
-from tests.builders.environment import SENDER
-from tests.builders.mail import sent, ses, verified_sender
+from tests.builders.mail import mailer, sent, ses, verified_sender
 from tests.builders.races import Raced
 from tests.builders.recorded_events import ACTOR, START, record
 from tests.builders.stores import append, events_of, place
 from tests.builders.vault import forget, vault
 
 ABOUT = "OrderConfirmed"
-Notifier = Callable[[EventStore, Vault, Any, str, Recorded], None]
+Notifier = Callable[[EventStore, Vault, Mailer, Recorded], None]
 WAITED = timedelta(seconds=60)
 """The visibility timeout of the queues of functions that send e-mails: after it a message is delivered again."""
 
@@ -156,7 +155,7 @@ class Scene:
 
     def deliver(self, store: EventStore | None = None) -> None:
         """Deliver the event."""
-        self._notifier(store or self.store, vault(self.store), ses(), SENDER, self._event)
+        self._notifier(store or self.store, vault(self.store), mailer(), self._event)
 
     @property
     def log(self) -> list[str]:
@@ -226,10 +225,10 @@ def test_of_several_that_take_over_at_once_one_sends(scene: Scene) -> None:
     assert scene.log == ["EmailClaimed 1", "EmailClaimed 2", "CustomerNotified 2"]
 
 
-@pytest.mark.parametrize("code", ["TooManyRequestsException", "MessageRejected", "ThrottlingException"])
+@pytest.mark.parametrize("code", ["LimitExceededException", "MessageRejected", "BadRequestException"])
 def test_what_ses_refuses_the_next_delivery_sends_at_once(scene: Scene, code: str) -> None:
     with Stubber(ses()) as stub:
-        stub.add_client_error("send_email", code, "not now", http_status_code=429)
+        stub.add_client_error("send_email", code, "not now", http_status_code=400)
         with pytest.raises(NotSent, match=f"^{code}$"):
             scene.deliver()
     assert events_of(scene.store, scene.stream)[-1].error == code  # type: ignore[attr-defined]
@@ -240,7 +239,7 @@ def test_what_ses_refuses_the_next_delivery_sends_at_once(scene: Scene, code: st
 
 def test_what_ses_refused_is_not_sent_to_somebody_who_is_forgotten_since(scene: Scene) -> None:
     with Stubber(ses()) as stub:
-        stub.add_client_error("send_email", "TooManyRequestsException", "not now", http_status_code=429)
+        stub.add_client_error("send_email", "MessageRejected", "not now", http_status_code=400)
         with pytest.raises(NotSent):
             scene.deliver()
     forget(scene.store, scene.order)

@@ -30,13 +30,14 @@ from handlers.functions.main import shipment_intake as shipment_intake_function
 from handlers.functions.main import shipping_service as shipping
 from handlers.functions.resources import dead_letter_queue
 from handlers.notification import order_emails, welcome_email
+from handlers.notification.email_sending import Mailer
 from handlers.runtime import aws
 from handlers.runtime.observability import logger
 from handlers.runtime.subscriber import subscriber
 from handlers.table.event_store import EventStore
 from handlers.vault.vault import Vault
 from tests.builders.dead_letter_queue import dead_letters, queue
-from tests.builders.environment import ENVIRONMENT, QUEUE_URL, SENDER
+from tests.builders.environment import CONFIGURATION_SET, ENVIRONMENT, QUEUE_URL, SENDER
 from tests.builders.messages import CONTEXT, from_bus, from_publisher, inserted, sqs
 from tests.builders.orders import EMAIL, STREET, TOKEN, line, order, to
 from tests.builders.recorded_events import record
@@ -124,9 +125,10 @@ def test_a_view_that_is_behind_is_logged_with_its_order(lines: Lines) -> None:
 
 
 def with_mail(
-    notify: Callable[[EventStore, Vault, Any, str, Recorded], None], mail: Any
+    notify: Callable[[EventStore, Vault, Mailer, Recorded], None], mail: Any
 ) -> Callable[[EventStore, Recorded], None]:
-    return lambda store, record: notify(store, vault(store), mail, SENDER, record)
+    mailer = Mailer(mail, SENDER, CONFIGURATION_SET)
+    return lambda store, record: notify(store, vault(store), mailer, record)
 
 
 def test_no_line_holds_customer_data(

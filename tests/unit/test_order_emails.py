@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from events import streams
 from events.envelope import Recorded
+from events.model import OrderId
 from events.notification import CustomerNotified, EmailClaimed
 from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
-from events.shops import own_id
+from events.shops import own_id, shop_of
 from handlers.functions.main.order_emails import handler
 from handlers.notification.claims import AlreadyClaimed
 from handlers.notification.order_emails import email, money, notify
 from handlers.ordering.refusals import OrderNotFound
 from handlers.table.event_store import EventStore
-from tests.builders.environment import SENDER
-from tests.builders.mail import sent, ses, verified_sender
+from tests.builders.environment import CONFIGURATION_SET, SENDER
+from tests.builders.mail import mailer, sent, verified_sender
 from tests.builders.messages import CONTEXT, failed, from_bus, sqs
 from tests.builders.orders import EMAIL, line, placed
 from tests.builders.races import Raced
 from tests.builders.recorded_events import names, record
 from tests.builders.stores import append, events_of, place
 from tests.builders.vault import forget, vault
+from tests.engines.in_process import WIRE
 from tests.engines.interleaving import interleaved
 from tests.engines.memory_table import Memory
+from tests.engines.wire import Fault
 
 NOTIFICATIONS = streams.notification("demo.o1")
 
@@ -50,7 +55,7 @@ def cancel(store: EventStore, reason: str, order_id: str = "demo.o1") -> Recorde
 
 
 def deliver(store: EventStore, event: Recorded) -> None:
-    notify(store, vault(store), ses(), SENDER, event)
+    notify(store, vault(store), mailer(), event)
 
 
 def subjects() -> list[str]:
@@ -76,6 +81,25 @@ def test_an_outcome_is_notified_once(store: EventStore) -> None:
     assert message.destinations["ToAddresses"] == [EMAIL]
     assert message.subject == "Your order o1 is confirmed"
     assert "over 37.02 GBP" in message.body
+
+
+def test_ses_is_told_the_configuration_set_and_the_order(store: EventStore) -> None:
+    """So that it suppresses, and that what it reports names the order."""
+    place(store, "demo.by-hand-1")
+    calls = Fault()
+    with WIRE.tapped(calls):
+        handler(sqs(from_bus(confirm(store, "demo.by-hand-1"))), CONTEXT)
+    [sending] = [call.parameters for call in calls.calls if call.operation == "SendEmail"]
+    assert sending["ConfigurationSetName"] == CONFIGURATION_SET
+    assert sending["EmailTags"] == [{"Name": "shop", "Value": "demo"}, {"Name": "order", "Value": "by-hand-1"}]
+
+
+@given(st.from_regex(r"[a-z0-9]{1,16}\.[A-Za-z0-9_-]{1,47}", fullmatch=True))
+def test_ses_takes_every_order_id_as_tags(order_id: str) -> None:
+    """A tag's value has ASCII letters, digits, underscores and dashes. Source: SES API v2 Reference, MessageTag."""
+    assert TypeAdapter(OrderId).validate_python(order_id)
+    for value in (shop_of(order_id), own_id(order_id)):
+        assert re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value)
 
 
 def test_the_log_has_the_claim_and_the_e_mail(store: EventStore) -> None:

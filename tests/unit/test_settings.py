@@ -159,6 +159,11 @@ def test_what_is_no_toml_is_named_with_its_place(file: Path) -> None:
             "email",
             "is neither example.org nor an address of that domain",
         ),
+        (
+            "email.sandbox_recipients = ['*.example']\n[shops.acme]",
+            "email.sandbox_recipients.0",
+            "String should match pattern",
+        ),
         ("alarms.email = 'nobody'\n[shops.acme]", "alarms.email", "String should match pattern"),
         ("logs.days = 31\n[shops.acme]", "logs.days", "Input should be 1, 3, 5"),
         ("api.plan.orders_per_second = 0\n[shops.acme]", "api.plan.orders_per_second", "greater than or equal to 1"),

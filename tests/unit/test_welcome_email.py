@@ -25,7 +25,7 @@ from handlers.ordering.refusals import OrderNotFound
 from handlers.retry_policy import Throttled
 from handlers.table.event_store import EventStore
 from tests.builders.environment import SENDER
-from tests.builders.mail import sent, ses, verified_sender
+from tests.builders.mail import mailer, sent, ses, verified_sender
 from tests.builders.messages import CONTEXT, failed, from_bus, sqs
 from tests.builders.orders import EMAIL
 from tests.builders.races import Raced
@@ -51,7 +51,7 @@ def confirmed(store: EventStore, order_id: str = "demo.o1", **changed: Any) -> R
 
 
 def deliver(store: EventStore, event: Recorded) -> None:
-    welcome(store, vault(store), ses(), SENDER, event)
+    welcome(store, vault(store), mailer(), event)
 
 
 def test_a_first_order_brings_a_welcome_that_is_recorded(store: EventStore) -> None:
@@ -143,7 +143,7 @@ def test_an_order_that_claimed_the_welcome_keeps_it(store: EventStore) -> None:
     """Another order has nothing to do, and need not wait, though the welcome is not sent yet."""
     first, second = confirmed(store, "demo.o1"), confirmed(store, "demo.o2")
     with Stubber(ses()) as stub:
-        stub.add_client_error("send_email", "TooManyRequestsException", "slow down")
+        stub.add_client_error("send_email", "LimitExceededException", "not today")
         with pytest.raises(NotSent):
             deliver(store, first)
     deliver(store, second)

@@ -37,6 +37,7 @@ if __name__ == "__main__":
         # The emulator's interpreter finds this package next to the script that it runs.
         from patches import (  # type: ignore[import-not-found]
             authorizer_keys,
+            fast_server,
             firehose_delivery,
             function_layers,
             leading_keys,
@@ -45,6 +46,7 @@ if __name__ == "__main__":
             scan_pages,
         )
 
+        fast_server.patch()
         authorizer_keys.patch(apigateway_v1)
         mapping_templates.patch(apigateway_v1)
         leading_keys.patch(iam_actions)

@@ -1,0 +1,87 @@
+"""What an environment costs in which nothing happens, by service, from its templates."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from infra.app import synthesize
+from infra.names import LOCAL_ENVIRONMENT, application_stack, data_stack
+from infra.package import build_zips
+from infra.settings.environment import Settings, file_of, read_settings
+
+_PRICES = json.loads(Path(__file__).with_name("prices.json").read_text())
+_USD: dict[str, float] = _PRICES["usd"]
+
+_HOURS = 730.0
+"""Of a month, as AWS's price pages count them."""
+
+_POLLS_A_MINUTE = 5 * 3
+"""Of a queue that is empty: Lambda asks with five pollers, each of which waits for 20 seconds.
+
+Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
+"""
+
+
+def measure() -> dict[str, float]:
+    """``usd_idle_per_month.<small or production>.<service>``, and their totals.
+
+    The small environment has the settings that ship; production deploys gradually besides.
+    """
+    small = read_settings(file_of(LOCAL_ENVIRONMENT))
+    sizes = {"small": small, "production": small.model_copy(update={"gradual": True})}
+    figures: dict[str, float] = {}
+    for size, settings in sizes.items():
+        costs: defaultdict[str, float] = defaultdict(float)
+        for resource in _resources(settings):
+            for service, usd in _costs(resource):
+                costs[service] += usd
+        figures |= {f"usd_idle_per_month.{size}.{service}": usd for service, usd in sorted(costs.items())}
+        figures[f"usd_idle_per_month.{size}.total"] = sum(costs.values())
+    return figures
+
+
+def _resources(settings: Settings) -> Iterator[Mapping[str, Any]]:
+    with TemporaryDirectory() as folder:
+        synthesize(build_zips("local"), LOCAL_ENVIRONMENT, settings, Path(folder))
+        for stack in (data_stack(LOCAL_ENVIRONMENT), application_stack(LOCAL_ENVIRONMENT)):
+            template = json.loads(Path(folder, f"{stack}.template.json").read_text(encoding="utf-8"))
+            yield from template["Resources"].values()
+
+
+def _costs(resource: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    if (costs := _BY_TYPE.get(resource["Type"])) is not None:
+        yield costs(resource.get("Properties", {}))
+
+
+def _alarm(alarm: Mapping[str, Any]) -> tuple[str, float]:
+    metrics = [each for each in alarm.get("Metrics", []) if "MetricStat" in each]
+    return "alarms", (len(metrics) or 1) * _USD["alarm_metric_month"]
+
+
+def _mapping(mapping: Mapping[str, Any]) -> tuple[str, float]:
+    polled = "StartingPosition" not in mapping  # a stream is read for nothing
+    return "pollers", polled * _POLLS_A_MINUTE * 60 * _HOURS * _USD["sqs_request"]
+
+
+def _endpoint(endpoint: Mapping[str, Any]) -> tuple[str, float]:
+    return "network", len(endpoint.get("SubnetIds", [])) * _HOURS * _USD["interface_endpoint_hour"]
+
+
+_BY_TYPE: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, float]]] = {
+    "AWS::CloudWatch::Alarm": _alarm,
+    "AWS::Lambda::EventSourceMapping": _mapping,
+    "AWS::KMS::Key": lambda _: ("keys", _USD["kms_key_month"]),
+    "AWS::SecretsManager::Secret": lambda _: ("secrets", _USD["secret_month"]),
+    "AWS::Cognito::UserPoolClient": lambda _: ("clients", _USD["user_pool_client_month"]),
+    "AWS::EC2::VPCEndpoint": _endpoint,
+}
+"""What costs without being used. Custom metrics cost in the hours in which they are sent, storage by what is stored."""
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(), indent=2))
