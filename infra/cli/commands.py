@@ -40,6 +40,11 @@ COMMANDS = (
     Command("resume", "infra.cli.repair_commands:resume", "Start the saga of orders that are stalled."),
     Command("erase", "infra.cli.erase_command:erase", "Erase everything personal about a customer or an order."),
     Command("export", "infra.cli.export_command:export", "Print all that is held on a customer, as JSON."),
+    Command(
+        "restore-drill",
+        "infra.cli.restore_drill_command:restore_drill",
+        "Restore the tables under other names, and check them.",
+    ),
     Command("shop", "infra.cli.shop_command:shop", "Add a shop to the settings of an environment."),
     Command("recount", "infra.cli.repair_commands:recount", "Set stock levels to what the log says."),
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from events.envelope import event_id
 from handlers.operations.audit.table import Table
 from handlers.runtime.aws import s3
 from handlers.table import keys
@@ -23,6 +24,8 @@ BUCKET = "audit"
 """The bucket of the audit copy."""
 
 DAY = "events/2026/01/02/"
+
+_PLACES = {event_id(*place): place for place in TABLE.log}
 
 
 @cache
@@ -74,8 +77,10 @@ def set_level(store: EventStore, sku: str, **changes: int) -> None:
 
 def copied(event_ids: Iterable[str], name: str = "1") -> None:
     """Put events into the audit copy as Firehose does."""
-    found = (
-        json.dumps({"detail": {"metadata": {"event_id": each, "occurred_at": "2026-01-01T00:00:00Z"}, "data": {}}})
-        for each in event_ids
-    )
+    found = (json.dumps({"detail": {"metadata": _metadata(each), "data": {}}}) for each in event_ids)
     buckets().put_object(Bucket=BUCKET, Key=DAY + name, Body="".join(found).encode())
+
+
+def _metadata(event: str) -> dict[str, Any]:
+    stream, version = _PLACES.get(event, ("order#demo.elsewhere", 1))
+    return {"event_id": event, "stream": stream, "version": version, "occurred_at": "2026-01-01T00:00:00Z"}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from handlers.operations.audit.table import Place
 
 AUDIT_PREFIX = "events/"
 """Where events are in the bucket of the audit copy, by day."""
@@ -22,21 +24,28 @@ class UnreadableCopy(Exception):
 
 
 class AuditCopy:
-    """The events in the bucket of the audit copy; of each its id alone is kept.
+    """The events in the bucket of the audit copy; ``places`` has the place of each in the log, by its id.
 
     ``since`` is when the first of them occurred, replayed ones aside: of what was before, the copy knows nothing.
 
     Args:
         s3: an S3 client.
         bucket: the bucket's name.
+        until: what occurred later is left out; None for all.
     """
 
-    def __init__(self, s3: S3Client, bucket: str) -> None:
+    def __init__(self, s3: S3Client, bucket: str, until: datetime | None = None) -> None:
         self._s3 = s3
         self._bucket = bucket
+        self._until = until
         self._known: set[str] = set()
-        self.event_ids: set[str] = set()
+        self.places: dict[str, Place] = {}
         self.since: datetime | None = None
+
+    @property
+    def event_ids(self) -> Set[str]:
+        """The ids of the events."""
+        return self.places.keys()
 
     def read(self, *, on_object: Callable[[int], None] = lambda _: None) -> None:
         """Read the objects that came since the last time. ``on_object`` is called for each with its number of events.
@@ -50,7 +59,7 @@ class AuditCopy:
         new = [key for key in keys if key not in self._known]
         with ThreadPoolExecutor(_OBJECTS_AT_ONCE) as pool:
             for events in pool.map(self._events, new):
-                self.event_ids.update(event.event_id for event in events)
+                self.places.update((event.event_id, event.place) for event in events)
                 live = [event.occurred_at for event in events if not event.replayed]
                 self.since = min([*live, *([self.since] if self.since else [])], default=None)
                 on_object(len(events))
@@ -59,22 +68,25 @@ class AuditCopy:
     def _events(self, key: str) -> list[_Copied]:
         text = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read().decode()
         try:
-            return [_copied(event) for event in documents(text)]
+            events = [_copied(event) for event in documents(text)]
         except (ValueError, KeyError, TypeError) as wrong:
             raise UnreadableCopy(f"s3://{self._bucket}/{key} is not readable as events: {wrong!r}") from wrong
+        return [event for event in events if self._until is None or event.occurred_at <= self._until]
 
 
 class _Copied(NamedTuple):
     """An event in the copy."""
 
     event_id: str
+    place: Place
     occurred_at: datetime
     replayed: bool
 
 
 def _copied(event: Any) -> _Copied:
     metadata = event["detail"]["metadata"]
-    return _Copied(metadata["event_id"], datetime.fromisoformat(metadata["occurred_at"]), "replay-name" in event)
+    place = metadata["stream"], metadata["version"]
+    return _Copied(metadata["event_id"], place, datetime.fromisoformat(metadata["occurred_at"]), "replay-name" in event)
 
 
 def documents(text: str) -> Iterator[Any]:

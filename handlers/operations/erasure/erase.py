@@ -6,14 +6,15 @@ last: a customer's orders are found by them, so what was not done is found again
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from events import streams
 from events.ordering import OrderPlaced
 from handlers.dead_letters.bucket import DeadLetterBucket
 from handlers.intake.parties import Parties
+from handlers.operations.erasure.again import forget, record
 from handlers.operations.erasure.decision import entries, named, under_way
-from handlers.operations.erasure.ledger import Entry, Ledger
+from handlers.operations.erasure.ledger import Ledger
 from handlers.operations.erasure.matching import Whose, may_be_personal, whose
 from handlers.operations.erasure.progress import Batch, Order, Progress
 from handlers.ordering.order import Status
@@ -83,7 +84,7 @@ class Erasure:
                 recorded = entries(progress, batch, self._store.clock())
                 for entry in recorded:
                     self._ledger.write(entry)
-                self._append(recorded, execution)
+                record(self._store, recorded, execution)
             if not self._sweep(progress, batch, remaining):
                 return
             for order in batch.orders:
@@ -142,7 +143,7 @@ class Erasure:
         """Erase what is in the next entries of the ledger again: a restored table has it back."""
         page = list(self._ledger.read(progress.after))
         if not progress.dry_run:
-            self._append([entry for _, entry in page], execution)
+            record(self._store, (entry for _, entry in page), execution)
         for key, entry in page:
             if entry.erased.order_id:
                 order = Order(order_id=entry.erased.order_id, customer_id=entry.erased.customer_id)
@@ -152,24 +153,12 @@ class Erasure:
                 return
         progress.done = not page
 
-    def _append(self, recorded: Iterable[Entry], execution: str) -> None:
-        """Append the event of each entry, unless the log has it, on behalf of who decided it."""
-        for entry in recorded:
-            self._store.on_behalf_of(entry.actor).append_if_absent(
-                entry.stream, 1, entry.erased, correlation_id=entry.about, causation_id=execution
-            )
-
     def _forget(self, progress: Progress, order: Order) -> None:
-        """Delete what the vault has of an order: first its payment tokens, then the person."""
-        tokens = self._forgetting.payment_tokens(order.order_id)
-        persons = self._forgetting.person(order.order_id, order.customer_id)
-        progress.found.payment_tokens += len(tokens)
-        progress.found.orders += len(persons)
-        if progress.dry_run:
-            return
+        """Delete what the vault has of an order."""
         with about(order.order_id, "erase"):
-            for key in (*tokens, *persons):
-                self._forgetting.delete(key)
-            if persons:
+            found = forget(self._forgetting, order, dry_run=progress.dry_run)
+            if found.orders and not progress.dry_run:
                 logger.info("order erased")
                 count("OrdersErased")
+        progress.found.payment_tokens += found.payment_tokens
+        progress.found.orders += found.orders
