@@ -260,7 +260,7 @@ def test_rejected_orders_are_listed_too(store: EventStore, one_shop: None) -> No
 def test_no_such_order_and_no_such_status(store: EventStore, one_shop: None) -> None:
     result = run_command("orders", "--status", "CANCELLED")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no order is CANCELLED\n")
-    assert "there is: PLACED, CONFIRMED" in refused(run_command("orders", "--status", "GONE"), 2)
+    assert "there is: REJECTED, PLACED, CONFIRMED" in refused(run_command("orders", "--status", "GONE"), 2)
 
 
 def test_stock_shows_levels_and_names_what_was_never_delivered(store: EventStore) -> None:
