@@ -85,7 +85,7 @@ def stream_failures(environment: Environment, watch: Watch) -> Evidence:
         dynamodb.put_item(TableName=table, Item=encode({"PK": key.pk, "SK": key.sk, "spoiled": str(time.time())}))
 
     def stored() -> tuple[str, str] | None:
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"aws/lambda/{mapping['UUID']}/")
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         for each in (found for page in pages for found in page.get("Contents", [])):
             if each["LastModified"] >= since.replace(microsecond=0):
                 text = s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read().decode()
