@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from botocore.exceptions import ClientError
+
 from handlers.intake.callers import OPERATE, READ, WRITE
+from handlers.table import keys
+from handlers.table.codec import encode
 from infra.function_spec import SCAN, FunctionSpec, Rows, VaultItems
 from tests.acceptance import orders
 from tests.acceptance.check import Evidence, Wrong
 from tests.acceptance.environment import SPECS, Environment
+from tests.acceptance.restoring import stand_in
 from tests.acceptance.watch import Watch
 from tests.builders.shops import Answer
+
+_FUNCTION, OWN_KEY, FOREIGN_KEY = "shipment_intake", "shipment#acceptance", "payment#acceptance"
+"""A function that may query and put some keys, one of them, and one of another's."""
 
 _BETWEEN_SIMULATIONS = 0.1  # seconds: IAM answers few requests at once
 
@@ -44,8 +53,8 @@ def table_keys(environment: Environment, watch: Watch) -> Evidence:
             for action, decision in _simulated(iam, role, arn, question):
                 asked[question.allowed] += 1
                 if (decision == "allowed") != question.allowed:
-                    keys = ", ".join(question.keys) or "no key"
-                    wrong.append(f"{spec.key}: {action} on {keys} of {arn.rpartition(':')[2]} is {decision}")
+                    named = ", ".join(question.keys) or "no key"
+                    wrong.append(f"{spec.key}: {action} on {named} of {arn.rpartition(':')[2]} is {decision}")
             watch.pause(_BETWEEN_SIMULATIONS, "all grants simulated")
     if wrong:
         raise Wrong("; ".join(wrong))
@@ -108,6 +117,46 @@ def _simulated(iam: Any, role: str, arn: str, question: Question) -> Iterator[tu
     )
     for each in answer["EvaluationResults"]:
         yield each["EvalActionName"], each["EvalDecision"]
+
+
+def denied_requests(environment: Environment, watch: Watch) -> Evidence:
+    """Ask the table for items with the rights of a function: of its own keys, of others', and of none."""
+    name, table = environment.function_name(_FUNCTION), environment.outputs["TableName"]
+    role = environment.client("lambda").get_function_configuration(FunctionName=name)["Role"].rpartition("/")[2]
+    account = environment.client("sts").get_caller_identity()["Account"]
+    with stand_in(environment.client("iam"), role, account, orders.new_id()) as arn:
+
+        def as_function() -> Any:
+            with contextlib.suppress(ClientError):  # IAM is not done with the role yet
+                client = environment.assuming(arn, "dynamodb")
+                _query(client, table, OWN_KEY)
+                return client
+            return None
+
+        client = watch.until(as_function, f"{OWN_KEY} allowed")
+        requests = {
+            f"Query of {FOREIGN_KEY}": lambda: _query(client, table, FOREIGN_KEY),
+            f"GetItem of {OWN_KEY}": lambda: client.get_item(TableName=table, Key=keys.Key(OWN_KEY, "x").attributes),
+            "Scan": lambda: client.scan(TableName=table, Limit=1),
+        }
+        answers = {what: _code(request) for what, request in requests.items()}
+    if wrong := [f"{what}: {code}" for what, code in answers.items() if code != "AccessDeniedException"]:
+        raise Wrong(f"with the rights of {_FUNCTION}, {'; '.join(wrong)}")
+    return {"role of": _FUNCTION, f"Query of {OWN_KEY}": "allowed", **answers}
+
+
+def _query(client: Any, table: str, key: str) -> None:
+    client.query(TableName=table, KeyConditionExpression="PK = :key", ExpressionAttributeValues=encode({":key": key}))
+
+
+def _code(request: Callable[[], object]) -> str:
+    """What a request is answered with."""
+    try:
+        request()
+    except ClientError as refused:
+        code: str = refused.response["Error"]["Code"]
+        return code
+    return "allowed"
 
 
 def _table_arn(environment: Environment, output: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from events import streams
 from handlers.operations.replay import whole_minute
@@ -15,9 +18,11 @@ from handlers.projections.replays import rule
 from tests.acceptance import orders
 from tests.acceptance.check import Evidence, Wrong
 from tests.acceptance.environment import Environment
-from tests.acceptance.watch import Watch
+from tests.acceptance.watch import Interrupted, TooLate, Watch
 
-_PREFIX = "acceptance-"
+_PREFIX = "acceptance-replay-"
+"""Of queues that are removed if they are left over. Other queues of checks have other names."""
+
 _MINUTE = timedelta(minutes=1)
 _OPEN = {"STARTING", "RUNNING", "CANCELLING"}
 _SETTLED_SECONDS = 60.0
@@ -66,7 +71,12 @@ class _Replays:
             state: str = events.describe_replay(ReplayName=name)["State"]
             return None if state in _OPEN else state
 
-        state = self.watch.until(ended, f"the replay {name} ended")
+        try:
+            state = self.watch.until(ended, f"the replay {name} ended")
+        except (Interrupted, TooLate):
+            with contextlib.suppress(ClientError):  # it may have ended by now
+                events.cancel_replay(ReplayName=name)
+            raise
         if state != "COMPLETED":
             raise Wrong(f"the replay {name} is {state}")
 

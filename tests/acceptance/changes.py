@@ -12,12 +12,14 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from handlers.intake.callers import OPERATE, READ, Caller
-from infra.constructs.lambda_function import LIVE
 from infra.names import API_STAGE
 from tests.acceptance.check import Evidence, NotSet, Wrong
 from tests.acceptance.environment import SPECS, Environment
 from tests.acceptance.restoring import published_version
 from tests.acceptance.watch import Watch
+
+LIVE = "live"
+"""The alias of each function. Its own module is CDK's, which starts another process when it is imported."""
 
 _FUNCTION = "api_query"
 _SIZES = (256, 512, 1769)  # MB; with the last, a whole processor

@@ -16,6 +16,13 @@ LANES: Sequence[Sequence[Check]] = (
             10,
             "the emulator's simulation of policies knows no keys",
         ),
+        Check(
+            "denied-requests",
+            "the table itself denies a function's role the keys of others, and requests that name none",
+            access.denied_requests,
+            5,
+            "which keys a request names, the emulator knows by a patch",
+        ),
     ),
     (
         Check("roles", "rules, queues, gateway and sagas may do their part of an order", access.doors, 10, _NO_ROLES),

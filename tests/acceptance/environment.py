@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
+from botocore.session import Session
+
 from handlers.dead_letters.bucket import DeadLetterBucket
 from handlers.intake.parties import ANY
 from handlers.queries.orders import OrderQueries
@@ -74,6 +76,18 @@ class Environment:
             if service not in self._clients:
                 self._clients[service] = self.connection.client(service)
             return self._clients[service]
+
+    def assuming(self, role: str, service: str) -> Any:
+        """A client of an AWS service with the rights of a role."""
+        granted = self.client("sts").assume_role(RoleArn=role, RoleSessionName=_OURS)["Credentials"]
+        return Session().create_client(
+            service,
+            region_name=self.settings.region,
+            endpoint_url=self.connection.endpoint,
+            aws_access_key_id=granted["AccessKeyId"],
+            aws_secret_access_key=granted["SecretAccessKey"],
+            aws_session_token=granted["SessionToken"],
+        )
 
     @property
     def outputs(self) -> Mapping[str, str]:

@@ -5,6 +5,7 @@ What is restored is not interrupted: it waits by itself until AWS takes it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -88,3 +89,23 @@ def published_version(client: Any, function: str, **changed: Any) -> Iterator[st
     finally:
         if version is not None:
             patiently(lambda: client.delete_function(FunctionName=function, Qualifier=version))
+
+
+@contextmanager
+def stand_in(iam: Any, role: str, account: str, name: str) -> Iterator[str]:
+    """A role with the inline policies of another, which principals of the account may assume; its ARN."""
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
+    trusted = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    made: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusted)["Role"]["Arn"]
+    policies: list[str] = []
+    try:
+        for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+            policies.append(policy)
+            iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
+        yield made
+    finally:
+        for policy in policies:
+            with contextlib.suppress(iam.exceptions.NoSuchEntityException):
+                iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        iam.delete_role(RoleName=name)

@@ -26,9 +26,10 @@ def audit_copy(environment: Environment, watch: Watch) -> Evidence:
     began = datetime.now(UTC).replace(microsecond=0)
     stream = streams.order(orders.by_bus(environment))
     s3, bucket = environment.client("s3"), environment.outputs["AuditBucketName"]
+    today = f"{AUDIT_PREFIX}{began:%Y/%m/%d}"
 
     def copied() -> tuple[str, datetime, Any] | None:
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=AUDIT_PREFIX)
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=AUDIT_PREFIX, StartAfter=today)
         for each in (found for page in pages for found in page.get("Contents", [])):
             if each["LastModified"] >= began:
                 text = s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read().decode()

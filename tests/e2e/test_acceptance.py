@@ -20,6 +20,7 @@ from tests.acceptance.watch import TooLate, Watch
 PROVABLE = {"scopes", "audit-copy"}
 ASKED_FOR = {
     "leading-keys",
+    "denied-requests",
     "roles",
     "scopes",
     "refused-body",
@@ -82,9 +83,16 @@ def test_each_check_is_proven_here_or_says_why_not(environment: Environment, tmp
 
 
 def test_orders_come_in_by_every_door(environment: Environment) -> None:
-    """The roles by which they do are not enforced here, so this proves the steps of the check alone."""
+    """The roles by which they do are not enforced here, so this shows the steps of the check alone."""
     evidence = BY_NAME["roles"].prove(environment, watch())
     assert evidence.keys() == {"confirmed by bus", "confirmed over HTTP", "confirmed by file"}
+
+
+def test_requests_with_the_rights_of_a_function_are_denied_here_too(environment: Environment) -> None:
+    roles = environment.client("iam").list_roles()["Roles"]
+    evidence = BY_NAME["denied-requests"].prove(environment, watch())
+    assert sorted(evidence.values()) == [*["AccessDeniedException"] * 3, "allowed", "shipment_intake"]
+    assert environment.client("iam").list_roles()["Roles"] == roles
 
 
 def settings_of(environment: Environment) -> list[str]:

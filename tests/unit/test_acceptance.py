@@ -10,10 +10,11 @@ from threading import Barrier, Event
 import pytest
 
 from infra.cli.connection import Connection
+from infra.constructs import lambda_function
 from infra.deployment.refusals import Refused
 from infra.function_spec import GET, PUT, QUERY, SCAN, FunctionSpec, Rows, VaultItems
 from tests.acceptance.access import Question, questions
-from tests.acceptance.changes import Call, report_of
+from tests.acceptance.changes import LIVE, Call, report_of
 from tests.acceptance.check import Check, Evidence, NotSet, Result, Verdict, Wrong
 from tests.acceptance.checks import CHECKS, LANES
 from tests.acceptance.environment import Environment
@@ -211,6 +212,10 @@ def test_a_role_is_asked_about_the_vault_as_requests_to_it_are() -> None:
         {"dynamodb:ReturnValues": ["NONE"]},
     ]
     assert {each.part for each in own} == {"vault"}
+
+
+def test_the_alias_is_the_one_that_is_deployed() -> None:
+    assert LIVE == lambda_function.LIVE
 
 
 COLD = (
