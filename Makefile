@@ -24,7 +24,8 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down unit test proof lint bootstrap deploy diff destroy synth audit schemas bench clean
+.PHONY: help install run up down unit test proof lint bootstrap deploy diff destroy synth acceptance audit schemas \
+	bench clean
 
 help: ## Say what there is.
 	@echo "usage: make <target> [VARIABLE=value ...]"
@@ -78,6 +79,9 @@ destroy: $(CDK_INSTALLED) ## Destroy the application of ENV; what holds data sta
 
 synth: $(CDK_INSTALLED) ## Synthesize the template for AWS into build/cdk.out, as a deployment does.
 	$(CDK) synth --quiet --output build/cdk.out
+
+acceptance: $(INSTALLED) ## Check what an account proves of ENV (never production), or without it a pipeline of its own here.
+	@.venv/bin/python -m tests.acceptance $(if $(ENV),--env '$(ENV)')
 
 audit: $(INSTALLED) ## Ask the package index for known vulnerabilities of what is deployed (docs/deployment.md).
 	@.venv/bin/python -m infra.package.vulnerabilities

@@ -1,4 +1,4 @@
-"""Callers of the HTTP API of a pipeline on this machine."""
+"""Callers of the HTTP API."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -70,17 +70,18 @@ class Shop:
 
 def token(pipeline: Pipeline, client_id: str, *scopes: str) -> str:
     """An access token for a client's credentials."""
-    cognito = pipeline.client("cognito-idp")
-    pool = pipeline.outputs["UserPoolId"]
+    url, pool = f"{pipeline.endpoint}/oauth2/token", pipeline.outputs["UserPoolId"]
+    return granted_token(pipeline.client("cognito-idp"), pool, url, client_id, *scopes)
+
+
+def granted_token(cognito: Any, pool: str, url: str, client_id: str, *scopes: str) -> str:
+    """The access token that a user pool grants a client of it at that URL, with some of its scopes, or all."""
     client = cognito.describe_user_pool_client(UserPoolId=pool, ClientId=client_id)["UserPoolClient"]
     form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": client["ClientSecret"]}
     if scopes:
         form["scope"] = " ".join(scopes)
     answer = urllib3.request(
-        "POST",
-        f"{pipeline.endpoint}/oauth2/token",
-        body=urlencode(form),
-        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        "POST", url, body=urlencode(form), headers={"Content-Type": "application/x-www-form-urlencoded"}
     )
     granted: str = answer.json()["access_token"]
     return granted
