@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from events import streams
 from handlers.dead_letters.bucket import DeadLetterBucket
 from handlers.operations.audit import balances, order_views, views
 from handlers.operations.audit.evidence import Evidence
+from handlers.table.event_store import EventStore
 from infra.local.pipeline import Pipeline
 from infra.local.runner.audit_input import read_table
 from infra.names import DEMO_SHOP
@@ -44,6 +46,7 @@ class Proof:
         self._prefix = prefix
         self._seconds = seconds
         self._vault = pipeline.outputs["VaultTableName"]
+        self._log = EventStore(pipeline.client("dynamodb"), pipeline.table_name)
         self.orders = marked_orders.orders(count, prefix)
         people = sorted({each.customer or each.own_id for each in self.orders})
         chosen = frozenset(people[::2])
@@ -131,9 +134,8 @@ class Proof:
 
     def _outcomes(self, orders: Sequence[MarkedOrder]) -> list[str | None]:
         """The newest event of each order's own stream."""
-        log = self._evidence().streams
-        histories = [log.get(f"order#{each.order_id}") for each in orders]
-        return [type(history[-1].event).__name__ if history else None for history in histories]
+        newest = [self._log.last(streams.order(each.order_id)) for each in orders]
+        return [type(record.event).__name__ if record else None for record in newest]
 
     def _letters(self) -> dict[str, str]:
         """The dead-letter messages of these orders, open and redriven: the ids of the messages by their keys."""
