@@ -25,16 +25,22 @@ LEFT_OUT = {
     # The private network, in which functions do not run here.
     "AWS::CloudFormation::Stack",
 }
-"""The types of resources that are left out."""
+"""The types of resources that are left out, besides alarms on metrics that are calculated."""
 
 
 def without_what_is_refused(template: Template, stack: str) -> Template:
     """A copy of the `template` of `stack` without these resources; what refers to one refers to what stands for it."""
-    kept = {name: each for name, each in template["Resources"].items() if each["Type"] not in LEFT_OUT}
+    kept = {name: each for name, each in template["Resources"].items() if not _is_left_out(each)}
     standing = {json.dumps(reference): value for reference, value in _in_place(template, stack)}
     copied = {**template, "Resources": kept}
     made: Template = _replaced(copied, standing)
     return made
+
+
+def _is_left_out(resource: Template) -> bool:
+    return resource["Type"] in LEFT_OUT or (
+        resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
+    )
 
 
 def named(template: Template, resource_type: str) -> list[tuple[str, dict[str, Any]]]:

@@ -200,6 +200,7 @@ def test_on_one_machine_these_types_are_left_out_and_nothing_refers_to_them(ever
         assert kept <= types
         left_out |= types - kept
         gone = template["Resources"].keys() - local["Resources"].keys()
+        assert not [each for each in local["Resources"].values() if "Metrics" in each.get("Properties", {})]
         left = json.dumps([local["Resources"], local["Outputs"]])
         assert not [name for name in gone if f'"{name}"' in left or f"${{{name}" in left]
     assert left_out == LEFT_OUT
