@@ -20,7 +20,7 @@ from tests.e2e.test_run import REAL_ORDERS
 SECONDS = 60
 SHORT, LONG = 6, 360
 """Seconds until a message whose function died is delivered again: less than on AWS, and as many as there."""
-ORDERS, RETURNING, AT = 1_500, 17, 200
+ORDERS, RETURNING, AT = 6_000, 17, 200
 
 
 @pytest.fixture(scope="module")
