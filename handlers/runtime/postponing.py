@@ -8,8 +8,8 @@ first one had.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 300, 900
 """How long a message is postponed: a time in between, so that not all come back at once. SQS delays none for longer."""
+
+_JITTER = SystemRandom()
+"""From the operating system: instances that start from one snapshot of a function would all draw alike otherwise."""
 
 
 class NotNow(Exception):
@@ -43,7 +46,7 @@ class OwnQueue:
 
     def postpone(self, record: SQSRecord, reason: NotNow) -> None:
         """Send a message that takes the place of this one. Killed afterwards, a function leaves both."""
-        seconds = random.randint(SHORTEST_SECONDS, LONGEST_SECONDS)  # noqa: S311 - jitter, not a secret
+        seconds = _JITTER.randint(SHORTEST_SECONDS, LONGEST_SECONDS)
         self._sqs().send_message(
             QueueUrl=self._url,
             MessageBody=record.body,

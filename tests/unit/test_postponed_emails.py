@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from random import SystemRandom
 from typing import Any
 
 import pytest
@@ -112,11 +113,11 @@ def postponed_for(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Between how many seconds messages were to be postponed; here their time has come at once."""
     asked: list[tuple[int, int]] = []
 
-    def at_once(shortest: int, longest: int) -> int:
+    def at_once(_: SystemRandom, shortest: int, longest: int) -> int:
         asked.append((shortest, longest))
         return 0
 
-    monkeypatch.setattr("handlers.runtime.postponing.random.randint", at_once)
+    monkeypatch.setattr(SystemRandom, "randint", at_once)
     return asked
 
 
