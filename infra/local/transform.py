@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 from infra.local.left_out import Template, named, without_what_is_refused
 
-RUNTIME = Path(__file__).with_name("lambda_runtime.py")
 # Grants of these on a single resource are refused.
 ONLY_ON_ANY_RESOURCE = {
     *("events:DescribeReplay", "events:StartReplay"),
@@ -61,13 +59,13 @@ def of_type(template: Template, resource_type: str) -> list[dict[str, Any]]:
 
 
 def function_zip(code: bytes) -> bytes:
-    """The zip file of a function with our code, given as the zip file for AWS, and with the runtime of this machine."""
-    # Isolated, and without site-packages: the function sees its code and its layers, and nothing else.
-    start = f'#!/bin/sh\nexec "{sys.executable}" -I -S "$LAMBDA_TASK_ROOT/local_runtime.py"\n'
+    """The zip file of a function with our code, given as the zip file for AWS.
+
+    The emulator looks for a program that starts the function, and starts it its own way (`forked_functions`).
+    """
     data = io.BytesIO(code)
     with zipfile.ZipFile(data, "a") as archive:
-        archive.writestr("bootstrap", start)
-        archive.write(RUNTIME, "local_runtime.py")
+        archive.writestr("bootstrap", "")
     return data.getvalue()
 
 

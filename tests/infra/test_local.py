@@ -1,6 +1,8 @@
 """The stack in the emulator: how functions run there, and that its IAM holds them to their roles."""
 
 import json
+import os
+import signal
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -168,6 +170,19 @@ def test_a_refusal_leaves_the_process_alive_and_a_crash_does_not(deployed: Pipel
     assert crash["errorType"] == "Runtime.ExitError"
     third, _ = invoke(deployed, "shipping_service", do="environment")
     assert third["pid"] != first["pid"]
+
+
+def test_a_function_that_is_killed_harms_no_other_and_starts_again(deployed: Pipeline) -> None:
+    pids = {key: invoke(deployed, key, do="environment")[0]["pid"] for key in ("outbox", "order_view", "stock_watch")}
+    os.kill(pids["outbox"], signal.SIGKILL)
+    again = {key: invoke(deployed, key, do="environment") for key in pids}
+    assert again["order_view"][0]["pid"] == pids["order_view"]
+    assert again["stock_watch"][0]["pid"] == pids["stock_watch"]
+    answer, failed = again["outbox"]
+    if failed:  # the kill met the call
+        assert answer["errorType"] == "Runtime.ExitError"
+        answer, _ = invoke(deployed, "outbox", do="environment")
+    assert answer["pid"] != pids["outbox"]
 
 
 def test_a_function_sees_its_code_and_its_layer_and_no_other_library(deployed: Pipeline) -> None:

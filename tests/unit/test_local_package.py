@@ -1,4 +1,4 @@
-"""The template for one machine: functions and layers are those for AWS, and a function has its runtime in it."""
+"""The template for one machine: functions and layers are those for AWS."""
 
 import io
 import json
@@ -44,13 +44,13 @@ def assembly(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_functions_zip_gets_a_runtime_and_a_layers_is_as_it_is(assembly: Path) -> None:
+def test_functions_and_layers_are_those_for_aws(assembly: Path) -> None:
     made = dict(zips(assembly, "Stack", TEMPLATE))
     assert set(made) == {"code.zip", "layer.zip"}
     assert made["layer.zip"] == (assembly / "asset.layer.zip").read_bytes()
     with zipfile.ZipFile(io.BytesIO(made["code.zip"])) as function:
         assert function.read("handlers/one.py") == b"handler = 1"
-        assert set(function.namelist()) == {"handlers/one.py", "bootstrap", "local_runtime.py"}
+        assert set(function.namelist()) == {"handlers/one.py", "bootstrap"}
 
 
 def test_functions_and_layers_come_from_the_local_bucket() -> None:

@@ -1,8 +1,7 @@
 """The emulator's process: run by the emulator's own interpreter, as a script, never imported.
 
 Arguments: the folder of its state, which it removes at its end; and `--lifeline` when standard input is a pipe that the
-parent alone holds open, so that it ends with the parent. Its functions are its children: they end when their runtime
-API goes away.
+parent alone holds open, so that it ends with the parent. Its functions' processes end when their runtime API goes away.
 """
 
 import os
@@ -39,6 +38,7 @@ if __name__ == "__main__":
             authorizer_keys,
             fast_server,
             firehose_delivery,
+            forked_functions,
             function_layers,
             leading_keys,
             mapping_templates,
@@ -54,6 +54,7 @@ if __name__ == "__main__":
         scan_pages.patch()
         firehose_delivery.patch()
         function_layers.patch()
+        forked_functions.patch()
         main()
     finally:
         shutil.rmtree(home, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The runtime that a function has on one machine: run as a script in the function's process, never imported.
+"""The runtime that a function has on one machine, in a process that the fork server made for it.
 
 It speaks the Lambda runtime API the way AWS's own Python runtime does: the class name of an exception is the error's
 type, an exception leaves the process alive, anything that is not an Exception (SystemExit, say) ends it as a crash.
@@ -72,10 +72,10 @@ def error(problem: Exception) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Import the handler, then answer one event after the other."""
+    """Import the handler, then answer one event after the other. The layers' libraries are found already."""
     api = RuntimeApi()
     layers = [layer for layer in os.environ["_LAMBDA_LAYERS_DIRS"].split(os.pathsep) if layer]
-    sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"], *(f"{layer}/python" for layer in layers)]
+    sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
     # On AWS all layers are in /opt.
     for name, value in os.environ.items():
         if value.startswith("/opt/"):
@@ -101,6 +101,3 @@ def main() -> None:
         # The emulator waits up to 50 ms for a line of output.
         print(f"END RequestId: {context.aws_request_id}", flush=True)
         api.call(*outcome)
-
-
-main()
