@@ -1,5 +1,6 @@
 """Files dropped into the bucket of the deployed pipeline: what they hold comes out in a report, whatever happens."""
 
+import contextlib
 import json
 import os
 import signal
@@ -71,15 +72,13 @@ def is_there(on: Pipeline, key: dict[str, Any]) -> bool:
 def importers(on: Pipeline) -> list[int]:
     """The processes of the function."""
     [spec] = [function for function in FUNCTIONS if function.key == "file_import"]
-    wanted = {f"_HANDLER={spec.handler}".encode(), f"AWS_ENDPOINT_URL={on.endpoint}".encode()}
+    module = spec.handler.removesuffix(".handler").replace(".", "/")
     found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            variables = set(path.read_bytes().split(b"\0"))
-        except OSError:
-            continue
-        if wanted <= variables:
-            found.append(int(path.parent.name))
+    for path in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            code = path.readlink()
+            if code.is_relative_to(on.emulator.home) and list(code.glob(f"{module}.py*")):
+                found.append(int(path.parent.name))
     return found
 
 
