@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from botocore.exceptions import ClientError
 
 from infra.local.emulator import process as emulators
 from infra.local.emulator.process import ACCOUNT, HOST, REGION, Emulator, EmulatorError
+from infra.local.transform import function_zip
+from tests.conftest import WAIT_SCALE
 
 HOLD_ONE = """
 import sys
@@ -169,3 +172,57 @@ def test_events_reach_firehose_which_writes_what_comes_together_as_one_object(em
     text = s3.get_object(Bucket=name, Key=written["Key"])["Body"].read().decode()
     told = [json.loads(each) for each in text.replace("}{", "}\n{").splitlines()]
     assert [(each["detail-type"], each["detail"]["number"]) for each in told] == [("Told", n) for n in range(3)]
+
+
+WRITES_HOW_MANY = """
+import os
+
+def handler(event, context):
+    with open(os.environ["BATCHES"], "a") as batches:
+        print(len(event["Records"]), file=batches)
+"""
+
+
+def test_batches_are_as_large_as_their_mapping_allows_and_gathered_for_its_window(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    batches = tmp_path / "batches"
+    batches.touch()
+    sqs, functions, iam = (emulator.client(each) for each in ("sqs", "lambda", "iam"))
+    with zipfile.ZipFile(tmp_path / "code.zip", "w") as archive:
+        archive.writestr("writes.py", WRITES_HOW_MANY)
+    url = sqs.create_queue(QueueName="batching")["QueueUrl"]
+    functions.create_function(
+        FunctionName="batching",
+        Runtime="provided.al2023",
+        Role=iam.create_role(RoleName="batching", AssumeRolePolicyDocument="{}")["Role"]["Arn"],
+        Handler="writes.handler",
+        Code={"ZipFile": function_zip((tmp_path / "code.zip").read_bytes())},
+        Environment={"Variables": {"BATCHES": str(batches)}},
+    )
+
+    def send(count: int) -> None:
+        for start in range(0, count, 10):
+            entries = [{"Id": str(each), "MessageBody": "m"} for each in range(start, min(count, start + 10))]
+            sqs.send_message_batch(QueueUrl=url, Entries=entries)
+
+    send(25)
+    mapping = functions.create_event_source_mapping(
+        EventSourceArn=sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"],
+        FunctionName="batching",
+        BatchSize=25,
+        MaximumBatchingWindowInSeconds=int(2 / WAIT_SCALE),
+    )
+    assert written(batches, 1) == ["25"]
+    send(2)
+    send(3)
+    assert written(batches, 2) == ["25", "5"]
+    functions.delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+def written(file: Path, lines: int) -> list[str]:
+    """What is in a file, once it has so many lines."""
+    deadline = time.monotonic() + 60
+    while len(found := file.read_text().splitlines()) < lines and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return found

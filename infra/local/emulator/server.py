@@ -36,6 +36,7 @@ if __name__ == "__main__":
         # The emulator's interpreter finds this package next to the script that it runs.
         from patches import (  # type: ignore[import-not-found]
             authorizer_keys,
+            batching,
             fast_server,
             firehose_delivery,
             forked_functions,
@@ -48,6 +49,7 @@ if __name__ == "__main__":
 
         fast_server.patch()
         authorizer_keys.patch(apigateway_v1)
+        batching.patch()
         mapping_templates.patch(apigateway_v1)
         leading_keys.patch(iam_actions)
         object_versions.patch()
