@@ -54,7 +54,7 @@ def _hasty(task: Mapping[str, Any], ends: Mapping[str, Any]) -> dict[str, Any]:
     ]
     return {
         **{name: value for name, value in task.items() if name != "Comment"},
-        "Retry": [{"ErrorEquals": retried, "IntervalSeconds": 1, "MaxAttempts": 1, "JitterStrategy": "FULL"}],
+        "Retry": [{"ErrorEquals": retried, "IntervalSeconds": 3, "MaxAttempts": 1, "JitterStrategy": "FULL"}],
         "Catch": [*caught, {"ErrorEquals": ["States.ALL"], "ResultPath": "$.refusal", "Next": HAND_OVER}],
     }
 
