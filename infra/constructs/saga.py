@@ -37,7 +37,7 @@ class Saga(Construct):
 
     def __init__(self, scope: Construct, spec: SagaSpec, *, functions: Mapping[str, lambda_.IFunction]) -> None:
         super().__init__(scope, spec.prefix)
-        self._spec = spec
+        self.spec = spec
         self.state_machine = Workflow(
             self,
             name=spec.name,
@@ -49,7 +49,7 @@ class Saga(Construct):
 
     def start_on(self, bus: events.IEventBus, first: Workflow) -> None:
         """Let each event on `bus` that the saga is for start `first` with its order id. Replayed ones do not."""
-        start = rule(self, bus, {"source": ["orders.ordering"], "detail-type": [self._spec.started_by.__name__]})
+        start = rule(self, bus, {"source": ["orders.ordering"], "detail-type": [self.spec.started_by.__name__]})
         start.add_target(
             targets.SfnStateMachine(
                 first,

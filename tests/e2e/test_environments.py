@@ -90,9 +90,9 @@ def shown_confirmed(on: Pipeline, environment: str, own_id: str) -> str:
 
 
 def ran(on: Pipeline) -> set[str]:
-    """The orders whose sagas ran."""
+    """The orders that the express lane ran for."""
     states = on.client("stepfunctions")
-    pages = states.get_paginator("list_executions").paginate(stateMachineArn=on.state_machine_arn)
+    pages = states.get_paginator("list_executions").paginate(stateMachineArn=on.express_state_machine_arn)
     executions = [execution["executionArn"] for page in pages for execution in page["executions"]]
     return {json.loads(states.describe_execution(executionArn=each)["input"])["order_id"] for each in executions}
 
