@@ -39,8 +39,8 @@ def doctor(
         str,
         typer.Option(
             metavar="TIME",
-            help="How long nothing may happen to an order that has not ended. The express lane takes up to five "
-            "minutes for one, and nobody can see its executions: with less, an order that it is working on may be named.",
+            help="How long nothing may happen to an order that has not ended. Executions of the express lane cannot be "
+            "seen, and take up to five minutes: with less, an order that one works on may be named.",
         ),
     ] = "15m",
     everything: Annotated[
