@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 
+LONGEST_ORDER_ID = 64
+"""A shop's slug, a dot, and the shop's own id: see `events.model`."""
+
+
 class Saga(StrEnum):
     """The sagas, by what they do, for people."""
 
@@ -45,6 +49,14 @@ class Sagas:
     def start(self, saga: Saga, order_id: str) -> None:
         """Start a saga for an order. One that is running already, or has run, changes nothing."""
         self._client.start_execution(stateMachineArn=self._live[saga], input=json.dumps({"order_id": order_id}))
+
+
+def name_of_resumed(order_id: str, number: int) -> str:
+    """The name of an execution that a person starts for an order: ``<order>-<number>``, where the first has 1.
+
+    An order may have such an id itself. So the number has as many zeros as make the name longer than any id.
+    """
+    return f"{order_id}-{str(number).zfill(LONGEST_ORDER_ID - len(order_id))}"
 
 
 def _order_id(execution: Any) -> str:

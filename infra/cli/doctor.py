@@ -36,7 +36,12 @@ def doctor(
         str, typer.Option(metavar="TIME", help="How long an event may take to be published, and shown in views.")
     ] = "15m",
     stalled_after: Annotated[
-        str, typer.Option(metavar="TIME", help="How long nothing may happen to an order that has not ended.")
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="How long nothing may happen to an order that has not ended. Executions of the express lane cannot be "
+            "seen, and take up to five minutes: with less, an order that one works on may be named.",
+        ),
     ] = "15m",
     everything: Annotated[
         bool, typer.Option("--all", help="Show every problem and every command, not the first few of each kind.")

@@ -12,6 +12,8 @@ from rich.live import Live
 from events.currencies import formatted
 from events.envelope import Recorded
 from handlers.api.answers import OrderStatus, Status
+from handlers.operations.saga_executions import named_after
+from handlers.operations.sagas import Saga
 from handlers.projections.order_fold import Attributes
 from handlers.queries.orders import listed_at
 from infra.cli import connection
@@ -40,10 +42,11 @@ def status(
     """Show the state of an order, or of the pipeline.
 
     Without an id it is the pipeline's. For each function with a queue: how many messages wait there, how many are being
-    processed, the age of the oldest, and whether the function is paused, since when and by whom.
+    processed, the age of the oldest, and whether the function is paused, since when and by whom. Then, on standard
+    error, which lane orders take, and how many sagas are running.
 
     For the pipeline, needs lambda:ListEventSourceMappings, lambda:ListTags, sqs:GetQueueAttributes,
-    cloudwatch:GetMetricData and cloudformation:DescribeStacks.
+    cloudwatch:GetMetricData, states:ListExecutions and cloudformation:DescribeStacks.
     """
     pipeline = connection.of(context)
     if order_id is None:
@@ -62,13 +65,22 @@ def status(
 
 
 def history(context: typer.Context, order_id: OrderIdArgument) -> None:
-    """Show all events of an order, on whatever stream."""
+    """Show all events of an order, on whatever stream.
+
+    Then, on standard error, the executions of the order saga that are named after it. An order that the express lane
+    has confirmed has none, and the executions of the lane itself are not kept.
+
+    Needs dynamodb:Query, states:DescribeExecution and cloudformation:DescribeStacks.
+    """
     pipeline = connection.of(context)
     order_id = pipeline.order_id(order_id)
     events = pipeline.orders.history(order_id)
     if not events:
         raise _unknown(order_id)
     print_table(out(), ("when", "stream", "event", "by", "summary"), [_event(record) for record in events])
+    for execution in named_after(pipeline.client("stepfunctions"), pipeline.outputs["StateMachineArn"], order_id):
+        began = moment(execution.started_at)
+        print_line(err(), f"{Saga.ORDER} {execution.name}: {execution.status}, started {began}")
 
 
 def orders(

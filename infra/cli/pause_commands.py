@@ -10,6 +10,7 @@ import typer
 
 from handlers.operations.backlog import Backlog, backlogs
 from handlers.operations.pausing import Pause
+from handlers.operations.saga_executions import running
 from handlers.projections.registry import PROJECTIONS
 from infra.cli import connection
 from infra.cli.connection import Connection
@@ -57,7 +58,7 @@ def unpause(context: typer.Context, name: Function) -> None:
 
 
 def show_pipeline(pipeline: Connection) -> None:
-    """Print what is paused, and what waits in front of each function."""
+    """Print what is paused, what waits in front of each function, and what is under way in sagas."""
     paused = feeds_of(pipeline).paused()
     queues = {key: pipeline.outputs[f"{name}QueueUrl"] for key, name in PAUSABLE.items()}
     found = backlogs(pipeline.client("sqs"), pipeline.client("cloudwatch"), queues, now=datetime.now(UTC))
@@ -65,6 +66,15 @@ def show_pipeline(pipeline: Connection) -> None:
         out(),
         ("function", "waiting", "processed", "oldest", "paused"),
         [(key, *_row(found[key], paused.get(key))) for key in sorted(found)],
+    )
+    orders, cancellations = (
+        running(pipeline.client("stepfunctions"), pipeline.outputs[name])
+        for name in ("StateMachineArn", "CancellationStateMachineArn")
+    )
+    lane = pipeline.outputs["Lane"]
+    unseen = " (its executions cannot be listed)" if lane == "express" else ""
+    print_line(
+        err(), f"orders take the {lane} lane{unseen}; order sagas running: {orders}, cancellations: {cancellations}"
     )
 
 

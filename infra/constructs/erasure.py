@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.constructs.workflow import Workflow
+from infra.constructs.workflow import Workflow, definition_in
 
 
 class Erasure(Construct):
@@ -16,7 +16,7 @@ class Erasure(Construct):
         self.state_machine = Workflow(
             self,
             name="Erasure",
-            definition="erasure.asl.json",
+            definition=definition_in("erasure.asl.json"),
             functions=functions,
             on_failure="an erasure failed, and somebody is not forgotten. The execution says why; start it again.",
         )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.constructs.workflow import Workflow
+from infra.constructs.workflow import Workflow, definition_in
 
 
 class ProjectionRebuild(Construct):
@@ -16,7 +16,7 @@ class ProjectionRebuild(Construct):
         self.state_machine = Workflow(
             self,
             name="RebuildProjection",
-            definition="rebuild_projection.asl.json",
+            definition=definition_in("rebuild_projection.asl.json"),
             functions=functions,
             on_failure="a rebuild failed, and the old generation is live. The execution says why; start it again.",
         )

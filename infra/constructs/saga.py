@@ -1,5 +1,6 @@
-"""The sagas: Standard workflows, each started by an event about an order."""
+"""The sagas: Standard workflows, each started by an event about an order, and the express lane of the order saga."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,10 +11,11 @@ from constructs import Construct
 
 from events.model import DomainEvent
 from events.ordering import CancellationRequested, OrderPlaced
+from infra.constructs.express_saga import SAGA_PLACEHOLDER, express_lane
 from infra.constructs.queues import DeadLetterQueue
 from infra.constructs.rules import rule, rule_role
 from infra.constructs.template import resource_of
-from infra.constructs.workflow import Workflow
+from infra.constructs.workflow import Workflow, definition_in
 
 
 @dataclass(frozen=True)
@@ -31,27 +33,26 @@ CANCELLATION = SagaSpec("OrderCancellation", "order_cancellation.asl.json", Canc
 
 
 class Saga(Construct):
-    """The state machine that `spec` describes. Each event on `bus` that it wants starts it with the event's order id.
+    """The state machine that `spec` describes. `functions` are those that its tasks may call, by their placeholders."""
 
-    Replayed events do not. `functions` are those that its tasks may call, by their placeholders.
-    """
-
-    def __init__(
-        self, scope: Construct, spec: SagaSpec, *, functions: Mapping[str, lambda_.IFunction], bus: events.IEventBus
-    ) -> None:
+    def __init__(self, scope: Construct, spec: SagaSpec, *, functions: Mapping[str, lambda_.IFunction]) -> None:
         super().__init__(scope, spec.prefix)
+        self.spec = spec
         self.state_machine = Workflow(
             self,
             name=spec.name,
-            definition=spec.definition,
+            definition=definition_in(spec.definition),
             functions=functions,
             on_failure="an execution stopped at the task that failed. Repair the cause, then redrive the execution.",
         )
         self.dead_letters = DeadLetterQueue(self, "DeadLetterQueue", f"{spec.prefix.lower()}_start")
-        start = rule(self, bus, {"source": ["orders.ordering"], "detail-type": [spec.started_by.__name__]})
+
+    def start_on(self, bus: events.IEventBus, first: Workflow) -> None:
+        """Let each event on `bus` that the saga is for start `first` with its order id. Replayed ones do not."""
+        start = rule(self, bus, {"source": ["orders.ordering"], "detail-type": [self.spec.started_by.__name__]})
         start.add_target(
             targets.SfnStateMachine(
-                self.state_machine,
+                first,
                 input=events.RuleTargetInput.from_object(
                     {"order_id": events.EventField.from_path("$.detail.data.order_id")}
                 ),
@@ -60,4 +61,24 @@ class Saga(Construct):
             )
         )
         # The target starts what the alias points to; the right to start it is one on the state machine.
-        resource_of(start).add_property_override("Targets.0.Arn", self.state_machine.live_arn)
+        resource_of(start).add_property_override("Targets.0.Arn", first.live_arn)
+
+
+class ExpressLane(Construct):
+    """The Express workflow of the forward steps of the order saga `saga`, to which it hands over what does not go well.
+
+    `functions` are those that its tasks may call, by their placeholders.
+    """
+
+    def __init__(self, scope: Construct, saga: Saga, *, functions: Mapping[str, lambda_.IFunction]) -> None:
+        super().__init__(scope, f"{ORDER_SAGA.prefix}Express")
+        self.state_machine = Workflow(
+            self,
+            name=f"{ORDER_SAGA.name}Express",
+            definition=json.dumps(express_lane(json.loads(definition_in(ORDER_SAGA.definition))), indent=2),
+            functions=functions,
+            workflows={SAGA_PLACEHOLDER: saga.state_machine},
+            express=True,
+            on_failure="an execution neither confirmed its order nor handed it over. The order stands still until it "
+            "is resumed.",
+        )

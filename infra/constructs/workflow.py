@@ -1,4 +1,6 @@
-"""A state machine with a role of its own, its logs, and an alarm when an execution fails."""
+"""A state machine with a role of its own, its logs, and alarms when an execution fails."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,11 +23,16 @@ LIVE = "live"
 FOLDER = Path(__file__).parents[2] / "statemachines"
 
 
-class Workflow(sfn.StateMachine):
-    """The Standard workflow `name` of the stack, as the file `definition` in `statemachines/` has it, under an alias.
+def definition_in(file: str) -> str:
+    """The definition in a file of `statemachines/`, its placeholders not filled."""
+    return (FOLDER / file).read_text(encoding="utf-8")
 
-    Its tasks call those of `functions` whose placeholders the definition has. `on_failure` says what people do about an
-    execution that failed.
+
+class Workflow(sfn.StateMachine):
+    """The workflow `name` of the stack, under an alias.
+
+    Its tasks call those of `functions`, and start those of `workflows`, whose placeholders the definition has.
+    `on_failure` says what people do about an execution that failed. An `express` workflow may also end by its time.
     """
 
     def __init__(
@@ -36,22 +43,28 @@ class Workflow(sfn.StateMachine):
         definition: str,
         functions: Mapping[str, lambda_.IFunction],
         on_failure: str,
+        workflows: Mapping[str, Workflow] | None = None,
+        express: bool = False,
     ) -> None:
         name = f"{Stack.of(scope).stack_name}-{name}"
-        text = (FOLDER / definition).read_text(encoding="utf-8")
-        arns = {name: each.function_arn for name, each in functions.items() if f"${{{name}}}" in text}
+        called = {name: each.function_arn for name, each in functions.items() if f"${{{name}}}" in definition}
+        started = {name: each for name, each in (workflows or {}).items() if f"${{{name}}}" in definition}
         own_arn = Stack.of(scope).format_arn(
             service="states", resource="stateMachine", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
         )
         role = iam.Role(scope, "Role", assumed_by=assumed_by(scope, "states", source=own_arn))
-        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=list(arns.values())))
+        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=list(called.values())))
+        if started:
+            # To start what an alias points to is a right on the state machine.
+            machines = [each.state_machine_arn for each in started.values()]
+            role.add_to_policy(iam.PolicyStatement(actions=["states:StartExecution"], resources=machines))
         super().__init__(
             scope,
             "StateMachine",
             state_machine_name=name,
-            state_machine_type=sfn.StateMachineType.STANDARD,
-            definition_body=sfn.DefinitionBody.from_string(text),
-            definition_substitutions=arns,
+            state_machine_type=sfn.StateMachineType.EXPRESS if express else sfn.StateMachineType.STANDARD,
+            definition_body=sfn.DefinitionBody.from_string(definition),
+            definition_substitutions={**called, **{name: each.live_arn for name, each in started.items()}},
             role=role,
             tracing_enabled=True,
             logs=sfn.LogOptions(
@@ -67,17 +80,19 @@ class Workflow(sfn.StateMachine):
             ),
         )
         created_after_policy(self, role)
-        self.live_arn = self._publish(scope)
-        cloudwatch.Alarm(
-            scope,
-            "Failed",
-            alarm_description=f"{name}: {on_failure}",
-            metric=self.metric_failed(statistic="sum", period=Duration.minutes(1)),
-            threshold=1,
-            evaluation_periods=1,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-        )
+        self.live_arn: str = self._publish(scope)
+        bad_ends = {"Failed": self.metric_failed, **({"TimedOut": self.metric_timed_out} if express else {})}
+        for construct_id, metric in bad_ends.items():
+            cloudwatch.Alarm(
+                scope,
+                construct_id,
+                alarm_description=f"{name}: {on_failure}",
+                metric=metric(statistic="sum", period=Duration.minutes(1)),
+                threshold=1,
+                evaluation_periods=1,
+                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            )
 
     def _publish(self, scope: Construct) -> str:
         """Publish the definition as a version, and let the alias start it; returns the alias's ARN.

@@ -53,6 +53,11 @@ class Pipeline:
         return self.outputs["StateMachineArn"]
 
     @property
+    def express_state_machine_arn(self) -> str:
+        """The express lane of the order saga."""
+        return self.outputs["ExpressStateMachineArn"]
+
+    @property
     def cancellation_state_machine_arn(self) -> str:
         """The saga that cancels confirmed orders."""
         return self.outputs["CancellationStateMachineArn"]

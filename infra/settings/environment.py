@@ -92,13 +92,15 @@ class Settings(SettingsModel):
 
     ``account`` and ``region`` are where it is deployed, and nowhere else. ``protected``: neither the stacks nor what
     holds data can be deleted before this is false and deployed. ``gradual``: a new version of what callers wait for
-    takes over within five minutes, and not at all if its alarms ring; otherwise it takes over at once.
+    takes over within five minutes, and not at all if its alarms ring; otherwise it takes over at once. ``lane``: the
+    state machine that a placed order starts; the Express one hands over to the Standard one what does not go well.
     """
 
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
     protected: bool = True
     gradual: bool = False
+    lane: Literal["express", "standard"] = "express"
     adopt: AdoptSettings = AdoptSettings()
     email: EmailSettings
     api: ApiSettings = ApiSettings()

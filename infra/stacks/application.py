@@ -19,7 +19,7 @@ from infra.constructs.parties_layer import PartiesLayer
 from infra.constructs.projection_rebuild import ProjectionRebuild
 from infra.constructs.queue_triggers import import_files, store_dead_letters, subscribe
 from infra.constructs.queues import DeadLetterQueue
-from infra.constructs.saga import CANCELLATION, ORDER_SAGA, Saga
+from infra.constructs.saga import CANCELLATION, ORDER_SAGA, ExpressLane, Saga
 from infra.constructs.shared_resources import SharedResources
 from infra.constructs.stream_trigger import follow
 from infra.constructs.template import output
@@ -120,12 +120,19 @@ class ApplicationStack(Stack):
             for made in self._functions.values()
             if isinstance(made.spec.trigger, Tasks)
         }
-        order = Saga(self, ORDER_SAGA, functions=functions, bus=self._shared.orders)
-        cancellation = Saga(self, CANCELLATION, functions=functions, bus=self._shared.orders)
+        order = Saga(self, ORDER_SAGA, functions=functions)
+        # It is there in either case: to change the lane changes what is started, and nothing under way.
+        express = ExpressLane(self, order, functions=functions)
+        lanes = {"express": express.state_machine, "standard": order.state_machine}
+        order.start_on(self._shared.orders, lanes[self._settings.lane])
+        cancellation = Saga(self, CANCELLATION, functions=functions)
+        cancellation.start_on(self._shared.orders, cancellation.state_machine)
         rebuild = ProjectionRebuild(self, functions=functions)
         erasure = Erasure(self, functions=functions)
         output(self, "StateMachineArn", order.state_machine.state_machine_arn)
         output(self, "LiveStateMachineArn", order.state_machine.live_arn)
+        output(self, "ExpressStateMachineArn", express.state_machine.state_machine_arn)
+        output(self, "Lane", self._settings.lane)
         output(self, "CancellationStateMachineArn", cancellation.state_machine.state_machine_arn)
         output(self, "LiveCancellationStateMachineArn", cancellation.state_machine.live_arn)
         output(self, "RebuildStateMachineArn", rebuild.state_machine.live_arn)

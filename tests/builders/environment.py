@@ -57,8 +57,12 @@ ENVIRONMENT = {
 }
 """The environment the functions are deployed with."""
 
+_MACHINES = "arn:aws:states:us-east-1:123456789012:stateMachine"
 OUTPUTS = {
     "Shops": "demo",
+    "Lane": "express",
+    "StateMachineArn": f"{_MACHINES}:OrderSaga",
+    "CancellationStateMachineArn": f"{_MACHINES}:OrderCancellation",
     "TableName": TABLE,
     "VaultTableName": VAULT_TABLE,
     "IntakeBusName": INTAKE_BUS,

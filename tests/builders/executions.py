@@ -1,4 +1,4 @@
-"""Step Functions with one execution, as the command line follows it."""
+"""Step Functions for the command line: with one execution, as it follows it; and the sagas in moto."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
+from unittest.mock import patch
+
+from infra.cli.connection import Connection
+from tests.builders.commands import loader
 
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:Operation"
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:Operation:1"
@@ -41,6 +45,15 @@ class Machine:
         while page := list(islice(newest, 2)):
             self.read += len(page)
             yield {"events": page}
+
+
+def sagas() -> Any:
+    """A client of moto's Step Functions, in which both sagas are; their executions run without end."""
+    with patch("botocore.session.create_loader", loader):
+        client: Any = Connection(region="us-east-1").client("stepfunctions")
+    for name in ("OrderSaga", "OrderCancellation"):
+        client.create_state_machine(name=name, definition="{}", roleArn="arn:aws:iam::123456789012:role/saga")
+    return client
 
 
 def failed(error: str, message: str) -> Event:

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from infra.constructs.express_saga import START_EXECUTION
 from infra.functions import FUNCTIONS
 from infra.local.emulator.process import Emulator
 from tests.builders import environment
@@ -36,6 +37,8 @@ from tests.crash.cases import (
     command,
     placed,
 )
+from tests.engines.explorer import Content
+from tests.engines.saga_machine import EXPRESS, Execution, definition
 from tests.engines.table import Items
 from tests.engines.wire import Call, Fault, Killed, Trouble
 from tests.engines.world import Left, World
@@ -182,6 +185,60 @@ def test_a_kill_at_any_call_of_an_orders_course_parts_nothing_of_log_and_vault(
         put_a_token = (call.operation, call.parameters.get("TableName")) == ("PutItem", environment.VAULT_TABLE)
         assert len(left.keys() - person.keys()) == put_a_token, where
         assert settled(items, ORDER).status == ("CANCELLED" if CANCEL in course else "CONFIRMED"), where
+
+
+@pytest.mark.parametrize(
+    ("machines", "token", "status"),
+    [
+        ([EXPRESS], "tok_decline_capture", "CANCELLED"),
+        (["order_saga", EXPRESS], "tok_approve", "CONFIRMED"),
+    ],
+    ids=["the express lane, which hands over", "both lanes at once"],
+)
+def test_a_kill_at_any_call_of_an_order_leaves_the_same_as_the_order_saga_undisturbed(
+    world: World, machines: list[str], token: str, status: str
+) -> None:
+    """The executions take turns, task by task. A hand-over starts the saga under the order's id, once."""
+    world.begin({})
+    world.stocked(apple=10, pear=5)
+    world.placed(ORDER, token=token)
+    before = world.table.items()
+
+    def run(names: list[str], fault: Fault) -> Items:
+        world.begin(before)
+        executions: list[Execution] = []
+        started = "order_saga" in names
+
+        def invoke(key: str, payload: dict[str, Any]) -> None:
+            nonlocal started
+            if key == START_EXECUTION:
+                if not started:
+                    executions.append(Execution(definition("order_saga"), payload["Input"]["order_id"], invoke))
+                started = True
+                return
+            try:
+                with world.functions.wire.tapped(fault):
+                    error = world.deliver(key, payload)
+            except Killed:
+                error = "Runtime.ExitError"  # what a state machine sees of it
+            if error != "done":
+                raise type(error, (Exception,), {})
+
+        executions += [Execution(definition(name), ORDER, invoke) for name in names]
+        while not all(execution.done for execution in executions):
+            for execution in list(executions):
+                execution.step()
+        assert {execution.outcome.status for execution in executions if execution.outcome} == {"SUCCEEDED"}
+        return world.table.items()
+
+    expected = run(["order_saga"], Fault())
+    assert settled(expected, ORDER).status == status
+    undisturbed = Fault()
+    assert Content(run(machines, undisturbed)).key == Content(expected).key
+    for at, call in enumerate(undisturbed.calls, start=1):
+        if not call.only_reads:
+            left = run(machines, Fault(at, Trouble.KILLED_AFTER))
+            assert Content(left).key == Content(expected).key, f"killed after call {at}, {call.operation}"
 
 
 def _with_a_token(expected: Left, calls: list[Call], last_done: int) -> Left:

@@ -69,11 +69,11 @@ def payments_left_out(pipeline: Pipeline) -> Iterator[None]:
 
 @contextmanager
 def no_saga_starts(pipeline: Pipeline) -> Iterator[None]:
-    """The rule that starts order sagas is off."""
+    """The rule that starts the express lane of orders is off."""
     client = pipeline.client("events")
-    [rule] = client.list_rule_names_by_target(TargetArn=pipeline.state_machine_arn, EventBusName=pipeline.orders_bus)[
-        "RuleNames"
-    ]
+    [rule] = client.list_rule_names_by_target(
+        TargetArn=pipeline.express_state_machine_arn, EventBusName=pipeline.orders_bus
+    )["RuleNames"]
     client.disable_rule(Name=rule, EventBusName=pipeline.orders_bus)
     try:
         yield

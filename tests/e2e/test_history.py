@@ -87,9 +87,9 @@ def emails_to(pipeline: Pipeline, customer_id: str) -> int:
 
 
 def sagas(pipeline: Pipeline) -> Counter[str]:
-    """How often a saga was started for each order."""
+    """How often the express lane was started for each order."""
     client = pipeline.client("stepfunctions")
-    pages = client.get_paginator("list_executions").paginate(stateMachineArn=pipeline.state_machine_arn)
+    pages = client.get_paginator("list_executions").paginate(stateMachineArn=pipeline.express_state_machine_arn)
     inputs = [
         json.loads(client.describe_execution(executionArn=each["executionArn"])["input"])
         for page in pages

@@ -189,9 +189,11 @@ def test_a_projection_is_changed_and_rebuilt_under_live_traffic(pipeline: Pipeli
         )
     )
 
-    # One saga, and one e-mail, for each order.
+    # One execution, and one e-mail, for each order.
     sagas = pipeline.client("stepfunctions")
-    executions = sagas.list_executions(stateMachineArn=pipeline.state_machine_arn, maxResults=1000)["executions"]
+    executions = sagas.list_executions(stateMachineArn=pipeline.express_state_machine_arn, maxResults=1000)[
+        "executions"
+    ]
     inputs = [
         sagas.describe_execution(executionArn=each["executionArn"])["input"]
         for each in executions

@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from infra.constructs.express_saga import START_EXECUTION, express_lane
 from infra.function_spec import Tasks
 from infra.functions import FUNCTIONS
 
 FOLDER = Path(__file__).parents[2] / "statemachines"
 MACHINES = ("order_saga", "order_cancellation")
+"""The Standard workflows; they are files."""
+EXPRESS = "order_saga_express"
+"""The express lane of the order saga."""
 SERVICES = {f"${{{function.placeholder}}}": function.key for function in FUNCTIONS if function.trigger == Tasks()}
 
 Definition = Mapping[str, Any]
@@ -34,6 +38,7 @@ _FIELDS = {
     "Retry": {"ErrorEquals", "IntervalSeconds", "BackoffRate", "MaxDelaySeconds", "JitterStrategy", "MaxAttempts"},
     "Catch": {"ErrorEquals", "ResultPath", "Next"},
 }
+_ALL = ["States.ALL"]
 _PATH = re.compile(r"\$((?:\.\w+)+)")
 
 
@@ -57,6 +62,8 @@ def source(machine: str) -> str:
 
 def definition(machine: str) -> dict[str, Any]:
     """A definition that is deployed, its placeholders not filled."""
+    if machine == EXPRESS:
+        return express_lane(order_saga())
     read: dict[str, Any] = json.loads(source(machine))
     return read
 
@@ -69,8 +76,9 @@ def order_saga() -> dict[str, Any]:
 class Execution:
     """One execution for an order.
 
-    `invoke` takes the place of Lambda: it is called with the key of a service's function and the task's payload. Its
-    result is dropped. An exception is the task's error, known to the definition by the name of its class.
+    `invoke` takes the place of Lambda: it is called with the key of a service's function and the task's payload, or
+    with START_EXECUTION and what to start. Its result is dropped. An exception is the task's error, known to the
+    definition by the name of its class.
 
     `outcome` is None while it runs. `trace` has a line for each attempt at a task, and for each other state entered:
     the name of the state, with ": " and the error where the attempt failed.
@@ -107,9 +115,9 @@ class Execution:
         if self.done:
             return
         task = self._states[self._state]
-        payload = {name.removesuffix(".$"): self._value(name, value) for name, value in task["Parameters"].items()}
+        payload = self._value("Parameters", task["Parameters"])
         try:
-            self._invoke(SERVICES[task["Resource"]], payload)
+            self._invoke(SERVICES.get(task["Resource"], START_EXECUTION), payload)
         except Exception as problem:
             self._failed(task, problem)
         else:
@@ -140,14 +148,14 @@ class Execution:
         self.trace.append(f"{self._state}: {error}")
         # The first retrier that names the error decides.
         for number, retrier in enumerate(task.get("Retry", [])):
-            if error in retrier["ErrorEquals"]:
+            if _names(retrier, error):
                 used = self._retries.get(number, 0)
                 if used < retrier["MaxAttempts"]:
                     self._retries[number] = used + 1
                     return
                 break
         for catcher in task.get("Catch", []):
-            if error in catcher["ErrorEquals"]:
+            if _names(catcher, error):
                 cause = json.dumps({"errorType": error, "errorMessage": str(problem)})
                 self.data[catcher["ResultPath"].removeprefix("$.")] = {"Error": error, "Cause": cause}
                 self._enter(catcher["Next"])
@@ -155,12 +163,18 @@ class Execution:
         self.outcome = Outcome("FAILED", self._state, error)
 
     def _value(self, name: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {each.removesuffix(".$"): self._value(each, inner) for each, inner in value.items()}
         if not name.endswith(".$"):
-            return copy.deepcopy(value)
+            return value
         found: Any = self.data
         for part in _path(value):
             found = found[part]
         return copy.deepcopy(found)
+
+
+def _names(entry: Mapping[str, Any], error: str) -> bool:
+    return entry["ErrorEquals"] == _ALL or error in entry["ErrorEquals"]
 
 
 def _path(path: str) -> list[str]:
@@ -181,24 +195,32 @@ def _check(definition: Definition) -> None:
 
 
 def _check_task(name: str, task: Mapping[str, Any]) -> None:
-    if task["Resource"] not in SERVICES:
+    if task["Resource"] not in {*SERVICES, START_EXECUTION}:
         raise UnknownLanguage(f"{name} calls {task['Resource']}, which is no function of ours")
     if task.get("ResultPath", "$") is not None:
         raise UnknownLanguage(f"{name} keeps its result")
-    for parameter, value in task["Parameters"].items():
-        if parameter.endswith(".$"):
-            _path(value)
-        elif not isinstance(value, str):
-            raise UnknownLanguage(f"{name} sends {parameter}, which is not a string")
+    _check_parameters(name, task["Parameters"])
     for kind in ("Retry", "Catch"):
-        for entry in task.get(kind, []):
+        for number, entry in enumerate(task.get(kind, []), start=1):
             _known(entry, kind, f"{kind} of {name}")
+            if entry["ErrorEquals"] == _ALL and number == len(task[kind]):
+                continue
             for error in entry["ErrorEquals"]:
                 if error.startswith("States.") and error != "States.Timeout":
                     raise UnknownLanguage(f"{kind} of {name} names {error}")
     for catcher in task.get("Catch", []):
         if len(_path(catcher["ResultPath"])) != 1:
             raise UnknownLanguage(f"Catch of {name} writes to {catcher['ResultPath']}")
+
+
+def _check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
+    for parameter, value in parameters.items():
+        if parameter.endswith(".$"):
+            _path(value)
+        elif isinstance(value, dict):
+            _check_parameters(name, value)
+        elif not isinstance(value, str):
+            raise UnknownLanguage(f"{name} sends {parameter}, which is neither a string nor an object")
 
 
 def _known(value: Mapping[str, Any], kind: str, where: str) -> None:

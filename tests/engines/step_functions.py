@@ -20,13 +20,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
 
+from infra.constructs.express_saga import ALREADY_STARTED, SAGA_PLACEHOLDER, START_EXECUTION
 from infra.local.transform import function_zip
 from infra.package.files import write_zip
-from tests.engines.saga_machine import MACHINES, SERVICES, Execution, definition, source
+from tests.engines.saga_machine import EXPRESS, MACHINES, SERVICES, Execution, definition
 from tests.statemachine.cases import COMMANDS, Case
 
 STUB = Path(__file__).parent / "stub"
 SECONDS_TO_END = 60.0
+_NOTHING = {"StartAt": "Nothing", "States": {"Nothing": {"Type": "Succeed"}}}
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -43,13 +45,17 @@ Call = tuple[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Run:
-    """What an execution did: how it ended, its trace as in `saga_machine.Execution`, and the calls it made."""
+    """What an execution did: how it ended, its trace as in `saga_machine.Execution`, and the calls it made.
+
+    `saga_input` is that of the order saga's execution with the order's name, if there is one.
+    """
 
     order_id: str
     status: str
     error: str | None
     trace: Sequence[str]
     calls: Sequence[Call]
+    saga_input: dict[str, Any] | None
 
 
 class Engine(Protocol):
@@ -89,33 +95,53 @@ class InProcess:
     def run(self, case: Case) -> Run:
         scripts, order_id = Scripts(), "order"
         scripts.play(order_id, case.answers)
+        sagas = {order_id: {"order_id": order_id}} if case.saga_started else {}
 
         def invoke(service: str, payload: dict[str, Any]) -> None:
-            if (error := scripts.answer(service, payload)) is not None:
+            if service == START_EXECUTION:
+                error = ALREADY_STARTED if payload["Name"] in sagas else None
+                sagas.setdefault(payload["Name"], payload["Input"])
+            else:
+                error = scripts.answer(service, payload)
+            if error is not None:
                 raise type(error, (Exception,), {})("as the test asks")
 
         execution = Execution(definition(case.machine), order_id, invoke)
         outcome = execution.run()
-        return Run(order_id, outcome.status, outcome.error, execution.trace, scripts.calls(order_id))
+        calls, saga_input = scripts.calls(order_id), sagas.get(order_id)
+        return Run(order_id, outcome.status, outcome.error, execution.trace, calls, saga_input)
 
 
 class StepFunctions:
-    """Runs cases with a Step Functions client, on state machines (ARNs by name) with services that answer `scripts`."""
+    """Runs cases with a Step Functions client, on state machines (ARNs by name) with services that answer `scripts`.
 
-    def __init__(self, client: Any, machines: Mapping[str, str], scripts: Scripts) -> None:
+    `saga` stands for the order saga where that is handed over to: it does nothing.
+    """
+
+    def __init__(self, client: Any, machines: Mapping[str, str], saga: str, scripts: Scripts) -> None:
         self._client = client
         self._machines = machines
+        self._saga = saga
         self._scripts = scripts
 
     def run(self, case: Case) -> Run:
         order_id = uuid.uuid4().hex
         self._scripts.play(order_id, case.answers)
-        arn = self._client.start_execution(
-            stateMachineArn=self._machines[case.machine], input=json.dumps({"order_id": order_id})
-        )["executionArn"]
+        of_order = json.dumps({"order_id": order_id})
+        if case.saga_started:
+            self._client.start_execution(stateMachineArn=self._saga, name=order_id, input=of_order)
+        arn = self._client.start_execution(stateMachineArn=self._machines[case.machine], input=of_order)["executionArn"]
         ended = self._wait(arn)
-        trace = trace_of(self._history(arn))
-        return Run(order_id, ended["status"], ended.get("error"), trace, self._scripts.calls(order_id))
+        trace, calls = trace_of(self._history(arn)), self._scripts.calls(order_id)
+        return Run(order_id, ended["status"], ended.get("error"), trace, calls, self._saga_input(order_id))
+
+    def _saga_input(self, order_id: str) -> dict[str, Any] | None:
+        try:
+            arn = f"{self._saga.replace(':stateMachine:', ':execution:')}:{order_id}"
+            started: dict[str, Any] = json.loads(self._client.describe_execution(executionArn=arn)["input"])
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return None
+        return started
 
     def _wait(self, arn: str) -> dict[str, Any]:
         deadline = time.monotonic() + SECONDS_TO_END
@@ -178,15 +204,20 @@ def step_functions(client: Callable[[str], Any]) -> Iterator[StepFunctions]:
             )
             after.callback(functions.delete_function, FunctionName=function["FunctionName"])
             arns[placeholder] = function["FunctionArn"]
-        machines: dict[str, str] = {}
-        for machine in MACHINES:
-            text = source(machine)
+
+        def made(machine: str, text: str, kind: str = "STANDARD") -> str:
             for placeholder, arn in arns.items():
                 text = text.replace(placeholder, arn)
-            made = states.create_state_machine(name=f"{name}-{machine}", definition=text, roleArn=role)
-            machines[machine] = made["stateMachineArn"]
-            after.callback(states.delete_state_machine, stateMachineArn=machines[machine])
-        yield StepFunctions(states, machines, scripts)
+            arn = states.create_state_machine(name=f"{name}-{machine}", definition=text, roleArn=role, type=kind)[
+                "stateMachineArn"
+            ]
+            after.callback(states.delete_state_machine, stateMachineArn=arn)
+            return str(arn)
+
+        saga = arns[f"${{{SAGA_PLACEHOLDER}}}"] = made("started", json.dumps(_NOTHING))
+        machines = {machine: made(machine, json.dumps(definition(machine))) for machine in MACHINES}
+        machines[EXPRESS] = made(EXPRESS, json.dumps(definition(EXPRESS)), "EXPRESS")
+        yield StepFunctions(states, machines, saga, scripts)
 
 
 def _code() -> bytes:

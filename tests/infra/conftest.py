@@ -95,9 +95,11 @@ def everything(packages: dict[Package, Built], tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="session")
 def of_pool(packages: dict[Package, Built], settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """The template where the gateway's own authorizer checks the tokens of the user pool."""
+    """The template where the gateway's own authorizer checks the tokens of the user pool, and orders take the Standard
+    lane.
+    """
     api = settings.api.model_copy(update={"pool_authorizer": True})
-    settings = settings.model_copy(update={"api": api})
+    settings = settings.model_copy(update={"api": api, "lane": "standard"})
     made = synthesize(packages, LOCAL_ENVIRONMENT, settings, tmp_path_factory.mktemp("cdk.out"))
     return synthesized(Path(made.directory))
 

@@ -65,7 +65,8 @@ def test_whatever_calls_a_function_calls_its_alias(template: Template) -> None:
             for arn in machine["DefinitionSubstitutions"].values()
         ),
     }
-    assert called == aliases
+    [saga] = [name for name in template.of_type("AWS::StepFunctions::StateMachineAlias") if name.startswith("SagaLive")]
+    assert called == aliases | {saga}  # which the express lane hands over to
     functions = template.of_type("AWS::Lambda::Function")
     callers = ("AWS::ApiGateway::", "AWS::StepFunctions::", "AWS::IAM::Policy")
     for resource in template.raw["Resources"].values():

@@ -457,25 +457,34 @@ SERVICES = {"OrderingService", "InventoryService", "PaymentsService", "ShippingS
     ("name", "services"),
     [
         ("OrderSaga", SERVICES),
+        ("OrderSagaExpress", SERVICES),
         ("OrderCancellation", SERVICES),
         ("RebuildProjection", {"Rebuild"}),
         ("Erasure", {"Erasure"}),
     ],
 )
-def test_a_state_machine_may_call_its_functions(template: Template, name: str, services: set[str]) -> None:
-    machines = template.of_type("AWS::StepFunctions::StateMachine").values()
+def test_a_state_machine_may_call_its_functions_and_the_express_lane_start_the_saga(
+    template: Template, name: str, services: set[str]
+) -> None:
+    by_name = template.of_type("AWS::StepFunctions::StateMachine")
+    machines = by_name.values()
     assert len({target_of(machine["RoleArn"]) for machine in machines}) == len(machines)
     for machine in machines:
         if not machine["StateMachineName"].endswith(f"-{name}"):
             continue
         called: set[str] = set()
+        started: list[str] = []
         for statement in template.statements(target_of(machine["RoleArn"])):
             if statement["Resource"] == ["*"]:
                 assert set(statement["Action"]) <= ON_ANY_RESOURCE_FOR_A_SAGA
+            elif statement["Action"] == ["states:StartExecution"]:
+                started += [target_of(resource) for resource in statement["Resource"]]
             else:
                 assert statement["Action"] == ["lambda:InvokeFunction"]
                 called |= {target_of(resource) for resource in statement["Resource"]}
         assert called == services
+        hands_over_to = [made for made, each in by_name.items() if each["StateMachineName"].endswith("-OrderSaga")]
+        assert started == (hands_over_to if name == "OrderSagaExpress" else [])
 
 
 def test_the_audit_copy_is_written_by_firehose_and_firehose_by_its_rule(template: Template) -> None:

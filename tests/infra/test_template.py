@@ -15,6 +15,7 @@ from handlers.intake.parties import Parties
 from handlers.runtime.postponing import LONGEST_SECONDS
 from infra import needs
 from infra.app import synthesize
+from infra.constructs.express_saga import START_EXECUTION
 from infra.function_spec import (
     DeadLetterQueues,
     DeleteDeadLetters,
@@ -78,9 +79,18 @@ def test_every_rule_target_has_a_dead_letter_queue(template: Template) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "event"), [("OrderSaga", "OrderPlaced"), ("OrderCancellation", "CancellationRequested")]
+    ("lane", "name", "event"),
+    [
+        ("template", "OrderSagaExpress", "OrderPlaced"),
+        ("of_pool", "OrderSaga", "OrderPlaced"),
+        ("template", "OrderCancellation", "CancellationRequested"),
+    ],
 )
-def test_a_saga_starts_with_the_order_id_of_each_event_it_wants(template: Template, name: str, event: str) -> None:
+def test_a_saga_starts_with_the_order_id_of_each_event_it_wants(
+    request: pytest.FixtureRequest, lane: str, name: str, event: str
+) -> None:
+    """A placed order starts the machine of the lane that is set, and no other."""
+    template: Template = request.getfixturevalue(lane)
     machine = machine_named(template, name)
     [rule] = [
         rule
@@ -89,6 +99,12 @@ def test_a_saga_starts_with_the_order_id_of_each_event_it_wants(template: Templa
     ]
     assert bus_of(rule) == bus_named(template, "orders")
     assert rule["EventPattern"]["detail-type"] == [event]
+    starting = [
+        target_of(each["Targets"][0]["Arn"])
+        for each in template.of_type("AWS::Events::Rule").values()
+        if each["EventPattern"].get("detail-type") == [event]
+    ]
+    assert [each for each in starting if each in template.of_type("AWS::StepFunctions::StateMachine")] == [machine]
     transformer = rule["Targets"][0]["InputTransformer"]
     [(variable, path)] = transformer["InputPathsMap"].items()
     assert path == "$.detail.data.order_id"
@@ -526,27 +542,31 @@ def test_a_task_outlives_its_function(template: Template) -> None:
         assert tasks
         services = {name: target_of(arn) for name, arn in machine["DefinitionSubstitutions"].items()}
         for name, task in tasks.items():
+            if task["Resource"] == START_EXECUTION:
+                continue
             function = services[task["Resource"].removeprefix("${").removesuffix("}")]
             assert task["TimeoutSeconds"] > template.of_type("AWS::Lambda::Function")[function]["Timeout"], name
 
 
 def test_state_machines_are_logged_and_traced_and_their_failures_raise_an_alarm(template: Template) -> None:
     machines = template.of_type("AWS::StepFunctions::StateMachine")
-    assert len(machines) == 4
+    assert len(machines) == 5
+    express = machine_named(template, "OrderSagaExpress")
     groups = set()
-    for machine in machines.values():
-        assert machine["StateMachineType"] == "STANDARD"
+    for name, machine in machines.items():
+        assert machine["StateMachineType"] == ("EXPRESS" if name == express else "STANDARD")
         assert machine["LoggingConfiguration"]["Level"] == "ERROR"
         assert machine["TracingConfiguration"] == {"Enabled": True}
         [destination] = machine["LoggingConfiguration"]["Destinations"]
         groups.add(target_of(destination["CloudWatchLogsLogGroup"]["LogGroupArn"]))
     assert len(groups) == len(machines)
     watched = {
-        target_of(alarm["Dimensions"][0]["Value"])
+        (alarm["MetricName"], target_of(alarm["Dimensions"][0]["Value"]))
         for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
-        if alarm["MetricName"] == "ExecutionsFailed"
+        if alarm.get("Namespace") == "AWS/States"
     }
-    assert watched == set(machines)
+    # The others have all the time there is.
+    assert watched == {("ExecutionsTimedOut", express), *(("ExecutionsFailed", name) for name in machines)}
 
 
 def test_the_sender_is_an_identity_of_the_stack(template: Template) -> None:

@@ -11,8 +11,19 @@ from events.shops import own_id
 from handlers.inventory import reservation
 from tests.builders.messages import integration_event, sqs
 from tests.builders.orders import submitted_order
-from tests.engines.explorer import Actor, Content, Explorer, Saga, State, cancellation, cancellations, executions
+from tests.engines.explorer import (
+    Actor,
+    Content,
+    Explorer,
+    Saga,
+    State,
+    cancellation,
+    cancellations,
+    executions,
+    express,
+)
 from tests.engines.in_process import Functions
+from tests.engines.saga_machine import EXPRESS
 from tests.engines.table import Items, Table
 from tests.saga.balance import End, check_always, log, settled
 
@@ -78,6 +89,9 @@ class Scene:
     def executions(self, *names: str) -> dict[str, Actor]:
         return executions(self.functions, ORDER, *names)
 
+    def express(self, *names: str) -> dict[str, Actor]:
+        return express(self.functions, ORDER, *names)
+
     @property
     def cancellation(self) -> dict[str, Actor]:
         """A customer's request, and the execution that begins if the order is confirmed by then."""
@@ -117,6 +131,8 @@ class Scene:
 
 
 _ENDS = {
+    (EXPRESS, True): {"Confirmed", "ConfirmOrder"},
+    (EXPRESS, False): {"Cancelled"},
     ("order_saga", True): {"Confirmed", "ConfirmOrder"},
     ("order_saga", False): {"Cancelled", "CancelOrder"},
     ("order_cancellation", True): {"RefuseCancellation"},
@@ -146,7 +162,8 @@ def check_end(state: State) -> None:
 def _passed(state: State, process: Saga) -> set[str]:
     """Where an execution may have ended before a confirmed order was cancelled."""
     events = [event_type for event_type, _ in log(state.content.items)[f"order#{process.order_id}"]]
-    return _ENDS[process.machine, True] if "OrderConfirmed" in events and process.machine == "order_saga" else set()
+    forward = process.machine in {"order_saga", EXPRESS}
+    return _ENDS[process.machine, True] if "OrderConfirmed" in events and forward else set()
 
 
 def sagas(state: State) -> list[Saga]:

@@ -1,5 +1,6 @@
-"""Two executions of the order saga for one order, a request to cancel it and what follows from that, in every order of
-their calls to AWS. What comes after the confirmation, and before the order, is in `tests.saga.test_cancellation`.
+"""Executions of the order saga for one order, in either lane and in both, a request to cancel it and what follows from
+that, in every order of their calls to AWS. What comes after the confirmation, and before the order, is in
+`tests.saga.test_cancellation`.
 
 Nothing is sampled: the explorer visits every state that any interleaving of the actors' calls leads to, so a
 switch from one to another lies between any two calls, within tasks and between them.
@@ -31,22 +32,22 @@ def approved(loaded: Functions, table: Table) -> Scene:
     return Scene(KINDS["approve"], loaded, table, ORDER)
 
 
-def test_one_execution_killed_anywhere_any_number_of_times_ends_in_one_state(scene: Scene) -> None:
+def test_one_execution_killed_anywhere_any_number_of_times_ends_in_one_state_in_either_lane(scene: Scene) -> None:
     undisturbed = scene.ends(scene.executions("A"))
-    killed = scene.ends(scene.executions("A"), kills=True)
+    killed = [*scene.ends(scene.executions("A"), kills=True), *scene.ends(scene.express("E"), kills=True)]
 
     assert found(undisturbed) == {scene.kind.end}
     assert {state.content.key for state in killed} == {state.content.key for state in undisturbed}
 
 
 def test_two_actors_killed_anywhere_end_in_one_outcome(scene: Scene) -> None:
-    assert found(scene.ends(scene.executions("A", "B"), kills=True)) == {scene.kind.end}
+    assert found(scene.ends(scene.executions("A") | scene.express("E"), kills=True)) == {scene.kind.end}
     assert found(scene.ends(scene.executions("A") | scene.cancellation, kills=True)) == scene.ends_if_cancelled
 
 
-def test_two_executions_and_a_request_to_cancel_end_in_one_outcome(scene: Scene) -> None:
+def test_both_lanes_and_a_request_to_cancel_end_in_one_outcome(scene: Scene) -> None:
     # With kills too where all goes well; elsewhere they would take minutes.
-    states = scene.ends(scene.executions("A", "B") | scene.cancellation, kills=not scene.kind.order)
+    states = scene.ends(scene.executions("A") | scene.express("E") | scene.cancellation, kills=not scene.kind.order)
 
     assert found(states) == scene.ends_if_cancelled
 

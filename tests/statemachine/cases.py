@@ -76,7 +76,7 @@ class Case:
     """The answers of the services to a command, one attempt after the other, the last one for ever; else all is well.
 
     An answer is the name of an error, or OK. `trace` is what `saga_machine.Execution.trace` shall be, `error`
-    what the execution fails with.
+    what the execution fails with. `saga_started`: the order saga has an execution with the order's name before.
     """
 
     name: str
@@ -84,6 +84,7 @@ class Case:
     trace: Sequence[str]
     error: str | None = None
     machine: str = "order_saga"
+    saga_started: bool = False
 
 
 def before(state: str) -> list[str]:
@@ -111,6 +112,7 @@ def paths() -> Iterator[Case]:
     yield from cancellations()
     yield from other_executions()
     yield from recalls()
+    yield from express_lane()
 
 
 def refused() -> Iterator[Case]:
@@ -291,3 +293,40 @@ def recalls() -> Iterator[Case]:
             "KeyError",
             machine,
         )
+
+
+def express_lane() -> Iterator[Case]:
+    """Forward, with a second try; whatever else there is, the order saga is started."""
+    machine = "order_saga_express"
+    handed_over = ["HandOver", "HandedOver"]
+    yield Case("express: all well", {}, FORWARD, machine=machine)
+    yield Case(
+        "express: each step needs its second try",
+        {state: [error, OK] for state, error in zip(FORWARD, OWN_TROUBLE, strict=False)},
+        [line for state, error in zip(FORWARD, OWN_TROUBLE, strict=False) for line in [*failing(state, error), state]],
+        machine=machine,
+    )
+    for state, error in [*REFUSALS, ("ReserveStock", "OrderNotFound"), ("ConfirmOrder", "OrderCancelling")]:
+        trace = [*before(state), *failing(state, error), *handed_over]
+        yield Case(f"express: {error} at {state}", {state: [error]}, trace, machine=machine)
+    for state, error in [*UNREACHABLE.items(), ("ReserveStock", "Contended"), ("ConfirmOrder", "States.Timeout")]:
+        trace = [*before(state), *failing(state, error, error), *handed_over]
+        yield Case(f"express: {error} at {state} twice", {state: [error]}, trace, machine=machine)
+    for state in FORWARD:
+        trace = [*before(state), *failing(state, "KeyError"), *handed_over]
+        yield Case(f"express: bug in {state}", {state: ["KeyError"]}, trace, machine=machine)
+    for refusal, end in (("AlreadyConfirmed", "Confirmed"), ("AlreadyCancelled", "Cancelled")):
+        trace = [*failing("ReserveStock", refusal), end]
+        yield Case(f"express: {refusal}", {"ReserveStock": [refusal]}, trace, machine=machine)
+    yield Case(
+        "express: the saga is started already",
+        {"AuthorizePayment": ["PaymentDeclined"]},
+        [
+            *before("AuthorizePayment"),
+            "AuthorizePayment: PaymentDeclined",
+            "HandOver: StepFunctions.ExecutionAlreadyExistsException",
+            "HandedOver",
+        ],
+        machine=machine,
+        saga_started=True,
+    )

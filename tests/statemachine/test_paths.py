@@ -67,6 +67,7 @@ def test_path(case: Case, engine: Engine) -> None:
     assert run.trace == case.trace
     assert (run.status, run.error) == ("FAILED" if case.error else "SUCCEEDED", case.error)
     assert run.calls == list(calls(run.trace, run.order_id))
+    assert run.saga_input == ({"order_id": run.order_id} if "HandedOver" in case.trace else None)
 
 
 def calls(trace: Sequence[str], order_id: str) -> Iterator[Call]:

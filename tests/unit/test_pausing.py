@@ -17,6 +17,7 @@ from infra.cli.connection import Connection
 from infra.cli.feeds import PAUSABLE
 from tests.builders.commands import run_command
 from tests.builders.environment import OUTPUTS
+from tests.builders.executions import sagas
 from tests.builders.feeds import client, create_functions
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ def test_what_cannot_be_paused_is_refused_with_the_reason(command: str, name: st
 
 
 def test_the_status_of_the_pipeline_says_what_waits_where_and_what_is_paused(functions: LambdaClient) -> None:
+    sagas()
     run_command("pause", "order_intake")
     for number in range(3):
         aws.sqs().send_message(QueueUrl=Connection().outputs["OrderIntakeQueueUrl"], MessageBody=str(number))

@@ -31,7 +31,7 @@ if __name__ == "__main__":
     try:
         from ministack.app import main  # type: ignore[import-not-found]
         from ministack.core import iam_actions  # type: ignore[import-not-found]
-        from ministack.services import apigateway_v1  # type: ignore[import-not-found]
+        from ministack.services import apigateway_v1, stepfunctions  # type: ignore[import-not-found]
 
         # The emulator's interpreter finds this package next to the script that it runs.
         from patches import (  # type: ignore[import-not-found]
@@ -43,6 +43,7 @@ if __name__ == "__main__":
             function_layers,
             leading_keys,
             mapping_templates,
+            nested_executions,
             object_versions,
             scan_pages,
         )
@@ -52,6 +53,7 @@ if __name__ == "__main__":
         batching.patch()
         mapping_templates.patch(apigateway_v1)
         leading_keys.patch(iam_actions)
+        nested_executions.patch(stepfunctions)
         object_versions.patch()
         scan_pages.patch()
         firehose_delivery.patch()

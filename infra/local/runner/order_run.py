@@ -258,7 +258,13 @@ class _Runner:
         return f"{saga['status'].lower()} at {entered[-1] if entered else 'its start'}{because}"
 
     def _executions(self, status: str) -> Iterator[Item]:
+        """Those of the express lane too, which the emulator lists."""
         pages = self._sagas.get_paginator("list_executions")
-        for saga in (self._pipeline.state_machine_arn, self._pipeline.cancellation_state_machine_arn):
+        pipeline = self._pipeline
+        for saga in (
+            pipeline.express_state_machine_arn,
+            pipeline.state_machine_arn,
+            pipeline.cancellation_state_machine_arn,
+        ):
             for page in pages.paginate(stateMachineArn=saga, statusFilter=status):
                 yield from page["executions"]
