@@ -40,6 +40,7 @@ class Saga(Construct):
         self, scope: Construct, spec: SagaSpec, *, functions: Mapping[str, lambda_.IFunction], bus: events.IEventBus
     ) -> None:
         super().__init__(scope, spec.prefix)
+        self.spec = spec
         self.state_machine = Workflow(
             self,
             name=spec.name,
