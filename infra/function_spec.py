@@ -154,7 +154,19 @@ class Tasks:
     """The tasks of state machines whose definitions name the function by its placeholder."""
 
 
-Trigger = Subscription | TableChanges | DroppedFiles | DeadLetterQueues | Tasks
+@dataclass(frozen=True)
+class Schedule:
+    """The clock. A run that fails is made up for by the next one."""
+
+    every_minutes: int
+
+    @property
+    def expression(self) -> str:
+        """How often, as EventBridge Scheduler has it."""
+        return f"rate({self.every_minutes} minute{'s' if self.every_minutes > 1 else ''})"
+
+
+Trigger = Subscription | TableChanges | DroppedFiles | DeadLetterQueues | Tasks | Schedule
 
 
 @dataclass(frozen=True)
@@ -190,9 +202,9 @@ class FunctionSpec:
 
     @property
     def knows_parties(self) -> bool:
-        """Whether it has to know who is let in: it takes what comes from outside, or looks at what came."""
+        """Whether it has to know who is let in: it takes what comes from outside, or looks at what each shop has."""
         match self.trigger:
-            case Subscription(bus="intake") | DroppedFiles() | None:
+            case Subscription(bus="intake") | DroppedFiles() | Schedule() | None:
                 return True
         return DeleteDeadLetters() in self.grants
 

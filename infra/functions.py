@@ -38,6 +38,7 @@ from infra.function_spec import (
     PublishEvents,
     ReplayArchive,
     Rows,
+    Schedule,
     SendEmail,
     Subscription,
     TableChanges,
@@ -228,6 +229,19 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         Tasks(),
         timeout=300,
         memory=1769,  # a whole processor, as for files
+    ),
+    FunctionSpec(
+        "sweep",
+        (
+            Rows((GET,), (keys.generations(ORDER_VIEW.name).pk,)),
+            Rows((GET, PUT), (keys.SWEEP.pk,)),
+            Rows((QUERY,), (keys.status_shard("*", "*", "*", "*"),), index=keys.ORDERS_BY_STATUS.name),
+            Rows((QUERY,), (keys.status_shard("*", "*", "*", "*"),), index=keys.REQUESTS_BY_STATUS.name),
+            Rows((QUERY,), ("order#*", "cancellation#*")),
+        ),
+        Schedule(every_minutes=1),
+        timeout=55,  # one run at a time
+        local_concurrency=1,
     ),
     notifier("order_emails", OrderConfirmed, OrderCancelled, stream="notification"),
     notifier("welcome_email", OrderConfirmed, stream="customer"),

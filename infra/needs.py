@@ -23,7 +23,7 @@ from handlers.operations.preflight.quotas import (
     TABLES,
     Need,
 )
-from infra.function_spec import DeadLetterQueues, DroppedFiles, Subscription, TableChanges
+from infra.function_spec import DeadLetterQueues, DroppedFiles, Schedule, Subscription, TableChanges
 from infra.functions import FUNCTIONS
 
 TRANSITIONS_PER_ORDER = 7
@@ -66,7 +66,7 @@ _SECONDS_PER_HOUR = 3600
 
 
 def received_at_once() -> int:
-    """How many calls the queues and the table's stream cause at once, at most."""
+    """How many calls the queues, the table's stream and the clock cause at once, at most."""
     dead_letter_queues = sum(spec.has_dead_letter_queue for spec in FUNCTIONS) + OTHER_DEAD_LETTER_QUEUES
     calls = 0
     for spec in FUNCTIONS:
@@ -77,6 +77,8 @@ def received_at_once() -> int:
                 calls += most * dead_letter_queues
             case TableChanges():
                 calls += STREAM_SHARDS
+            case Schedule():
+                calls += 1
     return calls
 
 
@@ -97,7 +99,7 @@ def needs(orders_per_second: float) -> Iterator[Need]:
     yield Need(
         CONCURRENT_EXECUTIONS,
         received + steps + questions + REBUILD_AT_ONCE,
-        f"queues and stream {received}, sagas {steps}, API {questions}, a rebuild {REBUILD_AT_ONCE}",
+        f"queues, stream and clock {received}, sagas {steps}, API {questions}, a rebuild {REBUILD_AT_ONCE}",
     )
     yield Need(STATE_TRANSITIONS, at_peak(TRANSITIONS_PER_ORDER), f"{TRANSITIONS_PER_ORDER} for an order")
     yield Need(EXECUTION_STARTS, at_peak(2), "the order saga, and at worst the cancellation saga")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -38,6 +38,11 @@ class Pause:
     by: str | None
 
 
+def is_any_paused(client: LambdaClient, functions: Collection[str]) -> bool:
+    """Whether one of the functions with these names is paused."""
+    return any(_off(feed) and _function_of(feed) in functions for feed in _all_feeds(client))
+
+
 class Feeds:
     """What feeds the functions of one deployment.
 
@@ -57,7 +62,7 @@ class Feeds:
         keys = {name: key for key, name in self._functions.items()}
         return {
             keys[_function_of(feed)]: self._pause_of(feed)
-            for feed in self._all()
+            for feed in _all_feeds(self._client)
             if _function_of(feed) in keys and _off(feed)
         }
 
@@ -110,20 +115,24 @@ class Feeds:
         return feed
 
     def _feed(self, function: str) -> Mapped:
-        for feed in self._all():
+        for feed in _all_feeds(self._client):
             if _function_of(feed) == self._functions[function]:
                 return feed
         raise OperationFailed(f"nothing feeds {function}: its event source mapping is gone; deploy the pipeline again")
-
-    def _all(self) -> Iterator[Mapped]:
-        """Every mapping of the account: what feeds an alias is not among those of its function."""
-        for page in self._client.get_paginator("list_event_source_mappings").paginate():
-            yield from page["EventSourceMappings"]
 
     def _pause_of(self, feed: Mapped) -> Pause:
         tags = self._client.list_tags(Resource=feed["EventSourceMappingArn"])["Tags"]
         since = tags.get(PAUSED_AT)
         return Pause(datetime.fromisoformat(since) if since else None, tags.get(PAUSED_BY))
+
+
+def _all_feeds(client: LambdaClient) -> Iterator[Mapped]:
+    """Every mapping of the account: what feeds an alias is not among those of its function."""
+    page = client.list_event_source_mappings()
+    yield from page["EventSourceMappings"]
+    while marker := page.get("NextMarker"):
+        page = client.list_event_source_mappings(Marker=marker)
+        yield from page["EventSourceMappings"]
 
 
 def _function_of(feed: Mapped) -> str:

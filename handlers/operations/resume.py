@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import Enum
+from itertools import count
 from typing import NamedTuple
 
-from events import streams
-from handlers.operations.audit.evidence import Evidence
-from handlers.operations.audit.table import Table
-from handlers.operations.doctor.stalled_orders import due
-from handlers.operations.sagas import Saga, Sagas
+from handlers.operations.doctor.stalled_orders import due, evidence_of
+from handlers.operations.sagas import Saga, Sagas, name_of_resumed
 from handlers.table.event_store import EventStore
 
 
@@ -35,11 +33,15 @@ def resume(store: EventStore, sagas: Sagas, order_ids: Iterable[str]) -> Iterato
     """Start the saga that each order needs: the one that ends it, or the one that answers a request to cancel it.
 
     Which one an order needs, the log says. An order that has ended, that has a saga running, or that does not exist is
-    left alone. A saga that is started once too often changes nothing.
+    left alone. A saga that is started once too often changes nothing. Its name has the first number that is free; of
+    two people who resume an order at once, the second finds the execution of the first.
+
+    Raises:
+        Retryable: try again.
     """
     running = sagas.running()
     for order_id in order_ids:
-        evidence = _evidence(store, order_id)
+        evidence = evidence_of(store, order_id)
         saga = due(evidence, order_id)
         if order_id not in evidence.orders:
             yield Resumed(order_id, Outcome.UNKNOWN, None)
@@ -48,12 +50,5 @@ def resume(store: EventStore, sagas: Sagas, order_ids: Iterable[str]) -> Iterato
         elif order_id in running:
             yield Resumed(order_id, Outcome.RUNNING, saga)
         else:
-            sagas.start(saga, order_id)
+            next(number for number in count(1) if sagas.start(saga, order_id, name_of_resumed(order_id, number)))
             yield Resumed(order_id, Outcome.STARTED, saga)
-
-
-def _evidence(store: EventStore, order_id: str) -> Evidence:
-    """What the log says of an order's state, and of a request to cancel it."""
-    of_order = (streams.order(order_id), streams.cancellation(order_id))
-    records = (record for stream in of_order for record in store.read(stream))
-    return Evidence(Table({(record.stream, record.version): record for record in records}))

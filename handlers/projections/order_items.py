@@ -13,6 +13,13 @@ PROJECTION = "order_view"
 REJECTED = "REJECTED"
 
 
+def with_request_key(order_id: str, attributes: Attributes, at: str) -> Attributes:
+    """Add the key of the index of requests to cancel an order, where these tell of one; ``at`` is when they did."""
+    if "cancellation" not in attributes:
+        return attributes
+    return attributes | {keys.REQUESTS_BY_STATUS.sk: keys.request(str(attributes["cancellation"]), at, order_id)}
+
+
 def with_index_keys(order_id: str, generation: str, attributes: Attributes) -> Attributes:
     """Add the keys of the indexes: a customer's orders by time, and a shop's orders of a status by time."""
     customers, statuses = keys.ORDERS_BY_CUSTOMER, keys.ORDERS_BY_STATUS

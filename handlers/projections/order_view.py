@@ -16,7 +16,7 @@ from events.model import DomainEvent
 from events.ordering import OrderRejected
 from handlers.projections.engine.projection import Count, Item, LogBehind, Position, by_stream
 from handlers.projections.order_fold import SET_BY, SHOWN, Attributes, fold, known
-from handlers.projections.order_items import PROJECTION, REJECTED, with_index_keys
+from handlers.projections.order_items import PROJECTION, REJECTED, with_index_keys, with_request_key
 from handlers.retry_policy import MAX_CONFLICTS, Contended, classified
 from handlers.runtime.observability import about
 from handlers.table import keys
@@ -31,7 +31,13 @@ Condition = tuple[str, dict[str, str | int]]
 """A condition expression and its values."""
 
 _SHOWN_REASONS = 3
-_INDEXED = keys.ATTRIBUTES - {"PK", "SK"}
+_INDEXED = {
+    "order": frozenset(
+        name for index in (keys.ORDERS_BY_CUSTOMER, keys.ORDERS_BY_STATUS) for name in (index.pk, index.sk)
+    ),
+    "cancellation": frozenset({keys.REQUESTS_BY_STATUS.sk}),
+}
+"""The keys in the indexes that events of each kind of stream set."""
 _VERSION = "_version"
 _APPLIED = {"order": "order_id", "rejection": "rejected_at"}
 """By which a view shows that it has applied a stream of that kind; for the others, its version."""
@@ -164,7 +170,8 @@ class OrderView:
 
 def _sets(stream: str, part: Sequence[Recorded]) -> Attributes:
     """What events of one stream set in a view, its version among it."""
-    return fold(part) | {_version_attribute(stream): part[-1].version}
+    sets = with_request_key(_order_id(stream), fold(part), part[-1].occurred_at)
+    return sets | {_version_attribute(stream): part[-1].version}
 
 
 def _shown(record: Recorded) -> Attributes:
@@ -195,11 +202,10 @@ def _holds(view: Attributes, generation: str, stream: str, history: Sequence[Rec
             return True
         if "order_version" not in view:
             expected |= _alone(generation, _order_id(stream), history[0])
-            may_have |= SET_BY["order"] | _INDEXED
+            may_have |= SET_BY["order"] | _INDEXED["order"]
     else:
         expected = with_index_keys(_order_id(stream), generation, _sets(stream, history))
-        if kind == "order":
-            may_have |= _INDEXED
+        may_have |= _INDEXED.get(kind, frozenset())
     given = keys.ATTRIBUTES.union(
         *(names for kind, names in SET_BY.items() if _APPLIED.get(kind, kind + _VERSION) in view)
     )

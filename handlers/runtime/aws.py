@@ -16,10 +16,12 @@ from handlers.retry_policy import CLIENT_RETRIES
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
 
 session = botocore.session.get_session()
 _config = Config(
@@ -51,6 +53,16 @@ def s3() -> S3Client:
     """An S3 client. A copy of a large object is answered when it is made, so it waits for longer."""
     patient = _config.merge(Config(read_timeout=30))
     return cast("S3Client", session.create_client("s3", config=patient))
+
+
+def lambda_() -> LambdaClient:
+    """A client of Lambda itself."""
+    return cast("LambdaClient", session.create_client("lambda", config=_config))
+
+
+def stepfunctions() -> SFNClient:
+    """A Step Functions client."""
+    return cast("SFNClient", session.create_client("stepfunctions", config=_config))
 
 
 def secretsmanager() -> SecretsManagerClient:

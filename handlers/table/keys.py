@@ -48,15 +48,19 @@ class Key(NamedTuple):
 
 
 class Index(NamedTuple):
-    """A global secondary index, the names of its key attributes, and of the attributes that it holds besides keys."""
+    """A global secondary index, the names of its key attributes, and of the attributes that it holds besides keys.
+
+    Its partitions may be those of another index, which is named then.
+    """
 
     name: str
     holds: tuple[str, ...] = ()
+    partitions_of: str = ""
 
     @property
     def pk(self) -> str:
         """The attribute that is its partition key."""
-        return f"{self.name}PK"
+        return f"{self.partitions_of or self.name}PK"
 
     @property
     def sk(self) -> str:
@@ -73,7 +77,15 @@ It holds keys alone, so nothing is written to it when an order changes; who list
 ORDERS_BY_STATUS = Index("GSI2", ("order_id", "status", "currency", "total", "placed_at"))
 """A shop's orders of a status by time: :func:`status_partition`, :func:`by_time`. It holds what lists show."""
 
-INDEXES = (ORDERS_BY_CUSTOMER, ORDERS_BY_STATUS)
+REQUESTS_BY_STATUS = Index("GSI3", partitions_of=ORDERS_BY_STATUS.name)
+"""A shop's orders of a status that somebody asked to cancel, by what became of that: :func:`status_partition`,
+:func:`request`. It holds keys alone.
+
+An order that nobody asked to cancel has no such sort key, and is not in it: so a list of those that wait for an answer
+costs nothing where none does, however many are confirmed.
+"""
+
+INDEXES = (ORDERS_BY_CUSTOMER, ORDERS_BY_STATUS, REQUESTS_BY_STATUS)
 ATTRIBUTES = frozenset({"PK", "SK", *(name for index in INDEXES for name in (index.pk, index.sk))})
 """The names of all key attributes."""
 
@@ -82,6 +94,9 @@ PERSONS = "*#*"
 
 PAYMENT_TOKENS = "*.*"
 """The partitions of payment tokens, in the vault: an order's id. Neither kind has the other's separator."""
+
+SWEEP = Key("sweep", "control")
+"""Where the sweep goes on."""
 
 _STATUS_SHARDS = 8
 
@@ -208,6 +223,11 @@ def status_shard(generation: str, shop: str, status: str, shard: int | str) -> s
 def by_time(at: str, order_id: str) -> str:
     """The sort key of an order in both indexes; ``at`` is a time as ISO 8601."""
     return f"{at}#{order_id}"
+
+
+def request(answer: str, at: str, order_id: str) -> str:
+    """The sort key of an order that somebody asked to cancel: how far that is (``requested``), and since when."""
+    return f"{answer}#{by_time(at, order_id)}"
 
 
 def time_of(sort_key: str) -> str:

@@ -98,10 +98,10 @@ class Connection:
     def sagas(self) -> Sagas:
         """The sagas' state machines."""
         names = {Saga.ORDER: "StateMachine", Saga.CANCELLATION: "CancellationStateMachine"}
-        machines, live = (
-            {saga: self.outputs[f"{kind}{name}Arn"] for saga, name in names.items()} for kind in ("", "Live")
+        live, machines = (
+            {saga: self.outputs[f"{kind}{name}Arn"] for saga, name in names.items()} for kind in ("Live", "")
         )
-        return Sagas(self.client("stepfunctions"), machines, live)
+        return Sagas(self.client("stepfunctions"), live, machines)
 
     @cached_property
     def outputs(self) -> Mapping[str, str]:

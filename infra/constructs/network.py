@@ -18,9 +18,11 @@ from infra.constructs.template import resource_of
 GATEWAYS = ("dynamodb", "s3")
 INTERFACES = {
     "events": "events",
+    "lambda": "lambda",
     "secretsmanager": "secretsmanager",
     "ses": "email",
     "sqs": "sqs",
+    "states": "states",
     "xray": "xray",
 }
 """Of each service, as IAM calls it, what its endpoint is called."""

@@ -20,10 +20,12 @@ OPERATIONS: Mapping[str, Sequence[str]] = {
         *("DeleteItem", "Scan", "TransactWriteItems", "UpdateItem"),
     ),
     "events": ("DescribeReplay", "PutEvents", "StartReplay"),
+    "lambda": ("ListEventSourceMappings",),
     "s3": ("CopyObject", "DeleteObject", "GetObject", "ListObjectVersions", "ListObjectsV2", "PutObject"),
     "secretsmanager": ("GetSecretValue",),
     "sesv2": ("SendEmail",),
     "sqs": ("SendMessage", "SendMessageBatch"),
+    "stepfunctions": ("StartExecution",),
 }
 
 _POWERTOOLS = "aws_lambda_powertools"

@@ -87,6 +87,12 @@ class LogSettings(SettingsModel):
     days: LogDays = 30
 
 
+class SweepSettings(SettingsModel):
+    """After how many minutes an order without an outcome gets its saga from the sweep: longer than a saga takes."""
+
+    after_minutes: Annotated[int, Field(ge=6, le=24 * 60)] = 10
+
+
 class Settings(SettingsModel):
     """The settings of an environment: shops by slug, warehouses and carriers by name, and all the rest.
 
@@ -107,6 +113,7 @@ class Settings(SettingsModel):
     functions: Functions = Field(default={})
     alarms: AlarmSettings = AlarmSettings()
     logs: LogSettings = LogSettings()
+    sweep: SweepSettings = SweepSettings()
     keys: KeySettings = KeySettings()
     network: NetworkSettings = NetworkSettings()
     backup: BackupSettings = BackupSettings()

@@ -20,10 +20,20 @@ from infra.constructs.projection_rebuild import ProjectionRebuild
 from infra.constructs.queue_triggers import import_files, store_dead_letters, subscribe
 from infra.constructs.queues import DeadLetterQueue
 from infra.constructs.saga import CANCELLATION, ORDER_SAGA, ExpressLane, Saga
+from infra.constructs.schedule_trigger import call_regularly
 from infra.constructs.shared_resources import SharedResources
 from infra.constructs.stream_trigger import follow
+from infra.constructs.sweep import let_sweep
 from infra.constructs.template import output
-from infra.function_spec import DeadLetterQueues, DroppedFiles, FunctionSpec, Subscription, TableChanges, Tasks
+from infra.function_spec import (
+    DeadLetterQueues,
+    DroppedFiles,
+    FunctionSpec,
+    Schedule,
+    Subscription,
+    TableChanges,
+    Tasks,
+)
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.names import application_stack, in_template
 from infra.package import Built, Package
@@ -73,6 +83,8 @@ class ApplicationStack(Stack):
             output(self, f"{in_template(queue.source)}DeadLetterQueueUrl", queue.queue_url)
         for function in self._functions.values():
             self._connect(function, dead_letters)
+        queued = [made for made in self._functions.values() if made.spec.queued]
+        let_sweep(self._functions["sweep"], sagas, queued, settings.sweep)
         # Operators call it, to publish events once more.
         output(self, "OutboxFunctionArn", self._functions["outbox"].live.function_arn)
         self._api(settings, data.identity)
@@ -113,6 +125,8 @@ class ApplicationStack(Stack):
                 follow(function, changes, self._shared)
             case DeadLetterQueues() as wanted_queues:
                 store_dead_letters(function, wanted_queues, dead_letters, self._shared)
+            case Schedule() as schedule:
+                call_regularly(function, schedule)
 
     def _state_machines(self) -> list[Saga]:
         functions = {

@@ -24,6 +24,8 @@ SENDER = "orders@shop.example"
 CONFIGURATION_SET = "OrderPipeline-unit"
 DEAD_LETTER_BUCKET = "dead-letter-bucket"
 ERASURE_LEDGER = "erasure-ledger"
+ORDER_SAGA = "arn:aws:states:us-east-1:123456789012:stateMachine:OrderSaga"
+CANCELLATION_SAGA = "arn:aws:states:us-east-1:123456789012:stateMachine:OrderCancellation"
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "nobody",
@@ -51,6 +53,10 @@ ENVIRONMENT = {
     "OWN_QUEUE_URL": f"{_QUEUES}/{OWN_QUEUE}",
     "ORDER_QUEUE_URL": f"{_QUEUES}/{ORDER_QUEUE}",
     "PARTIES_FILE": str(Path(__file__).with_name("parties.json")),
+    "ORDER_SAGA_ARN": ORDER_SAGA,
+    "CANCELLATION_SAGA_ARN": CANCELLATION_SAGA,
+    "OVERDUE_AFTER_MINUTES": "10",
+    "QUEUED_FUNCTIONS": "order_intake order_emails",
     "POWERTOOLS_SERVICE_NAME": "unit",
     "POWERTOOLS_METRICS_NAMESPACE": "OrderPipeline",
     "POWERTOOLS_LOG_LEVEL": "INFO",

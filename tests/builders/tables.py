@@ -14,7 +14,7 @@ LISTED = ["order_id", "status", "currency", "total", "placed_at"]
 
 def create_table(client: DynamoDBClient, name: str) -> None:
     """Create an empty table with the keys and indexes of the deployed one."""
-    keys = ("PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK")
+    keys = ("PK", "SK", "GSI1PK", "GSI1SK", "GSI2PK", "GSI2SK", "GSI3SK")
     client.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
@@ -23,6 +23,7 @@ def create_table(client: DynamoDBClient, name: str) -> None:
         GlobalSecondaryIndexes=[
             _index("GSI1", {"ProjectionType": "KEYS_ONLY"}),
             _index("GSI2", {"ProjectionType": "INCLUDE", "NonKeyAttributes": LISTED}),
+            _index("GSI3", {"ProjectionType": "KEYS_ONLY"}, partitions_of="GSI2"),
         ],
     )
 
@@ -37,11 +38,11 @@ def create_vault(client: DynamoDBClient, name: str) -> None:
     )
 
 
-def _index(name: str, projection: ProjectionTypeDef) -> GlobalSecondaryIndexTypeDef:
+def _index(name: str, projection: ProjectionTypeDef, *, partitions_of: str = "") -> GlobalSecondaryIndexTypeDef:
     return {
         "IndexName": name,
         "KeySchema": [
-            {"AttributeName": f"{name}PK", "KeyType": "HASH"},
+            {"AttributeName": f"{partitions_of or name}PK", "KeyType": "HASH"},
             {"AttributeName": f"{name}SK", "KeyType": "RANGE"},
         ],
         "Projection": projection,

@@ -110,6 +110,10 @@ def needed(call: Call, answer: Answer) -> Iterator[Need]:
                 yield Need("events:StartReplay", arn.rpartition(":")[2])
         case "events", "DescribeReplay":
             yield Need("events:DescribeReplay", f"replay/{asked['ReplayName']}")
+        case "stepfunctions", "StartExecution":
+            yield Need("states:StartExecution", asked["stateMachineArn"].rpartition(":")[2])
+        case "lambda", "ListEventSourceMappings":
+            yield Need("lambda:ListEventSourceMappings", "*")
         case "secretsmanager", "GetSecretValue":
             yield Need("secretsmanager:GetSecretValue", asked["SecretId"])
         case "sesv2", "SendEmail":

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from events import streams
 from events.envelope import Recorded
 from events.inventory import StockLow
 from events.ordering import CancellationRequested, OrderRejected
+from events.shops import own_id
 from handlers.functions.resources import event_store
 from handlers.intake.callers import OPERATE, READ, Caller
 from infra.function_spec import SendEmail
@@ -29,10 +31,12 @@ from infra.local.emulator.process import ACCOUNT, REGION, Emulator
 from tests.builders import api
 from tests.builders.environment import (
     ARCHIVE,
+    CANCELLATION_SAGA,
     CONFIGURATION_SET,
     DEAD_LETTER_BUCKET,
     ERASURE_LEDGER,
     ORDER_QUEUE,
+    ORDER_SAGA,
     OWN_QUEUE,
     QUEUE,
     REJECTION_KEY,
@@ -41,7 +45,7 @@ from tests.builders.environment import (
 )
 from tests.builders.erasing import confirm, dead_letter, erase, message, place, submitted
 from tests.builders.generated_log import run
-from tests.builders.messages import domain_event, sqs
+from tests.builders.messages import domain_event, integration_event, sqs
 from tests.builders.recorded_events import record
 from tests.crash.cases import CASES, FORWARD, ORDER, Case, after, log, nothing, rejected_before
 from tests.crash.test_file_import import BUCKET as FILES
@@ -70,6 +74,7 @@ BY_LAMBDA = [
 OPERATOR = Caller(subject="an operator", client="operations", scopes=f"{READ} {OPERATE}")
 UNKNOWN = "demo.unknown"
 LOW = StockLow(sku="apple", available=1, threshold=2, level_version=2)
+STATE_MACHINES = {ORDER_SAGA: "Saga", CANCELLATION_SAGA: "Cancellation"}
 NAMES = {function.key: function.name for function in FUNCTIONS}
 """The functions' names in the template."""
 QUEUED = {function.key: function.queued for function in FUNCTIONS}
@@ -195,6 +200,7 @@ def as_in_template(need: Need, function: str) -> Need:
         SENDER: "MailSender",
         REJECTION_KEY: "RejectionKey",
         ERASURE_LEDGER: "ErasureLedger",
+        **{arn.rpartition(":")[2]: f"{name}StateMachine" for arn, name in STATE_MACHINES.items()},
     }
     if need.on == f"configuration-set/{CONFIGURATION_SET}":
         return need._replace(on="ConfigurationSet")
@@ -323,7 +329,34 @@ def erase_a_customer(scene: Scene) -> None:
             assert erase(loaded, **whom)["done"]
 
 
+def sweep_two_orders(scene: Scene) -> None:
+    """One that was placed, and one that is confirmed and has a request to cancel it: half an hour later, twice."""
+    world, before = scene.world, scene.world.now
+    world.begin({})
+    after(*FORWARD)(world)
+    world.deliver("order_intake", sqs(integration_event("OrderCancellationRequested", {"order_id": own_id(ORDER)})))
+    world.placed("demo.still")
+    for order_id in (ORDER, "demo.still"):
+        events = [domain_event(item) for item in log(world) if item["PK"]["S"].endswith(f"#{order_id}")]
+        world.deliver("order_view", sqs(*events))
+    answers: dict[str, Any] = {
+        "ListEventSourceMappings": {"EventSourceMappings": []},
+        "StartExecution": {"executionArn": "arn", "startDate": before},
+    }
+
+    def answered(call: Call) -> Answer | None:
+        return Answer(answers[call.operation]) if call.operation in answers else None
+
+    with WIRE.tapped(Uses(scene.needs, answered)), pytest.MonkeyPatch.context() as patched:
+        patched.setattr("handlers.operations.sweep.candidates.MOST_READ", 1)  # so that a run ends on its way
+        world.now += timedelta(minutes=30)
+        for _ in range(3):
+            scene.world.functions.invoke("sweep", {})
+    world.now = before
+
+
 ELSEWHERE: Mapping[str, Scenario] = {
+    "sweep": sweep_two_orders,
     "erasure": erase_a_customer,
     "file_import": import_a_file,
     "dead_letters": store_a_message_that_failed_again,

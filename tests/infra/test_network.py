@@ -14,7 +14,7 @@ from tests.infra.template import Template, synthesized, with_aliases, written
 ENDPOINTS = {
     **dict.fromkeys(["dynamodb", "s3"], "Gateway"),
     # Of SES `email`. What is sent to X-Ray is sent from where the function runs.
-    **dict.fromkeys(["email", "events", "secretsmanager", "sqs", "xray"], "Interface"),
+    **dict.fromkeys(["email", "events", "lambda", "secretsmanager", "sqs", "states", "xray"], "Interface"),
 }
 WAYS_OUT = {
     *("InternetGateway", "EgressOnlyInternetGateway", "NatGateway", "Route", "TransitGatewayAttachment"),

@@ -41,8 +41,9 @@ E_MAILS = ["EMAIL_SENDER", "EMAIL_CONFIGURATION_SET", "OWN_QUEUE_URL"]
 NO_REPLAY = [{"exists": False}]
 AT_DOORS = {"order_intake", "delivery_intake", "shipment_intake", "file_import", "api_query", "api_authorizer"}
 """The functions that take what comes from outside."""
-KNOW_PARTIES = {*AT_DOORS, "erasure"}
-"""The functions that have to know who is let in: the erasure looks at what came."""
+KNOW_PARTIES = {*AT_DOORS, "erasure", "sweep"}
+"""The functions that have to know who is let in: the erasure looks at what came, the sweep at what each shop has."""
+OF_THE_SWEEP = ("ORDER_SAGA_ARN", "CANCELLATION_SAGA_ARN", "QUEUED_FUNCTIONS", "OVERDUE_AFTER_MINUTES")
 DEPLOYED = (*FUNCTIONS, AUTHORIZER)
 PROJECTIONS = {"OrderViewQueue", "DailySalesQueue", "StockViewQueue", "CustomerHistoryQueue"}
 
@@ -188,7 +189,8 @@ def test_every_queue_has_a_dead_letter_queue_and_an_alarm_behind_it(template: Te
 def test_the_calls_that_run_at_once_are_those_that_preflight_counts(template: Template) -> None:
     at_once = sum(mapping["ScalingConfig"]["MaximumConcurrency"] for mapping in queue_mappings(template))
     following = sum(isinstance(spec.trigger, TableChanges) for spec in FUNCTIONS)
-    assert needs.received_at_once() == at_once + following * needs.STREAM_SHARDS
+    by_clock = len(template.of_type("AWS::Scheduler::Schedule"))
+    assert needs.received_at_once() == at_once + following * needs.STREAM_SHARDS + by_clock
     assert len(template.of_type("AWS::DynamoDB::Table")) == needs.OURS
 
 
@@ -337,19 +339,20 @@ def test_the_key_of_rejections_is_made_up_by_aws(template: Template) -> None:
 
 def test_the_index_by_status_carries_what_lists_show_and_the_other_keys_alone(template: Template) -> None:
     """What an index carries is written to it, too, whenever it changes; the status is a key of the second anyway."""
-    table = template.of_type("AWS::DynamoDB::Table")["Orders"]
-    assert {index["IndexName"]: index["Projection"] for index in table["GlobalSecondaryIndexes"]} == {
+    assert {index["IndexName"]: index["Projection"] for index in _indexes(template)} == {
         "GSI1": {"ProjectionType": "KEYS_ONLY"},
         "GSI2": {
             "ProjectionType": "INCLUDE",
             "NonKeyAttributes": ["order_id", "status", "currency", "total", "placed_at"],
         },
+        "GSI3": {"ProjectionType": "KEYS_ONLY"},
     }
-    for index in table["GlobalSecondaryIndexes"]:
-        assert [key["AttributeName"] for key in index["KeySchema"]] == [
-            f"{index['IndexName']}PK",
-            f"{index['IndexName']}SK",
-        ]
+    own = {index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]] for index in _indexes(template)}
+    assert own == {
+        "GSI1": ["GSI1PK", "GSI1SK"],
+        "GSI2": ["GSI2PK", "GSI2SK"],
+        "GSI3": ["GSI2PK", "GSI3SK"],
+    }
 
 
 @pytest.mark.parametrize("name", ["StreamFailures", "Files", "AuditCopy", "DeadLetterBucket"])
@@ -432,6 +435,50 @@ def test_e_mails_that_are_postponed_for_an_hour_raise_an_alarm(template: Templat
         assert (alarm["Threshold"], alarm["Statistic"]) == (1, "Sum")
 
 
+def test_the_sweep_is_called_each_minute_by_a_role_that_may_do_that_alone(template: Template) -> None:
+    [schedule] = template.of_type("AWS::Scheduler::Schedule").values()
+    assert (schedule["ScheduleExpression"], schedule["FlexibleTimeWindow"]) == ("rate(1 minute)", {"Mode": "OFF"})
+    assert target_of(schedule["Target"]["Arn"]) == "Sweep"
+    [statement] = template.statements(target_of(schedule["Target"]["RoleArn"]))
+    assert (statement["Action"], [target_of(each) for each in statement["Resource"]]) == (
+        ["lambda:InvokeFunction"],
+        ["Sweep"],
+    )
+    assert template.of_type("AWS::Lambda::Function")["Sweep"]["Timeout"] < 60, "one run at a time"
+
+
+def test_the_sweep_knows_every_function_that_can_be_paused_and_both_sagas(
+    template: Template, packages: dict[Package, Built], tmp_path: Path
+) -> None:
+    variables = template.of_type("AWS::Lambda::Function")["Sweep"]["Environment"]["Variables"]
+    names = written(variables["QUEUED_FUNCTIONS"]).split()
+    assert names == [
+        f"${{{function.name}}}" for function in sorted(FUNCTIONS, key=lambda each: each.key) if function.queued
+    ]
+    machines = template.of_type("AWS::StepFunctions::StateMachine")
+    assert {
+        name: machines[target_of(variables[name])]["StateMachineName"].rpartition("-")[2]
+        for name in ("ORDER_SAGA_ARN", "CANCELLATION_SAGA_ARN")
+    } == {"ORDER_SAGA_ARN": "OrderSaga", "CANCELLATION_SAGA_ARN": "OrderCancellation"}
+    assert variables["OVERDUE_AFTER_MINUTES"] == "10"
+    settings = settings_of(sweep={"after_minutes": 30})
+    other = synthesized(Path(synthesize(packages, LOCAL_ENVIRONMENT, settings, tmp_path).directory))
+    variables = other.of_type("AWS::Lambda::Function")["Sweep"]["Environment"]["Variables"]
+    assert variables["OVERDUE_AFTER_MINUTES"] == "30"
+
+
+def test_what_the_sweep_starts_raises_an_alarm_and_so_does_a_sweep_that_fails(template: Template) -> None:
+    alarms = {
+        alarm["MetricName"]: alarm
+        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
+        if "sweep" in written(alarm["AlarmDescription"]).lower()
+    }
+    started, failing = alarms["SagasStarted"], alarms["Errors"]
+    assert started["Dimensions"] == [{"Name": "service", "Value": "sweep"}]
+    assert (started["Threshold"], started["Statistic"], started["EvaluationPeriods"]) == (1, "Sum", 1)
+    assert (failing["Threshold"], failing["Period"], failing["EvaluationPeriods"]) == (1, 60, 5)
+
+
 def test_the_order_of_the_list_of_functions_does_not_matter(
     template: Template,
     packages: dict[Package, Built],
@@ -472,6 +519,7 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["PARTIES_FILE"] if function.key in KNOW_PARTIES else []),
             *(["VAULT_TABLE_NAME"] if any(isinstance(grant, VaultItems) for grant in function.grants) else []),
             *(["REJECTION_KEY_ARN"] if HashRejections() in function.grants else []),
+            *(OF_THE_SWEEP if function.key == "sweep" else []),
             *(["ENVIRONMENT", "JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUDIENCE"] if function is AUTHORIZER else []),
         }
 
@@ -677,6 +725,11 @@ def parties_in(assembly: Path) -> Parties:
     archives = map(ZipFile, assembly.glob("asset.*.zip"))
     [file] = [archive.read("parties.json") for archive in archives if archive.namelist() == ["parties.json"]]
     return Parties.model_validate_json(file)
+
+
+def _indexes(template: Template) -> list[dict[str, Any]]:
+    indexes: list[dict[str, Any]] = template.of_type("AWS::DynamoDB::Table")["Orders"]["GlobalSecondaryIndexes"]
+    return indexes
 
 
 def _snake(name: str) -> str:

@@ -15,11 +15,16 @@ SAYS_FOR_WHOM = {
     "lambda.amazonaws.com": OF_THIS_ACCOUNT,
     "states.amazonaws.com": OF_THIS_ACCOUNT,
     "events.amazonaws.com": OF_THIS_ACCOUNT,
+    "scheduler.amazonaws.com": OF_THIS_ACCOUNT,
     "firehose.amazonaws.com": {"sts:ExternalId": ACCOUNT},
     # It says nothing when it assumes a role, so a condition would keep it out.
     "apigateway.amazonaws.com": None,
 }
-NAMES_ITS_SOURCE = {"states.amazonaws.com": "states", "events.amazonaws.com": "events"}
+NAMES_ITS_SOURCE = {
+    "states.amazonaws.com": "states",
+    "events.amazonaws.com": "events",
+    "scheduler.amazonaws.com": "scheduler",
+}
 # A service that names no account to a key would fail to notify, unnoticed.
 WITHOUT_A_SOURCE = {("AWS::KMS::Key", "cloudwatch.amazonaws.com")}
 # EventBridge names no rule when it makes a stream in a log group, which is empty then.

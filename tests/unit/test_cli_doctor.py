@@ -13,11 +13,13 @@ from unittest.mock import patch
 
 import pytest
 from botocore.exceptions import ClientError
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from typer.testing import Result
 
 from events import streams
 from events.envelope import Recorded, event_id
+from events.model import OrderId
 from events.ordering import CancellationRequested, OrderConfirmed
 from handlers.inventory.low_stock import crossing
 from handlers.operations.audit.table import Table
@@ -376,6 +378,12 @@ def inputs(sagas: SFNClient) -> dict[str, list[str]]:
     }
 
 
+def executions(sagas: SFNClient) -> list[Any]:
+    """The executions of the order saga."""
+    [machine] = [each for each in sagas.list_state_machines()["stateMachines"] if each["name"] == "OrderSaga"]
+    return list(sagas.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"])
+
+
 def test_the_saga_that_an_order_needs_is_started(store: EventStore, sagas: SFNClient) -> None:
     append(store, streams.order("demo.placed"), placed("demo.placed"))
     append(store, streams.order("demo.unheard"), placed("demo.unheard"), OrderConfirmed(order_id="demo.unheard"))
@@ -387,6 +395,27 @@ def test_the_saga_that_an_order_needs_is_started(store: EventStore, sagas: SFNCl
         ["started the cancellation saga of order demo.unheard"],
     ]
     assert inputs(sagas) == {"OrderSaga": ["demo.placed"], "OrderCancellation": ["demo.unheard"]}
+
+
+def test_each_time_an_order_is_resumed_has_the_next_number_and_no_name_is_an_orders_id(
+    store: EventStore, sagas: SFNClient
+) -> None:
+    """An order's own id may end in a number, too: its first saga has that name."""
+    append(store, streams.order("demo.o"), placed("demo.o"))
+    longest = f"demo.{'x' * 47}"
+    append(store, streams.order(longest), placed(longest))
+    for _ in range(2):
+        assert run_command("resume", "demo.o", longest).exit_code == 0
+        for each in executions(sagas):
+            sagas.stop_execution(executionArn=each["executionArn"])
+    names = [each["name"] for each in executions(sagas)]
+    assert sorted(names) == [
+        *(f"demo.o-{number:058}" for number in (1, 2)),
+        *(f"{longest}-{number:012}" for number in (1, 2)),
+    ]
+    assert {len(name) for name in names} == {65}
+    with pytest.raises(ValidationError):
+        TypeAdapter(OrderId).validate_python(names[0])
 
 
 def test_what_has_ended_or_runs_or_is_unknown_is_left_alone_and_the_others_start(
