@@ -87,8 +87,10 @@ TABLE = {
         "BatchWriteItem": {"view#*", "applied#*"},
     },
     "erasure": {"Query": {"order#*", "cancellation#*"}, "PutItem": {"erasure#*"}},
-    "order_emails": {"Query": {"notification#*", "order#*"}, "PutItem": {"notification#*"}},
-    "welcome_email": {"Query": {"customer#*", "order#*"}, "PutItem": {"customer#*"}},
+    "order_emails": {
+        "Query": {"order#*", "notification#*", "customer#*"},
+        "PutItem": {"notification#*", "customer#*"},
+    },
     "dead_letters": {"PutItem": {"dead-letter#*"}},
     "api_query": {
         "GetItem": {"view#order#*", "view#stock#*", "level#*", "projection#order_view", "projection#stock_view"},
@@ -121,7 +123,6 @@ VAULT = {
     "payments_service": {"GetItem": {TOKEN}, "DeleteItem": {TOKEN}},
     "shipping_service": {"GetItem": {PERSON}},
     "order_emails": {"GetItem": {PERSON}},
-    "welcome_email": {"GetItem": {PERSON}},
     "api_query": {"GetItem": {PERSON}},
     "erasure": {"Query": {PERSON, TOKEN}, "DeleteItem": {PERSON, TOKEN}},
 }
@@ -177,7 +178,6 @@ BESIDES = {
     # Sending is granted on the configuration set, too, which a test below holds.
     "order_emails": QUEUE | DEAD_LETTERS | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
     "replenishment": QUEUE | DEAD_LETTERS,
-    "welcome_email": QUEUE | DEAD_LETTERS | {"ses:SendEmail": "AWS::SES::EmailIdentity"},
     "api_query": {},
     "api_authorizer": {},
 }
@@ -185,7 +185,6 @@ BESIDES = {
 SENDS_BESIDES = {
     "file_import": {"FileImportQueue", "OrderIntakeQueue"},
     "order_emails": {"OrderEmailsQueue"},
-    "welcome_email": {"WelcomeEmailQueue"},
 }
 OWN_LOGS = dict.fromkeys(["logs:CreateLogStream", "logs:PutLogEvents"], "AWS::Logs::LogGroup")
 # AWS takes no resource for these.
@@ -558,13 +557,10 @@ def test_the_rebuild_may_replay_the_archive_of_the_orders_bus_alone(template: Te
     }
 
 
-@pytest.mark.parametrize("key", ["OrderEmails", "WelcomeEmail"])
-def test_e_mails_may_be_sent_from_the_senders_identity_under_the_configuration_set_alone(
-    template: Template, key: str
-) -> None:
+def test_e_mails_may_be_sent_from_the_senders_identity_under_the_configuration_set_alone(template: Template) -> None:
     identity, _ = template.only("AWS::SES::EmailIdentity")
     configuration_set, _ = template.only("AWS::SES::ConfigurationSet")
-    assert senders_may_use(template, key) == {
+    assert senders_may_use(template, "OrderEmails") == {
         f"identity/${{{identity}}}",
         f"configuration-set/${{{configuration_set}}}",
     }

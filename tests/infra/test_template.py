@@ -390,17 +390,16 @@ def test_only_the_import_of_files_in_stretches_and_what_postpones_e_mails_may_lo
 ) -> None:
     functions = template.of_type("AWS::Lambda::Function")
     looping = {name for name, made in functions.items() if made.get("RecursiveLoop") == "Allow"}
-    assert looping == {"FileImport", "OrderEmails", "WelcomeEmail"}
+    assert looping == {"FileImport", "OrderEmails"}
     for name in looping:
         assert target_of(functions[name]["Environment"]["Variables"]["OWN_QUEUE_URL"]) == f"{name}Queue"
 
 
-def test_e_mails_are_sent_two_at_a_time_and_each_by_a_call_of_its_own(template: Template) -> None:
+def test_e_mails_are_sent_four_at_a_time_and_few_by_a_call(template: Template) -> None:
     """So that SES's rate is hardly exceeded, and there is time to wait where it is."""
     mappings = {triggered(mapping): mapping for mapping in queue_mappings(template)}
-    for name in ("OrderEmails", "WelcomeEmail"):
-        assert mappings[name]["BatchSize"] == 1
-        assert mappings[name]["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert mappings["OrderEmails"]["BatchSize"] == 4
+    assert mappings["OrderEmails"]["ScalingConfig"] == {"MaximumConcurrency": 4}
 
 
 def test_e_mails_that_are_postponed_for_an_hour_raise_an_alarm(template: Template) -> None:
@@ -409,7 +408,7 @@ def test_e_mails_that_are_postponed_for_an_hour_raise_an_alarm(template: Templat
         for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
         if alarm["MetricName"] == "MessagesPostponed"
     ]
-    assert {alarm["Dimensions"][0]["Value"] for alarm in alarms} == {"order_emails", "welcome_email"}
+    assert {alarm["Dimensions"][0]["Value"] for alarm in alarms} == {"order_emails"}
     for alarm in alarms:
         assert alarm["Period"] * alarm["EvaluationPeriods"] == 3600
         assert alarm["Period"] > LONGEST_SECONDS, "whoever waits is counted in each period"
@@ -557,9 +556,8 @@ def test_the_sender_is_an_identity_of_the_stack(template: Template) -> None:
 
 def test_e_mails_name_a_configuration_set_that_suppresses_who_bounced_or_complained(template: Template) -> None:
     name, made = template.only("AWS::SES::ConfigurationSet")
-    for function in ("OrderEmails", "WelcomeEmail"):
-        variables = template.of_type("AWS::Lambda::Function")[function]["Environment"]["Variables"]
-        assert variables["EMAIL_CONFIGURATION_SET"] == made["Name"] == application_stack(LOCAL_ENVIRONMENT)
+    variables = template.of_type("AWS::Lambda::Function")["OrderEmails"]["Environment"]["Variables"]
+    assert variables["EMAIL_CONFIGURATION_SET"] == made["Name"] == application_stack(LOCAL_ENVIRONMENT)
     assert set(made["SuppressionOptions"]["SuppressedReasons"]) == {"BOUNCE", "COMPLAINT"}
     assert made["ReputationOptions"] == {"ReputationMetricsEnabled": True}
     _, reports = template.only("AWS::SES::ConfigurationSetEventDestination")
