@@ -25,7 +25,6 @@ from datetime import datetime, timedelta
 from events.envelope import Recorded
 from events.notification import CustomerNotified, EmailClaimed, EmailEvent, EmailRefused
 from handlers.notification.email_sending import Email, NotSent
-from handlers.runtime.observability import logger
 from handlers.table.event_store import EventStore
 
 FUNCTION_TIMEOUT = 60
@@ -114,4 +113,3 @@ def send_once(store: EventStore, due: Due, send: Callable[[], str], *, causation
             record(EmailRefused(**claimed, error=str(refused)))
             raise
         record(CustomerNotified(**claimed, message_id=message_id))
-        logger.info("customer notified", about=due.about, attempt=claimed["attempt"], message_id=message_id)

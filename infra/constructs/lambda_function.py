@@ -80,6 +80,11 @@ class PipelineFunction(lambda_.Function):
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if settings.snap_start else None,
             tracing=lambda_.Tracing.ACTIVE,
             log_group=log_group,
+            # Without Lambda's own lines for each start and end of a call: they are paid for, and metrics say the same.
+            logging_format=lambda_.LoggingFormat.JSON,
+            system_log_level_v2=lambda_.SystemLogLevel.WARN,
+            # No higher: metrics are lines at this level, too.
+            application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
             environment={
                 "TABLE_NAME": table.table_name,
                 "POWERTOOLS_SERVICE_NAME": spec.key,

@@ -439,7 +439,10 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             function.memory,
         )
         assert made["TracingConfig"] == {"Mode": "Active"}
-        assert target_of(made["LoggingConfig"]["LogGroup"]) in template.of_type("AWS::Logs::LogGroup")
+        logging = made["LoggingConfig"]
+        assert target_of(logging["LogGroup"]) in template.of_type("AWS::Logs::LogGroup")
+        assert (logging["LogFormat"], logging["SystemLogLevel"]) == ("JSON", "WARN")
+        assert logging["ApplicationLogLevel"] == "INFO", "above it, there would be no metrics"
         variables = made["Environment"]["Variables"]
         assert variables["POWERTOOLS_SERVICE_NAME"] == function.key
         assert set(variables) == {
