@@ -130,7 +130,7 @@ class PipelineFunction(lambda_.Function):
     def _work_queue(self, scope: Construct) -> WorkQueue | None:
         if not self.spec.queued or self.dead_letters is None:
             return None
-        return WorkQueue(scope, "Queue", self.spec.name, self.spec.timeout, self.dead_letters)
+        return WorkQueue(scope, "Queue", self.spec.name, self.spec.hidden_seconds, self.dead_letters)
 
     def allow(self, actions: list[str], resources: list[str]) -> None:
         """Add a statement to the function's role."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from events.shops import own_id
@@ -172,9 +173,9 @@ def log(world: World) -> list[Item]:
 
 
 def view_of(
-    *places: tuple[str, int], prior: Prior, seen: tuple[tuple[str, int], ...] = (), projection: str = "order_view"
+    *places: tuple[str, int], prior: Prior, seen: tuple[tuple[str, int], ...] = (), function: str = "order_view"
 ) -> Case:
-    """These events reach a projection at once; it has ``seen`` others before."""
+    """These events reach a function of projections at once; it has ``seen`` others before."""
 
     def bodies(world: World, chosen: tuple[tuple[str, int], ...]) -> dict[str, Any]:
         return sqs(*(domain_event(world.event(f"{kind}#{ORDER}", version)) for kind, version in chosen))
@@ -182,9 +183,13 @@ def view_of(
     def before(world: World) -> None:
         prior(world)
         if seen:
-            world.deliver(projection, bodies(world, seen))
+            world.deliver(function, bodies(world, seen))
 
-    return Case(projection, lambda world: bodies(world, places), before)
+    return Case(function, lambda world: bodies(world, places), before)
+
+
+counted = partial(view_of, function="counting_projections")
+"""Likewise of the projections that count."""
 
 
 def rejected(world: World) -> Item:
@@ -609,20 +614,14 @@ CASES: dict[str, Case] = {
         ("shipment", 2),
         prior=reported("dispatched", prior=requested("refuse_cancellation")),
     ),
-    # the projections that count
-    "sold": view_of(("order", 2), prior=after(*FORWARD), projection="daily_sales"),
-    "stock, taken": view_of(("reservation", 1), prior=after(*FORWARD), projection="stock_view"),
-    "stock, taken and released, seen in part": view_of(
-        *(("reservation", 2), ("reservation", 1)),
-        prior=requested(*RECALL),
-        seen=(("reservation", 1),),
-        projection="stock_view",
+    # counting_projections
+    "counted, confirmed": counted(("order", 1), ("reservation", 1), ("order", 2), prior=after(*FORWARD)),
+    "counted, confirmed, seen in part": counted(
+        *(("order", 1), ("order", 2)), prior=after(*FORWARD), seen=(("order", 1),)
     ),
-    "customer, confirmed": view_of(
-        *(("order", 1), ("order", 2)), prior=after(*FORWARD), seen=(("order", 1),), projection="customer_history"
-    ),
-    "customer, confirmed, nothing seen before": view_of(
-        ("order", 2), prior=after(*FORWARD), projection="customer_history"
+    "counted, confirmed, nothing seen before": counted(("order", 2), prior=after(*FORWARD)),
+    "counted, taken and released, seen in part": counted(
+        *(("reservation", 2), ("reservation", 1)), prior=requested(*RECALL), seen=(("reservation", 1),)
     ),
     # order_emails
     "notified, confirmed": notifications(ORDER, prior=after(*FORWARD)),

@@ -98,7 +98,7 @@ class World:
         attempts = deliveries = 0
         while True:
             deliveries += 1
-            self.now += timedelta(seconds=6 * _FUNCTIONS[key].timeout)
+            self.now += timedelta(seconds=_FUNCTIONS[key].hidden_seconds)
             for record in event.get("Records", []):
                 record.setdefault("attributes", {})["ApproximateReceiveCount"] = str(deliveries)
             try:

@@ -300,8 +300,8 @@ def ask_about_orders_and_stock(scene: Scene) -> None:
     world.begin({})
     rejected_before(after(*FORWARD), unit_price=-1)(world)
     events = [domain_event(item) for item in log(world)]
-    for projection in ("order_view", "stock_view"):
-        world.deliver(projection, sqs(*events))
+    for function in ("order_view", "counting_projections"):
+        world.deliver(function, sqs(*events))
     for path in (f"/orders/{ORDER}", f"/orders/{ORDER}/events", "/orders", "/stock/apple"):
         api.content_of(api.ask(path, OPERATOR))
     api.content_of(api.ask("/orders", OPERATOR, customer_id="demo.c1"))

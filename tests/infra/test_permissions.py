@@ -60,21 +60,10 @@ TABLE = {
         "UpdateItem": {"view#order#*"},
         "Query": {"order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*"},
     },
-    "daily_sales": {
-        "GetItem": {"projection#daily_sales"},
-        "UpdateItem": {"view#sales#*"},
-        "PutItem": {"applied#daily_sales#*"},
-        "Query": {"order#*"},
-    },
-    "stock_view": {
-        "GetItem": {"projection#stock_view"},
-        "UpdateItem": {"view#stock#*"},
-        "PutItem": {"applied#stock_view#*"},
-    },
-    "customer_history": {
-        "GetItem": {"projection#customer_history"},
-        "UpdateItem": {"view#customer#*"},
-        "PutItem": {"applied#customer_history#*"},
+    "counting_projections": {
+        "GetItem": {"projection#daily_sales", "projection#stock_view", "projection#customer_history"},
+        "UpdateItem": {"view#sales#*", "view#stock#*", "view#customer#*"},
+        "PutItem": {"applied#daily_sales#*", "applied#stock_view#*", "applied#customer_history#*"},
         "Query": {"order#*"},
     },
     "rebuild": {
@@ -162,9 +151,7 @@ BESIDES = {
     "shipping_service": {},
     "shipped_stock": QUEUE | DEAD_LETTERS,
     "order_view": QUEUE | DEAD_LETTERS,
-    "daily_sales": QUEUE | DEAD_LETTERS,
-    "stock_view": QUEUE | DEAD_LETTERS,
-    "customer_history": QUEUE | DEAD_LETTERS,
+    "counting_projections": QUEUE | DEAD_LETTERS,
     # Starting a replay is granted on the bus and the archive too, which a test below holds.
     "rebuild": {"events:StartReplay": "replay/rebuild.*", "events:DescribeReplay": "replay/rebuild.*"},
     "dead_letters": QUEUE | dict.fromkeys(["s3:PutObject", "s3:GetObject", "s3:ListBucket"], "AWS::S3::Bucket"),
@@ -185,6 +172,7 @@ BESIDES = {
 SENDS_BESIDES = {
     "file_import": {"FileImportQueue", "OrderIntakeQueue"},
     "order_emails": {"OrderEmailsQueue"},
+    "counting_projections": {"CountingProjectionsQueue"},
 }
 OWN_LOGS = dict.fromkeys(["logs:CreateLogStream", "logs:PutLogEvents"], "AWS::Logs::LogGroup")
 # AWS takes no resource for these.

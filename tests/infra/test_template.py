@@ -24,6 +24,7 @@ from infra.function_spec import (
     PublishEvents,
     ReplayArchive,
     SendEmail,
+    Subscription,
     TableChanges,
     VaultItems,
 )
@@ -36,14 +37,14 @@ from tests.builders.orders import EMAIL
 from tests.builders.settings import settings as settings_of
 from tests.infra.template import Template, listed, synthesized, target_of, written
 
-E_MAILS = ["EMAIL_SENDER", "EMAIL_CONFIGURATION_SET", "OWN_QUEUE_URL"]
+E_MAILS = ["EMAIL_SENDER", "EMAIL_CONFIGURATION_SET"]
 NO_REPLAY = [{"exists": False}]
 AT_DOORS = {"order_intake", "delivery_intake", "shipment_intake", "file_import", "api_query", "api_authorizer"}
 """The functions that take what comes from outside."""
 KNOW_PARTIES = {*AT_DOORS, "erasure"}
 """The functions that have to know who is let in: the erasure looks at what came."""
 DEPLOYED = (*FUNCTIONS, AUTHORIZER)
-PROJECTIONS = {"OrderViewQueue", "DailySalesQueue", "StockViewQueue", "CustomerHistoryQueue"}
+PROJECTIONS = {"OrderViewQueue", "CountingProjectionsQueue"}
 
 
 def test_every_rule_but_the_projections_and_the_audits_excludes_replays(template: Template) -> None:
@@ -385,12 +386,12 @@ def test_dead_letter_messages_expire_a_month_after_they_were_stored_or_redriven(
     assert rules == {"open/": 30, "redriven/": 30}
 
 
-def test_only_the_import_of_files_in_stretches_and_what_postpones_e_mails_may_look_like_a_loop(
+def test_only_the_import_of_files_in_stretches_and_what_postpones_or_puts_back_may_look_like_a_loop(
     template: Template,
 ) -> None:
     functions = template.of_type("AWS::Lambda::Function")
     looping = {name for name, made in functions.items() if made.get("RecursiveLoop") == "Allow"}
-    assert looping == {"FileImport", "OrderEmails"}
+    assert looping == {"FileImport", "OrderEmails", "CountingProjections"}
     for name in looping:
         assert target_of(functions[name]["Environment"]["Variables"]["OWN_QUEUE_URL"]) == f"{name}Queue"
 
@@ -402,13 +403,26 @@ def test_e_mails_are_sent_four_at_a_time_and_few_by_a_call(template: Template) -
     assert mappings["OrderEmails"]["ScalingConfig"] == {"MaximumConcurrency": 4}
 
 
-def test_e_mails_that_are_postponed_for_an_hour_raise_an_alarm(template: Template) -> None:
+def test_messages_are_gathered_for_five_seconds_where_nobody_waits_and_at_once_where_somebody_does(
+    template: Template,
+) -> None:
+    gathered = {
+        triggered(mapping).removesuffix("Function"): mapping.get("MaximumBatchingWindowInSeconds", 0)
+        for mapping in template.of_type("AWS::Lambda::EventSourceMapping").values()
+    }
+    unhurried = {"OrderView", "CountingProjections", "OrderEmails", "Replenishment", "ShippedStock", "StockWatch"}
+    assert {name for name, seconds in gathered.items() if seconds} == unhurried
+    assert {gathered[name] for name in unhurried} == {5}
+    assert gathered.keys() >= {"OrderIntake", "Outbox"}
+
+
+def test_messages_that_are_postponed_for_an_hour_raise_an_alarm(template: Template) -> None:
     alarms = [
         alarm
         for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
         if alarm["MetricName"] == "MessagesPostponed"
     ]
-    assert {alarm["Dimensions"][0]["Value"] for alarm in alarms} == {"order_emails"}
+    assert {alarm["Dimensions"][0]["Value"] for alarm in alarms} == {"order_emails", "counting_projections"}
     for alarm in alarms:
         assert alarm["Period"] * alarm["EvaluationPeriods"] == 3600
         assert alarm["Period"] > LONGEST_SECONDS, "whoever waits is counted in each period"
@@ -450,6 +464,7 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["ORDERS_BUS_NAME"] if PublishEvents() in function.grants else []),
             *(["DEAD_LETTER_QUEUE_URL"] if function.has_dead_letter_queue else []),
             *(E_MAILS if SendEmail() in function.grants else []),
+            *(["OWN_QUEUE_URL"] if isinstance(function.trigger, Subscription) and function.trigger.postpones else []),
             *(["DEAD_LETTER_QUEUES", "DEAD_LETTER_BUCKET_NAME"] if function.trigger == DeadLetterQueues() else []),
             *(["DEAD_LETTER_BUCKET_NAME"] if DeleteDeadLetters() in function.grants else []),
             *(["ERASURE_LEDGER_NAME"] if ErasureLedger() in function.grants else []),
