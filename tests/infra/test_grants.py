@@ -23,6 +23,7 @@ from events.inventory import StockLow
 from events.ordering import CancellationRequested, OrderRejected
 from handlers.functions.resources import event_store
 from handlers.intake.callers import OPERATE, READ, Caller
+from handlers.projections.engine import counting
 from infra.function_spec import SendEmail
 from infra.functions import FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, REGION, Emulator
@@ -212,6 +213,22 @@ def scenarios(key: str) -> Iterator[Scenario]:
     yield from (partial(deliver, case) for case in CASES.values() if case.function == key)
     if SendEmail() in GRANTS[key]:
         yield partial(deliver_while_ses_takes_none, key)
+    if key == counting.FUNCTION:
+        yield deliver_while_one_projection_fails
+
+
+def deliver_while_one_projection_fails(scene: Scene) -> None:
+    """Let an event be delivered that another projection counts too."""
+
+    def refused(call: Call) -> Answer | None:
+        refusal = {"Error": {"Code": "AccessDeniedException"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        counts_sales = call.operation == "TransactWriteItems" and "applied#daily_sales#" in str(call.parameters)
+        return Answer(refusal) if counts_sales else None
+
+    queue = scene.emulator.client("sqs").create_queue(QueueName=OWN_QUEUE)["QueueUrl"]
+    with WIRE.tapped(Uses(scene.needs, refused)):
+        deliver(CASES["counted, confirmed"], scene)
+    scene.emulator.client("sqs").delete_queue(QueueUrl=queue)
 
 
 def deliver(case: Case, scene: Scene) -> None:
