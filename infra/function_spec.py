@@ -118,12 +118,16 @@ class Subscription:
 
 @dataclass(frozen=True)
 class TableChanges:
-    """Changes of the table: those of items under these key prefixes, by the name of the stream event."""
+    """Changes of the table: those of items under these key prefixes, by the name of the stream event.
+
+    They are gathered for at most `batching_window` seconds.
+    """
 
     event_names: tuple[str, ...]
     pk_prefixes: tuple[str, ...]
     sk_prefix: str | None = None
     batch_size: int = 100
+    batching_window: int = 0
 
 
 @dataclass(frozen=True)
@@ -212,6 +216,15 @@ class FunctionSpec:
     def queued(self) -> bool:
         """Whether its trigger goes through a queue of its own."""
         return isinstance(self.trigger, Subscription | DroppedFiles)
+
+    @property
+    def hidden_seconds(self) -> int:
+        """For how long its queue hides a message that was delivered: it may be gathered first, and be throttled.
+
+        Source: AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping".
+        """
+        gathered = self.trigger.batching_window if isinstance(self.trigger, Subscription) else 0
+        return 6 * self.timeout + gathered
 
     @property
     def has_dead_letter_queue(self) -> bool:

@@ -1,7 +1,9 @@
 """Every Lambda function of the pipeline, as data: what triggers it, what it is granted, how large it is.
 
-Adding a handler or a projection is one entry in `FUNCTIONS`, in whatever order.
+Adding a handler is one entry in `FUNCTIONS`, in whatever order. A projection that counts needs none.
 """
+
+from collections.abc import Sequence
 
 from events import streams
 from events.integration import ShipmentStatusReported, StockDelivered
@@ -10,9 +12,8 @@ from events.model import Model
 from events.ordering import OrderCancelled, OrderConfirmed
 from events.shipping import ShipmentDispatched
 from handlers.notification.claims import FUNCTION_TIMEOUT
-from handlers.projections.customer_history import CUSTOMER_HISTORY
-from handlers.projections.daily_sales import DAILY_SALES
-from handlers.projections.engine.counting import Counting
+from handlers.projections.counting_projections import COUNTING_PROJECTIONS
+from handlers.projections.engine import counting
 from handlers.projections.engine.projection import Definition
 from handlers.projections.order_view import ORDER_VIEW
 from handlers.projections.stock_view import STOCK_VIEW
@@ -58,42 +59,33 @@ PROJECTED = tuple(
 VIEWS_AND_MARKERS = (f"{keys.VIEW}*", f"{keys.APPLIED}*")
 """The keys of everything that projections keep."""
 
+UNHURRIED = 5
+"""For how many seconds messages are gathered where nobody waits for what becomes of them: fewer calls cost less."""
+
 
 def subscriber(
     key: str, *events: type[Model], bus: Bus, grants: tuple[Grant, ...], all_but: bool = False
 ) -> FunctionSpec:
-    """A function that events of `bus` trigger."""
-    return FunctionSpec(key, grants, Subscription(bus, events, all_but))
+    """A function that events of `bus` trigger. For what it does about domain events nobody waits."""
+    window = UNHURRIED if bus == "orders" else 0
+    return FunctionSpec(key, grants, Subscription(bus, events, all_but, batching_window=window))
 
 
-def notifier(key: str, *events: type[Model], stream: str) -> FunctionSpec:
-    """A function that sends e-mails about orders; it claims them in streams of the kind `stream`.
+def projections(key: str, definitions: Sequence[Definition], *grants: Rows, timeout: int = 10) -> FunctionSpec:
+    """A function that keeps the views of projections, by replayed events too. Of several, each may fail by itself.
 
-    It sends two at a time: the two such functions together come to about SES's rate, 14 a second. Each e-mail is a call
-    of its own, so that there is time to wait where the rate is exceeded.
+    Events are gathered: those of one order become one write, and what several add to one counter does, too.
     """
-    rows = (Rows((QUERY,), (f"{stream}#*", "order#*")), Rows((PUT,), (f"{stream}#*",)))
-    grants = (SendEmail(), *rows, VaultItems((GET,), keys.PERSONS))
-    trigger = Subscription("orders", events, batch_size=1, max_concurrency=2, postpones=True)
-    return FunctionSpec(key, grants, trigger, timeout=FUNCTION_TIMEOUT)
-
-
-def projection(definition: Definition, *grants: Rows) -> FunctionSpec:
-    """A function that keeps the views of a projection, by replayed events too.
-
-    It gathers events for a second: those of one order become one write, and views are behind the log anyway.
-    """
-    trigger = Subscription("orders", definition.events, replays=True, batch_size=100, batching_window=1)
-    generations = Rows((GET,), (keys.generations(definition.name).pk,))
-    return FunctionSpec(definition.name, (generations, *grants), trigger)
-
-
-def counting(definition: Counting, *, reads: tuple[str, ...] = ()) -> FunctionSpec:
-    """A projection that counts. `reads`: the streams that it reads where an event by itself does not say enough."""
-    counters = Rows((UPDATE,), (f"{definition.views.prefix}*",))
-    markers = Rows((PUT,), (f"{keys.applied(definition.name)}*",))
-    history = (Rows((QUERY,), reads),) if reads else ()
-    return projection(definition, counters, markers, *history)
+    trigger = Subscription(
+        "orders",
+        tuple(dict.fromkeys(event for each in definitions for event in each.events)),
+        replays=True,
+        batch_size=100,
+        batching_window=UNHURRIED,
+        postpones=len(definitions) > 1,
+    )
+    generations = Rows((GET,), tuple(keys.generations(each.name).pk for each in definitions))
+    return FunctionSpec(key, (generations, *grants), trigger, timeout=timeout)
 
 
 def saga_service(key: str, *grants: Rows | VaultItems) -> FunctionSpec:
@@ -149,7 +141,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     FunctionSpec(
         "stock_watch",
         (Rows((QUERY, PUT), ("stock#*",)),),
-        TableChanges(("INSERT", "MODIFY"), (keys.LEVEL,)),
+        TableChanges(("INSERT", "MODIFY"), (keys.LEVEL,), batching_window=UNHURRIED),
     ),
     subscriber(
         "replenishment",
@@ -189,14 +181,20 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         bus="orders",
         grants=(Rows((QUERY, PUT), ("reservation#*",)),),
     ),
-    projection(
-        ORDER_VIEW,
+    projections(
+        "order_view",
+        [ORDER_VIEW],
         Rows((UPDATE,), (f"{keys.ORDER_VIEWS}*",)),
         Rows((QUERY,), ("order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*")),
     ),
-    counting(DAILY_SALES, reads=("order#*",)),
-    counting(STOCK_VIEW),
-    counting(CUSTOMER_HISTORY, reads=("order#*",)),
+    projections(
+        counting.FUNCTION,
+        COUNTING_PROJECTIONS,
+        Rows((UPDATE,), tuple(f"{each.views.prefix}*" for each in COUNTING_PROJECTIONS)),
+        Rows((PUT,), tuple(f"{keys.applied(each.name)}*" for each in COUNTING_PROJECTIONS)),
+        Rows((QUERY,), tuple(sorted({f"{kind}#*" for each in COUNTING_PROJECTIONS for kind in each.reads}))),
+        timeout=30,  # one after the other, each has the time that it may wait for others
+    ),
     FunctionSpec(
         "rebuild",
         (
@@ -243,8 +241,26 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         timeout=55,  # one run at a time
         local_concurrency=1,
     ),
-    notifier("order_emails", OrderConfirmed, OrderCancelled, stream="notification"),
-    notifier("welcome_email", OrderConfirmed, stream="customer"),
+    FunctionSpec(
+        "order_emails",
+        (
+            SendEmail(),
+            Rows((QUERY,), ("order#*", "notification#*", "customer#*")),
+            Rows((PUT,), ("notification#*", "customer#*")),
+            VaultItems((GET,), keys.PERSONS),
+        ),
+        # It sends four at a time, which comes to about SES's rate, 14 a second. A batch is small, so that there is time
+        # to wait where the rate is exceeded.
+        Subscription(
+            "orders",
+            (OrderConfirmed, OrderCancelled),
+            batch_size=4,
+            batching_window=UNHURRIED,
+            max_concurrency=4,
+            postpones=True,
+        ),
+        timeout=FUNCTION_TIMEOUT,
+    ),
     FunctionSpec(
         "dead_letters",
         (Rows((PUT,), ("dead-letter#*",)),),

@@ -19,16 +19,16 @@ each of its ``MAX_RECEIVE_COUNT`` deliveries, hence after as many deliveries of 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from events.envelope import Recorded
 from events.notification import CustomerNotified, EmailClaimed, EmailEvent, EmailRefused
-from handlers.notification.email_sending import NotSent
-from handlers.runtime.observability import logger
+from handlers.notification.email_sending import Email, NotSent
 from handlers.table.event_store import EventStore
 
-FUNCTION_TIMEOUT = 10
-"""The timeout in seconds of every function that sends e-mails: after it, none that appended a claim is alive."""
+FUNCTION_TIMEOUT = 60
+"""The timeout in seconds of the function that sends e-mails: after it, none that appended a claim is alive."""
 
 LIFETIME = timedelta(seconds=2 * FUNCTION_TIMEOUT)
 """The age at which a claim may be taken over. The second half is a margin for clocks that differ."""
@@ -69,16 +69,22 @@ def next_claim(history: Sequence[Recorded], order_id: str, about: str, now: date
     return EmailClaimed(order_id=order_id, about=about, attempt=attempt + 1)
 
 
-def send_once(
-    store: EventStore, stream: str, order_id: str, about: str, send: Callable[[], str], *, causation_id: str
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An e-mail that an order brings: which one it is of those that are claimed in the stream, and what it says."""
+
+    stream: str
+    order_id: str
+    about: str
+    email: Email
+
+
+def send_once(store: EventStore, due: Due, send: Callable[[], str], *, causation_id: str) -> None:
     """Claim an e-mail, send it and record that, where it was not sent before. Of several deliveries at once, one sends.
 
     Args:
         store: the log.
-        stream: the stream in which the e-mail is claimed.
-        order_id: the order that brings it.
-        about: which e-mail of the stream it is, as in the events.
+        due: the e-mail.
         send: sends it and returns its message id; raises NotSent where it was certainly not sent.
         causation_id: the id of the event that brings it.
 
@@ -89,17 +95,17 @@ def send_once(
     """
 
     def decide(history: Sequence[Recorded]) -> list[EmailClaimed]:
-        claim = next_claim(history, order_id, about, store.clock())
+        claim = next_claim(history, due.order_id, due.about, store.clock())
         return [claim] if claim else []
 
     def record(outcome: EmailRefused | CustomerNotified) -> None:
         version = claim.version + 1
         # Another e-mail of the stream may have been claimed meanwhile, and have this version.
-        while store.append_if_absent(stream, version, outcome, **metadata).record.event != outcome:
+        while store.append_if_absent(due.stream, version, outcome, **metadata).record.event != outcome:
             version += 1
 
-    metadata = {"correlation_id": order_id, "causation_id": causation_id}
-    for claim in store.execute(stream, decide, **metadata):
+    metadata = {"correlation_id": due.order_id, "causation_id": causation_id}
+    for claim in store.execute(due.stream, decide, **metadata):
         claimed = claim.event.model_dump()
         try:
             message_id = send()
@@ -107,4 +113,3 @@ def send_once(
             record(EmailRefused(**claimed, error=str(refused)))
             raise
         record(CustomerNotified(**claimed, message_id=message_id))
-        logger.info("customer notified", about=about, attempt=claimed["attempt"], message_id=message_id)

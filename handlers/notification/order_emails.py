@@ -1,7 +1,12 @@
-"""Order e-mails: a customer is notified once that the order is confirmed, and once that it is cancelled."""
+"""Order e-mails: a customer is notified once that an order is confirmed, once that it is cancelled, and welcomed once.
+
+One event may bring two e-mails. Each is claimed by itself, so what one fails at neither keeps the other back nor sends
+it again.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from events import streams
@@ -9,10 +14,12 @@ from events.currencies import MINOR_UNITS
 from events.envelope import Recorded
 from events.ordering import OrderCancelled, OrderConfirmed, OrderPlaced
 from events.shops import own_id
-from handlers.notification.claims import send_once
+from handlers.notification.claims import Due, send_once
 from handlers.notification.email_sending import Email, Mailer
+from handlers.notification.welcome_email import welcome
 from handlers.ordering.order import load
 from handlers.runtime.observability import about
+from handlers.runtime.postponing import NotNow
 from handlers.table.event_store import EventStore
 from handlers.vault.vault import Vault
 
@@ -49,14 +56,24 @@ def money(amount: int, currency: str) -> str:
     return f"{whole}.{part:0{decimals}d}" if decimals else str(whole)
 
 
+def due(order: OrderPlaced, event: OrderConfirmed | OrderCancelled) -> Iterator[Due]:
+    """The e-mails that an order's outcome brings, unless they were sent before. A guest is not welcomed."""
+    yield Due(streams.notification(order.order_id), order.order_id, type(event).__name__, email(order, event))
+    if isinstance(event, OrderConfirmed) and order.customer_id:
+        yield welcome(order.customer_id, order.order_id)
+
+
 def notify(store: EventStore, vault: Vault, mailer: Mailer, record: Recorded) -> None:
-    """Send the e-mail about an order's outcome once, unless the customer left no address, or is forgotten.
+    """Send what an order's outcome brings, each e-mail once, unless the customer left no address, or is forgotten.
+
+    Each is tried, but none more once SES takes none.
 
     Raises:
         OrderNotFound: there is no such order.
-        AlreadyClaimed: another delivery may be sending it: try again.
-        NotSent: SES refused it: try again, or much later where it is NotNow.
-        MaybeSent: SES did not say whether it was sent: try again.
+        NotNow: SES takes none now: try again much later.
+        AlreadyClaimed: another delivery may be sending one: try again.
+        NotSent: SES refused one: try again.
+        MaybeSent: SES did not say whether one was sent: try again.
         Retryable: try again.
     """
     event = record.event
@@ -66,11 +83,15 @@ def notify(store: EventStore, vault: Vault, mailer: Mailer, record: Recorded) ->
         to = vault.email(order)
         if to is None:
             return
-        send_once(
-            store,
-            streams.notification(event.order_id),
-            event.order_id,
-            type(event).__name__,
-            partial(mailer.send, to, email(order, event), event.order_id),
-            causation_id=record.event_id,
-        )
+        failures: list[Exception] = []
+        for each in due(order, event):
+            try:
+                send_once(
+                    store, each, partial(mailer.send, to, each.email, each.order_id), causation_id=record.event_id
+                )
+            except NotNow:
+                raise
+            except Exception as failure:
+                failures.append(failure)
+        for first in failures:
+            raise first

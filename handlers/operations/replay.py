@@ -144,8 +144,8 @@ def replaying(
     bus = described["EventSourceArn"]
     with temporary_queue(events, sqs, bus.rpartition("/")[2], QUEUE_PREFIX, pattern) as queue:
         destination: ReplayDestinationTypeDef = {"Arn": bus}
-        if only:
-            destination["FilterArns"] = [rule(bus, only), rule(bus, queue.name)]
+        if projection:
+            destination["FilterArns"] = [rule(bus, projection.function), rule(bus, queue.name)]
         names = (for_replay(only, f"{unique}{number}") for number in count(1))
         yield Replaying(events, described["ArchiveArn"], destination, names, queue, start)
 

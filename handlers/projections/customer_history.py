@@ -30,4 +30,4 @@ def increments(record: Recorded, history: History) -> Increments:
     return {CounterKey(placed.customer_id): adds}
 
 
-CUSTOMER_HISTORY = Counting(CUSTOMERS, (OrderPlaced, OrderConfirmed, OrderCancelled), increments)
+CUSTOMER_HISTORY = Counting(CUSTOMERS, (OrderPlaced, OrderConfirmed, OrderCancelled), increments, reads=("order",))

@@ -41,4 +41,4 @@ def _products(placed: OrderPlaced) -> dict[str, tuple[int, int]]:
     return products
 
 
-DAILY_SALES = Counting(SALES, (OrderConfirmed, OrderCancelled), increments)
+DAILY_SALES = Counting(SALES, (OrderConfirmed, OrderCancelled), increments, reads=("order",))

@@ -235,6 +235,7 @@ class OrderViewDefinition:
     """What the order view is updated from, and what its items mean. It counts nothing."""
 
     name = PROJECTION
+    function = PROJECTION
     events: tuple[type[DomainEvent], ...] = (*SHOWN, OrderRejected)
 
     def on(self, store: EventStore) -> OrderView:

@@ -1,14 +1,15 @@
-"""The registry of projections. A new one is added here, and as a function in infra/functions.py."""
+"""The registry of projections. One that counts is added to `COUNTING_PROJECTIONS`.
+
+One that does not is added here, and as a function in infra/functions.py.
+"""
 
 from collections.abc import Mapping
 
-from handlers.projections.customer_history import CUSTOMER_HISTORY
-from handlers.projections.daily_sales import DAILY_SALES
+from handlers.projections.counting_projections import COUNTING_PROJECTIONS
 from handlers.projections.engine.projection import Definition
 from handlers.projections.order_view import ORDER_VIEW
-from handlers.projections.stock_view import STOCK_VIEW
 
-_ALL: tuple[Definition, ...] = (ORDER_VIEW, DAILY_SALES, STOCK_VIEW, CUSTOMER_HISTORY)
+_ALL: tuple[Definition, ...] = (ORDER_VIEW, *COUNTING_PROJECTIONS)
 
 PROJECTIONS: Mapping[str, Definition] = {each.name: each for each in _ALL}
 """Every projection, by its name."""

@@ -48,6 +48,9 @@ def target_of(name: str) -> ReplayTarget:
     return ReplayTarget()
 
 
-def rule(bus: str, projection: str) -> str:
-    """The ARN of the rule that updates a projection from the bus of that ARN: a replay for it needs no other."""
-    return f"{bus.replace(':event-bus/', ':rule/', 1)}/{projection}"
+def rule(bus: str, function: str) -> str:
+    """The ARN of the rule that feeds a function of projections from the bus of that ARN.
+
+    A replay for one of them needs no other. It reaches all of them, and is applied to the one that its name says.
+    """
+    return f"{bus.replace(':event-bus/', ':rule/', 1)}/{function}"

@@ -4,6 +4,8 @@ SQS counts every delivery, and a message that was delivered five times becomes a
 not left to be delivered again: another one with the same body is sent to the queue it came from, and this one is done.
 The other one's receive count begins at 1, and so does the time for which the queue keeps it; it carries the id that the
 first one had.
+
+Where only a part of what a message asks for fails, that part alone is put back, and the rest is done.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 300, 900
 """How long a message is postponed: a time in between, so that not all come back at once. SQS delays none for longer."""
+
+PUT_BACK_SECONDS = 60
+"""How long a part of a message waits that failed, about as long as the whole would."""
 
 _JITTER = SystemRandom()
 """From the operating system: instances that start from one snapshot of a function would all draw alike otherwise."""
@@ -54,6 +59,11 @@ class OwnQueue:
             DelaySeconds=seconds,
         )
         logger.warning("message postponed", message_id=record.message_id, reason=str(reason), seconds=seconds)
+        count("MessagesPostponed")
+
+    def put_back(self, body: str) -> None:
+        """Send a part of a message, which failed, as one of its own. Killed afterwards, a function leaves both."""
+        self._sqs().send_message(QueueUrl=self._url, MessageBody=body, DelaySeconds=PUT_BACK_SECONDS)
         count("MessagesPostponed")
 
 

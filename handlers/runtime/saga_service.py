@@ -42,6 +42,5 @@ def service(commands: Commands, compensations: Commands | None = None) -> Handle
                 raise
             if command.command in undoing:
                 count("Compensations", step=command.command)
-            logger.info("command done", command=command.command)
 
     return observed(handler)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handlers.operations.pausing import Feeds, Pause
+from handlers.projections.registry import PROJECTIONS
 from infra.cli.command_error import CommandError
 from infra.cli.connection import Connection
 from infra.cli.text import moment
@@ -29,6 +30,9 @@ def pausable(function: str) -> str:
     """
     if function in PAUSABLE:
         return function
+    if function in PROJECTIONS:
+        together = PROJECTIONS[function].function
+        raise CommandError(f"{function} is updated by {together}, with all that count: name that", status=2)
     if function in _FOLLOWING_THE_TABLE:
         raise CommandError(
             f"{function} cannot be paused: it follows the table's stream, which keeps changes for 24 hours only, "

@@ -39,8 +39,8 @@ def pause(context: typer.Context, name: Function) -> None:
         print_line(out(), f"{function} is paused already, {described(was)}")
         return
     print_line(out(), f"paused {function}: its messages wait, for {QUEUES.days} days at most")
-    if _is_being_rebuilt(pipeline, function):
-        print_line(err(), f"{function} is being rebuilt: that may fail, and can be continued after the pause")
+    for projection in _being_rebuilt(pipeline, function):
+        print_line(err(), f"{projection} is being rebuilt: that may fail, and can be continued after the pause")
     print_line(err(), f"to feed it again: {pipeline.command('unpause', function)}")
 
 
@@ -78,8 +78,11 @@ def show_pipeline(pipeline: Connection) -> None:
     )
 
 
-def _is_being_rebuilt(pipeline: Connection, function: str) -> bool:
-    return function in PROJECTIONS and pipeline.generations.read(function).building is not None
+def _being_rebuilt(pipeline: Connection, function: str) -> Iterator[str]:
+    """The projections that a function keeps and that are being rebuilt."""
+    for name, definition in PROJECTIONS.items():
+        if definition.function == function and pipeline.generations.read(name).building:
+            yield name
 
 
 def _row(backlog: Backlog, pause: Pause | None) -> Iterator[str]:

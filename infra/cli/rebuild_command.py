@@ -73,16 +73,16 @@ def rebuild(
     lambda:ListEventSourceMappings, lambda:ListTags and cloudformation:DescribeStacks.
     """
     pipeline = connection.of(context)
-    projection(name)
+    function = projection(name).function
     keep_seconds = int(duration(keep).total_seconds())
     if keep_seconds > _LONGEST_KEPT.total_seconds():
         raise CommandError(f"--keep {keep}: {_LONGEST_KEPT.days}d at most", status=2)
     machine = pipeline.outputs.get("RebuildStateMachineArn")
     if machine is None:
         raise CommandError("what is deployed there cannot rebuild projections: deploy this version first")
-    if pause := feeds_of(pipeline).paused().get(name):
-        again = pipeline.command("unpause", name)
-        raise CommandError(f"{name} is paused {described(pause)}; before it can be rebuilt: {again}")
+    if pause := feeds_of(pipeline).paused().get(function):
+        again = pipeline.command("unpause", function)
+        raise CommandError(f"{function} is paused {described(pause)}; before {name} can be rebuilt: {again}")
     client = pipeline.client("stepfunctions")
     wanted = {"projection": name, "keep_seconds": keep_seconds, "restart": restart}
     execution = client.start_execution(stateMachineArn=machine, input=json.dumps(wanted))["executionArn"]

@@ -80,6 +80,11 @@ class PipelineFunction(lambda_.Function):
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if settings.snap_start else None,
             tracing=lambda_.Tracing.ACTIVE,
             log_group=log_group,
+            # Without Lambda's own lines for each start and end of a call: they are paid for, and metrics say the same.
+            logging_format=lambda_.LoggingFormat.JSON,
+            system_log_level_v2=lambda_.SystemLogLevel.WARN,
+            # No higher: metrics are lines at this level, too.
+            application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
             environment={
                 "TABLE_NAME": table.table_name,
                 "POWERTOOLS_SERVICE_NAME": spec.key,
@@ -125,7 +130,7 @@ class PipelineFunction(lambda_.Function):
     def _work_queue(self, scope: Construct) -> WorkQueue | None:
         if not self.spec.queued or self.dead_letters is None:
             return None
-        return WorkQueue(scope, "Queue", self.spec.name, self.spec.timeout, self.dead_letters)
+        return WorkQueue(scope, "Queue", self.spec.name, self.spec.hidden_seconds, self.dead_letters)
 
     def allow(self, actions: list[str], resources: list[str]) -> None:
         """Add a statement to the function's role."""

@@ -69,15 +69,15 @@ class DeadLetterQueue(sqs.Queue):
 
 
 class WorkQueue(sqs.Queue):
-    """A queue in front of a function whose timeout is `timeout` seconds."""
+    """A queue in front of a function; a message that was delivered is hidden for that many seconds."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, name: str, timeout: int, dead_letters: DeadLetterQueue
+        self, scope: Construct, construct_id: str, name: str, hidden_seconds: int, dead_letters: DeadLetterQueue
     ) -> None:
         super().__init__(
             scope,
             construct_id,
-            visibility_timeout=Duration.seconds(6 * timeout),
+            visibility_timeout=Duration.seconds(hidden_seconds),
             retention_period=KEPT,
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,

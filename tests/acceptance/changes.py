@@ -62,9 +62,11 @@ def memory_sizes(environment: Environment, watch: Watch) -> Evidence:
     """Ask a question of versions of a function with more and less memory, of new instances and of warm ones."""
     client, function = environment.client("lambda"), environment.function_name(_FUNCTION)
     evidence: dict[str, str | float] = {"function": _FUNCTION}
+    group = client.get_function_configuration(FunctionName=function)["LoggingConfig"]["LogGroup"]
+    reporting = {"LogFormat": "Text", "LogGroup": group}  # as deployed, a call that goes well leaves no report
     for size in _SIZES:
         # A version of the same settings as the last would be that one.
-        unique = {"MemorySize": size, "Description": f"acceptance, {size} MB"}
+        unique = {"MemorySize": size, "Description": f"acceptance, {size} MB", "LoggingConfig": reporting}
         with published_version(client, function, **unique) as version:
             with ThreadPoolExecutor(_AT_ONCE) as callers:
                 first = list(callers.map(lambda _: _called(client, function, version), range(_AT_ONCE)))

@@ -19,7 +19,7 @@ from tests.acceptance.environment import Environment
 from tests.acceptance.restoring import queue_policy, retried
 from tests.acceptance.watch import Watch
 
-_PROJECTION = "customer_history"
+_FUNCTION = "counting_projections"
 """Its rule may not send to its queue for a moment. No other check looks at it."""
 
 _POLICY_HOLDS_AFTER_SECONDS = 60.0
@@ -31,11 +31,11 @@ def dead_letters_of_rules(environment: Environment, watch: Watch) -> Evidence:
     placed: list[str] = []
     sqs, bucket = environment.client("sqs"), environment.dead_letters
     deny = {"Effect": "Deny", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage"}
-    with queue_policy(sqs, environment.queue_url(_PROJECTION), deny):
+    with queue_policy(sqs, environment.queue_url(_FUNCTION), deny):
         found = watch.trying(
             lambda: placed.append(orders.by_bus(environment)),
             lambda: _about(bucket, placed),
-            f"a dead-letter message of {_PROJECTION}",
+            f"a dead-letter message of {_FUNCTION}",
         )
     message = next(iter(found.values()))
     watch.pause(_POLICY_HOLDS_AFTER_SECONDS, "the rule may send again")
@@ -50,8 +50,8 @@ def dead_letters_of_rules(environment: Environment, watch: Watch) -> Evidence:
 
 
 def _about(bucket: DeadLetterBucket, order_ids: Collection[str]) -> dict[str, DeadLetterMessage]:
-    """The open messages of the projection about these orders, by their keys."""
-    stored = bucket.read_all(bucket.open_keys(source=_PROJECTION, since=datetime.now(UTC).date()))
+    """The open messages of the function about these orders, by their keys."""
+    stored = bucket.read_all(bucket.open_keys(source=_FUNCTION, since=datetime.now(UTC).date()))
     return {key: message for key, message in stored if any(f'"{each}"' in message.body for each in order_ids)}
 
 

@@ -17,7 +17,7 @@ from tests.acceptance.check import Evidence, Wrong
 from tests.acceptance.environment import Environment
 from tests.acceptance.watch import Watch
 
-_PROJECTION = "daily_sales"
+_FUNCTION = "replenishment"
 """It gets the message that it cannot read. No other check looks at it."""
 
 
@@ -98,13 +98,13 @@ def _subscribed(environment: Environment, topic: str) -> Iterator[str]:
 
 
 def alarm_rings(environment: Environment, watch: Watch) -> Evidence:
-    """Put a message that no projection can read on one's queue: it is stored, and its alarm rings."""
+    """Put a message that no subscriber can read on one's queue: it is stored, and its alarm rings."""
     cloudwatch, bucket = environment.client("cloudwatch"), environment.dead_letters
-    alarm = _alarm(environment, "DeadLetterStored", source=_PROJECTION, cause=OURS)["AlarmName"]
+    alarm = _alarm(environment, "DeadLetterStored", source=_FUNCTION, cause=OURS)["AlarmName"]
     body = f"no event: {orders.new_id()}"
 
     def stored() -> list[str]:
-        found = bucket.open_keys(source=_PROJECTION, since=datetime.now(UTC).date())
+        found = bucket.open_keys(source=_FUNCTION, since=datetime.now(UTC).date())
         return [key for key, message in bucket.read_all(found) if message.body == body]
 
     def rings() -> Any:
@@ -113,7 +113,7 @@ def alarm_rings(environment: Environment, watch: Watch) -> Evidence:
 
     try:
         began = datetime.now(UTC)
-        environment.client("sqs").send_message(QueueUrl=environment.queue_url(_PROJECTION), MessageBody=body)
+        environment.client("sqs").send_message(QueueUrl=environment.queue_url(_FUNCTION), MessageBody=body)
         [key] = watch.until(stored, "the message stored as a dead letter")
         ringing = watch.until(rings, f"{alarm} in ALARM")
     finally:

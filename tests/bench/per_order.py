@@ -22,6 +22,9 @@ _GIGABYTE = 1024**3
 _EXPRESS_CHUNK_GIGABYTES = 64 / 1024
 """What an execution with little data is billed for: memory comes in chunks of 64 MB."""
 _FIREHOSE_STEP = 5 * 1024
+_LOG_EVENT_OVERHEAD = 26  # bytes; source: CloudWatch Logs pricing
+_NOT_ON_AWS = ("START RequestId", "END RequestId", "REPORT RequestId")
+"""What the emulator logs of each call; on AWS the level of the system's lines leaves it out."""
 _DURATION = re.compile(r"\tBilled Duration: (\d+) ms")
 _PATIENCE_SECONDS = 30.0
 _WARM_UP, _COUNTED = of_shop(DEMO_SHOP, "bench-warm-up"), of_shop(DEMO_SHOP, "bench-counted")
@@ -46,8 +49,10 @@ def measure(pipeline: Pipeline) -> dict[str, float]:
         calls_before, seconds_before = _calls(pipeline, names)
         meter.clear()
         tap.drain()
+        began = time.time()
         _confirm(pipeline, _COUNTED)
         calls_after, seconds_after = _calls(pipeline, names)
+        log_bytes = _log_bytes(pipeline, names, began)
     calls = {key: calls_after[key] - calls_before[key] for key in names}
     gigabyte_seconds = sum(
         (seconds_after[spec.key] - seconds_before[spec.key]) * spec.memory / 1024 for spec in FUNCTIONS
@@ -63,6 +68,7 @@ def measure(pipeline: Pipeline) -> dict[str, float]:
         "sqs_requests": submission + tap.deliveries(heard) + 2 * queued + meter["sqs_sends"],
         **{key: number for key, number in sorted(meter.items()) if key.startswith("write_units")},
         "read_units": meter["read_units"],
+        "log_bytes": log_bytes,
     }
     usd = {
         "step_functions": _USD["express_request"]
@@ -73,6 +79,7 @@ def measure(pipeline: Pipeline) -> dict[str, float]:
         "dynamodb": sum(number for key, number in counts.items() if key.startswith("write_units"))
         * _USD["dynamodb_write_unit"]
         + counts["read_units"] * _USD["dynamodb_read_unit"],
+        "logs": log_bytes / _GIGABYTE * _USD["logs_gigabyte"],
         "firehose": sum(map(_billed_bytes, heard)) / _GIGABYTE * _USD["firehose_gigabyte"],
     }
     usd["total"] = sum(usd.values())
@@ -227,10 +234,24 @@ def _calls(pipeline: Pipeline, names: dict[str, str]) -> tuple[Counter[str], dic
 
 
 def _reports(pipeline: Pipeline, function_name: str) -> list[str]:
+    return _logged(pipeline, function_name, filterPattern='"REPORT RequestId"')
+
+
+def _log_bytes(pipeline: Pipeline, names: dict[str, str], since: float) -> int:
+    """What all functions have logged since then, as CloudWatch bills it."""
+    lines = [
+        line
+        for name in names.values()
+        for message in _logged(pipeline, name, startTime=int(since * 1000))
+        for line in message.splitlines()
+        if not line.startswith(_NOT_ON_AWS)
+    ]
+    return sum(len(line.encode()) + _LOG_EVENT_OVERHEAD for line in lines)
+
+
+def _logged(pipeline: Pipeline, function_name: str, **wanted: Any) -> list[str]:
     logging = pipeline.client("lambda").get_function_configuration(FunctionName=function_name)["LoggingConfig"]
     pages = (
-        pipeline.client("logs")
-        .get_paginator("filter_log_events")
-        .paginate(logGroupName=logging["LogGroup"], filterPattern='"REPORT RequestId"')
+        pipeline.client("logs").get_paginator("filter_log_events").paginate(logGroupName=logging["LogGroup"], **wanted)
     )
     return [event["message"] for page in pages for event in page["events"]]

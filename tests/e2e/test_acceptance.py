@@ -42,7 +42,7 @@ WRONG_HERE = {
     "recursion-guard": "allowed to call themselves: none",
     "alarm-notification": "a topic without a key",
     "memory-sizes": "ends without a report",
-    "rule-dead-letters": "a dead-letter message of customer_history: not within",
+    "rule-dead-letters": "a dead-letter message of counting_projections: not within",
 }
 """What some checks would notice here, where they cannot pass.
 

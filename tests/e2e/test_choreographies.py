@@ -76,7 +76,7 @@ def test_a_customer_of_two_orders_is_welcomed_once(pipeline: Pipeline) -> None:
         publish(pipeline, OrderSubmitted.model_validate_json(json.dumps(submitted)))
     confirmed = {f"Your order {order_id} is confirmed" for order_id in orders}
     eventually(lambda: {"Welcome", *confirmed} == set(subjects(pipeline, to)))
-    eventually(lambda: is_empty(pipeline, "welcome_email"))
+    eventually(lambda: is_empty(pipeline, "order_emails"))
 
     assert subjects(pipeline, to) == sorted(["Welcome", *confirmed])
     claim, welcomed = events_of(pipeline, streams.customer(of_shop(DEMO_SHOP, customer)))

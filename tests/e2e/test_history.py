@@ -74,8 +74,8 @@ def at_rest(pipeline: Pipeline) -> bool:
     sqs = pipeline.client("sqs")
     return not any(
         int(number)
-        for name in PROJECTIONS
-        for number in sqs.get_queue_attributes(QueueUrl=pipeline.queue_url(name), AttributeNames=counts)[
+        for function in {each.function for each in PROJECTIONS.values()}
+        for number in sqs.get_queue_attributes(QueueUrl=pipeline.queue_url(function), AttributeNames=counts)[
             "Attributes"
         ].values()
     )

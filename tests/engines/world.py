@@ -41,7 +41,6 @@ from tests.engines.table import Item, Items, Key, Table, in_vault, table
 from tests.engines.wire import stable
 
 _WATCHER = "bus-watcher"
-_VISIBILITY_TIMEOUT = timedelta(seconds=60)
 ATTEMPTS = 3
 DELIVERIES = MAX_RECEIVE_COUNT + 1
 """How often a queue delivers a message here: once more, since sending it to the dead-letter queue may have failed."""
@@ -99,7 +98,7 @@ class World:
         attempts = deliveries = 0
         while True:
             deliveries += 1
-            self.now += _VISIBILITY_TIMEOUT
+            self.now += timedelta(seconds=_FUNCTIONS[key].hidden_seconds)
             for record in event.get("Records", []):
                 record.setdefault("attributes", {})["ApproximateReceiveCount"] = str(deliveries)
             try:

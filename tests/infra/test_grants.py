@@ -25,6 +25,7 @@ from events.ordering import CancellationRequested, OrderRejected
 from events.shops import own_id
 from handlers.functions.resources import event_store
 from handlers.intake.callers import OPERATE, READ, Caller
+from handlers.projections.engine import counting
 from infra.function_spec import SendEmail
 from infra.functions import FUNCTIONS
 from infra.local.emulator.process import ACCOUNT, REGION, Emulator
@@ -218,6 +219,22 @@ def scenarios(key: str) -> Iterator[Scenario]:
     yield from (partial(deliver, case) for case in CASES.values() if case.function == key)
     if SendEmail() in GRANTS[key]:
         yield partial(deliver_while_ses_takes_none, key)
+    if key == counting.FUNCTION:
+        yield deliver_while_one_projection_fails
+
+
+def deliver_while_one_projection_fails(scene: Scene) -> None:
+    """Let an event be delivered that another projection counts too."""
+
+    def refused(call: Call) -> Answer | None:
+        refusal = {"Error": {"Code": "AccessDeniedException"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        counts_sales = call.operation == "TransactWriteItems" and "applied#daily_sales#" in str(call.parameters)
+        return Answer(refusal) if counts_sales else None
+
+    queue = scene.emulator.client("sqs").create_queue(QueueName=OWN_QUEUE)["QueueUrl"]
+    with WIRE.tapped(Uses(scene.needs, refused)):
+        deliver(CASES["counted, confirmed"], scene)
+    scene.emulator.client("sqs").delete_queue(QueueUrl=queue)
 
 
 def deliver(case: Case, scene: Scene) -> None:
@@ -306,8 +323,8 @@ def ask_about_orders_and_stock(scene: Scene) -> None:
     world.begin({})
     rejected_before(after(*FORWARD), unit_price=-1)(world)
     events = [domain_event(item) for item in log(world)]
-    for projection in ("order_view", "stock_view"):
-        world.deliver(projection, sqs(*events))
+    for function in ("order_view", "counting_projections"):
+        world.deliver(function, sqs(*events))
     for path in (f"/orders/{ORDER}", f"/orders/{ORDER}/events", "/orders", "/stock/apple"):
         api.content_of(api.ask(path, OPERATOR))
     api.content_of(api.ask("/orders", OPERATOR, customer_id="demo.c1"))

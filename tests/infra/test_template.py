@@ -25,6 +25,7 @@ from infra.function_spec import (
     PublishEvents,
     ReplayArchive,
     SendEmail,
+    Subscription,
     TableChanges,
     VaultItems,
 )
@@ -37,7 +38,7 @@ from tests.builders.orders import EMAIL
 from tests.builders.settings import settings as settings_of
 from tests.infra.template import Template, listed, synthesized, target_of, written
 
-E_MAILS = ["EMAIL_SENDER", "EMAIL_CONFIGURATION_SET", "OWN_QUEUE_URL"]
+E_MAILS = ["EMAIL_SENDER", "EMAIL_CONFIGURATION_SET"]
 NO_REPLAY = [{"exists": False}]
 AT_DOORS = {"order_intake", "delivery_intake", "shipment_intake", "file_import", "api_query", "api_authorizer"}
 """The functions that take what comes from outside."""
@@ -45,7 +46,7 @@ KNOW_PARTIES = {*AT_DOORS, "erasure", "sweep"}
 """The functions that have to know who is let in: the erasure looks at what came, the sweep at what each shop has."""
 OF_THE_SWEEP = ("ORDER_SAGA_ARN", "CANCELLATION_SAGA_ARN", "QUEUED_FUNCTIONS", "OVERDUE_AFTER_MINUTES")
 DEPLOYED = (*FUNCTIONS, AUTHORIZER)
-PROJECTIONS = {"OrderViewQueue", "DailySalesQueue", "StockViewQueue", "CustomerHistoryQueue"}
+PROJECTIONS = {"OrderViewQueue", "CountingProjectionsQueue"}
 
 
 def test_every_rule_but_the_projections_and_the_audits_excludes_replays(template: Template) -> None:
@@ -404,31 +405,43 @@ def test_dead_letter_messages_expire_a_month_after_they_were_stored_or_redriven(
     assert rules == {"open/": 30, "redriven/": 30}
 
 
-def test_only_the_import_of_files_in_stretches_and_what_postpones_e_mails_may_look_like_a_loop(
+def test_only_the_import_of_files_in_stretches_and_what_postpones_or_puts_back_may_look_like_a_loop(
     template: Template,
 ) -> None:
     functions = template.of_type("AWS::Lambda::Function")
     looping = {name for name, made in functions.items() if made.get("RecursiveLoop") == "Allow"}
-    assert looping == {"FileImport", "OrderEmails", "WelcomeEmail"}
+    assert looping == {"FileImport", "OrderEmails", "CountingProjections"}
     for name in looping:
         assert target_of(functions[name]["Environment"]["Variables"]["OWN_QUEUE_URL"]) == f"{name}Queue"
 
 
-def test_e_mails_are_sent_two_at_a_time_and_each_by_a_call_of_its_own(template: Template) -> None:
+def test_e_mails_are_sent_four_at_a_time_and_few_by_a_call(template: Template) -> None:
     """So that SES's rate is hardly exceeded, and there is time to wait where it is."""
     mappings = {triggered(mapping): mapping for mapping in queue_mappings(template)}
-    for name in ("OrderEmails", "WelcomeEmail"):
-        assert mappings[name]["BatchSize"] == 1
-        assert mappings[name]["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert mappings["OrderEmails"]["BatchSize"] == 4
+    assert mappings["OrderEmails"]["ScalingConfig"] == {"MaximumConcurrency": 4}
 
 
-def test_e_mails_that_are_postponed_for_an_hour_raise_an_alarm(template: Template) -> None:
+def test_messages_are_gathered_for_five_seconds_where_nobody_waits_and_at_once_where_somebody_does(
+    template: Template,
+) -> None:
+    gathered = {
+        triggered(mapping).removesuffix("Function"): mapping.get("MaximumBatchingWindowInSeconds", 0)
+        for mapping in template.of_type("AWS::Lambda::EventSourceMapping").values()
+    }
+    unhurried = {"OrderView", "CountingProjections", "OrderEmails", "Replenishment", "ShippedStock", "StockWatch"}
+    assert {name for name, seconds in gathered.items() if seconds} == unhurried
+    assert {gathered[name] for name in unhurried} == {5}
+    assert gathered.keys() >= {"OrderIntake", "Outbox"}
+
+
+def test_messages_that_are_postponed_for_an_hour_raise_an_alarm(template: Template) -> None:
     alarms = [
         alarm
         for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
         if alarm["MetricName"] == "MessagesPostponed"
     ]
-    assert {alarm["Dimensions"][0]["Value"] for alarm in alarms} == {"order_emails", "welcome_email"}
+    assert {alarm["Dimensions"][0]["Value"] for alarm in alarms} == {"order_emails", "counting_projections"}
     for alarm in alarms:
         assert alarm["Period"] * alarm["EvaluationPeriods"] == 3600
         assert alarm["Period"] > LONGEST_SECONDS, "whoever waits is counted in each period"
@@ -503,7 +516,10 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             function.memory,
         )
         assert made["TracingConfig"] == {"Mode": "Active"}
-        assert target_of(made["LoggingConfig"]["LogGroup"]) in template.of_type("AWS::Logs::LogGroup")
+        logging = made["LoggingConfig"]
+        assert target_of(logging["LogGroup"]) in template.of_type("AWS::Logs::LogGroup")
+        assert (logging["LogFormat"], logging["SystemLogLevel"]) == ("JSON", "WARN")
+        assert logging["ApplicationLogLevel"] == "INFO", "above it, there would be no metrics"
         variables = made["Environment"]["Variables"]
         assert variables["POWERTOOLS_SERVICE_NAME"] == function.key
         assert set(variables) == {
@@ -511,6 +527,7 @@ def test_functions_are_what_the_list_says(template: Template) -> None:
             *(["ORDERS_BUS_NAME"] if PublishEvents() in function.grants else []),
             *(["DEAD_LETTER_QUEUE_URL"] if function.has_dead_letter_queue else []),
             *(E_MAILS if SendEmail() in function.grants else []),
+            *(["OWN_QUEUE_URL"] if isinstance(function.trigger, Subscription) and function.trigger.postpones else []),
             *(["DEAD_LETTER_QUEUES", "DEAD_LETTER_BUCKET_NAME"] if function.trigger == DeadLetterQueues() else []),
             *(["DEAD_LETTER_BUCKET_NAME"] if DeleteDeadLetters() in function.grants else []),
             *(["ERASURE_LEDGER_NAME"] if ErasureLedger() in function.grants else []),
@@ -625,9 +642,8 @@ def test_the_sender_is_an_identity_of_the_stack(template: Template) -> None:
 
 def test_e_mails_name_a_configuration_set_that_suppresses_who_bounced_or_complained(template: Template) -> None:
     name, made = template.only("AWS::SES::ConfigurationSet")
-    for function in ("OrderEmails", "WelcomeEmail"):
-        variables = template.of_type("AWS::Lambda::Function")[function]["Environment"]["Variables"]
-        assert variables["EMAIL_CONFIGURATION_SET"] == made["Name"] == application_stack(LOCAL_ENVIRONMENT)
+    variables = template.of_type("AWS::Lambda::Function")["OrderEmails"]["Environment"]["Variables"]
+    assert variables["EMAIL_CONFIGURATION_SET"] == made["Name"] == application_stack(LOCAL_ENVIRONMENT)
     assert set(made["SuppressionOptions"]["SuppressedReasons"]) == {"BOUNCE", "COMPLAINT"}
     assert made["ReputationOptions"] == {"ReputationMetricsEnabled": True}
     _, reports = template.only("AWS::SES::ConfigurationSetEventDestination")

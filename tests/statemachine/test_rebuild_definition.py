@@ -55,7 +55,8 @@ def test_a_task_sends_the_fields_of_its_steps_message(name: str) -> None:
 
 def test_writers_that_know_nothing_of_a_change_have_ended_before_the_next_step() -> None:
     states = definition("rebuild_projection")["States"]
-    longest = max(function.timeout for function in FUNCTIONS if function.key in PROJECTIONS)
+    writers = {each.function for each in PROJECTIONS.values()}
+    longest = max(function.timeout for function in FUNCTIONS if function.key in writers)
     for wait in ("AwaitWriters", "AwaitLastWriters"):
         assert states[wait]["Seconds"] > longest
 

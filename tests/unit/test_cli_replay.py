@@ -137,8 +137,8 @@ def test_its_name_says_which_projection_it_is_for(started: Started) -> None:
     result = replayed(start, "--only", "daily_sales", "--window", "2h")
     assert result.stdout.startswith("2 events delivered")  # of the three, those that the projection counts
     assert [target_of(name) for name in started.names] == [ReplayTarget("daily_sales")]
-    [[projection, own]] = started.filters
-    assert projection.endswith(f":rule/{BUS}/daily_sales")
+    [[function, own]] = started.filters
+    assert function.endswith(f":rule/{BUS}/counting_projections")
     assert f":rule/{BUS}/{QUEUE_PREFIX}" in own
 
 

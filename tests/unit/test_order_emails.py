@@ -24,7 +24,7 @@ from handlers.notification.order_emails import email, money, notify
 from handlers.ordering.refusals import OrderNotFound
 from handlers.table.event_store import EventStore
 from tests.builders.environment import CONFIGURATION_SET, SENDER
-from tests.builders.mail import mailer, sent, verified_sender
+from tests.builders.mail import mailer, notices, sent, verified_sender
 from tests.builders.messages import CONTEXT, failed, from_bus, sqs
 from tests.builders.orders import EMAIL, line, placed
 from tests.builders.races import Raced
@@ -34,7 +34,7 @@ from tests.builders.vault import forget, vault
 from tests.engines.in_process import WIRE
 from tests.engines.interleaving import interleaved
 from tests.engines.memory_table import Memory
-from tests.engines.wire import Fault
+from tests.engines.wire import Answer, Call, Fault
 
 NOTIFICATIONS = streams.notification("demo.o1")
 
@@ -59,7 +59,7 @@ def deliver(store: EventStore, event: Recorded) -> None:
 
 
 def subjects() -> list[str]:
-    return sorted(message.subject for message in sent())
+    return sorted(message.subject for message in notices())
 
 
 def test_an_order_cancelled_after_it_was_confirmed_brings_both_e_mails_once(store: EventStore) -> None:
@@ -76,7 +76,7 @@ def test_an_outcome_is_notified_once(store: EventStore) -> None:
     confirmed = from_bus(confirm(store))
     assert failed(handler(sqs(confirmed, confirmed), CONTEXT)) == []
     assert failed(handler(sqs(confirmed), CONTEXT)) == []
-    [message] = sent()
+    [message] = notices()
     assert message.source == SENDER
     assert message.destinations["ToAddresses"] == [EMAIL]
     assert message.subject == "Your order o1 is confirmed"
@@ -89,9 +89,11 @@ def test_ses_is_told_the_configuration_set_and_the_order(store: EventStore) -> N
     calls = Fault()
     with WIRE.tapped(calls):
         handler(sqs(from_bus(confirm(store, "demo.by-hand-1"))), CONTEXT)
-    [sending] = [call.parameters for call in calls.calls if call.operation == "SendEmail"]
-    assert sending["ConfigurationSetName"] == CONFIGURATION_SET
-    assert sending["EmailTags"] == [{"Name": "shop", "Value": "demo"}, {"Name": "order", "Value": "by-hand-1"}]
+    sendings = [call.parameters for call in calls.calls if call.operation == "SendEmail"]
+    assert len(sendings) == 2
+    for sending in sendings:
+        assert sending["ConfigurationSetName"] == CONFIGURATION_SET
+        assert sending["EmailTags"] == [{"Name": "shop", "Value": "demo"}, {"Name": "order", "Value": "by-hand-1"}]
 
 
 @given(st.from_regex(r"[a-z0-9]{1,16}\.[A-Za-z0-9_-]{1,47}", fullmatch=True))
@@ -106,7 +108,7 @@ def test_the_log_has_the_claim_and_the_e_mail(store: EventStore) -> None:
     place(store)
     confirmed = confirm(store)
     handler(sqs(from_bus(confirmed)), CONTEXT)
-    [message] = sent()
+    [message] = notices()
     assert events_of(store, NOTIFICATIONS) == [
         EmailClaimed(order_id="demo.o1", about="OrderConfirmed", attempt=1),
         CustomerNotified(order_id="demo.o1", about="OrderConfirmed", attempt=1, message_id=message.id),
@@ -128,7 +130,7 @@ def test_the_log_has_the_claim_and_the_e_mail(store: EventStore) -> None:
 def test_a_cancelled_order_is_notified_with_the_reason(store: EventStore, reason: str, because: str) -> None:
     place(store)
     handler(sqs(from_bus(cancel(store, reason))), CONTEXT)
-    [message] = sent()
+    [message] = notices()
     assert message.subject == "Your order o1 is cancelled"
     assert f"is cancelled, because {because}." in message.body
     assert "You will not be charged" in message.body
@@ -138,8 +140,8 @@ def test_an_e_mail_names_the_order_as_its_shop_does(store: EventStore) -> None:
     place(store, "demo.by-hand-1")
     handler(sqs(from_bus(confirm(store, "demo.by-hand-1"))), CONTEXT)
     handler(sqs(from_bus(cancel(store, "CancellationRequested", "demo.by-hand-1"))), CONTEXT)
-    assert len(sent()) == 2
-    for message in sent():
+    assert len(notices()) == 2
+    for message in notices():
         assert "Your order by-hand-1 is " in message.subject
         assert "our order by-hand-1 " in message.body
         assert "demo" not in message.subject + message.body
@@ -148,7 +150,7 @@ def test_an_e_mail_names_the_order_as_its_shop_does(store: EventStore) -> None:
 def test_a_guest_who_left_an_address_is_notified(store: EventStore) -> None:
     place(store, customer={"email": EMAIL})
     assert failed(handler(sqs(from_bus(confirm(store))), CONTEXT)) == []
-    [message] = sent()
+    [message] = notices()
     assert message.destinations["ToAddresses"] == [EMAIL]
 
 
@@ -201,7 +203,7 @@ def test_each_message_of_a_batch_succeeds_or_fails_by_itself(store: EventStore) 
     place(store)
     unknown = record(OrderConfirmed(order_id="demo.o9"), "order#demo.o9", 2)
     assert failed(handler(sqs(from_bus(unknown), "not JSON", from_bus(confirm(store))), CONTEXT)) == ["m0", "m1"]
-    assert len(sent()) == 1
+    assert len(notices()) == 1
     with pytest.raises(OrderNotFound):
         deliver(store, unknown)
 
@@ -239,6 +241,39 @@ def test_an_e_mail_sent_while_another_is_claimed_is_recorded(store: EventStore) 
     ]
     deliver(store, confirmed)
     assert subjects() == ["Your order o1 is cancelled", "Your order o1 is confirmed"]
+
+
+@pytest.mark.parametrize(("failing", "sends"), [(0, "Welcome"), (1, "Your order o1 is confirmed")])
+def test_of_the_two_e_mails_of_one_event_the_one_that_fails_comes_later_and_the_other_once(
+    store: EventStore, failing: int, sends: str
+) -> None:
+    place(store)
+    confirmed = from_bus(confirm(store))
+    refusal = Answer({"Error": {"Code": "MessageRejected"}, "ResponseMetadata": {"HTTPStatusCode": 400}})
+    with WIRE.tapped(RefusingOne(failing, refusal)):
+        assert failed(handler(sqs(confirmed), CONTEXT)) == ["m0"]
+    assert [message.subject for message in sent()] == [sends]
+    for _ in range(2):
+        assert failed(handler(sqs(confirmed, receives=2), CONTEXT)) == []
+    assert sorted(message.subject for message in sent()) == ["Welcome", "Your order o1 is confirmed"]
+
+
+class RefusingOne:
+    """SES as it refuses one e-mail, by its number from 0."""
+
+    def __init__(self, number: int, refusal: Answer) -> None:
+        self._numbers = itertools.count()
+        self._number = number
+        self._refusal = refusal
+
+    def before(self, call: Call) -> Answer | None:
+        """Answers in place of SES."""
+        if call.operation == "SendEmail" and next(self._numbers) == self._number:
+            return self._refusal
+        return None
+
+    def after(self, call: Call, answer: Answer) -> None:
+        """Nothing more happens."""
 
 
 @given(turns=st.lists(st.integers(0, 2), max_size=80))

@@ -13,7 +13,7 @@ import pytest
 from events import streams
 from events.ordering import OrderConfirmed
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
-from handlers.functions.main import order_emails, welcome_email
+from handlers.functions.main import order_emails
 from handlers.functions.resources import event_store
 from handlers.notification.claims import FUNCTION_TIMEOUT
 from handlers.retry_policy import MAX_ATTEMPTS
@@ -21,7 +21,7 @@ from handlers.runtime.postponing import LONGEST_SECONDS, SHORTEST_SECONDS
 from handlers.table.event_store import EventStore
 from tests.builders.dead_letter_queue import dead_letters, queue
 from tests.builders.environment import ENVIRONMENT, OWN_QUEUE
-from tests.builders.mail import sent, verified_sender
+from tests.builders.mail import CLAIMED_IN, confirmed_with, sent, verified_sender
 from tests.builders.messages import CONTEXT, failed, from_bus, sqs
 from tests.builders.orders import EMAIL
 from tests.builders.recorded_events import names
@@ -56,30 +56,27 @@ class Refusing:
 
 
 class Notifier:
-    """One of the functions that send e-mails, and the order that was confirmed.
+    """The function that sends e-mails, and an order that was confirmed and brings one.
 
     Args:
-        store: the log, with the order.
-        function: the module of the function.
-        stream: where it claims its e-mail.
+        store: the log.
+        kind: which e-mail it brings.
     """
 
-    def __init__(self, store: EventStore, function: Any, stream: str) -> None:
-        self._function = function
+    def __init__(self, store: EventStore, kind: str) -> None:
         self._store = store
-        self._stream = stream
-        self.order = place(store)
-        [self._event] = append(store, streams.order("demo.o1"), OrderConfirmed(order_id="demo.o1"))
+        self._stream = CLAIMED_IN[kind]
+        self.order, self._event = confirmed_with(store, kind)
 
     def deliver(self, receives: int = 1, **attributes: str) -> list[str]:
         """Deliver the event; returns the messages that are to be delivered again."""
-        return failed(self._function.handler(sqs(from_bus(self._event), receives=receives, **attributes), CONTEXT))
+        return failed(order_emails.handler(sqs(from_bus(self._event), receives=receives, **attributes), CONTEXT))
 
     def deliver_what_waits(self) -> None:
         """Deliver each message that was postponed, once its time has come, and have none of them come again."""
         for message in waiting():
             event = sqs(message["Body"], **carried(message))
-            assert failed(self._function.handler(event, CONTEXT)) == []
+            assert failed(order_emails.handler(event, CONTEXT)) == []
 
     @property
     def log(self) -> list[str]:
@@ -87,17 +84,11 @@ class Notifier:
         return names(events_of(self._store, self._stream))
 
 
-NOTIFIERS = {
-    "order e-mail": (order_emails, streams.notification("demo.o1")),
-    "welcome": (welcome_email, streams.customer("demo.c1")),
-}
-
-
-@pytest.fixture(params=NOTIFIERS)
+@pytest.fixture(params=CLAIMED_IN)
 def notifier(store: EventStore, request: pytest.FixtureRequest) -> Iterator[Notifier]:
     queue().create_queue(QueueName=OWN_QUEUE)
     with verified_sender():
-        yield Notifier(store, *NOTIFIERS[request.param])
+        yield Notifier(store, request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -285,3 +276,18 @@ def test_who_is_not_verified_is_named_by_a_dead_letter_message_and_mailed_once_t
     assert notifier.deliver(message_id="m0") == []
     assert len(sent()) == 1
     assert waiting() == []
+
+
+def test_once_ses_takes_none_the_other_e_mail_of_the_event_waits_too_and_each_is_sent_once(store: EventStore) -> None:
+    queue().create_queue(QueueName=OWN_QUEUE)
+    place(store)
+    [confirmed] = append(store, streams.order("demo.o1"), OrderConfirmed(order_id="demo.o1"))
+    ses = Refusing(QUOTA)
+    with verified_sender():
+        with WIRE.tapped(ses):
+            assert failed(order_emails.handler(sqs(from_bus(confirmed)), CONTEXT)) == []
+        assert ses.calls == 1
+        [message] = waiting()
+        for _ in range(2):
+            assert failed(order_emails.handler(sqs(message["Body"], **carried(message)), CONTEXT)) == []
+        assert sorted(each.subject for each in sent()) == ["Welcome", "Your order o1 is confirmed"]

@@ -59,7 +59,7 @@ def test_the_archive_is_replayed_into_the_generation_alone_and_once(memory: Memo
     [replay] = rebuilder.archive.replays.values()
     assert replay["ReplayName"] == "rebuild.daily_sales.2"
     assert (replay["EventSourceArn"], replay["Destination"]["Arn"]) == (ARCHIVE, BUS)
-    assert replay["Destination"]["FilterArns"] == [BUS.replace(":event-bus/", ":rule/") + "/daily_sales"]
+    assert replay["Destination"]["FilterArns"] == [BUS.replace(":event-bus/", ":rule/") + "/counting_projections"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -17,15 +17,15 @@ from events.envelope import Recorded
 from events.notification import WELCOME, CustomerNotified, EmailClaimed
 from events.ordering import OrderConfirmed, OrderPlaced
 from events.shops import of_shop, own_id, shop_of
-from handlers.functions.main.welcome_email import handler
+from handlers.functions.main.order_emails import handler
 from handlers.notification.claims import AlreadyClaimed
 from handlers.notification.email_sending import NotSent
-from handlers.notification.welcome_email import welcome
+from handlers.notification.order_emails import notify
 from handlers.ordering.refusals import OrderNotFound
 from handlers.retry_policy import Throttled
 from handlers.table.event_store import EventStore
 from tests.builders.environment import SENDER
-from tests.builders.mail import mailer, sent, ses, verified_sender
+from tests.builders.mail import mailer, sent, ses, verified_sender, welcomes
 from tests.builders.messages import CONTEXT, failed, from_bus, sqs
 from tests.builders.orders import EMAIL
 from tests.builders.races import Raced
@@ -51,14 +51,14 @@ def confirmed(store: EventStore, order_id: str = "demo.o1", **changed: Any) -> R
 
 
 def deliver(store: EventStore, event: Recorded) -> None:
-    welcome(store, vault(store), mailer(), event)
+    notify(store, vault(store), mailer(), event)
 
 
 def test_a_first_order_brings_a_welcome_that_is_recorded(store: EventStore) -> None:
     event = confirmed(store)
     for _ in range(2):
         assert failed(handler(sqs(from_bus(event), from_bus(event)), CONTEXT)) == []
-    [message] = sent()
+    [message] = welcomes()
     assert (message.source, message.destinations["ToAddresses"]) == (SENDER, [EMAIL])
     assert message.subject == "Welcome"
     assert "thank you for your order o1." in message.body
@@ -75,7 +75,7 @@ def test_later_orders_of_a_customer_bring_none(store: EventStore) -> None:
     handler(sqs(from_bus(first)), CONTEXT)
     before = items(store, "customer#")
     handler(sqs(from_bus(second), from_bus(first)), CONTEXT)
-    assert len(sent()) == 1
+    assert len(welcomes()) == 1
     assert items(store, "customer#") == before
 
 
@@ -83,14 +83,14 @@ def test_every_customer_is_welcome(store: EventStore) -> None:
     first = confirmed(store, "demo.o1")
     second = confirmed(store, "demo.o2", customer={"customer_id": "c2", "email": "bob@customers.example"})
     handler(sqs(from_bus(first), from_bus(second)), CONTEXT)
-    assert [message.destinations["ToAddresses"] for message in sent()] == [[EMAIL], ["bob@customers.example"]]
+    assert [message.destinations["ToAddresses"] for message in welcomes()] == [[EMAIL], ["bob@customers.example"]]
 
 
 def test_two_shops_customers_of_the_same_number_get_a_welcome_each(store: EventStore) -> None:
     one, other, later = (confirmed(store, order_id) for order_id in ("demo.o1", "acme.o1", "acme.o2"))
     for _ in range(2):
         assert failed(handler(sqs(from_bus(one), from_bus(other), from_bus(later)), CONTEXT)) == []
-    assert [message.subject for message in sent()] == ["Welcome", "Welcome"]
+    assert [message.subject for message in welcomes()] == ["Welcome", "Welcome"]
     claimed_in = {each["PK"]["S"] for each in items(store, "customer#")}
     assert claimed_in == {"customer#demo.c1", "customer#acme.c1"}
     assert names(events_of(store, streams.customer("acme.c1"))) == ["EmailClaimed", "CustomerNotified"]
@@ -99,7 +99,7 @@ def test_two_shops_customers_of_the_same_number_get_a_welcome_each(store: EventS
 def test_a_guest_with_an_address_is_not_welcomed(store: EventStore) -> None:
     """Nobody would know whether it was the guest's first order."""
     assert failed(handler(sqs(from_bus(confirmed(store, customer={"email": EMAIL}))), CONTEXT)) == []
-    assert sent() == []
+    assert welcomes() == []
     assert items(store, "customer#") == []
 
 
@@ -108,10 +108,10 @@ def test_who_left_no_address_is_not_welcomed_until_an_order_brings_one(
     store: EventStore, customer: dict[str, str] | None
 ) -> None:
     handler(sqs(from_bus(confirmed(store, customer=customer))), CONTEXT)
-    assert sent() == []
+    assert welcomes() == []
     assert items(store, "customer#") == []
     handler(sqs(from_bus(confirmed(store, "demo.o2"))), CONTEXT)
-    assert len(sent()) == 1
+    assert len(welcomes()) == 1
 
 
 def test_who_is_forgotten_is_not_welcomed_and_a_later_order_of_theirs_may_be(store: EventStore) -> None:
@@ -120,10 +120,10 @@ def test_who_is_forgotten_is_not_welcomed_and_a_later_order_of_theirs_may_be(sto
     assert isinstance(order, OrderPlaced)
     forget(store, order)
     assert failed(handler(sqs(from_bus(event)), CONTEXT)) == []
-    assert sent() == []
+    assert welcomes() == []
     assert items(store, "customer#") == []
     handler(sqs(from_bus(confirmed(store, "demo.o2"))), CONTEXT)
-    assert len(sent()) == 1
+    assert len(welcomes()) == 1
 
 
 def test_of_two_orders_confirmed_at_once_one_brings_the_welcome(store: EventStore) -> None:
@@ -134,7 +134,7 @@ def test_of_two_orders_confirmed_at_once_one_brings_the_welcome(store: EventStor
             deliver(store, second)
 
     deliver(Raced(store, before_append=quicker), first)
-    [message] = sent()
+    [message] = welcomes()
     assert "o2" in message.body
     assert [event.order_id for event in events_of(store, CUSTOMER)] == ["demo.o2", "demo.o2"]  # type: ignore[attr-defined]
 
@@ -143,13 +143,14 @@ def test_an_order_that_claimed_the_welcome_keeps_it(store: EventStore) -> None:
     """Another order has nothing to do, and need not wait, though the welcome is not sent yet."""
     first, second = confirmed(store, "demo.o1"), confirmed(store, "demo.o2")
     with Stubber(ses()) as stub:
+        stub.add_response("send_email", {"MessageId": "of the order"})
         stub.add_client_error("send_email", "LimitExceededException", "not today")
         with pytest.raises(NotSent):
             deliver(store, first)
     deliver(store, second)
-    assert sent() == []
+    assert welcomes() == []
     deliver(store, first)
-    [message] = sent()
+    [message] = welcomes()
     assert "o1" in message.body
 
 
@@ -175,14 +176,14 @@ def test_copies_of_two_first_orders_worked_off_at_once_welcome_once(store: Event
         for failure in failures:
             deliver(store, failure)
         events = names(events_of(store, CUSTOMER))
-    assert len(sent()) == 1
+    assert len(welcomes()) == 1
     assert events == ["EmailClaimed", "CustomerNotified"]
 
 
 def test_each_message_of_a_batch_succeeds_or_fails_by_itself(store: EventStore) -> None:
     unknown = record(OrderConfirmed(order_id="demo.o9"), "order#demo.o9", 2)
     assert failed(handler(sqs(from_bus(unknown), "not JSON", from_bus(confirmed(store))), CONTEXT)) == ["m0", "m1"]
-    assert len(sent()) == 1
+    assert len(welcomes()) == 1
     with pytest.raises(OrderNotFound):
         deliver(store, unknown)
 
@@ -221,5 +222,5 @@ def test_each_customer_is_welcomed_once_however_orders_are_delivered(
             deliver(fragile, message)
         except Throttled:
             deliver(fragile, message)
-    welcomed = sorted(message.destinations["ToAddresses"][0] for message in sent())
+    welcomed = sorted(message.destinations["ToAddresses"][0] for message in welcomes())
     assert welcomed == sorted({f"{owner}@customers.example" for owner in owners if owner})

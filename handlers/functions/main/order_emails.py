@@ -1,4 +1,4 @@
-"""Order e-mails: a customer is notified that the order is confirmed, or cancelled."""
+"""Order e-mails: a customer is notified that the order is confirmed, or cancelled, and welcomed."""
 
 from handlers.functions.personal_data import vault
 from handlers.functions.resources import dead_letter_queue, event_store, own_queue, setting

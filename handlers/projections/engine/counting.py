@@ -29,22 +29,31 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
+FUNCTION = "counting_projections"
+
+
 @dataclass(frozen=True, slots=True)
 class Counting:
     """A projection that counts: what it is updated from, and what that adds.
 
     ``increments`` says what an event of one of ``events`` adds to ``views``, from the event and the history of its
-    stream, and from nothing else.
+    stream, and from nothing else. ``reads`` are the kinds of the streams whose history it asks for.
     """
 
     views: CounterViews
     events: tuple[type[DomainEvent], ...]
     increments: Callable[[Recorded, History], Increments]
+    reads: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """What the projection is called."""
         return self.views.projection
+
+    @property
+    def function(self) -> str:
+        """The function that keeps every projection that counts."""
+        return FUNCTION
 
     def on(self, store: EventStore) -> CountingProjection:
         """The projection on the table of an event store."""

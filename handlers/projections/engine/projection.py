@@ -50,7 +50,12 @@ class Definition(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called: the name of its module, and of the function and the rule that update it."""
+        """What it is called: the name of its module."""
+        ...
+
+    @property
+    def function(self) -> str:
+        """The key of the function that keeps it, by itself or with others; the rule in front has that name, too."""
         ...
 
     @property

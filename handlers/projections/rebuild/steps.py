@@ -107,6 +107,7 @@ class Rebuild:
     def start_replay(self, message: messages.StartReplay) -> None:
         """Replay the archive into the generation, unless that was begun before. It may lack the newest; see `fill`."""
         now = datetime.now(UTC)
+        rule = replays.rule(self._bus, named(message.projection).function)
         try:
             with classified():
                 self._events.start_replay(
@@ -114,7 +115,7 @@ class Rebuild:
                     EventSourceArn=self._archive,
                     EventStartTime=now - replays.KEPT,
                     EventEndTime=now,
-                    Destination={"Arn": self._bus, "FilterArns": [replays.rule(self._bus, message.projection)]},
+                    Destination={"Arn": self._bus, "FilterArns": [rule]},
                 )
         except self._events.exceptions.ResourceAlreadyExistsException:
             logger.info("replay was begun before", projection=message.projection, generation=message.generation)
