@@ -241,7 +241,6 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         ),
         Schedule(every_minutes=1),
         timeout=55,  # one run at a time
-        local_concurrency=1,
     ),
     notifier("order_emails", OrderConfirmed, OrderCancelled, stream="notification"),
     notifier("welcome_email", OrderConfirmed, stream="customer"),
