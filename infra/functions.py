@@ -239,7 +239,6 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         ),
         Schedule(every_minutes=1),
         timeout=55,  # one run at a time
-        local_concurrency=1,
     ),
     FunctionSpec(
         "order_emails",

@@ -80,13 +80,5 @@ def name_of_resumed(order_id: str, number: int) -> str:
     return f"{order_id}-{str(number).zfill(LONGEST_ORDER_ID - len(order_id))}"
 
 
-def name_of_resumed(order_id: str, number: int) -> str:
-    """The name of an execution that a person starts for an order: ``<order>-<number>``, where the first has 1.
-
-    An order may have such an id itself. So the number has as many zeros as make the name longer than any id.
-    """
-    return f"{order_id}-{str(number).zfill(LONGEST_ORDER_ID - len(order_id))}"
-
-
 def _order_id(execution: Any) -> str:
     return str(json.loads(execution["input"])["order_id"])

@@ -54,11 +54,12 @@ def test_every_function_has_an_alias_of_its_own_newest_version(template: Templat
 
 
 def test_whatever_calls_a_function_calls_its_alias(template: Template) -> None:
-    """No mapping, method, authorizer, state machine or grant names a function without it."""
+    """No mapping, method, authorizer, schedule, state machine or grant names a function without it."""
     aliases = set(live(template))
     called = {
         *(each["FunctionName"]["Ref"] for each in template.of_type("AWS::Lambda::EventSourceMapping").values()),
         *(each["FunctionName"]["Ref"] for each in template.of_type("AWS::Lambda::Permission").values()),
+        *(each["Target"]["Arn"]["Ref"] for each in template.of_type("AWS::Scheduler::Schedule").values()),
         *(
             arn["Ref"]
             for machine in template.of_type("AWS::StepFunctions::StateMachine").values()
@@ -68,7 +69,7 @@ def test_whatever_calls_a_function_calls_its_alias(template: Template) -> None:
     [saga] = [name for name in template.of_type("AWS::StepFunctions::StateMachineAlias") if name.startswith("SagaLive")]
     assert called == aliases | {saga}  # which the express lane hands over to
     functions = template.of_type("AWS::Lambda::Function")
-    callers = ("AWS::ApiGateway::", "AWS::StepFunctions::", "AWS::IAM::Policy")
+    callers = ("AWS::ApiGateway::", "AWS::Scheduler::", "AWS::StepFunctions::", "AWS::IAM::Policy")
     for resource in template.raw["Resources"].values():
         if resource["Type"].startswith(callers):
             text = json.dumps(resource["Properties"])

@@ -122,6 +122,7 @@ def test_items_of_different_kinds_have_different_keys(name: str, version: int) -
         keys.book("payments", name),
         keys.book("shipping", name),
         keys.imported_order(name, name),
+        keys.SWEEP,
     ]
     assert len({key.pk for key in made}) == len(made)
     assert [key.sk.startswith(keys.EVENT) for key in made] == [True] + [False] * (len(made) - 1)

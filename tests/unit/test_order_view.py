@@ -40,6 +40,7 @@ from handlers.projections.engine.projection import LogBehind
 from handlers.projections.order_fold import fold
 from handlers.projections.order_view import OrderView
 from handlers.retry_policy import MAX_CONFLICTS, Contended, Throttled
+from handlers.table import keys
 from handlers.table.event_store import EventStore
 from tests.builders.messages import CONTEXT, failed, from_bus, sqs
 from tests.builders.orders import line, placed
@@ -462,3 +463,33 @@ def test_a_shops_orders_are_found_by_status(store: EventStore) -> None:
         assert shards(shop, "CONFIRMED") == sorted(own[1::2])
         assert shards(shop, "PLACED") == sorted(own[::2])
         assert shards(shop, "REJECTED") == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_order_with_a_request_to_cancel_it_is_found_by_its_status_and_the_answer_whichever_stream_comes_first(
+    store: EventStore, first: int
+) -> None:
+    """One that nobody asked to cancel is in no such list."""
+    asked = streams.cancellation("demo.o1")
+    confirmed = [record(PLACED, ORDER, 1), record(OrderConfirmed(order_id="demo.o1"), ORDER, 2)]
+    requested = [record(CancellationRequested(order_id="demo.o1"), asked, 1)]
+    partition = keys.status_partition("1", "CONFIRMED", "demo.o1")
+
+    def listed_as(answer: str) -> list[str]:
+        found = store.client.query(
+            TableName=store.table,
+            IndexName="GSI3",
+            KeyConditionExpression="GSI2PK = :key AND begins_with(GSI3SK, :answer)",
+            ExpressionAttributeValues={":key": {"S": partition}, ":answer": {"S": f"{answer}#2026-01-02T"}},
+        )
+        return [item["PK"]["S"].removeprefix("view#order#") for item in found["Items"]]
+
+    courses = [confirmed, requested]
+    for course in (courses[first], courses[1 - first]):
+        assert listed_as("requested") == []
+        assert OrderView(store).apply("1", course) == {}
+    assert listed_as("requested") == ["demo.o1"]
+    assert OrderView(store).differing("1", courses) == []
+    refused = [record(OrderCancellationRefused(order_id="demo.o1", reason="it was dispatched"), asked, 2)]
+    OrderView(store).apply("1", refused)
+    assert (listed_as("requested"), listed_as("refused")) == ([], ["demo.o1"])

@@ -10,7 +10,7 @@ from botocore.stub import Stubber
 from typer.testing import Result
 
 from handlers.operations.errors import OperationFailed
-from handlers.operations.pausing import Feeds, Pause
+from handlers.operations.pausing import Feeds, Pause, is_any_paused
 from handlers.runtime import aws
 from handlers.table.event_store import EventStore
 from infra.cli.connection import Connection
@@ -61,6 +61,22 @@ def test_a_paused_function_is_not_fed_and_is_remembered_with_when_and_by_whom(
     assert feeds.pause("order_emails", operator=OPERATOR, now=NOW) is None
     assert feeds.paused() == {"order_emails": Pause(NOW, OPERATOR)}
     assert (state(functions, "order_emails"), state(functions, "order_intake")) == ("Disabled", "Enabled")
+
+
+def test_whether_one_of_some_functions_is_paused(functions: LambdaClient, feeds: Feeds) -> None:
+    assert not is_any_paused(functions, PAUSABLE)
+    feeds.pause("order_emails", operator=OPERATOR, now=NOW)
+    assert is_any_paused(functions, PAUSABLE)
+    assert not is_any_paused(functions, PAUSABLE.keys() - {"order_emails"}), "functions of others are not asked about"
+
+
+def test_every_page_of_what_feeds_functions_is_read(functions: LambdaClient) -> None:
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:order_emails:live"
+    with Stubber(functions) as stub:
+        stub.add_response("list_event_source_mappings", {"EventSourceMappings": [], "NextMarker": "more"}, {})
+        feed = {"FunctionArn": arn, "State": "Disabled"}
+        stub.add_response("list_event_source_mappings", {"EventSourceMappings": [feed]}, {"Marker": "more"})
+        assert is_any_paused(functions, ["order_emails"])
 
 
 def test_a_second_pause_changes_nothing(feeds: Feeds) -> None:

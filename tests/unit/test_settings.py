@@ -166,6 +166,7 @@ def test_what_is_no_toml_is_named_with_its_place(file: Path) -> None:
             "String should match pattern",
         ),
         ("alarms.email = 'nobody'\n[shops.acme]", "alarms.email", "String should match pattern"),
+        ("sweep.after_minutes = 5\n[shops.acme]", "sweep.after_minutes", "greater than or equal to 6"),
         ("logs.days = 31\n[shops.acme]", "logs.days", "Input should be 1, 3, 5"),
         ("api.plan.orders_per_second = 0\n[shops.acme]", "api.plan.orders_per_second", "greater than or equal to 1"),
         ("api.plan.requests_per_day = 200_000\n[shops.acme]", "api.plan", "300 a second are 1080000 in an hour"),

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from handlers.functions.doors import parties
 from handlers.functions.resources import event_store, setting
@@ -19,4 +20,11 @@ sweep = Sweep(
     overdue_after=timedelta(minutes=int(setting("OVERDUE_AFTER_MINUTES"))),
     paused=partial(is_any_paused, aws.lambda_(), setting("QUEUED_FUNCTIONS").split()),
 )
-handler = observed(lambda _event, _context: sweep.run())
+
+
+def run(_event: dict[str, Any], _context: Any) -> int:
+    """One run; returns how many sagas it started."""
+    return sweep.run()
+
+
+handler = observed(run)
