@@ -179,7 +179,7 @@ def test_where_an_execution_has_the_orders_id_it_waits_for_a_person(scene: Scene
 def test_what_a_run_started_is_counted_and_not_what_was_running(
     scene: Scene, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of an execution that runs, Step Functions answers to the same name and input as if it had started it now."""
+    """Where an execution of that name and input runs, Step Functions answers with that, and when it began."""
     scene.happened("demo.o1", placed("demo.o1"))
     metrics.clear_metrics()
     assert scene.run() == 1

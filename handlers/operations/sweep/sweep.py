@@ -108,7 +108,7 @@ class Sweep:
         saga = due(evidence, order_id)
         if saga is None or due_since(evidence, order_id, saga) > now - self._overdue_after:
             return False
-        # Of an execution of this name that is running already, Step Functions answers as if it had been started now.
+        # Where one of this name and input is running, Step Functions answers with that, and when it began.
         began = self._sagas.start(saga, order_id, name=order_id)
         if began is None or began < now - CLOCKS_DIFFER_BY:
             return False
