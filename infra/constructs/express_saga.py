@@ -5,7 +5,7 @@ else happens, it starts the Standard saga, which finds its way by the log.
 
 An Express execution ends after five minutes, and nothing catches that. So a step is retried once, and soon: what takes
 longer than that is for the Standard saga. Nor does ``States.ALL`` catch ``States.Runtime`` and
-``States.DataLimitExceeded``. An order that is left like that stands still, until it is resumed.
+``States.DataLimitExceeded``. An order that is left like that stands still, until the sweep starts its saga.
 """
 
 from __future__ import annotations
