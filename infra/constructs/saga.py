@@ -79,6 +79,6 @@ class ExpressLane(Construct):
             functions=functions,
             workflows={SAGA_PLACEHOLDER: saga.state_machine},
             express=True,
-            on_failure="an execution neither confirmed its order nor handed it over. The order stands still until the sweep "
-            "starts its saga.",
+            on_failure="an execution neither confirmed its order nor handed it over. The order stands still until the "
+            "sweep starts its saga.",
         )
