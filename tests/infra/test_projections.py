@@ -21,4 +21,4 @@ def test_a_function_is_fed_what_its_projections_fold_or_count_and_no_more(functi
 
 
 def test_replays_reach_projections_alone() -> None:
-    assert {f.key for f in FUNCTIONS if isinstance(f.trigger, Subscription) and f.trigger.replays} == KEEP
+    assert {f.key for f in FUNCTIONS if isinstance(f.trigger, Subscription) and f.trigger.replays} == set(KEEP)
