@@ -13,7 +13,7 @@ from events.ordering import OrderCancelled, OrderConfirmed
 from events.shipping import ShipmentDispatched
 from handlers.notification.claims import FUNCTION_TIMEOUT
 from handlers.projections.counting_projections import COUNTING_PROJECTIONS
-from handlers.projections.engine import counting
+from handlers.projections.engine.counting import FUNCTION, Counting
 from handlers.projections.engine.projection import Definition
 from handlers.projections.order_view import ORDER_VIEW
 from handlers.projections.stock_view import STOCK_VIEW
@@ -86,6 +86,18 @@ def projections(key: str, definitions: Sequence[Definition], *grants: Rows, time
     )
     generations = Rows((GET,), tuple(keys.generations(each.name).pk for each in definitions))
     return FunctionSpec(key, (generations, *grants), trigger, timeout=timeout)
+
+
+def counting(definitions: Sequence[Counting]) -> FunctionSpec:
+    """The function that keeps these projections, which count. What each is granted follows from its definition."""
+    return projections(
+        FUNCTION,
+        definitions,
+        Rows((UPDATE,), tuple(f"{each.views.prefix}*" for each in definitions)),
+        Rows((PUT,), tuple(f"{keys.applied(each.name)}*" for each in definitions)),
+        Rows((QUERY,), tuple(sorted({f"{kind}#*" for each in definitions for kind in each.reads}))),
+        timeout=30,  # one after the other, each has the time that it may wait for others
+    )
 
 
 def saga_service(key: str, *grants: Rows | VaultItems) -> FunctionSpec:
@@ -187,14 +199,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         Rows((UPDATE,), (f"{keys.ORDER_VIEWS}*",)),
         Rows((QUERY,), ("order#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*")),
     ),
-    projections(
-        counting.FUNCTION,
-        COUNTING_PROJECTIONS,
-        Rows((UPDATE,), tuple(f"{each.views.prefix}*" for each in COUNTING_PROJECTIONS)),
-        Rows((PUT,), tuple(f"{keys.applied(each.name)}*" for each in COUNTING_PROJECTIONS)),
-        Rows((QUERY,), tuple(sorted({f"{kind}#*" for each in COUNTING_PROJECTIONS for kind in each.reads}))),
-        timeout=30,  # one after the other, each has the time that it may wait for others
-    ),
+    counting(COUNTING_PROJECTIONS),
     FunctionSpec(
         "rebuild",
         (
