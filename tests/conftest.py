@@ -12,7 +12,7 @@ from tests.engines import in_process as in_process
 
 WAIT_SCALE = 0.01
 """What the waits of state machines take of their time, unless a test sets another."""
-SHARED = ("pipeline", "code")
+SHARED = ("pipeline", "packages")
 """Fixtures that are made for the modules of a whole folder, and cost too much to be made in two processes."""
 
 

@@ -93,5 +93,5 @@ def notify(store: EventStore, vault: Vault, mailer: Mailer, record: Recorded) ->
                 raise
             except Exception as failure:
                 failures.append(failure)
-        for first in failures:
-            raise first
+        if failures:
+            raise failures[0]

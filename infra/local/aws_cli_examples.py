@@ -78,7 +78,7 @@ def lines_to_paste(pipeline: Pipeline) -> Iterator[str]:
     yield ""
     yield "# submit an order"
     yield f"aws events put-events --entries {quote(json.dumps([entry]))}"
-    yield "# read its view, a second later, and its stream in the log"
+    yield "# read its view, some seconds later, and its stream in the log"
     yield f"aws dynamodb query --table-name {pipeline.table_name} {by_key} {quote(json.dumps(view))}"
     yield f"aws dynamodb query --table-name {pipeline.table_name} {by_key} {quote(json.dumps(log))}"
     yield "# the express lane took it; run the saga for it once more: it finds the order ended, and changes nothing"
