@@ -103,7 +103,7 @@ def test_nothing_but_its_own_is_in_an_environment(both: dict[str, Pipeline]) -> 
     before = set(read_dead_letters(both[LOCAL_ENVIRONMENT]))
     Publisher(staging.client("events"), staging.intake_bus, "e2e").publish([order(own_id, 2)])
     assert eventually(partial(quantity_of, staging, f"demo.{own_id}"))
-    assert own_id in command(staging, "staging", "orders", "--status", "CONFIRMED").stdout
+    eventually(lambda: own_id in command(staging, "staging", "orders", "--status", "CONFIRMED").stdout)
 
     elsewhere = both[LOCAL_ENVIRONMENT]
     everything = elsewhere.client("dynamodb").get_paginator("scan")

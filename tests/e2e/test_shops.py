@@ -61,7 +61,7 @@ QUANTITIES = {"acme": 1, "bloom": 2}
 DOORS = {"by-bus": "bus", "by-http": "http", "by-file": "file"}
 """The orders of each shop, and by which door each comes in."""
 
-SECONDS_TO_NEXT_DELIVERY = 5
+SECONDS_TO_NEXT_DELIVERY = 3
 UNCHANGED = ("order", "rejection", "cancellation", "unknown-order", "reservation", "payment", "shipment", "delivery")
 """The kinds of streams that say what shops and partners did."""
 

@@ -45,6 +45,7 @@ if __name__ == "__main__":
             mapping_templates,
             nested_executions,
             object_versions,
+            recovery_windows,
             scan_pages,
         )
 
@@ -55,6 +56,7 @@ if __name__ == "__main__":
         leading_keys.patch(iam_actions)
         nested_executions.patch(stepfunctions)
         object_versions.patch()
+        recovery_windows.patch()
         scan_pages.patch()
         firehose_delivery.patch()
         function_layers.patch()
