@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from events.integration import OrderSubmitted
@@ -48,7 +48,7 @@ def drilled(pipeline: Pipeline, on_step: Callable[[Step, Tables], None]) -> Resu
             tables,
             ledger=outputs["ErasureLedgerName"],
             audit=outputs["AuditBucketName"],
-            settled=moment + timedelta(seconds=1),  # the emulator tells it in whole seconds
+            settled=moment,
             on_step=lambda step: on_step(step, tables),
         )
 
