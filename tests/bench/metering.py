@@ -9,7 +9,7 @@ import json
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -29,11 +29,11 @@ _SERVICES = ("DYNAMODB", "EVENTBRIDGE", "SQS")
 
 class Meter(Counter[str]):
     """Counts by key: ``write_units``, ``write_units.<projection that counts>``, ``write_units.vault``, ``read_units``,
-    ``put_events_entries``, ``sqs_sends``, ``dynamodb_calls``."""
+    ``put_events_entries``, ``sqs_sends``; and ``calls`` in all."""
 
 
 @contextmanager
-def metered(pipeline: Pipeline, functions: Iterator[str]) -> Iterator[Meter]:
+def metered(pipeline: Pipeline, functions: Iterable[str]) -> Iterator[Meter]:
     """Let the named functions make their calls through a proxy that counts; they are started anew for it."""
     meter = Meter()
     server = ThreadingHTTPServer((HOST, 0), _handler(pipeline.endpoint, pipeline.outputs["VaultTableName"], meter))
@@ -92,17 +92,17 @@ def _signed(url: str, body: bytes, headers: dict[str, str]) -> dict[str, str]:
 def _count(target: str, vault: str, request: dict[str, Any], answer: bytes) -> Counter[str]:
     operation = target.rpartition(".")[2]
     if operation == "PutEvents":
-        return Counter(put_events_entries=len(request["Entries"]))
+        return Counter(calls=1, put_events_entries=len(request["Entries"]))
     if operation == "SendMessage":
-        return Counter(sqs_sends=1)
+        return Counter(calls=1, sqs_sends=1)
     if not target.startswith(_DYNAMODB) or _is_sandbox(request):
         return Counter()
     response = json.loads(answer)
     if operation in {"Query", "GetItem"}:
         read = sum(map(_item_bytes, response["Items"] if operation == "Query" else [response.get("Item", {})]))
-        return Counter(dynamodb_calls=1, read_units=max(1, math.ceil(read / _READ_UNIT_BYTES)))
+        return Counter(calls=1, read_units=max(1, math.ceil(read / _READ_UNIT_BYTES)))
     consumed = response.get("ConsumedCapacity", {"TableName": request.get("TableName"), "CapacityUnits": 1})
-    counts = Counter(dynamodb_calls=1)
+    counts = Counter(calls=1)
     for table in consumed if isinstance(consumed, list) else [consumed]:
         whose = ".vault" if table["TableName"] == vault else _counting(request)
         counts[f"write_units{whose}"] += math.ceil(table["CapacityUnits"])

@@ -90,7 +90,7 @@ def main() -> None:
         sys.exit(1)
     while True:
         headers, event = api.call("GET", "/invocation/next")
-        context = Context(headers)
+        context, began = Context(headers), time.process_time()
         os.environ["_X_AMZN_TRACE_ID"] = headers.get("Lambda-Runtime-Trace-Id", "")
         path = f"/invocation/{context.aws_request_id}"
         try:
@@ -99,5 +99,6 @@ def main() -> None:
             traceback.print_exc()
             outcome = ("POST", f"{path}/error", error(problem))
         # The emulator waits up to 50 ms for a line of output.
-        print(f"END RequestId: {context.aws_request_id}", flush=True)
+        worked = (time.process_time() - began) * 1000
+        print(f"END RequestId: {context.aws_request_id} Processor: {worked:.1f} ms", flush=True)
         api.call(*outcome)
