@@ -13,9 +13,7 @@ from infra.app import synthesize
 from infra.names import LOCAL_ENVIRONMENT, application_stack, data_stack
 from infra.package import build_zips
 from infra.settings.environment import Settings, file_of, read_settings
-
-_PRICES = json.loads(Path(__file__).with_name("prices.json").read_text())
-_USD: dict[str, float] = _PRICES["usd"]
+from tests.bench.pricing import USD
 
 _HOURS = 730.0
 """Of a month, as AWS's price pages count them."""
@@ -60,24 +58,24 @@ def _costs(resource: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 def _alarm(alarm: Mapping[str, Any]) -> tuple[str, float]:
     metrics = [each for each in alarm.get("Metrics", []) if "MetricStat" in each]
-    return "alarms", (len(metrics) or 1) * _USD["alarm_metric_month"]
+    return "alarms", (len(metrics) or 1) * USD["alarm_metric_month"]
 
 
 def _mapping(mapping: Mapping[str, Any]) -> tuple[str, float]:
     polled = "StartingPosition" not in mapping  # a stream is read for nothing
-    return "pollers", polled * _POLLS_A_MINUTE * 60 * _HOURS * _USD["sqs_request"]
+    return "pollers", polled * _POLLS_A_MINUTE * 60 * _HOURS * USD["sqs_request"]
 
 
 def _endpoint(endpoint: Mapping[str, Any]) -> tuple[str, float]:
-    return "network", len(endpoint.get("SubnetIds", [])) * _HOURS * _USD["interface_endpoint_hour"]
+    return "network", len(endpoint.get("SubnetIds", [])) * _HOURS * USD["interface_endpoint_hour"]
 
 
 _BY_TYPE: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, float]]] = {
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::Lambda::EventSourceMapping": _mapping,
-    "AWS::KMS::Key": lambda _: ("keys", _USD["kms_key_month"]),
-    "AWS::SecretsManager::Secret": lambda _: ("secrets", _USD["secret_month"]),
-    "AWS::Cognito::UserPoolClient": lambda _: ("clients", _USD["user_pool_client_month"]),
+    "AWS::KMS::Key": lambda _: ("keys", USD["kms_key_month"]),
+    "AWS::SecretsManager::Secret": lambda _: ("secrets", USD["secret_month"]),
+    "AWS::Cognito::UserPoolClient": lambda _: ("clients", USD["user_pool_client_month"]),
     "AWS::EC2::VPCEndpoint": _endpoint,
 }
 """What costs without being used. Custom metrics cost in the hours in which they are sent, storage by what is stored."""

@@ -25,6 +25,8 @@ _FULL_PROCESSOR = 1769
 _MEMORY_GIGABYTES = 0.5
 """The memory of the functions on the path of an order."""
 _FIREHOSE_STEP = 5 * 1024
+_AUDIT_OBJECT_SECONDS = 60
+"""How long the audit copy gathers events for an object."""
 _LOG_EVENT_OVERHEAD = 26  # bytes; source: CloudWatch Logs pricing
 _NOT_ON_AWS = ("START RequestId", "END RequestId", "REPORT RequestId")
 """What the emulator logs of each call; on AWS the level of the system's lines leaves it out."""
@@ -88,6 +90,7 @@ class OrderCounts:
             "log_gigabytes": self._log_bytes() / GIGABYTE,
             "traces": min(sum(calls.values()), took * _TRACED_A_SECOND + sum(calls.values()) * _TRACED_SHARE),
             "firehose_gigabytes": sum(map(_firehose_bytes, heard)) / GIGABYTE,
+            "s3_puts": math.ceil(took / _AUDIT_OBJECT_SECONDS),
             "emails": self._sent() - self._emails,
         }
         return {key: number / orders for key, number in total.items()}
