@@ -1,8 +1,8 @@
 """What orders were measured to cause, and what that says of any number of lines and any size of batches. Pure.
 
 `make bench` writes ``measured.json``, and it is committed. Each function was counted in several runs: of an order
-alone, of orders that came in at a steady rate, and of orders of many lines. From these follows what it takes for a call,
-for a record in it, and for a line of an order.
+alone, of orders that came in at a steady rate, and of orders of many lines. From these follows what it takes for a
+call, for a record in it, and for a line of an order.
 """
 
 from __future__ import annotations

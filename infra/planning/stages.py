@@ -1,8 +1,8 @@
 """The way of an order through the pipeline, stage by stage, as data: for the plan, and for whoever simulates it. Pure.
 
 A stage is a function and what feeds it. What feeds it, and how, is read from the descriptions of the functions and from
-the saga's definition; what a call takes is measured (`measured.json`). An order here is one that all goes well with, from
-its submission to the confirmation and its e-mails. What comes later, and what readers ask, is not in it.
+the saga's definition; what a call takes is measured (`measured.json`). All goes well with an order here, from its
+submission to the confirmation and its e-mails. What comes later, and what readers ask, is not in it.
 """
 
 from __future__ import annotations
@@ -11,23 +11,17 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from typing import Literal
 
 from events.integration import OrderSubmitted
-from events.inventory import StockReserved
-from events.model import Model
-from events.ordering import OrderConfirmed, OrderPlaced
-from events.payments import PaymentAuthorized, PaymentCaptured
 from events.publishing.entries import MAX_ENTRIES
-from events.shipping import ShipmentArranged
-from handlers.inventory.reservation import CHUNK
 from handlers.table import keys
 from infra.constructs.express_saga import express_lane
 from infra.function_spec import FunctionSpec, PublishEvents, Subscription, TableChanges, Tasks
 from infra.functions import FUNCTIONS
 from infra.planning.measured import Cost, Measured, measured
+from infra.planning.order import EMAILS, events
 from infra.planning.pricing import FULL_PROCESSOR, SECONDS_OF_A_CALL
 
 Source = Literal["queue", "stream", "task"]
@@ -44,16 +38,15 @@ POLLERS = 5
 Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS event source mappings".
 """
 
-EMAILS = 2
-"""Of a confirmed order at most: every order is taken for the first one of its customer."""
-
 OUTSIDE_SECONDS: Mapping[str, float] = {
     "payments_service": 0.3,
     "shipping_service": 0.3,
     "order_emails": EMAILS * 0.28,
 }
-"""For how long a function waits for others than DynamoDB, SQS and EventBridge with each record: the payment gateway, the
-carrier and SES. Assumptions: here the first two are sandboxes. Four that send at a time come to 14 e-mails a second."""
+"""For how long a function waits with each record for others than DynamoDB, SQS and EventBridge: the payment gateway,
+the carrier and SES. Assumptions: here the first two are sandboxes. Four that send at a time come to 14 e-mails a
+second.
+"""
 
 _PUTS = Cost(1 - 1 / MAX_ENTRIES, 1 / MAX_ENTRIES)
 """Of PutEvents, which takes so many events: not measured, since batches here were smaller than that."""
@@ -72,6 +65,7 @@ class Stage:
         batch_size, window_seconds: a call has at most so many records, gathered for at most so long.
         gatherers: in how many places they are gathered at the same time: pollers of a queue, lanes of a stream.
         at_once: how many calls run at the same time at most; None: as many as the account may have.
+        publishes: whether it puts events on the orders bus.
         memory: in MB.
         processor_ms: of a whole processor of the machine that measured, of which a function has a part on AWS.
         aws_calls: calls of DynamoDB, SQS and EventBridge.
@@ -88,6 +82,7 @@ class Stage:
     window_seconds: float
     gatherers: int
     at_once: int | None
+    publishes: bool
     memory: int
     processor_ms: Cost
     aws_calls: Cost
@@ -133,6 +128,14 @@ class Stage:
         """How many calls have to run at the same time at least: with batches as large as they may be."""
         return orders_per_second * self.records * self.seconds.of(self.batch_size) / self.batch_size
 
+    def in_flight(self, orders_per_second: float) -> float:
+        """How many messages are received and not yet done with, of a queue: gathered, or in a call."""
+        if self.source != "queue":
+            return 0.0
+        arriving = orders_per_second * self.records
+        gathered = min(arriving * self.window_seconds, self.gatherers * self.batch_size)
+        return gathered + arriving * self.seconds.of(self.batch_size)
+
     def spent(self, cost: Cost, orders_per_second: float) -> float:
         """What its calls of a second take together."""
         return self.calls(orders_per_second) * cost.of(self.batch(orders_per_second))
@@ -148,12 +151,6 @@ def stages(lines: int = 3, *, shards: int = STREAM_SHARDS, values: Measured | No
     return tuple(stage for stage in made if stage.records)
 
 
-def events(lines: int) -> Mapping[type[Model], int]:
-    """The events of an order of so many lines, and how often each is appended."""
-    once = (OrderPlaced, PaymentAuthorized, ShipmentArranged, PaymentCaptured, OrderConfirmed)
-    return {**dict.fromkeys(once, 1), StockReserved: ceil(lines / CHUNK)}
-
-
 def _stage(spec: FunctionSpec, lines: int, shards: int, values: Measured) -> Stage:
     batch_size, window, gatherers, at_once = 1, 0, 1, None
     source: Source = "task"
@@ -163,9 +160,9 @@ def _stage(spec: FunctionSpec, lines: int, shards: int, values: Measured) -> Sta
         case TableChanges(batch_size=batch_size, batching_window=window, parallelization_factor=factor):
             source, at_once, gatherers = "stream", shards * factor, shards * factor
 
+    publishes = PublishEvents() in spec.grants
+
     def cost(quantity: str) -> Cost:
-        if quantity == "aws_calls" and PublishEvents() in spec.grants:
-            return _PUTS
         return values.cost(spec.key, quantity, lines)
 
     return Stage(
@@ -176,9 +173,10 @@ def _stage(spec: FunctionSpec, lines: int, shards: int, values: Measured) -> Sta
         window_seconds=window,
         gatherers=gatherers,
         at_once=at_once,
+        publishes=publishes,
         memory=spec.memory,
         processor_ms=cost("processor_ms"),
-        aws_calls=cost("aws_calls"),
+        aws_calls=_PUTS if publishes else cost("aws_calls"),
         outside_seconds=OUTSIDE_SECONDS.get(spec.key, 0.0),
         read_units=cost("read_units"),
         write_units={kind: cost(f"writes.{kind}") for kind in values.kinds(spec.key)},

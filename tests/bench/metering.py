@@ -158,7 +158,7 @@ def _written(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The table and the partition key of each item that a request writes or checks."""
     actions = (action for item in request.get("TransactItems", []) for action in item.values())
     for action in actions if "TransactItems" in request else (request,):
-        yield action["TableName"], action.get("Item", action.get("Key"))["PK"]["S"]
+        yield action["TableName"], action.get("Item", action.get("Key", {}))["PK"]["S"]
 
 
 def _kind(key: str, in_vault: bool) -> str:
