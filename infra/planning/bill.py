@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from infra.planning.limits import VAULT, units
+from infra.planning.limits import VAULT, read_units, units
 from infra.planning.measured import measured
-from infra.planning.order import EMAILS, TRANSITIONS_PER_ORDER, Order, events
+from infra.planning.order import EMAILS, Order, events
 from infra.planning.pricing import (
     AUDIT_OBJECT_SECONDS,
     GIGABYTE,
@@ -72,7 +72,7 @@ def counts(order: Order, ways: Sequence[Stage], orders_per_second: float) -> dic
     return {
         "express_requests": express,
         "express_gb_seconds": express * (per_order("express_gb_seconds") + express_gigabyte_seconds(outside)),
-        "state_transitions": rate * order.in_saga * TRANSITIONS_PER_ORDER,
+        "state_transitions": rate * order.transitions,
         "function_calls": calls,
         "function_gb_seconds": sum(stage.busy(rate) * stage.memory / 1024 for stage in ways),
         "put_events_entries": published,
@@ -81,7 +81,7 @@ def counts(order: Order, ways: Sequence[Stage], orders_per_second: float) -> dic
         "sqs_requests": sum(rate * stage.records + 2 * stage.calls(rate) for stage in queues),
         "write_units": units(ways, vault=False)(rate),
         f"write_units.{VAULT}": units(ways, vault=True)(rate),
-        "read_units": sum(stage.spent(stage.read_units, rate) for stage in ways),
+        "read_units": read_units(ways)(rate),
         "log_gigabytes": rate * per_order("log_gigabytes"),
         "traces": traces(calls, 1.0),
         "firehose_gigabytes": rate * per_order("firehose_gigabytes"),

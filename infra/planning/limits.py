@@ -12,7 +12,7 @@ from typing import Literal
 from handlers.projections.counter_views import SALES, SHARDS
 from handlers.table import keys
 from infra.planning.measured import measured
-from infra.planning.order import COPIES, EMAILS, TRANSITIONS_PER_ORDER, Order, events
+from infra.planning.order import COPIES, EMAILS, Order, events
 from infra.planning.pricing import GIGABYTE
 from infra.planning.quotas import known
 from infra.planning.stages import STREAM_SHARDS, Stage
@@ -105,6 +105,11 @@ def units(ways: Sequence[Stage], *, vault: bool, kind: str | None = None) -> Rat
     return spent
 
 
+def read_units(ways: Sequence[Stage]) -> Rate:
+    """The read units of both tables."""
+    return lambda rate: sum(stage.spent(stage.read_units, rate) for stage in ways)
+
+
 def invocations(lines: int, ways: Sequence[Stage]) -> float:
     """How many targets of rules an order invokes: queues, the saga's start, and what copies every event."""
     queued = sum(stage.records for stage in ways if stage.source == "queue")
@@ -148,7 +153,7 @@ def _of_services(order: Order, ways: Sequence[Stage]) -> Iterator[Limit]:
     if order.lane == "express":
         yield quota("express_starts", lambda rate: rate)
     yield quota("standard_starts", lambda rate: rate * order.in_saga)
-    yield quota("state_transitions", lambda rate: rate * order.in_saga * TRANSITIONS_PER_ORDER)
+    yield quota("state_transitions", lambda rate: rate * order.transitions)
     yield quota("emails", lambda rate: rate * EMAILS, late="e-mails")
     yield quota("firehose_requests", lambda rate: rate * in_all, late="audit copy")
     yield quota("firehose_bytes", lambda rate: rate * bytes_of_events, late="audit copy")
@@ -161,7 +166,7 @@ def _of_tables(order: Order, ways: Sequence[Stage]) -> Iterator[Limit]:
     written, in_vault = units(ways, vault=False), units(ways, vault=True)
     yield quota("table_writes", written)
     yield quota("table_writes", in_vault, called="DynamoDB: write units of the vault a second")
-    yield quota("table_reads", lambda rate: sum(stage.spent(stage.read_units, rate) for stage in ways))
+    yield quota("table_reads", read_units(ways))
     yield Limit(
         known().quotas["new_table_writes"].name,
         known().quotas["new_table_writes"].value,
@@ -207,8 +212,12 @@ def _of_doors(order: Order) -> Iterator[Limit]:
     yield _quota(order.region, "http_requests", lambda rate: rate, late="callers")
     settings = {"requests_per_second": api.requests_per_second, "plan.orders_per_second": api.plan.orders_per_second}
     for name, value in settings.items():
-        change = partial("api.{0}: {1} to {2:,.0f}".format, name, value)
+        change = partial(_more_over_http, name, value)
         yield Limit(f"over HTTP: api.{name}", value, lambda rate: rate, "callers", "setting", change)
+
+
+def _more_over_http(name: str, value: int, rate: float) -> str:
+    return f"api.{name}: {value:,} to {ceil(rate):,}"
 
 
 def _of_keys(order: Order, ways: Sequence[Stage]) -> Iterator[Limit]:

@@ -22,11 +22,13 @@ EMAILS = 2
 COPIES = 2
 """Targets of every event besides the subscribers: the archive and the audit copy."""
 
-TRANSITIONS_PER_ORDER = 7
-"""Of the order saga, as a Standard execution: its start, five tasks and its end."""
+CONFIRMED_TRANSITIONS, CANCELLED_TRANSITIONS = 6, 10
+"""Of a Standard execution of the order saga that confirms an order, and at most of one that cancels it: its start, and
+each state that it enters."""
 
 HANDED_OVER = 0.05
-"""The share of orders that the express lane hands over to the saga, for all that does not go well: an assumption."""
+"""The share of orders with which something does not go well, so that the express lane hands them over to the saga: an
+assumption. While an outside service is down, all orders are handed over."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class Order:
     def in_saga(self) -> float:
         """The share of orders that take a Standard execution."""
         return 1.0 if self.lane == "standard" else HANDED_OVER
+
+    @property
+    def transitions(self) -> float:
+        """Of Standard executions, for an order: what is handed over is cancelled, at worst."""
+        return (self.in_saga - HANDED_OVER) * CONFIRMED_TRANSITIONS + HANDED_OVER * CANCELLED_TRANSITIONS
 
 
 def events(lines: int) -> Mapping[type[Model], int]:
