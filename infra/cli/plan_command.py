@@ -55,7 +55,8 @@ def plan(
     if as_json:
         print(json.dumps(made.document(), indent=2))
         return
-    print_line(out(), made.first_line())
+    for line in made.first_lines():
+        print_line(out(), line)
     for table in made.tables():
         print_line(out(), "")
         print_line(out(), f"{table.title}:")

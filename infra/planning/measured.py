@@ -122,6 +122,7 @@ def write(values: Measured) -> None:
     """Write the file, its numbers rounded to as many digits as mean something."""
     document = _rounded(TypeAdapter(Measured).dump_python(values, mode="json"))
     FILE.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    measured.cache_clear()
 
 
 def _rounded(value: Any) -> Any:

@@ -89,10 +89,13 @@ class Plan:
         rows.append(("besides, if all come over HTTP", number(self.bill.over_http)))
         return Table("a month in US dollars, if the rate never falls", ("service", "USD"), rows)
 
-    def first_line(self) -> str:
-        """The limit that binds first, in words."""
+    def first_lines(self) -> Iterator[str]:
+        """The limit that binds first, and the first one that makes orders late, in words."""
         first = self.first
-        return f"binds first: {first.name}, at {number(first.binds_at)} orders a second; late: {first.late}"
+        yield f"binds first, at {at(first)} orders a second: {first.name} ({first.late} are late)"
+        if first.late != "orders":
+            of_orders = next(limit for limit in self.limits if limit.late == "orders")
+            yield f"orders are late from {at(of_orders)} a second on: {of_orders.name}"
 
     def document(self) -> dict[str, Any]:
         """The plan as JSON has it, with when it was measured and how."""

@@ -14,6 +14,7 @@ from infra.local.pipeline import Pipeline
 from infra.local.pipeline import pipeline as run_pipeline
 from infra.local.runner.order_run import percentile
 from infra.names import DEMO_SHOP
+from infra.planning import document
 from infra.planning.measured import ALONE, AT_LOAD, MANY_LINES, Measured, Run, write
 from infra.planning.pricing import GIGABYTE, priced
 from tests.bench import idle
@@ -73,12 +74,16 @@ def measure_many_lines(pipeline: Pipeline) -> Measurement:
 
 
 def keep(runs: Mapping[str, Run], idle: Mapping[str, float]) -> None:
-    """Write the file from which `pipeline plan` calculates; ``idle``: what an idle environment costs, by service."""
+    """Write the file from which `pipeline plan` calculates, and the tables of docs/scaling.md, which follow from it.
+
+    ``idle``: what an idle environment costs, by service.
+    """
     how = (
         "make bench: on the emulator, one machine of two processors, the express lane. An order alone, 1,000 orders of "
         "3 lines at a steady 8 a second, and 200 of 21 lines at 2 a second, over 1,000 SKUs, each of a new customer."
     )
     write(Measured(datetime.now(UTC).date().isoformat(), how, runs, idle))
+    document.write()
 
 
 def _figures(name: str, counts: Mapping[str, float]) -> dict[str, float]:
