@@ -17,7 +17,6 @@ FILE = Path(__file__).parents[2] / "docs" / "scaling.md"
 RATES = (10, 100, 1_000, 10_000)
 """The orders a second that the document is about."""
 
-_STAGES_AT = 1_000
 _BLOCK = re.compile(r"(<!-- (?P<name>[a-z]+): [^>]*-->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -33,12 +32,9 @@ def write() -> None:
 
 
 def _tables(plans: Sequence[Plan]) -> Mapping[str, str]:
-    [at_stages] = (each for each in plans if each.orders_per_second == _STAGES_AT)
-    stages = at_stages.stages_table()
     return {
         "summary": _markdown(("a second", *(f"{rate:,}" for rate in RATES)), _summary(plans)),
         "limits": _markdown(("limit", "there is", "binds at", "late", "helps", *map(_headed, RATES)), _limits(plans)),
-        "stages": _markdown(stages.columns, stages.rows),
         "bill": _markdown(("USD a month", *(f"{rate:,}" for rate in RATES)), _bill(plans)),
         "regions": _markdown(("regions", "invocations", "orders", "PutEvents", "orders"), _regions()),
         "measured": f"Measured on {measured().date}. {measured().how}",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import chain
-from math import ceil, inf
+from math import ceil, inf, isclose
 from typing import Literal
 
 from handlers.projections.counter_views import SALES, SHARDS
@@ -47,6 +47,9 @@ _INDEX_WRITES = 2
 _FASTEST = 1e9
 """Orders a second; a limit that allows as many never binds."""
 
+_EXACT = 1e-12
+"""How exactly the rate is found at which a limit binds."""
+
 Rate = Callable[[float], float]
 """What a number of orders a second comes to."""
 
@@ -76,10 +79,15 @@ class Limit:
     @cached_property
     def binds_at(self) -> float:
         """The most orders a second that it allows; infinite, if it never binds."""
-        if self.demand(_FASTEST) <= self.there_is:
+        most = self.demand(_FASTEST)
+        if most <= self.there_is:
             return inf
+        # Most demands grow evenly.
+        even = self.there_is / most * _FASTEST
+        if isclose(self.demand(even), self.there_is, rel_tol=_EXACT):
+            return even
         low, high = 0.0, _FASTEST
-        while high - low > high * 1e-12:
+        while high - low > high * _EXACT:
             middle = (low + high) / 2
             low, high = (middle, high) if self.demand(middle) <= self.there_is else (low, middle)
         return low
