@@ -265,7 +265,7 @@ def test_the_region_before_the_command_counts_too() -> None:
     ("arguments", "says"),
     [
         (["--orders-per-second", "0"], "0.01"),
-        (["--orders-per-second", "many"], "many"),
+        (["--orders-per-second", "many"], "valid number"),
         ([], "--orders-per-second"),
         (["--orders-per-second", "1", "--hot-sku", "101%"], "'101%' is no share of orders: 5%, 0.5%, at most 100%"),
         (["--orders-per-second", "1", "--hot-sku", "0.05"], "'0.05' is no share of orders"),
