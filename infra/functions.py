@@ -71,7 +71,7 @@ def subscriber(
     return FunctionSpec(key, grants, Subscription(bus, events, all_but, batching_window=window))
 
 
-def projections(key: str, definitions: Sequence[Definition], *grants: Rows, timeout: int = 10) -> FunctionSpec:
+def projections(key: str, definitions: Sequence[Definition], *grants: Rows) -> FunctionSpec:
     """A function that keeps the views of projections, by replayed events too. Of several, each may fail by itself.
 
     Events are gathered: those of one order become one write, and what several add to one counter does, too.
@@ -80,12 +80,13 @@ def projections(key: str, definitions: Sequence[Definition], *grants: Rows, time
         "orders",
         tuple(dict.fromkeys(event for each in definitions for event in each.events)),
         replays=True,
-        batch_size=100,
+        batch_size=500,
         batching_window=UNHURRIED,
         postpones=len(definitions) > 1,
     )
     generations = Rows((GET,), tuple(keys.generations(each.name).pk for each in definitions))
-    return FunctionSpec(key, (generations, *grants), trigger, timeout=timeout)
+    # Of several, one after the other, each has the time that it may wait for others.
+    return FunctionSpec(key, (generations, *grants), trigger, timeout=30)
 
 
 def counting(definitions: Sequence[Counting]) -> FunctionSpec:
@@ -96,7 +97,6 @@ def counting(definitions: Sequence[Counting]) -> FunctionSpec:
         Rows((UPDATE,), tuple(f"{each.views.prefix}*" for each in definitions)),
         Rows((PUT,), tuple(f"{keys.applied(each.name)}*" for each in definitions)),
         Rows((QUERY,), tuple(sorted({f"{kind}#*" for each in definitions for kind in each.reads}))),
-        timeout=30,  # one after the other, each has the time that it may wait for others
     )
 
 

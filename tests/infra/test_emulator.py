@@ -183,23 +183,29 @@ def handler(event, context):
 """
 
 
+def creates_writing(emulator: Emulator, name: str, folder: Path) -> Path:
+    """Creates a function that writes how many records each of its batches has; returns where."""
+    batches = folder / "batches"
+    batches.touch()
+    with zipfile.ZipFile(folder / "code.zip", "w") as archive:
+        archive.writestr("writes.py", WRITES_HOW_MANY)
+    emulator.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="provided.al2023",
+        Role=emulator.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"],
+        Handler="writes.handler",
+        Code={"ZipFile": function_zip((folder / "code.zip").read_bytes())},
+        Environment={"Variables": {"BATCHES": str(batches)}},
+    )
+    return batches
+
+
 def test_batches_are_as_large_as_their_mapping_allows_and_gathered_for_its_window(
     emulator: Emulator, tmp_path: Path
 ) -> None:
-    batches = tmp_path / "batches"
-    batches.touch()
-    sqs, functions, iam = (emulator.client(each) for each in ("sqs", "lambda", "iam"))
-    with zipfile.ZipFile(tmp_path / "code.zip", "w") as archive:
-        archive.writestr("writes.py", WRITES_HOW_MANY)
+    batches = creates_writing(emulator, "batching", tmp_path)
+    sqs, functions = emulator.client("sqs"), emulator.client("lambda")
     url = sqs.create_queue(QueueName="batching")["QueueUrl"]
-    functions.create_function(
-        FunctionName="batching",
-        Runtime="provided.al2023",
-        Role=iam.create_role(RoleName="batching", AssumeRolePolicyDocument="{}")["Role"]["Arn"],
-        Handler="writes.handler",
-        Code={"ZipFile": function_zip((tmp_path / "code.zip").read_bytes())},
-        Environment={"Variables": {"BATCHES": str(batches)}},
-    )
 
     def send(count: int) -> None:
         for start in range(0, count, 10):
@@ -217,6 +223,36 @@ def test_batches_are_as_large_as_their_mapping_allows_and_gathered_for_its_windo
     send(2)
     send(3)
     assert written(batches, 2) == ["25", "5"]
+    functions.delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+def test_changes_of_a_table_are_gathered_for_the_window_of_their_mapping(emulator: Emulator, tmp_path: Path) -> None:
+    batches = creates_writing(emulator, "streaming", tmp_path)
+    dynamodb, functions = emulator.client("dynamodb"), emulator.client("lambda")
+    stream = dynamodb.create_table(
+        TableName="streaming",
+        KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "PK", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )["TableDescription"]["LatestStreamArn"]
+
+    def put(*items: str) -> None:
+        for item in items:
+            dynamodb.put_item(TableName="streaming", Item={"PK": {"S": item}})
+
+    put("a", "b")
+    mapping = functions.create_event_source_mapping(
+        EventSourceArn=stream,
+        FunctionName="streaming",
+        StartingPosition="TRIM_HORIZON",
+        BatchSize=4,
+        MaximumBatchingWindowInSeconds=int(2 / WAIT_SCALE),
+    )
+    put("c")
+    assert written(batches, 1) == ["3"]
+    put("d", "e", "f", "g", "h", "i")
+    assert written(batches, 3) == ["3", "4", "2"]
     functions.delete_event_source_mapping(UUID=mapping["UUID"])
 
 

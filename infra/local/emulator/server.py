@@ -47,6 +47,7 @@ if __name__ == "__main__":
             object_versions,
             recovery_windows,
             scan_pages,
+            stream_polling,
         )
 
         fast_server.patch()
@@ -58,6 +59,7 @@ if __name__ == "__main__":
         object_versions.patch()
         recovery_windows.patch()
         scan_pages.patch()
+        stream_polling.patch()
         firehose_delivery.patch()
         function_layers.patch()
         forked_functions.patch()
