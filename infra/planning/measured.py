@@ -47,11 +47,26 @@ class FunctionCounts:
 
 
 @dataclass(frozen=True)
+class Timed:
+    """How long orders took, and what others than functions worked for each of them on this machine.
+
+    Attributes:
+        outcome_ms: from an order's submission to its outcome, by percentile: ``p50``, ``p95``, ``p99``.
+        emulator_ms: of the emulator's processor.
+        proxy_ms: of the processor of what counts the calls.
+    """
+
+    outcome_ms: Mapping[str, float]
+    emulator_ms: float
+    proxy_ms: float
+
+
+@dataclass(frozen=True)
 class Run:
     """What was counted of ``orders`` of so many ``lines`` that came in at a steady rate; of one alone, the rate is 0.
 
     ``per_order`` has what `infra.planning.pricing` prices, and ``functions`` each function that was called, both for
-    one order.
+    one order. ``timed`` is how long they took, where that was measured.
     """
 
     orders: int
@@ -59,6 +74,7 @@ class Run:
     lines: int
     per_order: Mapping[str, float]
     functions: Mapping[str, FunctionCounts]
+    timed: Timed | None = None
 
 
 @dataclass(frozen=True)
