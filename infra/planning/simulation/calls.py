@@ -94,7 +94,7 @@ class EmulatedCalls:
     def deliver(self, events: int, /) -> Process:
         """The emulator passes each on."""
         yield from self._asked(events)
-        yield self._env.timeout(self._hop_seconds)
+        yield self._env.timeout(varied(self._hop_seconds, self._random))
 
     def _asked(self, requests: int) -> Process:
         yield from self._one_by_one(self._emulator, requests * self._request_seconds)

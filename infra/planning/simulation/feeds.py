@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from math import floor
 from random import Random
 from typing import Generic, TypeVar
 
@@ -104,7 +103,6 @@ class Stream(Generic[Record]):
         self._seconds = max(polled_seconds, stage.window_seconds)
         self._random = random
         self._lanes: list[deque[Record]] = [deque() for _ in range(stage.gatherers)]
-        self._phases = [random.uniform(0, self._seconds) for _ in self._lanes]
         self._read = [False] * len(self._lanes)
         self._stopped = False
 
@@ -132,9 +130,10 @@ class Stream(Generic[Record]):
 
     def _poll(self, lane: int) -> Process:
         records = self._lanes[lane]
+        wait = self._random.uniform(0, self._seconds)
         while records and not self._stopped:
-            since = self._env.now - self._phases[lane]
-            yield self._env.timeout((floor(since / self._seconds) + 1) * self._seconds - since)
+            yield self._env.timeout(wait)
+            wait = self._seconds
             full = True
             while full and records and not self._stopped:
                 batch = [records.popleft() for _ in range(min(self._stage.batch_size, len(records)))]

@@ -33,6 +33,10 @@ STARTS_BURST: Mapping[str, float] = {"express_starts": 6_000, "standard_starts":
 """How many executions may start at once. Source: Step Functions Developer Guide, "Service quotas"."""
 
 LOCAL_PROCESSORS = 2
+LOCAL_LEAST_POLLED_SECONDS = 0.02
+"""How often the emulator reads a stream at most, however short its waits are."""
+LOCAL_START_SECONDS = 0.15
+"""For how long the emulator rests before the first state of an execution."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class Machine:
         at_once: how many calls may run at the same time in all.
         polled_seconds: how often a stream is read.
         bus_seconds, task_seconds: from PutEvents to a function, and from one task to the next.
+        start_seconds: before the first task of an execution.
         waits: how much of their time the waits before retries take.
         emulated: where it is one machine.
     """
@@ -72,6 +77,7 @@ class Machine:
     polled_seconds: float
     bus_seconds: float
     task_seconds: float
+    start_seconds: float = 0.0
     waits: float = 1.0
     emulated: Emulated | None = None
 
@@ -111,7 +117,17 @@ def on_one_machine(lines: int, emulated: Emulated, *, waits: float = 1.0) -> Mac
         )
         for stage in stages(lines)
     ]
-    return Machine(ways, {}, sum(at_once.values()), POLLED_SECONDS * waits, hop_seconds, hop_seconds, waits, emulated)
+    return Machine(
+        ways,
+        {},
+        sum(at_once.values()),
+        max(POLLED_SECONDS * waits, LOCAL_LEAST_POLLED_SECONDS),
+        hop_seconds,
+        hop_seconds,
+        LOCAL_START_SECONDS,
+        waits,
+        emulated,
+    )
 
 
 def _prepared(stage: Stage, rate: float) -> Stage:

@@ -244,6 +244,7 @@ class _Simulation:
     def _execution(self, order: _Order, lane: str) -> Process:
         machine = workflow("express" if lane == "express" else "standard")
         yield from self._waits(self._taken(f"{lane}_starts", 1))
+        yield from self._waits(self._machine.start_seconds)
         step: Step | None = machine.steps[machine.start]
         retried: Counter[Retry] = Counter()
         while step:
