@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -76,11 +77,14 @@ def plan(
     except UnknownRegion as unknown:
         raise CommandError(str(unknown), status=2) from None
     order = Order(lines, skus, _share(hot_sku), where, lane)
-    if simulate is not None:
+    if prepared_for and not simulate:
+        raise CommandError("--prepared-for is for a simulation: name its scenario with --simulate", status=2)
+    if simulate:
         prepared = prepared_for or orders_per_second
         result = _simulated(order, _scenario(simulate), orders_per_second, prepared)
         if as_json:
-            print(json.dumps(result.document(), indent=2))
+            asked = {"orders_per_second": orders_per_second, "prepared_for": prepared, "order": asdict(order)}
+            print(json.dumps({"scenario": simulate, **asked, **result.document()}, indent=2))
         else:
             print_simulation(out(), result, prepared)
         return

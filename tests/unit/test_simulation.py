@@ -243,15 +243,20 @@ def test_the_command_says_how_long_orders_take_and_what_waits() -> None:
 def test_the_command_says_all_of_it_as_json() -> None:
     said = run_command("plan", "--orders-per-second", "2", "--simulate", "steady", "--json")
     document = json.loads(said.output)
+    assert (document["scenario"], document["orders_per_second"], document["prepared_for"]) == ("steady", 2, 2)
     assert document["open"] == 0
     assert document["seconds_to_outcome"].keys() == {"p50", "p95", "p99"}
     assert document["backlog"][-1]["orders"] == 0
 
 
-def test_a_scenario_that_is_not_there_is_refused() -> None:
-    said = run_command("plan", "--orders-per-second", "2", "--simulate", "earthquake")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["--simulate", "earthquake"], "flash_sale"), (["--prepared-for", "100"], "--simulate")],
+)
+def test_what_no_simulation_can_be_made_of_is_refused(arguments: list[str], says: str) -> None:
+    said = run_command("plan", "--orders-per-second", "2", *arguments)
     assert said.exit_code == 2
-    assert "flash_sale" in said.output
+    assert says in said.stderr
 
 
 @given(st.lists(st.integers(0, 1_000), max_size=300))

@@ -54,17 +54,18 @@ class AwsCalls:
 
     def __init__(self, env: simpy.Environment, machine: Machine, random: Random) -> None:
         self._env = env
-        self._machine = machine
+        self._bus_seconds = machine.bus_seconds
+        self._seconds = {stage.function: stage.seconds for stage in machine.stages}
         self._random = random
 
     def call(self, stage: Stage, records: int, *, outside: bool) -> Process:
         """It works with its part of a processor, and waits for others."""
-        seconds = stage.seconds.of(records) - (0 if outside else stage.outside_seconds * records)
+        seconds = self._seconds[stage.function].of(records) - (0 if outside else stage.outside_seconds * records)
         yield self._env.timeout(varied(seconds, self._random))
 
     def deliver(self, _events: int, /) -> Process:
         """It takes a while, however many there are."""
-        yield self._env.timeout(varied(self._machine.bus_seconds, self._random))
+        yield self._env.timeout(varied(self._bus_seconds, self._random))
 
 
 class EmulatedCalls:

@@ -86,7 +86,7 @@ class Result:
             "cancelled": self.cancelled,
             "handed_over": self.handed_over,
             "open": self.open,
-            "orders_per_second": self.orders_per_second,
+            "outcomes_per_second": self.orders_per_second,
             "seconds_to_outcome": {f"p{share}": self.percentile(share) for share in SHARES},
             "seconds_until_backlog_is_gone": {
                 "orders": self.gone_after(),

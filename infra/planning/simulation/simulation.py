@@ -21,6 +21,7 @@ from handlers.retry_policy import PATIENCE_SECONDS, Throttled
 from infra.function_spec import Subscription
 from infra.functions import FUNCTIONS
 from infra.planning.limits import VAULT
+from infra.planning.measured import Cost
 from infra.planning.order import COPIES, EMAILS, Order, events
 from infra.planning.simulation.arrivals import Arrivals
 from infra.planning.simulation.bucket import Bucket
@@ -128,6 +129,7 @@ class _Simulation:
         self._subscribers = _subscribers(self._feeds)
         self._buckets = {name: _bucket(name, allowed) for name, allowed in machine.allowed.items()}
         self._gateway = self._throttled_gateway(per_second)
+        self._writes = {stage.function: _in_table(stage) for stage in machine.stages}
         self._levels = events(order.lines)[StockReserved]
         self._submitted = self._cancelled = self._handed_over = 0
         self._ended: list[tuple[float, float]] = []
@@ -313,7 +315,7 @@ class _Simulation:
 
     def _written(self, stage: Stage, records: int) -> float | None:
         """How long to wait until the table takes what a call writes; a task waits for so long only."""
-        units = sum(cost.of(records) for kind, cost in stage.write_units.items() if kind != VAULT)
+        units = self._writes[stage.function].of(records)
         patience = PATIENCE_SECONDS if stage.source == "task" else inf
         waits = [self._taken(quota, units, patience) for quota in ("new_table_writes", "table_writes")]
         return None if None in waits else max(wait for wait in waits if wait is not None)
@@ -330,6 +332,12 @@ class _Simulation:
     def _waits(self, seconds: float | None) -> Process:
         if seconds:
             yield self.env.timeout(seconds)
+
+
+def _in_table(stage: Stage) -> Cost:
+    """What a stage writes into the table, in all."""
+    costs = [cost for kind, cost in stage.write_units.items() if kind != VAULT]
+    return Cost(sum(cost.per_call for cost in costs), sum(cost.per_record for cost in costs))
 
 
 def _ignored(_: list[_Record]) -> None:
