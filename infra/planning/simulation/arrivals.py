@@ -15,7 +15,7 @@ LONGEST_SECONDS = 1_800
 """For how long orders come in at most, while there is a backlog."""
 
 
-class Counter(Protocol):
+class Door(Protocol):
     """Where orders are submitted."""
 
     env: simpy.Environment
@@ -28,19 +28,19 @@ class Counter(Protocol):
         """Whether more waits than before something was different."""
 
 
-Arrivals = Callable[[Counter], Process]
+Arrivals = Callable[[Door], Process]
 """What submits orders, and ends."""
 
 
 def at_random(scenario: Scenario, per_second: float) -> Arrivals:
     """Orders of customers who know nothing of each other (a Poisson process), as a scenario has it."""
 
-    def arrivals(counter: Counter) -> Process:
-        env = counter.env
-        while env.now < scenario.seconds or (counter.has_backlog() and env.now < LONGEST_SECONDS):
+    def arrivals(door: Door) -> Process:
+        env = door.env
+        while env.now < scenario.seconds or (door.has_backlog() and env.now < LONGEST_SECONDS):
             rate = per_second * (scenario.rush if scenario.trouble(env.now) else 1)
-            yield env.timeout(counter.random.expovariate(rate))
-            counter.submit()
+            yield env.timeout(door.random.expovariate(rate))
+            door.submit()
 
     return arrivals
 
@@ -48,10 +48,10 @@ def at_random(scenario: Scenario, per_second: float) -> Arrivals:
 def evenly(number: int, per_second: float) -> Arrivals:
     """So many orders, one after the other at the same distance."""
 
-    def arrivals(counter: Counter) -> Process:
+    def arrivals(door: Door) -> Process:
         for _ in range(number):
-            counter.submit()
-            yield counter.env.timeout(1 / per_second)
+            door.submit()
+            yield door.env.timeout(1 / per_second)
 
     return arrivals
 
@@ -59,13 +59,13 @@ def evenly(number: int, per_second: float) -> Arrivals:
 def under_way(number: int, at_once: int) -> Arrivals:
     """So many orders, each submitted as another one ends, so that always as many are under way."""
 
-    def arrivals(counter: Counter) -> Process:
+    def arrivals(door: Door) -> Process:
         left = iter(range(number))
 
         def one_after_the_other() -> Process:
             for _ in left:
-                yield counter.submit()
+                yield door.submit()
 
-        yield counter.env.all_of([counter.env.process(one_after_the_other()) for _ in range(at_once)])
+        yield door.env.all_of([door.env.process(one_after_the_other()) for _ in range(at_once)])
 
     return arrivals
