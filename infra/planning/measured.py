@@ -30,7 +30,7 @@ _DIGITS = 4
 @dataclass(frozen=True)
 class FunctionCounts:
     """What an order caused of one function: calls, records in them, milliseconds of this machine's processor, calls of
-    AWS's services, read units, and write units by kind of key (``level``, ``view#sales``; ``vault`` are the vault's).
+    AWS's services, read units, and write units by kind of key (``level``, ``order``, …; ``vault`` are the vault's).
     """
 
     calls: float
