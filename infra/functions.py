@@ -95,7 +95,7 @@ def counting(definitions: Sequence[Counting]) -> FunctionSpec:
         FUNCTION,
         definitions,
         Rows((UPDATE,), tuple(f"{each.views.prefix}*" for each in definitions)),
-        Rows((PUT,), tuple(f"{keys.applied(each.name)}*" for each in definitions)),
+        Rows((UPDATE,), tuple(f"{keys.applied(each.name)}*" for each in definitions)),
         Rows((QUERY,), tuple(sorted({f"{kind}#*" for each in definitions for kind in each.reads}))),
     )
 
@@ -207,8 +207,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
             Rows((SCAN,), ("*",)),
             Rows((QUERY,), LOG),
             Rows((BATCH_GET,), (*PROJECTED, *VIEWS_AND_MARKERS)),
-            Rows((UPDATE,), (f"{keys.VIEW}*",)),
-            Rows((PUT,), (f"{keys.APPLIED}*",)),
+            Rows((UPDATE,), VIEWS_AND_MARKERS),
             Rows((BATCH_WRITE,), VIEWS_AND_MARKERS),
             ReplayArchive(),
         ),
