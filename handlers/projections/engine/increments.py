@@ -87,7 +87,7 @@ def transactions(parts: Iterable[Chunk]) -> Iterator[list[Chunk]]:
     together: list[Chunk] = []
     written: set[CounterKey | Key] = set()
     for chunk in sorted(parts, key=lambda chunk: chunk.first_view):
-        items = {chunk.marker, *chunk.increments}
+        items: set[CounterKey | Key] = {chunk.marker, *chunk.increments}
         fits = len(written | items) <= MOST_ITEMS
         if together and not (fits and chunk.first_view == together[0].first_view):
             yield together
