@@ -89,7 +89,7 @@ audit: $(INSTALLED) ## Ask the package index for known vulnerabilities of what i
 schemas: $(INSTALLED) ## Write the JSON Schemas of new and changed events.
 	.venv/bin/python -m events.schema_registry
 
-bench: $(INSTALLED) ## Measure; print a table, and write build/bench.json.
+bench: $(INSTALLED) ## Measure; print a table, and write build/bench.json and what `pipeline plan` calculates from.
 	.venv/bin/python -m tests.bench
 
 clean: ## Remove everything that was installed or built.

@@ -120,7 +120,8 @@ class Subscription:
 class TableChanges:
     """Changes of the table: those of items under these key prefixes, by the name of the stream event.
 
-    They are gathered for at most `batching_window` seconds.
+    They are gathered for at most `batching_window` seconds. Of each shard of the table's stream, as many calls as
+    `parallelization_factor` says run at once, each with partitions of its own: at most 10.
     """
 
     event_names: tuple[str, ...]
@@ -128,6 +129,7 @@ class TableChanges:
     sk_prefix: str | None = None
     batch_size: int = 100
     batching_window: int = 0
+    parallelization_factor: int = 1
 
 
 @dataclass(frozen=True)

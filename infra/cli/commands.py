@@ -35,6 +35,7 @@ COMMANDS = (
         "infra.cli.preflight_command:preflight",
         "Compare the account's quotas with what the pipeline needs.",
     ),
+    Command("plan", "infra.cli.plan_command:plan", "Say what a rate of orders needs, and what it costs."),
     Command("doctor", "infra.cli.doctor:doctor", "Find what is wrong, and name the commands that repair it."),
     Command("republish", "infra.cli.repair_commands:republish", "Publish the events of streams once more."),
     Command("resume", "infra.cli.repair_commands:resume", "Start the saga of orders that are stalled."),

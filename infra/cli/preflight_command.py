@@ -12,6 +12,7 @@ from handlers.operations.preflight.reading import QuotaReader
 from infra.cli import connection
 from infra.cli.output import err, out, print_line, print_table
 from infra.needs import needs
+from infra.planning.order import Lane
 
 _UNANSWERED = 3
 
@@ -21,6 +22,9 @@ def preflight(
     orders_per_second: Annotated[
         float, typer.Option(min=0.01, max=10_000, help="How many orders come in at the peak.")
     ] = 1,
+    lane: Annotated[
+        Lane, typer.Option(help="The state machine that a placed order starts, as in the settings.")
+    ] = "express",
 ) -> None:
     """Compare the account's quotas with what the pipeline needs.
 
@@ -31,7 +35,7 @@ def preflight(
     dynamodb:DescribeLimits and dynamodb:ListTables.
     """
     pipeline = connection.of(context)
-    needed = list(needs(orders_per_second))
+    needed = list(needs(orders_per_second, lane))
     found = findings(needed, QuotaReader(pipeline.client).read(need.quota for need in needed))
     print_table(out(), ("quota", "needed", "there is", "", "why"), [tuple(_row(each)) for each in found])
     too_little = [each for each in found if each.verdict is Verdict.TOO_LITTLE]

@@ -37,6 +37,7 @@ def follow(function: PipelineFunction, changes: TableChanges, shared: SharedReso
         starting_position="TRIM_HORIZON",
         batch_size=changes.batch_size,
         maximum_batching_window_in_seconds=changes.batching_window,
+        parallelization_factor=changes.parallelization_factor,
         bisect_batch_on_function_error=True,
         maximum_retry_attempts=STREAM_ATTEMPTS,
         maximum_record_age_in_seconds=int(STREAM_MAX_AGE.to_seconds()),

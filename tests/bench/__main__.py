@@ -1,4 +1,7 @@
-"""`python -m tests.bench`: measure everything, write ``build/bench.json``, and print the same as a table."""
+"""`python -m tests.bench`: measure everything, write ``build/bench.json``, and print the same as a table.
+
+What `pipeline plan` calculates from goes into ``infra/planning/measured.json``, which is committed.
+"""
 
 import json
 from collections.abc import Callable
@@ -9,6 +12,7 @@ from rich.table import Table
 
 from infra import needs
 from infra.local.pipeline import pipeline
+from infra.planning.measured import ALONE, AT_LOAD, MANY_LINES, Run
 from tests.bench import append, deploying, file_import, fold, http_api, idle, init, per_order, rebuild, throughput
 
 _RESULT = Path("build/bench.json")
@@ -39,6 +43,7 @@ _STEADY = 0.85
 def main() -> None:
     """Measure. What needs the machine to itself comes one after the other."""
     console = Console(stderr=True)
+    runs: dict[str, Run] = {}
     console.print("fold, init and package …")
     figures = fold.measure() | init.measure()
     console.print("what an idle environment costs …")
@@ -50,13 +55,17 @@ def main() -> None:
         figures |= throughput.measure(deployed) | rebuild.measure_replay(deployed)
     console.print("one order, counted …")
     with pipeline() as deployed:
-        figures |= per_order.measure_alone(deployed) | append.measure(deployed)
+        alone, runs[ALONE] = per_order.measure_alone(deployed)
+        figures |= alone | append.measure(deployed)
     console.print("a thousand orders at a steady eight a second, counted …")
     with pipeline() as deployed:
-        figures |= per_order.measure_at_load(deployed)
+        loaded, runs[AT_LOAD] = per_order.measure_at_load(deployed)
+        figures |= loaded
     console.print("orders of 21 lines, as the real ones have, counted …")
     with pipeline() as deployed:
-        figures |= per_order.measure_at_load(deployed, name="at_load_21_lines", number=200, per_second=2.0, lines=21)
+        long, runs[MANY_LINES] = per_order.measure_many_lines(deployed)
+        figures |= long
+    per_order.keep(runs, idle.costs("small"))
     console.print("HTTP …")
     with pipeline() as deployed:
         figures |= http_api.measure(deployed)

@@ -7,13 +7,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal, get_args
 
 from infra.app import synthesize
 from infra.names import LOCAL_ENVIRONMENT, application_stack, data_stack
 from infra.package import build_zips
+from infra.planning.pricing import USD
 from infra.settings.environment import Settings, file_of, read_settings
-from tests.bench.pricing import USD
+
+Size = Literal["small", "production"]
+SIZES: tuple[Size, ...] = get_args(Size)
 
 _HOURS = 730.0
 """Of a month, as AWS's price pages count them."""
@@ -30,17 +33,23 @@ def measure() -> dict[str, float]:
 
     The small environment has the settings that ship; production deploys gradually besides.
     """
-    small = read_settings(file_of(LOCAL_ENVIRONMENT))
-    sizes = {"small": small, "production": small.model_copy(update={"gradual": True})}
     figures: dict[str, float] = {}
-    for size, settings in sizes.items():
-        costs: defaultdict[str, float] = defaultdict(float)
-        for resource in _resources(settings):
-            for service, usd in _costs(resource):
-                costs[service] += usd
-        figures |= {f"usd_idle_per_month.{size}.{service}": usd for service, usd in sorted(costs.items())}
-        figures[f"usd_idle_per_month.{size}.total"] = sum(costs.values())
+    for size in SIZES:
+        by_service = costs(size)
+        figures |= {f"usd_idle_per_month.{size}.{service}": usd for service, usd in by_service.items()}
+        figures[f"usd_idle_per_month.{size}.total"] = sum(by_service.values())
     return figures
+
+
+def costs(size: Size) -> dict[str, float]:
+    """What an environment of that size costs a month, by service."""
+    small = read_settings(file_of(LOCAL_ENVIRONMENT))
+    settings = small if size == "small" else small.model_copy(update={"gradual": True})
+    by_service: defaultdict[str, float] = defaultdict(float)
+    for resource in _resources(settings):
+        for service, usd in _costs(resource):
+            by_service[service] += usd
+    return dict(sorted(by_service.items()))
 
 
 def _resources(settings: Settings) -> Iterator[Mapping[str, Any]]:

@@ -10,7 +10,7 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -19,41 +19,58 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from handlers.table import keys
 from infra.local.emulator.process import ACCOUNT, HOST, REGION
 from infra.local.pipeline import Pipeline
 
 _READ_UNIT_BYTES = 4 * 1024
 _DYNAMODB = "DynamoDB_20120810."
 _SERVICES = ("DYNAMODB", "EVENTBRIDGE", "SQS")
+_UNITS_IN_TRANSACTION = 2
+"""Of an item of up to 1 KB that a transaction writes."""
+_LOCK = threading.Lock()
 
 
 class Meter(Counter[str]):
     """Counts by key: ``write_units``, ``write_units.<projection that counts>``, ``write_units.vault``, ``read_units``,
-    ``put_events_entries``, ``sqs_sends``; and ``calls`` in all."""
+    ``put_events_entries``, ``sqs_sends``; and ``calls`` in all.
+
+    ``functions``: for each function, ``calls``, ``read_units``, and ``writes.<kind of key>`` in write units.
+    """
+
+    def __init__(self, functions: Iterable[str]) -> None:
+        super().__init__()
+        self.functions: dict[str, Counter[str]] = {key: Counter() for key in functions}
+
+    def clear(self) -> None:
+        """Begin anew."""
+        super().clear()
+        for counts in self.functions.values():
+            counts.clear()
 
 
 @contextmanager
 def metered(pipeline: Pipeline, functions: Iterable[str]) -> Iterator[Meter]:
-    """Let the named functions make their calls through a proxy that counts; they are started anew for it."""
-    meter = Meter()
-    server = ThreadingHTTPServer((HOST, 0), _handler(pipeline.endpoint, pipeline.outputs["VaultTableName"], meter))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    """Let the functions with these keys make their calls through proxies that count; they are started anew for it."""
+    meter = Meter(functions)
+    vault = pipeline.outputs["VaultTableName"]
     lambda_ = pipeline.client("lambda")
-    try:
-        for name in functions:
+    with ExitStack() as stack:
+        for key, own in meter.functions.items():
+            server = ThreadingHTTPServer((HOST, 0), _handler(pipeline.endpoint, vault, meter, own))
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            stack.callback(server.server_close)
+            stack.callback(server.shutdown)
+            name = pipeline.function_name(key)
             variables = lambda_.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
             for service in _SERVICES:
                 variables[f"AWS_ENDPOINT_URL_{service}"] = f"http://{HOST}:{server.server_port}"
             lambda_.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
         yield meter
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
-def _handler(endpoint: str, vault: str, meter: Meter) -> type[BaseHTTPRequestHandler]:
+def _handler(endpoint: str, vault: str, meter: Meter, own: Counter[str]) -> type[BaseHTTPRequestHandler]:
     pool = urllib3.PoolManager(maxsize=20, retries=False)
-    lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -70,8 +87,12 @@ def _handler(endpoint: str, vault: str, meter: Meter) -> type[BaseHTTPRequestHan
                 body = json.dumps({**json.loads(body), "ReturnConsumedCapacity": "TOTAL"}).encode()
                 headers = _signed(endpoint + self.path, body, headers)
             answer = pool.request("POST", endpoint + self.path, body=body, headers=headers)
-            with lock:
-                meter.update(_count(target, vault, json.loads(body), answer.data))
+            counts = _count(target, vault, json.loads(body), answer.data)
+            writes = _writes(target, vault, json.loads(body), answer.data)
+            with _LOCK:
+                meter.update(counts)
+                own.update(writes)
+                own.update({name: counts[name] for name in ("calls", "read_units")})
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 if name.lower() not in {"content-length", "transfer-encoding", "connection", "x-amz-crc32"}:
@@ -103,12 +124,51 @@ def _count(target: str, vault: str, request: dict[str, Any], answer: bytes) -> C
     if operation in {"Query", "GetItem"}:
         read = sum(map(_item_bytes, response["Items"] if operation == "Query" else [response.get("Item", {})]))
         return Counter(calls=1, read_units=max(1, math.ceil(read / _READ_UNIT_BYTES)))
-    consumed = response.get("ConsumedCapacity", {"TableName": request.get("TableName"), "CapacityUnits": 1})
     counts = Counter(calls=1)
-    for table in consumed if isinstance(consumed, list) else [consumed]:
-        whose = ".vault" if table["TableName"] == vault else _counting(request)
-        counts[f"write_units{whose}"] += math.ceil(table["CapacityUnits"])
+    for table, units in _consumed(request, response):
+        whose = ".vault" if table == vault else _counting(request)
+        counts[f"write_units{whose}"] += units
     return counts
+
+
+def _consumed(request: dict[str, Any], response: dict[str, Any]) -> Iterator[tuple[str | None, int]]:
+    """How many write units a request consumed of each table. What failed consumed one, and does not say of which."""
+    consumed = response.get("ConsumedCapacity", {"TableName": request.get("TableName"), "CapacityUnits": 1})
+    for table in consumed if isinstance(consumed, list) else [consumed]:
+        yield table["TableName"], math.ceil(table["CapacityUnits"])
+
+
+def _writes(target: str, vault: str, request: dict[str, Any], answer: bytes) -> Counter[str]:
+    """The write units of a request by the kinds of keys.
+
+    Of a transaction, each item has the least that one costs, and what is above that is the first one's: the event's.
+    """
+    counts: Counter[str] = Counter()
+    if not target.startswith(_DYNAMODB) or target.endswith((".Query", ".GetItem")) or _is_sandbox(request):
+        return counts
+    written = list(_written(request))
+    for table, units in _consumed(request, json.loads(answer)):
+        first, *others = [_kind(key, of == vault) for of, key in written if table in (of, None)]
+        counts[first] += units
+        for other in others if table else ():
+            counts[first] -= _UNITS_IN_TRANSACTION
+            counts[other] += _UNITS_IN_TRANSACTION
+    return counts
+
+
+def _written(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The table and the partition key of each item that a request writes or checks."""
+    actions = (action for item in request.get("TransactItems", []) for action in item.values())
+    for action in actions if "TransactItems" in request else (request,):
+        yield action["TableName"], action.get("Item", action.get("Key", {}))["PK"]["S"]
+
+
+def _kind(key: str, in_vault: bool) -> str:
+    """What a partition key begins with: ``writes.order``, ``writes.view#sales``; or ``writes.vault``."""
+    if in_vault:
+        return "writes.vault"
+    kind, _, rest = key.partition("#")
+    return f"writes.{kind}#{rest.partition('#')[0]}" if f"{kind}#" == keys.VIEW else f"writes.{kind}"
 
 
 def _counting(request: dict[str, Any]) -> str:

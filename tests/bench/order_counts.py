@@ -8,33 +8,47 @@ import re
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from infra.functions import FUNCTIONS
 from infra.local.pipeline import Pipeline
+from infra.planning.measured import FunctionCounts
+from infra.planning.pricing import (
+    AUDIT_OBJECT_SECONDS,
+    FIREHOSE_STEP,
+    FULL_PROCESSOR,
+    GIGABYTE,
+    SECONDS_OF_A_CALL,
+    express_gigabyte_seconds,
+    traces,
+)
 from tests.bench.metering import Meter, metered
 
-GIGABYTE = 1024**3
-_EXPRESS_CHUNK_GIGABYTES = 64 / 1024
-"""What an execution with little data is billed for: memory comes in chunks of 64 MB."""
-_FULL_PROCESSOR = 1769
-"""The memory in MB with which a function has a whole processor. Source: AWS Lambda Developer Guide, on memory."""
-_MEMORY_GIGABYTES = 0.5
-"""The memory of the functions on the path of an order."""
-_FIREHOSE_STEP = 5 * 1024
-_AUDIT_OBJECT_SECONDS = 60
-"""How long the audit copy gathers events for an object."""
 _LOG_EVENT_OVERHEAD = 26  # bytes; source: CloudWatch Logs pricing
 _NOT_ON_AWS = ("START RequestId", "END RequestId", "REPORT RequestId")
 """What the emulator logs of each call; on AWS the level of the system's lines leaves it out."""
-_WORKED = re.compile(r"END RequestId: \S+ Processor: ([\d.]+) ms")
-_SECONDS_OF_A_CALL = 0.006
-"""What a call of DynamoDB, SQS or EventBridge takes a function on AWS: an assumption, not measured here."""
-_TRACED_A_SECOND, _TRACED_SHARE = 1, 0.05
-"""What X-Ray samples by default: the first of each second, and this share of the rest."""
+_WORKED = re.compile(r"END RequestId: \S+ Processor: ([\d.]+) ms Records: (\d+)")
+_WRITES = "writes."
+
+
+class _Done(NamedTuple):
+    """How often a function was called, with how many records, and for how many milliseconds it worked, in all."""
+
+    calls: int
+    records: int
+    worked_ms: float
+
+    @classmethod
+    def of(cls, ends: Iterable[tuple[str, str]]) -> _Done:
+        """By what the function logged at the end of each call."""
+        ends = list(ends)
+        return cls(len(ends), sum(int(records) for _, records in ends), sum(float(worked) for worked, _ in ends))
+
+    def __sub__(self, before: _Done) -> _Done:
+        return _Done(self.calls - before.calls, self.records - before.records, self.worked_ms - before.worked_ms)
 
 
 class OrderCounts:
@@ -54,22 +68,24 @@ class OrderCounts:
 
     def begin(self) -> None:
         """Count from now on."""
-        self._calls, self._worked = self._called()
+        self._done = self._called()
         self._emails = self._sent()
         self._meter.clear()
         self._tap.drain()
         self._began = time.time()
 
-    def counts(self, orders: int) -> dict[str, float]:
-        """What has happened since, by order. The publisher's own entry and the sandboxes' books are left out.
+    def counts(self, orders: int) -> tuple[dict[str, float], dict[str, FunctionCounts]]:
+        """What has happened since, by order: in all, and of each function that was called.
+
+        The publisher's own entry and the sandboxes' books are left out.
 
         ``function_gb_seconds`` has what functions worked on this machine's processor, of which a function has a part on
         AWS, by its memory; and the waits for the calls that they made.
         ``traces`` are at most so many: each call of a function is taken for a trace of its own.
         """
         took = time.time() - self._began
-        calls_now, worked_now = self._called()
-        calls = {key: calls_now[key] - self._calls[key] for key in self._names}
+        done = {key: now - self._done[key] for key, now in self._called().items()}
+        calls = {key: of.calls for key, of in done.items()}
         heard = self._tap.drain()
         queued = sum(calls[spec.key] for spec in FUNCTIONS if spec.queued)
         total = {
@@ -77,10 +93,11 @@ class OrderCounts:
             "function_calls": sum(calls.values()),
             **{f"function_calls.{key}": number for key, number in calls.items() if number},
             "function_gb_seconds": sum(
-                (worked_now[spec.key] - self._worked[spec.key]) * max(spec.memory, _FULL_PROCESSOR) / 1024
-                for spec in FUNCTIONS
+                done[spec.key].worked_ms / 1000 * max(spec.memory, FULL_PROCESSOR) / 1024 for spec in FUNCTIONS
             )
-            + self._meter["calls"] * _SECONDS_OF_A_CALL * _MEMORY_GIGABYTES,
+            + sum(
+                self._meter.functions[spec.key]["calls"] * SECONDS_OF_A_CALL * spec.memory / 1024 for spec in FUNCTIONS
+            ),
             "put_events_entries": self._meter["put_events_entries"],
             "archived_gigabytes": sum(len(each.encode()) for each in heard) / GIGABYTE,
             # A message is sent by the bus; each call of a queue's function receives a batch and deletes it.
@@ -88,23 +105,40 @@ class OrderCounts:
             **{key: number for key, number in sorted(self._meter.items()) if key.startswith("write_units")},
             "read_units": self._meter["read_units"],
             "log_gigabytes": self._log_bytes() / GIGABYTE,
-            "traces": min(sum(calls.values()), took * _TRACED_A_SECOND + sum(calls.values()) * _TRACED_SHARE),
+            "traces": traces(sum(calls.values()), took),
             "firehose_gigabytes": sum(map(_firehose_bytes, heard)) / GIGABYTE,
-            "s3_puts": math.ceil(took / _AUDIT_OBJECT_SECONDS),
+            "s3_puts": math.ceil(took / AUDIT_OBJECT_SECONDS),
             "emails": self._sent() - self._emails,
         }
-        return {key: number / orders for key, number in total.items()}
+        functions = {
+            key: FunctionCounts(
+                calls=of.calls / orders,
+                records=of.records / orders,
+                processor_ms=of.worked_ms / orders,
+                aws_calls=meter["calls"] / orders,
+                read_units=meter["read_units"] / orders,
+                writes={
+                    name.removeprefix(_WRITES): units / orders
+                    for name, units in sorted(meter.items())
+                    if name.startswith(_WRITES)
+                },
+            )
+            for key, of in done.items()
+            if of.calls
+            for meter in [self._meter.functions[key]]
+        }
+        return {key: number / orders for key, number in total.items()}, functions
 
     def quiet(self) -> None:
         """Wait until no function is called any more: calls are counted as they end."""
-        seen: list[Counter[str]] = []
+        seen: list[dict[str, _Done]] = []
         deadline = time.monotonic() + 120
         while len(seen) < 2 or seen[-1] != seen[-2]:
             if time.monotonic() > deadline:
                 raise TimeoutError("functions are called all the time")
             # Batches are gathered for five seconds.
             time.sleep(6.0)
-            seen.append(self._called()[0])
+            seen.append(self._called())
 
     def lags_ms(self, function: str) -> list[float]:
         """By how many milliseconds the views of a function's projections were behind the events applied to them."""
@@ -125,7 +159,7 @@ class OrderCounts:
             # The emulator rests before the first state.
             seconds = (entered[-1] - entered[0]).total_seconds()
             counts["express_requests"] += 1
-            counts["express_gb_seconds"] += math.ceil(seconds * 10) / 10 * _EXPRESS_CHUNK_GIGABYTES
+            counts["express_gb_seconds"] += express_gigabyte_seconds(math.ceil(seconds * 10) / 10)
         for machine in (self._pipeline.state_machine_arn, self._pipeline.cancellation_state_machine_arn):
             counts["state_transitions"] += sum(1 + len(entered) for entered in self._entered(machine))
         return counts
@@ -141,15 +175,14 @@ class OrderCounts:
                     )
                     yield [each["timestamp"] for each in history["events"] if each["type"].endswith("StateEntered")]
 
-    def _called(self) -> tuple[Counter[str], dict[str, float]]:
-        """How often each function was called so far, and for how many seconds it worked in all: from its log."""
-        calls: Counter[str] = Counter()
-        worked: dict[str, float] = {}
-        for key, name in self._names.items():
-            ends = self._logged(name, filterPattern='"END RequestId"')
-            times = [float(found) for line in ends for found in _WORKED.findall(line)]
-            calls[key], worked[key] = len(times), sum(times) / 1000
-        return calls, worked
+    def _called(self) -> dict[str, _Done]:
+        """What each function has done so far: from its log."""
+        return {
+            key: _Done.of(
+                found for line in self._logged(name, filterPattern='"END RequestId"') for found in _WORKED.findall(line)
+            )
+            for key, name in self._names.items()
+        }
 
     def _log_bytes(self) -> int:
         """What all functions have logged since the beginning, as CloudWatch bills it."""
@@ -177,13 +210,13 @@ class OrderCounts:
 @contextmanager
 def counting(pipeline: Pipeline) -> Iterator[OrderCounts]:
     """Counts what orders cause, for the time of the block. The functions are started anew for it."""
-    with metered(pipeline, [pipeline.function_name(spec.key) for spec in FUNCTIONS]) as meter:
+    with metered(pipeline, [spec.key for spec in FUNCTIONS]) as meter:
         yield OrderCounts(pipeline, meter)
 
 
 def _firehose_bytes(event: str) -> int:
     """What Firehose bills for an event in the audit copy: steps of 5 KB."""
-    return math.ceil(len(event.encode()) / _FIREHOSE_STEP) * _FIREHOSE_STEP
+    return math.ceil(len(event.encode()) / FIREHOSE_STEP) * FIREHOSE_STEP
 
 
 class _Tap:

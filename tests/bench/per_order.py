@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -13,16 +14,22 @@ from infra.local.pipeline import Pipeline
 from infra.local.pipeline import pipeline as run_pipeline
 from infra.local.runner.order_run import percentile
 from infra.names import DEMO_SHOP
-from tests.bench.order_counts import GIGABYTE, counting
-from tests.bench.pricing import priced
+from infra.planning import document
+from infra.planning.measured import ALONE, AT_LOAD, MANY_LINES, Measured, Run, write
+from infra.planning.pricing import GIGABYTE, priced
+from tests.bench import idle
+from tests.bench.order_counts import counting
 
 _MILLION = 1_000_000
 _SKUS = 1_000
 _PATIENCE_SECONDS = 120.0
 _WARM_UP_SECONDS = 10
 
+Measurement = tuple[dict[str, float], Run]
+"""Figures, and the run that they are of, as the plan uses it."""
 
-def measure_alone(pipeline: Pipeline) -> dict[str, float]:
+
+def measure_alone(pipeline: Pipeline) -> Measurement:
     """``per_order.alone.*`` and ``usd_per_million_orders.alone.*`` of an order of three lines, with nothing beside it.
 
     The express lane confirms it. A first order warms the functions up, so that durations are those of warm calls.
@@ -35,12 +42,13 @@ def measure_alone(pipeline: Pipeline) -> dict[str, float]:
         counts.begin()
         orders.confirmed(orders.submit("alone", 1, 1.0, 3))
         counts.quiet()
-        return _figures("alone", counts.counts(1))
+        run = Run(1, 0.0, 3, *counts.counts(1))
+        return _figures(ALONE, run.per_order), run
 
 
 def measure_at_load(
-    pipeline: Pipeline, *, name: str = "at_load", number: int = 1_000, per_second: float = 8.0, lines: int = 3
-) -> dict[str, float]:
+    pipeline: Pipeline, *, name: str = AT_LOAD, number: int = 1_000, per_second: float = 8.0, lines: int = 3
+) -> Measurement:
     """``per_order.<name>.*`` and ``usd_per_million_orders.<name>.*`` of orders that come in at a steady rate.
 
     Their lines are spread over 1,000 SKUs. Batches are gathered for their windows in full, as on AWS.
@@ -55,11 +63,30 @@ def measure_at_load(
         counts.begin()
         orders.confirmed(orders.submit(name, number, per_second, lines))
         counts.quiet()
-        figures = _figures(name, counts.counts(number))
-        return figures | {f"per_order.{name}.view_lag_ms.p95": percentile(sorted(counts.lags_ms("order_view")), 0.95)}
+        run = Run(number, per_second, lines, *counts.counts(number))
+        lag = percentile(sorted(counts.lags_ms("order_view")), 0.95)
+        return _figures(name, run.per_order) | {f"per_order.{name}.view_lag_ms.p95": lag}, run
 
 
-def _figures(name: str, counts: dict[str, float]) -> dict[str, float]:
+def measure_many_lines(pipeline: Pipeline) -> Measurement:
+    """The same of orders of 21 lines, as the real ones have."""
+    return measure_at_load(pipeline, name=MANY_LINES, number=200, per_second=2.0, lines=21)
+
+
+def keep(runs: Mapping[str, Run], idle: Mapping[str, float]) -> None:
+    """Write the file from which `pipeline plan` calculates, and the tables of docs/scaling.md, which follow from it.
+
+    ``idle``: what an idle environment costs, by service.
+    """
+    how = (
+        "make bench: on the emulator, one machine of two processors, the express lane. An order alone, 1,000 orders of "
+        "3 lines at a steady 8 a second, and 200 of 21 lines at 2 a second, over 1,000 SKUs, each of a new customer."
+    )
+    write(Measured(datetime.now(UTC).date().isoformat(), how, runs, idle))
+    document.write()
+
+
+def _figures(name: str, counts: Mapping[str, float]) -> dict[str, float]:
     usd = priced({**counts, "api_requests": 1})
     sizes = {"log_bytes": counts["log_gigabytes"] * GIGABYTE}
     units = {"write_units.total": sum(number for key, number in counts.items() if key.startswith("write_units"))}
@@ -134,7 +161,7 @@ def _order(own_id: str, number: int, lines: int) -> dict[str, Any]:
         "order_id": own_id,
         "currency": "GBP",
         "lines": [{"sku": sku, "quantity": 6, "unit_price": 255, "description": "WHITE METAL LANTERN"} for sku in skus],
-        "customer": {"customer_id": str(number), "email": "jo.smith@example.com"},
+        "customer": {"customer_id": own_id, "email": "jo.smith@example.com"},
         "shipping_address": {
             "name": "Jo Smith",
             "street": "1 High Street",
@@ -155,7 +182,11 @@ def _until(condition: Callable[[], bool], what: str) -> None:
 
 
 if __name__ == "__main__":
-    with run_pipeline() as alone:
-        figures = measure_alone(alone)
-    with run_pipeline() as loaded:
-        print(json.dumps(figures | measure_at_load(loaded), indent=2))
+    figures: dict[str, float] = {}
+    runs: dict[str, Run] = {}
+    for name, measure in ((ALONE, measure_alone), (AT_LOAD, measure_at_load), (MANY_LINES, measure_many_lines)):
+        with run_pipeline() as deployed:
+            more, runs[name] = measure(deployed)
+        figures |= more
+    keep(runs, idle.costs("small"))
+    print(json.dumps(figures, indent=2))

@@ -33,6 +33,7 @@ from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.names import EMULATOR_ACCOUNT, LOCAL_ENVIRONMENT, application_stack, in_template
 from infra.package import PACKAGES, Built, Package
 from infra.package.python_version import building_python
+from infra.planning.stages import STREAM_SHARDS
 from infra.settings.environment import Settings
 from tests.builders.orders import EMAIL
 from tests.builders.settings import settings as settings_of
@@ -189,9 +190,10 @@ def test_every_queue_has_a_dead_letter_queue_and_an_alarm_behind_it(template: Te
 
 def test_the_calls_that_run_at_once_are_those_that_preflight_counts(template: Template) -> None:
     at_once = sum(mapping["ScalingConfig"]["MaximumConcurrency"] for mapping in queue_mappings(template))
-    following = sum(isinstance(spec.trigger, TableChanges) for spec in FUNCTIONS)
+    mappings = template.of_type("AWS::Lambda::EventSourceMapping").values()
+    following = sum(mapping.get("ParallelizationFactor", 0) for mapping in mappings)
     by_clock = len(template.of_type("AWS::Scheduler::Schedule"))
-    assert needs.received_at_once() == at_once + following * needs.STREAM_SHARDS + by_clock
+    assert needs.received_at_once() == at_once + following * STREAM_SHARDS + by_clock
     assert len(template.of_type("AWS::DynamoDB::Table")) == needs.OURS
 
 

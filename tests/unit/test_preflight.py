@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from unittest.mock import patch
 
 import pytest
@@ -18,6 +18,7 @@ from handlers.operations.preflight import quotas
 from handlers.operations.preflight.quotas import Answer, Finding, Need, Quota, Verdict, findings
 from infra import needs
 from infra.cli.connection import Connection
+from infra.planning.order import CANCELLED_TRANSITIONS, CONFIRMED_TRANSITIONS, Lane
 from tests.builders.commands import loader, run_command
 
 DEFINITIONS = Path(__file__).parents[2] / "statemachines"
@@ -82,11 +83,32 @@ def rows(result: Result) -> dict[str, list[str]]:
 
 def test_a_rate_of_orders_multiplies_what_an_order_costs_and_not_what_is_there_once() -> None:
     fast = {need.quota: need.amount for need in needs.needs(50)}
-    assert fast[quotas.STATE_TRANSITIONS] == 50 * NEEDED[quotas.STATE_TRANSITIONS].amount
+    assert fast[quotas.PUT_EVENTS] == 50 * NEEDED[quotas.PUT_EVENTS].amount
     assert fast[quotas.TABLES] == NEEDED[quotas.TABLES].amount
     # Queues and the stream cause so many calls at once, however many messages wait there.
     at_once = NEEDED[quotas.CONCURRENT_EXECUTIONS].amount
     assert at_once < fast[quotas.CONCURRENT_EXECUTIONS] < 5 * at_once
+
+
+def test_the_express_lane_hands_over_a_share_of_the_orders_and_the_other_one_is_the_saga() -> None:
+    express, standard = ({need.quota: need for need in needs.needs(100, lane)} for lane in get_args(Lane))
+    for quota in (quotas.STATE_TRANSITIONS, quotas.EXECUTION_STARTS):
+        assert express[quota].amount < standard[quota].amount / 4
+    assert 600 < standard[quotas.STATE_TRANSITIONS].amount <= 1_000
+    # An outside service may be down for long: then every order needs the saga.
+    assert express[quotas.OPEN_EXECUTIONS] == standard[quotas.OPEN_EXECUTIONS]
+
+
+def test_an_execution_of_the_saga_has_as_many_transitions_as_are_counted() -> None:
+    states = json.loads((DEFINITIONS / "order_saga.asl.json").read_text())["States"]
+
+    def entered(name: str) -> list[str]:
+        return [name, *(entered(states[name]["Next"]) if "Next" in states[name] else [])]
+
+    # AWS counts the start of an execution, too. At worst it is refused at the last task that refuses.
+    forward, back = entered("ReserveStock"), entered("StartCancellation")
+    assert 1 + len(forward) == CONFIRMED_TRANSITIONS
+    assert 1 + len(forward) - 1 + len(back) == CANCELLED_TRANSITIONS
 
 
 def test_a_rebuild_takes_as_many_calls_at_once_as_its_state_machine_allows() -> None:
@@ -119,7 +141,7 @@ def test_an_account_with_enough_of_everything_passes(monkeypatch: pytest.MonkeyP
 
 
 def test_each_quota_that_must_be_raised_is_named_with_what_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    with account(monkeypatch, concurrency=(110, 10), values={quotas.STATE_TRANSITIONS: 5}):
+    with account(monkeypatch, concurrency=(110, 10), values={quotas.STATE_TRANSITIONS: 0}):
         result = run_command("preflight")
     assert result.exit_code == 1
     found = rows(result)
@@ -133,17 +155,25 @@ def test_each_quota_that_must_be_raised_is_named_with_what_asks_for_it(monkeypat
     # What others have reserved comes on top.
     assert result.stderr.splitlines() == [
         f"{asks} lambda --quota-code L-B99A9384 --desired-value {needed + 100}",
-        f"{asks} states --quota-code L-AD9B4E93 --desired-value 7",
+        f"{asks} states --quota-code L-AD9B4E93 --desired-value 1",
     ]
 
 
 def test_more_orders_need_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    with account(monkeypatch, values={quotas.EXECUTION_STARTS: 150}):
+    with account(monkeypatch, values={quotas.PUT_EVENTS: 525}):
         assert run_command("preflight", "--orders-per-second", "75").exit_code == 0
-    with account(monkeypatch, values={quotas.EXECUTION_STARTS: 150}):
+    with account(monkeypatch, values={quotas.PUT_EVENTS: 525}):
         result = run_command("preflight", "--orders-per-second", "76")
     assert result.exit_code == 1
-    assert rows(result)[quotas.EXECUTION_STARTS.name][:3] == ["152", "150", "must be raised"]
+    assert rows(result)[quotas.PUT_EVENTS.name][:3] == ["532", "525", "must be raised"]
+
+
+def test_in_the_other_lane_every_order_takes_the_saga(monkeypatch: pytest.MonkeyPatch) -> None:
+    with account(monkeypatch, values={quotas.STATE_TRANSITIONS: 100}):
+        assert run_command("preflight", "--orders-per-second", "20").exit_code == 0
+    with account(monkeypatch, values={quotas.STATE_TRANSITIONS: 100}):
+        result = run_command("preflight", "--orders-per-second", "20", "--lane", "standard")
+    assert rows(result)[quotas.STATE_TRANSITIONS.name][:3] == ["124", "100", "must be raised"]
 
 
 def test_without_a_quota_of_its_own_an_account_has_the_default_of_aws(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bench.pricing import USD, priced
+from infra.planning.pricing import USD, priced
 
 
 def test_each_count_has_its_price() -> None:

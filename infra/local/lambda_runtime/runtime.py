@@ -93,12 +93,16 @@ def main() -> None:
         context, began = Context(headers), time.process_time()
         os.environ["_X_AMZN_TRACE_ID"] = headers.get("Lambda-Runtime-Trace-Id", "")
         path = f"/invocation/{context.aws_request_id}"
+        records = 1
         try:
-            outcome = ("POST", f"{path}/response", handler(json.loads(event), context))
+            given = json.loads(event)
+            records = len(given.get("Records", "1"))
+            outcome = ("POST", f"{path}/response", handler(given, context))
         except Exception as problem:
             traceback.print_exc()
             outcome = ("POST", f"{path}/error", error(problem))
         # The emulator waits up to 50 ms for a line of output.
         worked = (time.process_time() - began) * 1000
-        print(f"END RequestId: {context.aws_request_id} Processor: {worked:.1f} ms", flush=True)
+        done = f"END RequestId: {context.aws_request_id} Processor: {worked:.1f} ms Records: {records}"
+        print(done, flush=True)
         api.call(*outcome)

@@ -10,6 +10,31 @@ from typing import Any
 PRICES: Mapping[str, Any] = json.loads((Path(__file__).parent / "prices.json").read_text(encoding="utf-8"))
 USD: Mapping[str, float] = PRICES["usd"]
 
+GIGABYTE = 1024**3
+FULL_PROCESSOR = 1769
+"""The memory in MB with which a function has a whole processor. Source: AWS Lambda Developer Guide, on memory."""
+SECONDS_OF_A_CALL = 0.006
+"""What a call of DynamoDB, SQS or EventBridge takes a function on AWS: an assumption, not measured here."""
+FIREHOSE_STEP = 5 * 1024
+"""In how many bytes Firehose bills each record."""
+AUDIT_OBJECT_SECONDS = 60
+"""How long the audit copy gathers events for an object."""
+_EXPRESS_CHUNK_GIGABYTES = 64 / 1024
+"""What an execution with little data is billed for: memory comes in chunks of 64 MB."""
+_TRACED_A_SECOND, _TRACED_SHARE = 1, 0.05
+"""What X-Ray samples by default: the first of each second, and this share of the rest."""
+
+
+def express_gigabyte_seconds(seconds: float) -> float:
+    """What an Express execution is billed for that takes so long."""
+    return seconds * _EXPRESS_CHUNK_GIGABYTES
+
+
+def traces(calls: float, seconds: float) -> float:
+    """How many calls of functions are traced at most: each is taken for a trace of its own."""
+    return min(calls, seconds * _TRACED_A_SECOND + calls * _TRACED_SHARE)
+
+
 _PRICED: Mapping[str, Mapping[str, str]] = {
     "step_functions": {
         "express_requests": "express_request",
