@@ -49,6 +49,7 @@ _DRAINED_WITHIN_SECONDS = 300.0
 _FOLLOWED_WITHIN_SECONDS = 120.0
 _STOPPED_WITHIN_SECONDS = 30.0
 _LOOK_EVERY_SECONDS = 2.0
+_WIDTH = 130
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -69,7 +70,12 @@ def load(
     FOLDER.mkdir(parents=True)
     with _local(env) as here:
         request = Request(env, here.endpoint if here else None, f"load-{uuid4().hex[:8]}", seconds, os.getpid())
-        Load(request, here, FOLDER, Console(highlight=False)).run()
+        Load(request, here, FOLDER, _console()).run()
+
+
+def _console() -> Console:
+    """The terminal, or as much room as the tables need."""
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_WIDTH)
 
 
 @contextmanager

@@ -21,6 +21,9 @@ from tests.acceptance.environment import SPECS
 EMULATOR = "the emulator"
 _BLOCKS = 10
 _LOOK_SECONDS = 60.0
+_END = '"Processor:"'
+"""What our runtime says at the end of a call; the emulator says so, too, in other words."""
+
 _CONFIDENCE = 0.95
 
 
@@ -77,16 +80,16 @@ def calls(pipeline: Pipeline, began: float, ended: float) -> dict[str, int]:
         if name is not None:
             group = functions.get_function_configuration(FunctionName=name)["LoggingConfig"]["LogGroup"]
             counted[key] = sum(
-                len(_ends(logs, group, at, min(at + _LOOK_SECONDS, ended)))
+                len(_ended(logs, group, at, min(at + _LOOK_SECONDS, ended)))
                 for at in itertools.takewhile(lambda at: at < ended, itertools.count(began, _LOOK_SECONDS))
             )
     return counted
 
 
-def _ends(logs: Any, group: str, began: float, ended: float) -> list[Any]:
+def _ended(logs: Any, group: str, began: float, ended: float) -> list[Any]:
     """The emulator answers with no more than 10,000 events, and does not say that there are more."""
     found: list[Any] = logs.filter_log_events(
-        logGroupName=group, startTime=int(began * 1000), endTime=int(ended * 1000) - 1, filterPattern='"END RequestId"'
+        logGroupName=group, startTime=int(began * 1000), endTime=int(ended * 1000) - 1, filterPattern=_END
     )["events"]
     return found
 

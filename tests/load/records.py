@@ -131,4 +131,4 @@ def _rows(file: Path) -> Iterator[dict[str, str]]:
     if not file.exists():
         return
     text = file.read_text(encoding="utf-8")
-    yield from csv.DictReader(text[: text.rfind("\n") + 1].splitlines())
+    yield from csv.DictReader(text[: text.rfind("\n") + 1].splitlines(keepends=True))

@@ -1,7 +1,7 @@
 """The shape of the load: at which rate orders are sent, second by second. Pure.
 
-The rate is raised until the pipeline falls behind. What it ends a second from there on is its capacity, of which every
-later stage takes a share.
+The rate is raised until the pipeline falls behind, and held there for a while. What it ends a second meanwhile is its
+capacity, of which every later stage takes a share.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-RAMP, STEADY, SPIKE, SOAK = "ramp", "steady", "spike", "soak"
+WARM_UP, RAMP, OVERLOAD, STEADY, SPIKE, SOAK = "warm-up", "ramp", "overload", "steady", "spike", "soak"
 RECOVERY, RECOVERY_OF_SPIKE = "recovery of the ramp", "recovery of the spike"
 SOAK_SECONDS = 600.0
+RECOVERED_WITHIN_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
 class Stage:
     """A part of the load: which share of the capacity is sent, and for how many seconds.
 
-    One ``until_recovered`` ends before that, once an order takes no longer than at first.
+    One ``until_recovered`` ends before that, once an order takes no longer than in the warm-up.
     """
 
     name: str
@@ -31,43 +32,51 @@ class Stage:
 class Plan:
     """Rates in orders a second, times in seconds.
 
-    The ramp begins with ``first``, and every ``step_seconds`` goes up by ``step``. It ends when orders take
-    ``behind`` longer than in its first step; or at ``most``, and then the capacity is at least that.
+    After the warm-up the ramp begins with ``first``, and every ``step_seconds`` goes up by ``step``, until orders take
+    ``behind`` longer than in the warm-up, or ``most`` is reached. That rate is held for the overload.
     """
 
     stages: Sequence[Stage]
+    warm_up_seconds: float = 20.0
     step_seconds: float = 10.0
+    overload_seconds: float = 30.0
     first: float = 2.0
     step: float = 1.0
     most: float = 40.0
-    behind: float = 5.0
+    behind: float = 4.0
 
 
 _PLAN = Plan(
     (
-        Stage(RECOVERY, 0.3, 120.0, until_recovered=True),
+        Stage(RECOVERY, 0.3, RECOVERED_WITHIN_SECONDS, until_recovered=True),
         Stage(STEADY, 0.5, 60.0),
         Stage(SPIKE, 2.0, 20.0),
-        Stage(RECOVERY_OF_SPIKE, 0.3, 120.0, until_recovered=True),
+        Stage(RECOVERY_OF_SPIKE, 0.3, RECOVERED_WITHIN_SECONDS, until_recovered=True),
         Stage(SOAK, 0.8, SOAK_SECONDS),
     )
 )
-_LEAST_SECONDS, _LEAST_STEP_SECONDS = 5.0, 4.0
+_SHORTEST_SECONDS = 5.0
 
 
 def plan(soak_seconds: float) -> Plan:
     """The plan with a soak of so many seconds; with less than ten minutes, other stages are shorter in proportion."""
     scale = min(1.0, soak_seconds / SOAK_SECONDS)
 
-    def scaled(stage: Stage) -> Stage:
-        if stage.name == SOAK:
-            return replace(stage, seconds=soak_seconds)
-        return stage if stage.until_recovered else replace(stage, seconds=max(_LEAST_SECONDS, stage.seconds * scale))
+    def scaled(seconds: float) -> float:
+        return max(_SHORTEST_SECONDS, seconds * scale)
 
+    stages = (
+        stage
+        if stage.until_recovered
+        else replace(stage, seconds=soak_seconds if stage.name == SOAK else scaled(stage.seconds))
+        for stage in _PLAN.stages
+    )
     return replace(
         _PLAN,
-        stages=tuple(map(scaled, _PLAN.stages)),
-        step_seconds=max(_LEAST_STEP_SECONDS, _PLAN.step_seconds * scale),
+        stages=tuple(stages),
+        warm_up_seconds=max(10.0, scaled(_PLAN.warm_up_seconds)),
+        step_seconds=scaled(_PLAN.step_seconds),
+        overload_seconds=max(10.0, scaled(_PLAN.overload_seconds)),
     )
 
 
@@ -94,56 +103,58 @@ class Capacity:
 
 
 class Course:
-    """Takes a load through its plan, from sample to sample: `stage` and `rate` are what to send now."""
+    """Takes a load through its plan, from sample to sample: ``stage`` and ``rate`` are what to send now."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._later = list(plan.stages)
-        self._stage: Stage | None = None
-        self._began = 0.0
-        self._ramp: list[Sample] = []
-        self.rate: float = plan.first
+        self._began = Sample(0.0, 0, 0)
+        self._warm: list[Sample] = []
+        self._ends_at = plan.warm_up_seconds
+        self._until_recovered = self._fell_behind = False
+        self.stage = WARM_UP
+        self.rate = plan.first
         self.capacity: Capacity | None = None
-
-    @property
-    def stage(self) -> str:
-        """The name of the stage."""
-        return RAMP if self._stage is None else self._stage.name
 
     def go_on(self, sample: Sample) -> bool:
         """Go on as a sample asks for. False once the plan has ended."""
-        if self._stage is None:
+        if self.stage == WARM_UP:
+            self._warm_up(sample)
+        elif self.stage == RAMP:
             self._climb(sample)
-            return True
-        recovered = self._stage.until_recovered and self._behind(sample) <= 1.0
-        if sample.at - self._began < self._stage.seconds and not recovered:
-            return True
-        return self._next(sample)
-
-    def _climb(self, sample: Sample) -> None:
-        self._ramp.append(sample)
-        self.rate = self._plan.first + self._plan.step * (sample.at // self._plan.step_seconds)
-        is_behind = sample.at > self._plan.step_seconds and self._behind(sample) > self._plan.behind
-        if is_behind or self.rate > self._plan.most:
-            self.capacity = Capacity(self._ended_per_second(), at_least=not is_behind)
-            self._next(sample)
-
-    def _next(self, sample: Sample) -> bool:
-        if not self._later:
-            return False
-        assert self.capacity is not None
-        self._stage, self._began = self._later.pop(0), sample.at
-        self.rate = self._stage.share * self.capacity.per_second
+        elif sample.at >= self._ends_at or (self._until_recovered and self._behind(sample) <= 1.0):
+            return self._next(sample)
         return True
 
-    def _behind(self, sample: Sample) -> float:
-        """By how many seconds an order takes longer than in the first step: by Little's law, from the backlog."""
-        first = [each for each in self._ramp if self._plan.step_seconds / 2 <= each.at <= self._plan.step_seconds]
-        at_first = sum(each.backlog for each in first) / len(first) / self._plan.first if first else 0.0
-        return sample.backlog / (self.capacity.per_second if self.capacity else self.rate) - at_first
+    def _warm_up(self, sample: Sample) -> None:
+        if sample.at >= self._ends_at / 2:
+            self._warm.append(sample)
+        if sample.at >= self._ends_at:
+            self._begin(RAMP, sample, self.rate)
 
-    def _ended_per_second(self) -> float:
-        """Over the last two steps of the ramp."""
-        last = self._ramp[-1]
-        first = next(each for each in self._ramp if each.at >= last.at - 2 * self._plan.step_seconds)
-        return (last.ended - first.ended) / (last.at - first.at)
+    def _climb(self, sample: Sample) -> None:
+        rate = self._plan.first + self._plan.step * ((sample.at - self._began.at) // self._plan.step_seconds)
+        self._fell_behind = self._behind(sample) > self._plan.behind
+        if self._fell_behind or rate > self._plan.most:
+            self._begin(OVERLOAD, sample, self.rate, self._plan.overload_seconds)
+        else:
+            self.rate = rate
+
+    def _next(self, sample: Sample) -> bool:
+        if self.capacity is None:
+            ended = (sample.ended - self._began.ended) / (sample.at - self._began.at)
+            self.capacity = Capacity(ended, at_least=not self._fell_behind)
+        if not self._later:
+            return False
+        stage = self._later.pop(0)
+        self._begin(stage.name, sample, stage.share * self.capacity.per_second, stage.seconds)
+        self._until_recovered = stage.until_recovered
+        return True
+
+    def _begin(self, stage: str, sample: Sample, rate: float, seconds: float = 0.0) -> None:
+        self.stage, self.rate, self._began, self._ends_at = stage, rate, sample, sample.at + seconds
+
+    def _behind(self, sample: Sample) -> float:
+        """By how many seconds an order takes longer than in the warm-up: by Little's law, from the backlog."""
+        usual = sum(each.backlog for each in self._warm) / len(self._warm) / self._plan.first
+        return sample.backlog / (self.capacity.per_second if self.capacity else self.rate) - usual

@@ -7,12 +7,11 @@ Run by Locust, in a process of its own: importing locust lets gevent patch the s
 from __future__ import annotations
 
 import os
-import random
 import time
 from itertools import count
 from pathlib import Path
 
-from locust import FastHttpUser, LoadTestShape, User, constant_pacing, task
+from locust import FastHttpUser, LoadTestShape, User, task
 
 from events.publishing.publisher import Entry, Publisher
 from infra.local.runner.stock_deliveries import ORDER_SUBMITTED
@@ -25,6 +24,11 @@ from tests.load.target import email_of, environment_of
 PACE_SECONDS = 4.0
 """How long after an order a user sends the next one. So the rate does not depend on how fast answers come."""
 
+_AT_ONCE = 100.0
+"""How many users start or stop in a second."""
+
+_GOLDEN = (5**0.5 - 1) / 2
+_STARTED = count()
 _TOKEN_SECONDS = 1_800.0
 _NOT_ANSWERED = "not answered"
 _FOLDER = Path(os.environ["LOAD_FOLDER"])
@@ -67,14 +71,21 @@ _SENDER = _Sender()
 
 
 class _Paced(User):
-    """Sends an order every few seconds, beginning at a moment of its own."""
+    """Sends an order every few seconds, and begins at a moment of its own: users start together."""
 
     abstract = True
-    wait_time = constant_pacing(PACE_SECONDS)
+    due = 0.0
 
     def on_start(self) -> None:
-        """Wait: users start together, and would send together."""
-        time.sleep(random.random() * PACE_SECONDS)
+        """Wait for a moment that lies evenly between those of other users."""
+        share = next(_STARTED) * _GOLDEN % 1
+        self.due = time.monotonic() + share * PACE_SECONDS
+        time.sleep(share * PACE_SECONDS)
+
+    def wait_time(self) -> float:
+        """Until the next order is due, from when the last one was, however long its answer took."""
+        self.due = max(self.due + PACE_SECONDS, time.monotonic())
+        return max(0.0, self.due - time.monotonic())
 
 
 class HttpShop(_Paced, FastHttpUser):
@@ -144,5 +155,4 @@ class Shape(LoadTestShape):
             _WRITER.capacity(course.capacity)
         _SENDER.stage = course.stage
         _WRITER.tick(Tick(time.time(), course.stage, course.rate, sample.accepted, sample.ended))
-        users = max(2, round(course.rate * PACE_SECONDS))
-        return (users, float(users)) if goes_on else None
+        return (max(2, round(course.rate * PACE_SECONDS)), _AT_ONCE) if goes_on else None
