@@ -15,8 +15,9 @@ GROWS_AT_MOST = 500.0
 """KB in 1,000 calls. A function has 512 MB and takes about 50: at that rate the rest lasts for 900,000 calls, which at
 100 ms each are a day without a pause, and Lambda replaces an execution environment every few hours.
 
-It cannot be nothing. A runtime puts the trace of each call into the environment, where glibc keeps every value: some 120
+It cannot be nothing. A runtime puts the trace of each call into the environment, and glibc keeps every value: some 120
 bytes a call, on AWS too. Caches of strings are still filling; pydantic's has 16,384.
+
 Source: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle".
 """
 
