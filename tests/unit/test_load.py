@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.load import memory, records, shape, verdict
+from events.envelope import Recorded
+from events.model import DomainEvent
+from events.ordering import OrderCancellationStarted, OrderCancelled, OrderConfirmed
+from handlers.operations.audit.evidence import Evidence
+from handlers.operations.audit.table import Table
+from tests.builders.orders import placed
+from tests.builders.recorded_events import START, record
+from tests.load import memory, outcome, records, shape, verdict
 from tests.load.memory import Growth, Resident
 from tests.load.orders import LoadOrders
 from tests.load.records import Sent, Tick
@@ -194,6 +201,40 @@ def test_a_soak_that_sends_less_than_it_has_to_proves_nothing() -> None:
     figures = verdict.stages([Tick(t.at, t.stage, 8.0, t.accepted, t.ended) for t in slow], [], {})
     [said] = failures(with_(stages=[*all_well().stages[:-1], *figures]))
     assert said == "soak: 4.0 orders a second came in, of 8.0 that were to be sent"
+
+
+def log(*events: DomainEvent, order_id: str) -> dict[tuple[str, int], Recorded]:
+    stream = f"order#{order_id}"
+    return {(stream, version): record(event, stream, version) for version, event in enumerate(events, start=1)}
+
+
+def test_accepted_orders_without_exactly_one_outcome_are_lost_and_those_with_another_one_are_different() -> None:
+    orders = LoadOrders("load-1", "demo", None)
+    ids = {number: f"demo.load-1-{number}" for number in (1, 2, 3, 4, 7)}
+    started, cancelled = OrderCancellationStarted, OrderCancelled
+    left = Evidence(
+        Table(
+            {
+                **log(placed(ids[1]), OrderConfirmed(order_id=ids[1]), order_id=ids[1]),
+                **log(placed(ids[2]), order_id=ids[2]),
+                **log(
+                    placed(ids[7]),
+                    started(order_id=ids[7], reason="OutOfStock"),
+                    cancelled(order_id=ids[7], reason="OutOfStock"),
+                    order_id=ids[7],
+                ),
+            }
+        )
+    )
+    at = START.timestamp()
+    answers = {1: "", 2: "", 3: "", 4: "503: busy", 7: ""}
+    sent = [Sent(number, "HTTP", "soak", at, 5.0, answer) for number, answer in answers.items()]
+
+    lost, different, took = outcome.became(orders, sent, left)
+
+    assert lost == [f"order {ids[number]}, accepted by HTTP, has 0 outcomes" for number in (2, 3)]
+    assert different == [f"order {ids[7]} had to end as PaymentDeclined, and ended as OutOfStock"]
+    assert took == {1: pytest.approx(2.0), 7: pytest.approx(3.0)}
 
 
 def test_what_one_process_writes_the_other_reads_but_for_a_line_that_is_being_written(tmp_path: Path) -> None:
