@@ -1,7 +1,7 @@
 """The shape of the load: at which rate orders are sent, second by second. Pure.
 
-The rate is raised until the pipeline falls behind, and held there for a while. What it ends a second meanwhile is its
-capacity, of which every later stage takes a share.
+The rate is raised until the pipeline falls behind. The most that it ended a second on the way is its capacity, of which
+every later stage takes a share. What it ends while it is far behind is less: sagas that find functions busy come again.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-WARM_UP, RAMP, OVERLOAD, STEADY, SPIKE, SOAK = "warm-up", "ramp", "overload", "steady", "spike", "soak"
+WARM_UP, RAMP, STEADY, SPIKE, SOAK = "warm-up", "ramp", "steady", "spike", "soak"
 RECOVERY, RECOVERY_OF_SPIKE = "recovery of the ramp", "recovery of the spike"
 SOAK_SECONDS = 600.0
 RECOVERED_WITHIN_SECONDS = 120.0
@@ -33,13 +33,12 @@ class Plan:
     """Rates in orders a second, times in seconds.
 
     After the warm-up the ramp begins with ``first``, and every ``step_seconds`` goes up by ``step``, until orders take
-    ``behind`` longer than in the warm-up, or ``most`` is reached. That rate is held for the overload.
+    ``behind`` longer than in the warm-up, or ``most`` is reached.
     """
 
     stages: Sequence[Stage]
     warm_up_seconds: float = 20.0
     step_seconds: float = 10.0
-    overload_seconds: float = 30.0
     first: float = 2.0
     step: float = 1.0
     most: float = 40.0
@@ -76,7 +75,6 @@ def plan(soak_seconds: float) -> Plan:
         stages=tuple(stages),
         warm_up_seconds=max(10.0, scaled(_PLAN.warm_up_seconds)),
         step_seconds=scaled(_PLAN.step_seconds),
-        overload_seconds=max(10.0, scaled(_PLAN.overload_seconds)),
     )
 
 
@@ -110,8 +108,9 @@ class Course:
         self._later = list(plan.stages)
         self._began = Sample(0.0, 0, 0)
         self._warm: list[Sample] = []
+        self._climbed: list[Sample] = []
         self._ends_at = plan.warm_up_seconds
-        self._until_recovered = self._fell_behind = False
+        self._until_recovered = False
         self.stage = WARM_UP
         self.rate = plan.first
         self.capacity: Capacity | None = None
@@ -133,19 +132,26 @@ class Course:
             self._begin(RAMP, sample, self.rate)
 
     def _climb(self, sample: Sample) -> None:
+        self._climbed.append(sample)
         rate = self._plan.first + self._plan.step * ((sample.at - self._began.at) // self._plan.step_seconds)
-        self._fell_behind = self._behind(sample) > self._plan.behind
-        if self._fell_behind or rate > self._plan.most:
-            self._begin(OVERLOAD, sample, self.rate, self._plan.overload_seconds)
+        is_behind = self._behind(sample) > self._plan.behind
+        if is_behind or rate > self._plan.most:
+            self.capacity = Capacity(self._most_per_second(), at_least=not is_behind)
+            self._next(sample)
         else:
             self.rate = rate
 
+    def _most_per_second(self) -> float:
+        """The highest rate at which orders ended for the time of two steps."""
+        seconds, samples = 2 * self._plan.step_seconds, self._climbed
+        pairs = ((first, next((each for each in samples if each.at >= first.at + seconds), None)) for first in samples)
+        rates = [(last.ended - first.ended) / (last.at - first.at) for first, last in pairs if last]
+        return max(rates, default=self._plan.first)
+
     def _next(self, sample: Sample) -> bool:
-        if self.capacity is None:
-            ended = (sample.ended - self._began.ended) / (sample.at - self._began.at)
-            self.capacity = Capacity(ended, at_least=not self._fell_behind)
         if not self._later:
             return False
+        assert self.capacity is not None
         stage = self._later.pop(0)
         self._begin(stage.name, sample, stage.share * self.capacity.per_second, stage.seconds)
         self._until_recovered = stage.until_recovered

@@ -131,7 +131,7 @@ def _doors(sent: Sequence[Sent]) -> Iterator[str]:
 
 def _rates(measured: Measured) -> Iterator[str]:
     if measured.capacity is None:
-        yield "the capacity was not found: ramp and overload did not end"
+        yield "the capacity was not found: the ramp did not end"
         return
     for name in (STEADY, SPIKE, RECOVERY_OF_SPIKE, SOAK):
         if measured.stage(name) is None:

@@ -44,11 +44,23 @@ def test_the_ramp_finds_the_capacity_and_the_rest_takes_shares_of_it() -> None:
     found = course.capacity.per_second
     rates = dict(seen)
     assert list(rates) == [
-        *("warm-up", "ramp", "overload", "recovery of the ramp", "steady", "spike", "recovery of the spike", "soak")
+        *("warm-up", "ramp", "recovery of the ramp", "steady", "spike", "recovery of the spike", "soak")
     ]
     assert (rates["steady"], rates["spike"], rates["soak"]) == (0.5 * found, 2 * found, 0.8 * found)
     seconds = {stage: sum(each == stage for each, _ in seen) for stage in rates}
     assert (seconds["steady"], seconds["spike"], seconds["soak"]) == (60, 20, 600)
+
+
+def test_the_capacity_is_what_was_ended_before_it_fell_behind_and_ended_less() -> None:
+    course = Course(plan(600))
+    accepted = ended = 0.0
+    for second in count():
+        course.go_on(Sample(float(second), round(accepted), round(ended)))
+        if course.capacity is not None:
+            break
+        accepted += course.rate
+        ended = min(accepted, ended + (12.0 if accepted - ended < 30 else 5.0))
+    assert course.capacity.per_second == pytest.approx(12.0, rel=0.1)
 
 
 def test_a_recovery_ends_once_the_backlog_is_gone_or_its_time_is_over() -> None:
@@ -73,7 +85,7 @@ def test_a_short_soak_shortens_the_other_stages_too() -> None:
         "spike": 5.0,
         "soak": 60,
     }
-    assert (short.warm_up_seconds, short.step_seconds, short.overload_seconds) == (10.0, 5.0, 10.0)
+    assert (short.warm_up_seconds, short.step_seconds) == (10.0, 5.0)
 
 
 def residents(kilobytes: Iterator[float] | list[float], process: int = 1) -> list[Resident]:
@@ -163,7 +175,7 @@ def with_(**changed: object) -> Measured:
 @pytest.mark.parametrize(
     ("measured", "said"),
     [
-        (with_(capacity=None), "the capacity was not found: ramp and overload did not end"),
+        (with_(capacity=None), "the capacity was not found: the ramp did not end"),
         (with_(stages=all_well().stages[:-1]), "there was no soak"),
         (all_well(soak=90), "soak: the backlog grew to 90 orders, 8 s of work"),
         (all_well(recovery_seconds=121), "the backlog of the spike was not gone within 120 s: 5 orders"),
