@@ -130,14 +130,17 @@ def growth(residents: Sequence[Resident], calls: int) -> Growth | None:
     held: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for each in residents:
         held[each.process][min(int((each.at - began) / tenth), _BLOCKS - 1)].append(each.kilobytes)
-    means = {process: [fmean(tenths[n]) for n in sorted(tenths)] for process, tenths in held.items()}
-    steps = [after - before for each in means.values() for before, after in itertools.pairwise(each)]
+    for process, tenths in held.items():
+        if min(tenths) > 0:  # it began meanwhile: what it loads at first is no growth
+            del held[process][min(tenths)]
+    means = [[fmean(tenths[n]) for n in sorted(tenths)] for tenths in held.values() if tenths]
+    steps = [after - before for each in means for before, after in itertools.pairwise(each)]
     if len(steps) < _BLOCKS - 1:
         return None
-    calls_per_step = calls / _BLOCKS / len(means)
+    calls_per_step = calls / sum(map(len, means))
     mean, error = fmean(steps), _t(len(steps) - 1) * stdev(steps) / math.sqrt(len(steps))
     slope, least, most = (1000 * value / calls_per_step for value in (mean, mean - error, mean + error))
-    return Growth(len(means), calls, fmean(each[-1] for each in means.values()) / 1024, slope, least, most)
+    return Growth(len(means), calls, fmean(each[-1] for each in means) / 1024, slope, least, most)
 
 
 def _t(freedom: int) -> float:

@@ -24,6 +24,8 @@ Source: AWS Lambda Developer Guide, "Understanding the Lambda execution environm
 _KEEPS_UP = _TIME_IS_OVER = 0.95
 _BEHIND_SECONDS = 5.0
 _SHOWN = 5
+_CALLS_THAT_TELL = 1_000
+"""In its first calls a process still loads what it needs."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _rates(measured: Measured) -> Iterator[str]:
     if measured.capacity is None:
         yield "the capacity was not found: the ramp did not end"
         return
-    for name in (STEADY, SPIKE, RECOVERY_OF_SPIKE, SOAK):
+    for name in (STEADY, SPIKE, SOAK):
         if measured.stage(name) is None:
             yield f"there was no {name}"
     recovery = measured.stage(RECOVERY_OF_SPIKE)
@@ -174,9 +176,9 @@ def _left(measured: Measured) -> Iterator[str]:
 
 
 def _memory(measured: Measured) -> Iterator[str]:
-    """A function grows if that is certain and too much; all together are flat only if that is certain."""
+    """A function grows if that is certain, and too much; all together are flat only if that is certain."""
     for function, grown in measured.memory.items():
-        if grown.least > 0 and grown.slope > GROWS_AT_MOST:
+        if grown.calls >= _CALLS_THAT_TELL and grown.least > 0 and grown.slope > GROWS_AT_MOST:
             yield f"memory of {function} is not flat: {said(grown)}"
     everything = together(measured.memory)
     if everything is not None and everything.most > GROWS_AT_MOST:
