@@ -11,6 +11,9 @@ from typing import IO
 
 from tests.load.shape import Capacity
 
+CUT_OFF = "the sender was stopped before it was answered"
+"""The answer to an order that Locust was sending when it ended a user. It may have come in, or not."""
+
 _REQUEST, _SENT, _TICKS, _CAPACITY = "request.json", "orders.csv", "ticks.csv", "capacity.json"
 
 

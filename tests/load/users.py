@@ -17,7 +17,7 @@ from events.publishing.publisher import Entry, Publisher
 from infra.local.runner.stock_deliveries import ORDER_SUBMITTED
 from tests.load.ended import EndedOrders
 from tests.load.orders import LoadOrders
-from tests.load.records import Request, Sent, Tick, Writer
+from tests.load.records import CUT_OFF, Request, Sent, Tick, Writer
 from tests.load.shape import Course, Sample, plan
 from tests.load.target import email_of, environment_of
 
@@ -30,7 +30,6 @@ _AT_ONCE = 100.0
 _GOLDEN = (5**0.5 - 1) / 2
 _STARTED = count()
 _TOKEN_SECONDS = 1_800.0
-_NOT_ANSWERED = "not answered"
 _FOLDER = Path(os.environ["LOAD_FOLDER"])
 _REQUEST = Request.read(_FOLDER)
 _ENVIRONMENT = environment_of(_REQUEST)
@@ -50,7 +49,7 @@ class _Sender:
     def begin(self, door: str) -> tuple[int, Sent]:
         """The next order, not answered yet."""
         number = next(self._numbers)
-        return number, Sent(number, door, self.stage, time.time(), 0.0, _NOT_ANSWERED)
+        return number, Sent(number, door, self.stage, time.time(), 0.0, CUT_OFF)
 
     def end(self, begun: Sent, answer: str) -> Sent:
         """It was answered."""

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from infra.local.runner.order_run import percentile
 from tests.load.memory import Growth, together
-from tests.load.records import Sent, Tick
+from tests.load.records import CUT_OFF, Sent, Tick
 from tests.load.shape import RECOVERED_WITHIN_SECONDS, RECOVERY_OF_SPIKE, SOAK, SPIKE, STEADY, Capacity
 
 GROWS_AT_MOST = 500.0
@@ -125,7 +125,7 @@ def failures(measured: Measured, sent: Sequence[Sent]) -> Iterator[str]:
 def _doors(sent: Sequence[Sent]) -> Iterator[str]:
     """The spike and the end of the ramp ask for more than there is, so a refusal is right there."""
     for stage in (STEADY, SOAK):
-        refused = [each for each in sent if each.stage == stage and not each.accepted]
+        refused = [each for each in sent if each.stage == stage and not each.accepted and each.answer != CUT_OFF]
         if refused:
             first = refused[0]
             yield f"{stage}: {len(refused)} orders were not accepted, the first by {first.door}: {first.answer}"

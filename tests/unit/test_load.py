@@ -209,7 +209,7 @@ def test_each_condition_that_is_not_met_has_a_sentence(measured: Measured, said:
 
 
 def test_an_order_that_is_not_accepted_counts_where_there_is_room_for_it() -> None:
-    assert failures(all_well(), sent(shape.SPIKE, "429: too many")) == []
+    assert failures(all_well(), sent(shape.SPIKE, "429: too many"), sent(shape.SOAK, records.CUT_OFF)) == []
     [said] = failures(all_well(), sent(shape.SOAK, "429: too many"))
     assert said == "soak: 1 orders were not accepted, the first by HTTP: 429: too many"
 
