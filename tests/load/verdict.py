@@ -24,6 +24,7 @@ Source: AWS Lambda Developer Guide, "Understanding the Lambda execution environm
 _KEEPS_UP = _TIME_IS_OVER = 0.95
 _BEHIND_SECONDS = 5.0
 _SHOWN = 5
+_SECONDS_THAT_TELL = 299.0
 _CALLS_THAT_TELL = 1_000
 """In its first calls a process still loads what it needs."""
 
@@ -176,7 +177,13 @@ def _left(measured: Measured) -> Iterator[str]:
 
 
 def _memory(measured: Measured) -> Iterator[str]:
-    """A function grows if that is certain, and too much; all together are flat only if that is certain."""
+    """A function grows if that is certain, and too much; all together are flat only if that is certain.
+
+    Processes that were just started grow, so a short soak says nothing.
+    """
+    soak = measured.stage(SOAK)
+    if soak is None or soak.seconds < _SECONDS_THAT_TELL:
+        return
     for function, grown in measured.memory.items():
         if grown.calls >= _CALLS_THAT_TELL and grown.least > 0 and grown.slope > GROWS_AT_MOST:
             yield f"memory of {function} is not flat: {said(grown)}"

@@ -142,12 +142,12 @@ def sent(stage: str, answer: str = "") -> Sent:
     return Sent(1, "HTTP", stage, 0.0, 12.0, answer)
 
 
-def all_well(*, soak: int = 5, recovery_seconds: int = 20) -> Measured:
+def all_well(*, soak: int = 5, soak_seconds: int = 301, recovery_seconds: int = 20) -> Measured:
     seconds = [
         *ticks(shape.STEADY, 0.0, 5),
         *ticks(shape.SPIKE, 100.0, 90),
         *ticks(shape.RECOVERY_OF_SPIKE, 200.0, 5, seconds=recovery_seconds),
-        *ticks(shape.SOAK, 400.0, soak),
+        *ticks(shape.SOAK, 400.0, soak, seconds=soak_seconds),
     ]
     figures = verdict.stages(seconds, [], {})
     return Measured(figures, Capacity(10.0, at_least=False), 1.0, {}, [], [], [], {"outbox": flat()}, 150.0)
@@ -206,6 +206,12 @@ def with_(**changed: object) -> Measured:
 )
 def test_each_condition_that_is_not_met_has_a_sentence(measured: Measured, said: str) -> None:
     assert failures(measured) == [said]
+
+
+def test_a_short_soak_says_nothing_of_memory() -> None:
+    grown = {"outbox": Growth(1, 1_000, 48.0, 900.0, 800.0, 1_000.0)}
+    assert len(failures(with_(memory=grown))) == 2
+    assert failures(with_(memory=grown, stages=all_well(soak_seconds=60).stages)) == []
 
 
 def test_an_order_that_is_not_accepted_counts_where_there_is_room_for_it() -> None:
