@@ -102,7 +102,7 @@ def counting(definitions: Sequence[Counting]) -> FunctionSpec:
 
 def saga_service(key: str, *grants: Rows | VaultItems) -> FunctionSpec:
     """A function whose commands the sagas call."""
-    return FunctionSpec(key, grants, Tasks(), local_concurrency=8)
+    return FunctionSpec(key, grants, Tasks(), local_concurrency=16)
 
 
 FUNCTIONS: tuple[FunctionSpec, ...] = (
