@@ -24,7 +24,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run up down unit test proof lint bootstrap deploy diff destroy synth acceptance audit schemas \
+.PHONY: help install run up down unit test proof lint bootstrap deploy diff destroy synth acceptance load audit schemas \
 	bench clean
 
 help: ## Say what there is.
@@ -82,6 +82,9 @@ synth: $(CDK_INSTALLED) ## Synthesize the template for AWS into build/cdk.out, a
 
 acceptance: $(INSTALLED) ## Check what an account proves of ENV (never production), or without it a pipeline of its own here.
 	@.venv/bin/python -m tests.acceptance $(if $(ENV),--env '$(ENV)')
+
+load: $(INSTALLED) ## Load ENV (never production) over HTTP and by PutEvents, or without it a pipeline here: LOAD_SECONDS=600.
+	@.venv/bin/python -m tests.load $(if $(ENV),--env '$(ENV)') $(if $(LOAD_SECONDS),--seconds '$(LOAD_SECONDS)')
 
 audit: $(INSTALLED) ## Ask the package index for known vulnerabilities of what is deployed (docs/deployment.md).
 	@.venv/bin/python -m infra.package.vulnerabilities

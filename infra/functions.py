@@ -95,14 +95,14 @@ def counting(definitions: Sequence[Counting]) -> FunctionSpec:
         FUNCTION,
         definitions,
         Rows((UPDATE,), tuple(f"{each.views.prefix}*" for each in definitions)),
-        Rows((PUT,), tuple(f"{keys.applied(each.name)}*" for each in definitions)),
+        Rows((UPDATE,), tuple(f"{keys.applied(each.name)}*" for each in definitions)),
         Rows((QUERY,), tuple(sorted({f"{kind}#*" for each in definitions for kind in each.reads}))),
     )
 
 
 def saga_service(key: str, *grants: Rows | VaultItems) -> FunctionSpec:
     """A function whose commands the sagas call."""
-    return FunctionSpec(key, grants, Tasks(), local_concurrency=8)
+    return FunctionSpec(key, grants, Tasks(), local_concurrency=16)
 
 
 FUNCTIONS: tuple[FunctionSpec, ...] = (
@@ -207,8 +207,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
             Rows((SCAN,), ("*",)),
             Rows((QUERY,), LOG),
             Rows((BATCH_GET,), (*PROJECTED, *VIEWS_AND_MARKERS)),
-            Rows((UPDATE,), (f"{keys.VIEW}*",)),
-            Rows((PUT,), (f"{keys.APPLIED}*",)),
+            Rows((UPDATE,), VIEWS_AND_MARKERS),
             Rows((BATCH_WRITE,), VIEWS_AND_MARKERS),
             ReplayArchive(),
         ),

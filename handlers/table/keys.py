@@ -99,6 +99,7 @@ SWEEP = Key("sweep", "control")
 """Where the sweep goes on."""
 
 _STATUS_SHARDS = 8
+_VERSIONS_OF_A_MARKER = 16
 
 
 def person(order_id: str, customer_id: str | None) -> Key:
@@ -175,9 +176,17 @@ def applied(projection: str, generation: str = "") -> str:
     return f"{APPLIED}{projection}#{generation}#" if generation else f"{APPLIED}{projection}#"
 
 
-def applied_marker(projection: str, generation: str, event_id: str, chunk: int) -> Key:
-    """The marker of a chunk of an event, from 1, that a generation has applied."""
-    return Key(f"{applied(projection, generation)}{event_id}", f"{chunk:03d}")
+def applied_marker(projection: str, generation: str, stream: str, version: int) -> Key:
+    """The marker of what a generation has applied of a stream: that version, and the others next to it.
+
+    A stream has one marker for sixteen versions, so that one does not grow without end.
+    """
+    return Key(f"{applied(projection, generation)}{stream}", f"{version // _VERSIONS_OF_A_MARKER:09d}")
+
+
+def marked_stream(marker: Key) -> str:
+    """The stream that a marker is about."""
+    return marker.pk.split("#", 3)[3]
 
 
 def books(sandbox: str) -> str:

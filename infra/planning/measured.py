@@ -48,17 +48,15 @@ class FunctionCounts:
 
 @dataclass(frozen=True)
 class Timed:
-    """How long orders took, and what others than functions worked for each of them on this machine.
+    """How long orders took, and what the emulator worked for each of them on this machine.
 
     Attributes:
         outcome_ms: from an order's submission to its outcome, by percentile: ``p50``, ``p95``, ``p99``.
         emulator_ms: of the emulator's processor.
-        proxy_ms: of the processor of what counts the calls.
     """
 
     outcome_ms: Mapping[str, float]
     emulator_ms: float
-    proxy_ms: float
 
 
 @dataclass(frozen=True)

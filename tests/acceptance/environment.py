@@ -17,7 +17,7 @@ from infra.cli.connection import Connection
 from infra.deployment.refusals import Refused, refuse_another_account
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.local.pipeline import Pipeline
-from infra.names import LOCAL_ENVIRONMENT, application_stack, in_template
+from infra.names import API_STAGE, LOCAL_ENVIRONMENT, application_stack, in_template
 from infra.settings.environment import Settings, file_of, read_settings
 from tests.builders.shops import Shop, granted_token
 
@@ -53,7 +53,7 @@ class Environment:
             InvalidSettings, CommandError: it has no settings, or is not deployed.
         """
         if name == _PRODUCTION:
-            raise Refused("acceptance breaks things for a moment, and places orders: it is not for production")
+            raise Refused("this breaks things for a moment, and places orders: it is not for production")
         file = file_of(name)
         settings = read_settings(file)
         connection = Connection(env=name, region=settings.region)
@@ -64,10 +64,15 @@ class Environment:
     @classmethod
     def of(cls, pipeline: Pipeline) -> Environment:
         """The environment that runs on this machine."""
+        return cls.behind(pipeline.endpoint)
+
+    @classmethod
+    def behind(cls, endpoint: str) -> Environment:
+        """The environment that runs on this machine, behind the URL of its emulator."""
         settings = read_settings(file_of(LOCAL_ENVIRONMENT))
-        connection = Connection(env=LOCAL_ENVIRONMENT, endpoint=pipeline.endpoint)
+        connection = Connection(env=LOCAL_ENVIRONMENT, endpoint=endpoint)
         return cls(
-            LOCAL_ENVIRONMENT, settings, connection, pipeline.api_url, f"{pipeline.endpoint}/oauth2/token", here=True
+            LOCAL_ENVIRONMENT, settings, connection, f"{endpoint}/{API_STAGE}", f"{endpoint}/oauth2/token", here=True
         )
 
     def client(self, service: str) -> Any:

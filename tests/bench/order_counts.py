@@ -52,7 +52,7 @@ class _Done(NamedTuple):
 
 
 class OrderCounts:
-    """Counts from `begin` to `counts`. Its functions make their calls through a proxy meanwhile; see `counting`."""
+    """Counts from `begin` to `counts`; see `counting`."""
 
     def __init__(self, pipeline: Pipeline, meter: Meter) -> None:
         self._pipeline = pipeline
@@ -70,7 +70,7 @@ class OrderCounts:
         """Count from now on."""
         self._done = self._called()
         self._emails = self._sent()
-        self._meter.clear()
+        self._meter.begin()
         self._tap.drain()
         self._began = time.time()
 
@@ -87,6 +87,7 @@ class OrderCounts:
         done = {key: now - self._done[key] for key, now in self._called().items()}
         calls = {key: of.calls for key, of in done.items()}
         heard = self._tap.drain()
+        metered_in_all, metered_of = self._meter.counts()
         queued = sum(calls[spec.key] for spec in FUNCTIONS if spec.queued)
         total = {
             **self._executed(),
@@ -95,15 +96,13 @@ class OrderCounts:
             "function_gb_seconds": sum(
                 done[spec.key].worked_ms / 1000 * max(spec.memory, FULL_PROCESSOR) / 1024 for spec in FUNCTIONS
             )
-            + sum(
-                self._meter.functions[spec.key]["calls"] * SECONDS_OF_A_CALL * spec.memory / 1024 for spec in FUNCTIONS
-            ),
-            "put_events_entries": self._meter["put_events_entries"],
+            + sum(metered_of[spec.key]["calls"] * SECONDS_OF_A_CALL * spec.memory / 1024 for spec in FUNCTIONS),
+            "put_events_entries": metered_in_all["put_events_entries"],
             "archived_gigabytes": sum(len(each.encode()) for each in heard) / GIGABYTE,
             # A message is sent by the bus; each call of a queue's function receives a batch and deletes it.
-            "sqs_requests": orders + self._tap.deliveries(heard) + 2 * queued + self._meter["sqs_sends"],
-            **{key: number for key, number in sorted(self._meter.items()) if key.startswith("write_units")},
-            "read_units": self._meter["read_units"],
+            "sqs_requests": orders + self._tap.deliveries(heard) + 2 * queued + metered_in_all["sqs_sends"],
+            **{key: number for key, number in sorted(metered_in_all.items()) if key.startswith("write_units")},
+            "read_units": metered_in_all["read_units"],
             "log_gigabytes": self._log_bytes() / GIGABYTE,
             "traces": traces(sum(calls.values()), took),
             "firehose_gigabytes": sum(map(_firehose_bytes, heard)) / GIGABYTE,
@@ -125,7 +124,7 @@ class OrderCounts:
             )
             for key, of in done.items()
             if of.calls
-            for meter in [self._meter.functions[key]]
+            for meter in [metered_of[key]]
         }
         return {key: number / orders for key, number in total.items()}, functions
 
@@ -209,7 +208,7 @@ class OrderCounts:
 
 @contextmanager
 def counting(pipeline: Pipeline) -> Iterator[OrderCounts]:
-    """Counts what orders cause, for the time of the block. The functions are started anew for it."""
+    """Counts what orders cause, for the time of the block."""
     with metered(pipeline, [spec.key for spec in FUNCTIONS]) as meter:
         yield OrderCounts(pipeline, meter)
 

@@ -58,8 +58,7 @@ def measure_at_load(
 
     Their lines are spread over 1,000 SKUs. Batches are gathered for their windows in full, as on AWS.
     ``view_lag_ms.p95`` is how far the views of orders were behind, and ``outcome_ms.*`` how long orders took from their
-    submission to their outcome. ``emulator_ms`` and ``proxy_ms`` are what the emulator and this process worked for
-    each.
+    submission to their outcome. ``emulator_ms`` is what the emulator worked for each.
     """
     pipeline.emulator.scale_waits(1.0)
     orders = _Orders(pipeline)
@@ -68,18 +67,14 @@ def measure_at_load(
         orders.confirmed(orders.submit(f"{name}-warm-up", int(_WARM_UP_SECONDS * per_second), per_second, lines))
         counts.quiet()
         counts.begin()
-        worked = _worked_ms(pipeline), time.process_time()
+        worked_before = _worked_ms(pipeline)
         orders.confirmed(orders.submit(name, number, per_second, lines))
         counts.quiet()
-        timed = Timed(
-            outcome_ms=orders.outcome_ms(),
-            emulator_ms=(_worked_ms(pipeline) - worked[0]) / number,
-            proxy_ms=1000 * (time.process_time() - worked[1]) / number,
-        )
+        timed = Timed(orders.outcome_ms(), (_worked_ms(pipeline) - worked_before) / number)
         run = Run(number, per_second, lines, *counts.counts(number), timed)
         lag = percentile(sorted(counts.lags_ms("order_view")), 0.95)
         times = {f"outcome_ms.{share}": value for share, value in timed.outcome_ms.items()}
-        more = {**times, "view_lag_ms.p95": lag, "emulator_ms": timed.emulator_ms, "proxy_ms": timed.proxy_ms}
+        more = {**times, "view_lag_ms.p95": lag, "emulator_ms": timed.emulator_ms}
         return _figures(name, run.per_order) | {f"per_order.{name}.{key}": value for key, value in more.items()}, run
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from infra.local.runner.generator import generate
 from infra.local.runner.order_run import UNDER_WAY
@@ -26,12 +25,7 @@ def predict(runs: Mapping[str, Run]) -> dict[str, float]:
         figures |= _times(f"per_order.{name}.outcome_ms", predicted(runs[name], emulated))
     submissions = generate(throughput.ORDERS, throughput.SEED).submissions
     lines = round(sum(len(each.detail["lines"]) for each in submissions) / len(submissions))
-    full = on_this(
-        lines,
-        replace(emulated, proxy_ms=0.0),
-        under_way(throughput.ORDERS, UNDER_WAY),
-        waits=throughput.WAIT_SCALE,
-    )
+    full = on_this(lines, emulated, under_way(throughput.ORDERS, UNDER_WAY), waits=throughput.WAIT_SCALE)
     figures |= {"orders_per_s": full.orders_per_second, **_times("latency_ms", full)}
     return {f"predicted.{key}": value for key, value in figures.items()}
 

@@ -132,10 +132,15 @@ def vault_client() -> Any:
     return aws.dynamodb()
 
 
+def ledger_keys() -> list[str]:
+    """The keys of the ledger's entries."""
+    found = buckets().list_objects_v2(Bucket=ERASURE_LEDGER).get("Contents", [])
+    return [each["Key"] for each in found]
+
+
 def ledger() -> dict[str, Any]:
     """The entries of the ledger by their keys."""
-    found = buckets().list_objects_v2(Bucket=ERASURE_LEDGER).get("Contents", [])
-    bodies = {each["Key"]: buckets().get_object(Bucket=ERASURE_LEDGER, Key=each["Key"])["Body"] for each in found}
+    bodies = {key: buckets().get_object(Bucket=ERASURE_LEDGER, Key=key)["Body"] for key in ledger_keys()}
     return {key: json.loads(body.read()) for key, body in bodies.items()}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from events.model import DomainEvent
 from events.ordering import OrderPlaced
@@ -22,12 +23,21 @@ from handlers.vault.vault import Vault
 from tests.builders.environment import REJECTION_KEY, VAULT_TABLE
 from tests.builders.orders import CONTENT_KEY, TOKEN, valid
 
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
 KEY_OF_REJECTIONS = b"the environment's key"
+
+
+@cache
+def secrets() -> SecretsManagerClient:
+    """A client of Secrets Manager."""
+    return aws.secretsmanager()
 
 
 def create_rejection_key() -> None:
     """Let there be the environment's key."""
-    aws.secretsmanager().create_secret(Name=REJECTION_KEY, SecretString=KEY_OF_REJECTIONS.decode())
+    secrets().create_secret(Name=REJECTION_KEY, SecretString=KEY_OF_REJECTIONS.decode())
 
 
 def vault(store: EventStore) -> Vault:
@@ -42,7 +52,7 @@ def payment_tokens(store: EventStore) -> PaymentTokens:
 
 def submit(store: EventStore, request: Request) -> DomainEvent:
     """What intake does with a submission."""
-    key = RejectionKey(aws.secretsmanager, REJECTION_KEY)
+    key = RejectionKey(secrets, REJECTION_KEY)
     return order_requests.submit(store, vault(store), payment_tokens(store), key, request)
 
 

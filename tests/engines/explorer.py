@@ -1,17 +1,17 @@
 """Explores every way in which actors can interleave their calls to AWS, each way once.
 
 How it works: a state is the table with the vault and, per actor, its progress: the task it is at, and the answers it
-has had since that task began. What a function does next depends on nothing else, so an actor is continued in the middle
-of a task by running the task from its start and giving it those answers; its next call goes to the emulator, on a table
-that holds the state's items, and then the function is stopped. A state reached twice is explored once, and AWS is asked
-once per request and the items it names, so all interleavings of long processes fit into seconds.
+has had since that task began. What a function does next depends on nothing else, so it is found once for that progress,
+whatever the table holds: by running the task from its start, giving it those answers, and stopping it at its next call.
+That call goes to the emulator, on a table that holds the state's items. A state reached twice is explored once, and AWS
+is asked once per request and the items it names, so all interleavings of long processes fit into seconds.
 
 Killing a function is dropping the answers it has had: the task begins anew, on the table as it left it.
 
 Its limits: only calls of DynamoDB interleave; other services are answered here, and what they are sent is dropped.
 Functions must depend on their input and on those answers alone, not on time, and times in answers are left out of the
 comparison; nor on chance, so what is random to a task is the same whenever it begins, anew after a kill too. An item
-changes only by a request that names its key.
+changes only by a request that names its key, and by none that reads.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import shake_256
-from itertools import pairwise
 from typing import Any, Protocol
 from unittest.mock import patch
 
@@ -55,7 +54,11 @@ _ASIDE = {"SendMessage": {"MessageId": "1"}, "GetSecretValue": {"SecretString": 
 
 
 class Paused(BaseException):
-    """The function is stopped before its next call."""
+    """The function is stopped before its next ``call``."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        self.call = call
 
 
 class UnexpectedChange(BaseException):
@@ -243,6 +246,11 @@ class Actor:
         about = [str(self.after), *sorted(self.cut_off)]
         return "\n".join([self.process.key, *about, *(answer.key for answer in self.answers)])
 
+    @cached_property
+    def killed(self) -> Actor:
+        """The actor whose task begins anew."""
+        return replace(self, answers=()) if self.answers else self
+
     def rests(self, items: Items) -> bool:
         """Whether it has nothing to do, or nothing yet."""
         return self.process.done or (self.after is not None and not self.after.is_in(items))
@@ -288,6 +296,7 @@ class Explorer:
         self._table = table
         self._there: Items | None = None
         self._contents: dict[str, Content] = {}
+        self._followings: dict[str, Call | Actor] = {}
         self._effects: dict[tuple[str, str], tuple[Answer, Changes]] = {}
         self._advances: dict[tuple[str, str], Point] = {}
 
@@ -342,51 +351,52 @@ class Explorer:
         step = f"{actor.process.task}, call {len(actor.answers) + 1}"
         yield step, later, reached
         if kills:
-            yield f"{step}, killed", replace(actor, answers=()), reached
+            yield f"{step}, killed", actor.killed, reached
 
-    def _advance(self, actor: Actor, content: Content) -> tuple[Actor, Content]:
-        """Continue an actor up to after its next call."""
-        point = actor, content
-        if not self.is_known(point):
-            self._run(actor, content)
-        return self._advances[_key(point)]
+    def _advance(self, actor: Actor, content: Content) -> Point:
+        """Continue an actor up to after its next call, and to the end of its task if that was the last one."""
+        point = actor.key, content.key
+        if point not in self._advances:
+            following = self._following(actor)
+            if isinstance(following, Call):
+                answer, content = self._effect(content, following)
+                actor = replace(actor, answers=(*actor.answers, answer))
+                following = self._following(actor)
+            self._advances[point] = actor if isinstance(following, Call) else following, content
+        return self._advances[point]
 
-    def _run(self, actor: Actor, content: Content) -> None:
-        """Run an actor's task as far as that is new, and remember each point it passes."""
-        tap = _Continuing(self, actor, content)
-        with self._functions.wire.tapped(tap), _the_same_chance(actor.process.key):
-            try:
-                process = actor.process.step()
-            except Paused:
-                pass
-            else:
-                last = replace(actor, process=process, answers=()), tap.points[-1][1]
-                tap.points[max(1, len(tap.points) - 1) :] = [last]
-        for point, following in pairwise(tap.points):
-            self._advances[_key(point)] = following
+    def _following(self, actor: Actor) -> Call | Actor:
+        """The next call of an actor's task, or the actor at its next task if there is none."""
+        if actor.key not in self._followings:
+            tap = _Continuing(actor)
+            with self._functions.wire.tapped(tap), _the_same_chance(actor.process.key):
+                try:
+                    self._followings[actor.key] = replace(actor, process=actor.process.step(), answers=())
+                except Paused as paused:
+                    self._followings[actor.key] = paused.call
+        return self._followings[actor.key]
 
-    def is_known(self, point: Point) -> bool:
-        """Whether it is known what happens next from there."""
-        return _key(point) in self._advances
-
-    def known(self, content: Content, call: Call) -> tuple[Answer, Content] | None:
-        """What this call does to this table, if that is known; else the table is prepared, and None is returned."""
-        effect = self._effects.get(_footprint(content, call))
-        if effect is None:
-            self._table.set(content.items, self._there)
-            return None
-        answer, changed = effect
+    def _effect(self, content: Content, call: Call) -> tuple[Answer, Content]:
+        """The answer to a call, and what the tables hold after it."""
+        footprint = call.key, stable(sorted(entry for entry in content.items.items() if call.sees(entry[0])))
+        if footprint not in self._effects:
+            self._effects[footprint] = self._sent(content, call)
+        answer, changed = self._effects[footprint]
         return answer, self._with(content, changed)
 
-    def learn(self, content: Content, call: Call, answer: Answer) -> Content:
-        """Remember what a call did; returns what the table holds after it."""
+    def _sent(self, content: Content, call: Call) -> tuple[Answer, Changes]:
+        """What a call that is sent is answered, and what it changes."""
+        self._table.set(content.items, self._there)
+        self._there = content.items
+        answer = self._functions.wire.send(call)
+        if call.only_reads:
+            return answer, {}
         there = self._there = self._table.items()
         keys = content.items.keys() | there.keys()
         changed = {key: there.get(key) for key in keys if content.items.get(key) != there.get(key)}
         if not all(map(call.sees, changed)):
             raise UnexpectedChange(f"{call} changed {changed.keys()}")
-        self._effects[_footprint(content, call)] = answer, changed
-        return self._with(content, changed)
+        return answer, changed
 
     def _with(self, content: Content, changed: Changes) -> Content:
         if not changed:
@@ -404,40 +414,25 @@ class Explorer:
 
 
 class _Continuing:
-    """Gives an actor the answers it has had, then lets its calls through, until it reaches a point known before.
+    """Gives an actor the answers it has had, and stops it at its next call."""
 
-    ``points`` are those it passed: the first one, and one after each call.
-    """
-
-    def __init__(self, explorer: Explorer, actor: Actor, content: Content) -> None:
-        self._explorer = explorer
+    def __init__(self, actor: Actor) -> None:
+        self._cut_off = actor.cut_off if actor.process.task in _UNREACHABLE else frozenset()
         self._task = actor.process.task
         self._answers = iter(actor.answers)
-        self.points: list[Point] = [(actor, content)]
 
-    def before(self, call: Call) -> Answer | None:
-        actor, content = self.points[-1]
+    def before(self, call: Call) -> Answer:
         if call.operation in _ASIDE:
             return Answer(_ASIDE[call.operation])
-        if self._task in _UNREACHABLE and any(f"sandbox#{name}#" in call.key for name in actor.cut_off):
+        if any(f"sandbox#{name}#" in call.key for name in self._cut_off):
             raise _UNREACHABLE[self._task]("cut off")
         answered = next(self._answers, None)
-        if answered is not None:
-            return answered
-        if self._explorer.is_known((actor, content)):
-            raise Paused
-        known = self._explorer.known(content, call)
-        if known is None:
-            return None
-        self._pass(*known)
-        return known[0]
+        if answered is None:
+            raise Paused(call)
+        return answered
 
     def after(self, call: Call, answer: Answer) -> None:
-        self._pass(answer, self._explorer.learn(self.points[-1][1], call, answer))
-
-    def _pass(self, answer: Answer, content: Content) -> None:
-        actor, _ = self.points[-1]
-        self.points.append((replace(actor, answers=(*actor.answers, answer)), content))
+        """Nothing is sent."""
 
 
 @contextmanager
@@ -450,15 +445,6 @@ def _the_same_chance(seed: str) -> Iterator[None]:
 
     with patch.object(secrets, "token_bytes", token_bytes):
         yield
-
-
-def _footprint(content: Content, call: Call) -> tuple[str, str]:
-    return call.key, stable(sorted(entry for entry in content.items.items() if call.sees(entry[0])))
-
-
-def _key(point: Point) -> tuple[str, str]:
-    actor, content = point
-    return actor.key, content.key
 
 
 def _path(state: State, before: dict[Any, Any]) -> str:

@@ -102,8 +102,8 @@ class Memory:
         if len(keys) != len(set(keys)) or len(keys) > 100:
             raise Refused("ValidationException")
         reasons = [
-            {"Code": "None" if _holds(self.items.get(key, {}), request) else "ConditionalCheckFailed"}
-            for key, (_, request) in zip(keys, actions, strict=True)
+            {"Code": "None"} if _holds(before, request) else {"Code": "ConditionalCheckFailed", **_old(before, request)}
+            for before, (_, request) in zip((self.items.get(key, {}) for key in keys), actions, strict=True)
         ]
         if any(reason["Code"] != "None" for reason in reasons):
             raise Refused("TransactionCanceledException", CancellationReasons=reasons)
@@ -163,8 +163,7 @@ class Memory:
         key = _key(request.get("Key") or request["Item"])
         before = self.items.get(key, {})
         if not _holds(before, request):
-            old = {"Item": before} if before and request.get("ReturnValuesOnConditionCheckFailure") else {}
-            raise Refused("ConditionalCheckFailedException", **old)
+            raise Refused("ConditionalCheckFailedException", **_old(before, request))
         if kind == "Put":
             self.items[key] = request["Item"]
         elif kind == "Update":
@@ -179,6 +178,10 @@ def _key(item: Mapping[str, Any]) -> Key:
 
 def _place(key: Key) -> tuple[int, str, str]:
     return crc32(key[0].encode()), *key
+
+
+def _old(before: Item, request: Mapping[str, Any]) -> Item:
+    return {"Item": before} if before and request.get("ReturnValuesOnConditionCheckFailure") else {}
 
 
 def _holds(item: Item, request: Mapping[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from infra.constructs.express_saga import ALREADY_STARTED, SAGA_PLACEHOLDER, START_EXECUTION
 from infra.local.transform import function_zip
@@ -56,13 +56,6 @@ class Run:
     trace: Sequence[str]
     calls: Sequence[Call]
     saga_input: dict[str, Any] | None
-
-
-class Engine(Protocol):
-    """Runs cases."""
-
-    def run(self, case: Case) -> Run:
-        """Run a case to its end."""
 
 
 class Scripts:

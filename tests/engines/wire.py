@@ -155,16 +155,24 @@ class Wire:
 
         session.register("creating-client-class", lambda base_classes, **_: base_classes.insert(0, Wired))
 
+    def send(self, call: Call) -> Answer:
+        """What the emulator that the wire is connected to answers a call; no tap sees it.
+
+        Raises:
+            LookupError: the wire is connected to none.
+        """
+        if self._clients is None:
+            raise LookupError("the wire is connected to no emulator")
+        method = getattr(self._clients(call.service), xform_name(call.operation))
+        return _answer(lambda: method(**call.parameters))
+
     def _call(self, client: Any, call: Call, own: Callable[[], Any]) -> Any:
         self._before_each()
         if self._tap is None and self._clients is None:
             return own()
         answer = self._tap.before(call) if self._tap else None
         if answer is None:
-            try:
-                answer = Answer(_sent(self._clients(call.service), call) if self._clients else own())
-            except ClientError as refused:
-                answer = Answer(refused.response)
+            answer = self.send(call) if self._clients else _answer(own)
             if self._tap:
                 self._tap.after(call, answer)
         if "Error" in answer.body:
@@ -172,8 +180,11 @@ class Wire:
         return answer.body
 
 
-def _sent(client: Any, call: Call) -> Any:
-    return getattr(client, xform_name(call.operation))(**call.parameters)
+def _answer(ask: Callable[[], Any]) -> Answer:
+    try:
+        return Answer(ask())
+    except ClientError as refused:
+        return Answer(refused.response)
 
 
 class Killed(BaseException):

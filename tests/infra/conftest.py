@@ -1,6 +1,6 @@
 """The templates, synthesized once, around stand-in code: one module for every handler."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -102,6 +102,12 @@ def of_pool(packages: dict[Package, Built], settings: Settings, tmp_path_factory
     settings = settings.model_copy(update={"api": api, "lane": "standard"})
     made = synthesize(packages, LOCAL_ENVIRONMENT, settings, tmp_path_factory.mktemp("cdk.out"))
     return synthesized(Path(made.directory))
+
+
+@pytest.fixture(scope="session")
+def templates(template: Template, of_pool: Template) -> Mapping[str, Template]:
+    """Both of them by name. Who asks for a fixture by name instead is not seen to share what it is made from."""
+    return {"template": template, "of_pool": of_pool}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,9 @@ SAID_BY_THE_GATEWAY = {
 
 
 @pytest.fixture(params=["template", "of_pool"])
-def either(request: pytest.FixtureRequest) -> Template:
+def either(request: pytest.FixtureRequest, templates: Mapping[str, Template]) -> Template:
     """The template where a function checks tokens, and where the gateway's own authorizer does."""
-    template: Template = request.getfixturevalue(request.param)
-    return template
+    return templates[request.param]
 
 
 @pytest.fixture(scope="module")
@@ -230,9 +229,9 @@ def test_what_is_not_json_never_gets_past_the_gateway(either: Template) -> None:
     [("template", FUNCTION_CLAIMS), ("of_pool", POOL_CLAIMS)],
 )
 def test_requests_go_on_the_intake_queue_in_the_name_of_who_was_authorized(
-    which: str, claims: CallerClaims, request: pytest.FixtureRequest
+    which: str, claims: CallerClaims, templates: Mapping[str, Template]
 ) -> None:
-    template: Template = request.getfixturevalue(which)
+    template = templates[which]
     role, wanted = (
         gateway_role(template),
         {
@@ -352,9 +351,9 @@ def test_the_stage_is_throttled_and_traced_without_bodies(either: Template) -> N
     [("template", "$context.authorizer.subject"), ("of_pool", "$context.authorizer.claims.sub")],
 )
 def test_the_access_log_has_who_asked_what_and_how_fast_it_was_answered_and_nothing_secret(
-    which: str, subject: str, request: pytest.FixtureRequest
+    which: str, subject: str, templates: Mapping[str, Template]
 ) -> None:
-    template: Template = request.getfixturevalue(which)
+    template = templates[which]
     _, stage = template.only("AWS::ApiGateway::Stage")
     log_group = template.of_type("AWS::Logs::LogGroup")[target_of(stage["AccessLogSetting"]["DestinationArn"])]
     assert log_group["RetentionInDays"] == 30

@@ -62,14 +62,16 @@ TABLE = {
     },
     "counting_projections": {
         "GetItem": {"projection#daily_sales", "projection#stock_view", "projection#customer_history"},
-        "UpdateItem": {"view#sales#*", "view#stock#*", "view#customer#*"},
-        "PutItem": {"applied#daily_sales#*", "applied#stock_view#*", "applied#customer_history#*"},
+        "UpdateItem": {
+            *("view#sales#*", "view#stock#*", "view#customer#*"),
+            *("applied#daily_sales#*", "applied#stock_view#*", "applied#customer_history#*"),
+        },
         "Query": {"order#*"},
     },
     "rebuild": {
         "GetItem": {"projection#*"},
-        "PutItem": {"projection#*", "applied#*"},
-        "UpdateItem": {"view#*"},
+        "PutItem": {"projection#*"},
+        "UpdateItem": {"view#*", "applied#*"},
         "Query": STREAMS,
         "Scan": {"*"},
         "BatchGetItem": PROJECTED | {"view#*", "applied#*"},

@@ -7,7 +7,7 @@ from handlers.projections.counter_views import CounterViews
 from handlers.projections.counting_projections import COUNTING_PROJECTIONS
 from handlers.projections.engine.counting import Counting
 from handlers.projections.registry import PROJECTIONS
-from infra.function_spec import PUT, QUERY, UPDATE, Rows, Subscription
+from infra.function_spec import QUERY, UPDATE, Rows, Subscription
 from infra.functions import FUNCTIONS, counting
 
 KEEP = sorted({each.function for each in PROJECTIONS.values()})
@@ -39,7 +39,7 @@ def test_what_feeds_and_what_may_do_a_projection_that_is_added_follows_from_its_
     }
     assert granted >= {
         (UPDATE, "view#delivered#*"),
-        (PUT, "applied#deliveries#*"),
+        (UPDATE, "applied#deliveries#*"),
         (QUERY, "shipment#*"),
         ("dynamodb:GetItem", "projection#deliveries"),
     }

@@ -4,6 +4,7 @@ import json
 import random
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -90,10 +91,10 @@ def test_every_rule_target_has_a_dead_letter_queue(template: Template) -> None:
     ],
 )
 def test_a_saga_starts_with_the_order_id_of_each_event_it_wants(
-    request: pytest.FixtureRequest, lane: str, name: str, event: str
+    templates: Mapping[str, Template], lane: str, name: str, event: str
 ) -> None:
     """A placed order starts the machine of the lane that is set, and no other."""
-    template: Template = request.getfixturevalue(lane)
+    template = templates[lane]
     machine = machine_named(template, name)
     [rule] = [
         rule

@@ -5,7 +5,9 @@ Lambda it calls; it has to skip waits by itself (the emulator: SFN_WAIT_SCALE=0)
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -13,7 +15,7 @@ import pytest
 
 from infra.local.emulator.process import ACCOUNT, REGION, Emulator
 from tests.conftest import WAIT_SCALE
-from tests.engines.step_functions import Call, Engine, InProcess, step_functions
+from tests.engines.step_functions import Call, InProcess, Run, StepFunctions, step_functions
 from tests.statemachine.cases import COMMANDS, Case, paths
 
 SERVICE_OF = {
@@ -30,20 +32,29 @@ SERVICE_OF = {
     "RecallShipment": "shipping_service",
     "RefuseCancellation": "ordering_service",
 }
+CASES = list(paths())
+AT_ONCE = 8
 ELSEWHERE = os.environ.get("SFN_LOCAL_ENDPOINT")
 
 
 @pytest.fixture(scope="module")
-def step_functions_local(request: pytest.FixtureRequest) -> Iterator[Engine]:
+def runs(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Future[Run]]]:
+    """The runs of all cases by name, several at once: an execution mostly waits for its services to start."""
     if ELSEWHERE:
-        with step_functions(client_elsewhere) as engine:
-            yield engine
+        with step_functions(client_elsewhere) as engine, running(engine) as runs:
+            yield runs
         return
     emulator: Emulator = request.getfixturevalue("emulator")
     emulator.scale_waits(0)
-    with step_functions(emulator.client) as engine:
-        yield engine
+    with step_functions(emulator.client) as engine, running(engine) as runs:
+        yield runs
     emulator.scale_waits(WAIT_SCALE)
+
+
+@contextmanager
+def running(engine: StepFunctions) -> Iterator[Mapping[str, Future[Run]]]:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {case.name: pool.submit(engine.run, case) for case in CASES}
 
 
 def client_elsewhere(service: str) -> Any:
@@ -53,17 +64,16 @@ def client_elsewhere(service: str) -> Any:
 
 
 @pytest.fixture(params=["step_functions_local", "in_process"])
-def engine(request: pytest.FixtureRequest) -> Engine:
+def run(request: pytest.FixtureRequest, case: Case) -> Run:
+    """The run of a case."""
     if request.param == "in_process":
-        return InProcess()
-    chosen: Engine = request.getfixturevalue("step_functions_local")
-    return chosen
+        return InProcess().run(case)
+    future: Future[Run] = request.getfixturevalue("runs")[case.name]
+    return future.result()
 
 
-@pytest.mark.parametrize("case", list(paths()), ids=lambda case: case.name.replace(" ", "-"))
-def test_path(case: Case, engine: Engine) -> None:
-    run = engine.run(case)
-
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+def test_path(case: Case, run: Run) -> None:
     assert run.trace == case.trace
     assert (run.status, run.error) == ("FAILED" if case.error else "SUCCEEDED", case.error)
     assert run.calls == list(calls(run.trace, run.order_id))

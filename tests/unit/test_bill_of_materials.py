@@ -15,6 +15,9 @@ from infra.package import PACKAGES, Built, Package, Target, bill_of, build, buil
 from infra.package.bill_of_materials import bill_of_materials
 from infra.package.files import ROOT
 
+# In one process: only one builds at a time, and the other would wait for it.
+pytestmark = pytest.mark.xdist_group("layers")
+
 TARGETS: tuple[Target, ...] = ("aws", "local")
 
 Bill = dict[str, Any]

@@ -193,6 +193,26 @@ def test_counters_that_others_always_write_are_a_retry(monkeypatch: pytest.Monke
     assert isinstance(why, Contended)
 
 
+def test_events_of_a_stream_in_one_batch_share_a_marker_and_a_counter_and_each_still_counts_once() -> None:
+    history = order("demo.o1", ends=CONFIRMED)
+    with projecting(history) as memory:
+        written: list[int] = []
+        memory.on_call = lambda operation, request: written.append(len(request.get("TransactItems", [])))
+        assert CUSTOMERS.apply("1", history) == {}
+        assert [items for items in written if items] == [2]
+        assert CUSTOMERS.apply("1", history[1:]) == {}
+        assert CUSTOMERS.apply("1", history) == {}
+        assert counters(memory, "customer_history") == summed(history, "customer_history")
+
+
+def test_what_was_missing_of_a_stream_is_added_beside_what_was_not() -> None:
+    history = order("demo.o1", ends=RECALLED)
+    with projecting(history) as memory:
+        assert CUSTOMERS.apply("1", [history[1]]) == {}
+        assert CUSTOMERS.apply("1", history) == {}
+        assert counters(memory, "customer_history") == summed(history, "customer_history")
+
+
 def test_duplicates_are_left_out_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     monkeypatch.setattr("handlers.retry_policy.time.sleep", waits.append)

@@ -118,7 +118,7 @@ def test_items_of_different_kinds_have_different_keys(name: str, version: int) -
         keys.generations(name),
         keys.order_view(name, "1"),
         keys.counter(f"{keys.views('stock')}{name}", "1"),
-        keys.applied_marker(name, "1", f"order#{name}/1", 1),
+        keys.applied_marker(name, "1", f"order#{name}", version),
         keys.book("payments", name),
         keys.book("shipping", name),
         keys.imported_order(name, name),
@@ -128,13 +128,22 @@ def test_items_of_different_kinds_have_different_keys(name: str, version: int) -
     assert [key.sk.startswith(keys.EVENT) for key in made] == [True] + [False] * (len(made) - 1)
 
 
+@given(ids, versions)
+def test_a_marker_names_its_stream_and_has_sixteen_versions_of_it(stream: str, version: int) -> None:
+    marker = keys.applied_marker("daily_sales", "12", stream, version)
+    assert keys.marked_stream(marker) == stream
+    assert marker != keys.applied_marker("daily_sales", "12", stream, version + 16)
+    first = version // 16 * 16
+    assert {keys.applied_marker("daily_sales", "12", stream, first + each) for each in range(16)} == {marker}
+
+
 @given(ids)
 def test_the_items_of_a_kind_are_below_its_prefix(name: str) -> None:
     assert keys.level(name).pk.startswith(keys.LEVEL)
     assert keys.generations(name).pk.startswith(keys.GENERATIONS)
     assert keys.order_view(name, "1").pk == f"{keys.ORDER_VIEWS}{name}"
     assert keys.ORDER_VIEWS.startswith(keys.VIEW)
-    assert keys.applied_marker(name, "1", "order#demo.1/1", 1).pk.startswith(keys.applied(name, "1"))
+    assert keys.applied_marker(name, "1", "order#demo.1", 1).pk.startswith(keys.applied(name, "1"))
     assert keys.applied(name, "1").startswith(keys.applied(name))
     assert keys.applied(name).startswith(keys.APPLIED)
     assert keys.book("payments", name).pk == f"{keys.books('payments')}{name}"

@@ -34,6 +34,9 @@ from infra.package.python_version import SETTING, SUPPORTED, building_python, fu
 from infra.package.service_models import trimmed
 from tests.builders.environment import ENVIRONMENT
 
+# In one process: only one builds at a time, and the other would wait for it.
+pytestmark = pytest.mark.xdist_group("layers")
+
 TARGETS: tuple[Target, ...] = ("aws", "local")
 INSTALLED = Path(sysconfig.get_path("purelib"))
 WRITTEN_BY_THE_INSTALLER = ("INSTALLER", "RECORD", "REQUESTED")

@@ -12,6 +12,7 @@ from handlers.projections.engine.projection import by_stream
 from handlers.projections.rebuild import steps
 from handlers.projections.rebuild.evaluation import GenerationDiffers
 from handlers.projections.registry import UnknownProjection, named
+from handlers.table.keys import applied_marker
 from tests.builders.generated_log import run
 from tests.builders.recorded_events import image
 from tests.engines.memory_table import Memory
@@ -193,8 +194,8 @@ SPOILED: dict[str, tuple[str, Callable[[Memory, list[tuple[str, str]]], object],
         lambda memory, keys: memory.put(
             [
                 {
-                    **{"PK": {"S": "applied#daily_sales#2#x"}, "SK": {"S": "001"}, "content": {"S": "y"}},
-                    **{"stream": {"S": "order#nobody"}, "version": {"N": "2"}},
+                    **applied_marker("daily_sales", "2", "order#nobody", 2).attributes,
+                    "v2_1": {"S": "a hash"},
                 }
             ]
         ),

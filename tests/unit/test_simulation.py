@@ -31,7 +31,7 @@ from tests.builders.commands import run_command
 
 ORDER = Order()
 FEW = settings(max_examples=25, deadline=None)
-EMULATED = Emulated(request_ms=1.0, proxy_ms=1.0, hop_ms=15.0)
+EMULATED = Emulated(request_ms=1.0, hop_ms=15.0)
 
 
 @cache
@@ -215,7 +215,7 @@ def test_a_machine_does_no_more_than_its_processors_allow() -> None:
 
 def test_a_machine_is_calibrated_so_that_the_run_comes_out_as_it_was() -> None:
     run = replace(measured().runs[AT_LOAD], orders=40)
-    asked = replace(run, timed=Timed({"p50": 700.0}, emulator_ms=50.0, proxy_ms=30.0))
+    asked = replace(run, timed=Timed({"p50": 700.0}, emulator_ms=50.0))
     emulated = calibrated(asked)
     assert predicted(asked, emulated).percentile(50) == pytest.approx(0.7, rel=0.15)
 

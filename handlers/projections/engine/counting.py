@@ -1,7 +1,8 @@
 """Views that count. What an event adds to them is applied together with a marker that says so, in one transaction.
 
 The increments of several events go into one transaction as far as they fit, so that counters they have in common are
-written once. An event that adds too much for one transaction is applied in chunks, each with a marker of its own.
+written once, and so is the marker of a stream. An event that adds too much for one transaction is applied in chunks,
+which the marker names one by one.
 """
 
 from __future__ import annotations
@@ -10,13 +11,20 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from events.envelope import Recorded
 from events.model import DomainEvent
 from handlers.projections.counter_views import CounterViews
-from handlers.projections.engine.increments import Chunk, CounterKey, History, Increments, chunks, transactions
+from handlers.projections.engine.increments import (
+    Chunk,
+    CounterKey,
+    History,
+    Increments,
+    chunks,
+    marked_version,
+    transactions,
+)
 from handlers.projections.engine.projection import Count, Item, LogBehind, Position, by_stream
 from handlers.retry_policy import MAX_CONFLICTS, PATIENCE_SECONDS, Contended, Retryable, classified, meaning, wait
 from handlers.table import keys
@@ -71,10 +79,11 @@ class Counting:
         return key.pk.startswith(keys.applied(self.name, generation))
 
     def applied_events(self, item: Item) -> Iterator[Position]:
-        """The event that a marker is about; a counter names none."""
-        if not Key.of(item).pk.startswith(self.views.prefix):
-            marker = decode(item)
-            yield marker["stream"], marker["version"]
+        """The events that a marker is about; a counter names none."""
+        key = Key.of(item)
+        if not key.pk.startswith(self.views.prefix):
+            versions = {version for name in item if (version := marked_version(name))}
+            yield from ((keys.marked_stream(key), version) for version in sorted(versions))
 
     def stored_counts(self, item: Item) -> Iterator[Count]:
         """The counters in an item; a marker has none."""
@@ -135,7 +144,7 @@ class CountingProjection:
         wrong = (
             chunk.position[0]
             for chunk in expected
-            if decode(markers.get(chunk.marker, {})).get("content") != chunk.content
+            if decode(markers.get(chunk.marker, {})).get(chunk.mark) != chunk.content
         )
         return list(dict.fromkeys(wrong))
 
@@ -153,7 +162,7 @@ class CountingProjection:
         return read
 
     def _chunks(self, generation: str, record: Recorded, history: History) -> Iterator[Chunk]:
-        marker = partial(keys.applied_marker, self._counting.name, generation, record.event_id)
+        marker = keys.applied_marker(self._counting.name, generation, record.stream, record.version)
         return chunks((record.stream, record.version), marker, self._counting.increments(record, history))
 
     def _add(self, generation: str, parts: list[Chunk], until: float) -> None:
@@ -168,33 +177,39 @@ class CountingProjection:
                 break
             if busy:
                 wait(attempt)
+            marked = _by_marker(parts)
             try:
                 with classified():
                     self._client.transact_write_items(
-                        TransactItems=[*map(self._mark, parts), *self._additions(generation, parts)]
+                        TransactItems=[*map(self._mark, marked.values()), *self._additions(generation, parts)]
                     )
             except self._client.exceptions.TransactionCanceledException as failure:
                 reasons: Sequence[Mapping[str, Any]] = failure.response["CancellationReasons"]
-                codes = [reason.get("Code") for reason in reasons[: len(parts)]]
-                before = [code == "ConditionalCheckFailed" for code in codes]
-                parts = [chunk for chunk, added in zip(parts, before, strict=True) if not added]
+                markers = {key: reason.get("Item", {}) for key, reason in zip(marked, reasons, strict=False)}
+                left = [chunk for chunk in parts if chunk.mark not in markers[chunk.marker]]
                 busy = meaning(reason.get("Code", "") for reason in reasons)
-                if not any(before) and not busy:
+                if len(left) == len(parts) and not busy:
                     raise
+                parts = left
                 if not parts:
                     return
                 continue
             return
         raise (busy or Contended)(f"the counters of {self._counting.name} are being written by too many others")
 
-    def _mark(self, chunk: Chunk) -> Any:
-        stream, version = chunk.position
-        item = {
-            **chunk.marker.attributes,
-            **encode({"stream": stream, "version": version, "content": chunk.content}),
-        }
+    def _mark(self, parts: Sequence[Chunk]) -> Any:
+        """Add to a marker that these chunks are added, unless one is; what it says then comes back."""
+        marks = [chunk.mark for chunk in parts]
         return {
-            "Put": {"TableName": self._store.table, "Item": item, "ConditionExpression": "attribute_not_exists(PK)"}
+            "Update": {
+                "TableName": self._store.table,
+                "Key": parts[0].marker.attributes,
+                "UpdateExpression": "SET " + ", ".join(f"#{mark} = :{mark}" for mark in marks),
+                "ConditionExpression": " AND ".join(f"attribute_not_exists({mark})" for mark in marks),
+                "ExpressionAttributeNames": {f"#{mark}": mark for mark in marks},
+                "ExpressionAttributeValues": encode({f":{chunk.mark}": chunk.content for chunk in parts}),
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
         }
 
     def _additions(self, generation: str, parts: Iterable[Chunk]) -> Iterator[Any]:
@@ -213,6 +228,13 @@ class CountingProjection:
                     "ExpressionAttributeValues": encode({f":{name}": number for name, number in counters.items()}),
                 }
             }
+
+
+def _by_marker(parts: Iterable[Chunk]) -> dict[Key, list[Chunk]]:
+    marked: dict[Key, list[Chunk]] = defaultdict(list)
+    for chunk in parts:
+        marked[chunk.marker].append(chunk)
+    return marked
 
 
 def _up_to(record: Recorded, history: Sequence[Recorded]) -> History:

@@ -48,6 +48,7 @@ if __name__ == "__main__":
             recovery_windows,
             scan_pages,
             stream_polling,
+            usage,
         )
 
         fast_server.patch()
@@ -60,6 +61,7 @@ if __name__ == "__main__":
         recovery_windows.patch()
         scan_pages.patch()
         stream_polling.patch()
+        usage.patch()
         firehose_delivery.patch()
         function_layers.patch()
         forked_functions.patch()

@@ -23,7 +23,7 @@ class NotTimed(Exception):
 def calibrated(run: Run) -> Emulated:
     """What one machine adds.
 
-    What the emulator and what counts its calls worked in the run is divided by what they answered. What passes from one
+    What the emulator worked in the run is divided by what it answered. What passes from one
     service to the next is what makes the median of the time to the outcome come out as it was.
 
     Raises:
@@ -32,19 +32,18 @@ def calibrated(run: Run) -> Emulated:
     if run.timed is None:
         raise NotTimed("what one machine adds is not known: `make bench` measures it")
     ways = stages(run.lines)
-    counted = sum(counts.aws_calls for counts in run.functions.values())
-    asked = counted + sum(requests_outside(stage, stage.records) for stage in ways)
+    asked = sum(counts.aws_calls for counts in run.functions.values())
+    asked += sum(requests_outside(stage, stage.records) for stage in ways)
     called = sum(counts.calls for counts in run.functions.values())
     passed_on = 1 + sum(stage.records for stage in ways if stage.source == "queue")
     request_ms = run.timed.emulator_ms / (asked + INVOCATION * called + passed_on)
-    proxy_ms = run.timed.proxy_ms / counted
     low, high = 0.0, _MOST_HOP_MS
     while high - low > _NEAR_MS:
         hop_ms = (low + high) / 2
-        emulated = Emulated(request_ms, proxy_ms, hop_ms)
+        emulated = Emulated(request_ms, hop_ms)
         slower = predicted(run, emulated).percentile(50) * 1000 > run.timed.outcome_ms["p50"]
         low, high = (low, hop_ms) if slower else (hop_ms, high)
-    return Emulated(request_ms, proxy_ms, (low + high) / 2)
+    return Emulated(request_ms, (low + high) / 2)
 
 
 def predicted(run: Run, emulated: Emulated) -> Result:

@@ -78,8 +78,6 @@ class EmulatedCalls:
         self._request_seconds = emulated.request_ms / 1000
         self._processors = simpy.Resource(env, emulated.processors)
         self._emulator = simpy.Resource(env, 1)
-        self._proxy_seconds = emulated.proxy_ms / 1000
-        self._proxy = simpy.Resource(env, 1)
 
     def call(self, stage: Stage, records: int, *, outside: bool) -> Process:
         """Its work is divided by the requests that it makes. The emulator stands for outside services, too."""
@@ -88,7 +86,6 @@ class EmulatedCalls:
         yield from self._asked(INVOCATION)
         for _ in range(requests):
             yield from self._work(work)
-            yield from self._one_by_one(self._proxy, self._proxy_seconds)
             yield from self._asked(1)
         yield from self._work(work)
 
@@ -98,13 +95,9 @@ class EmulatedCalls:
         yield self._env.timeout(varied(self._hop_seconds, self._random))
 
     def _asked(self, requests: int) -> Process:
-        yield from self._one_by_one(self._emulator, requests * self._request_seconds)
-
-    def _one_by_one(self, server: simpy.Resource, seconds: float) -> Process:
-        if seconds:
-            with server.request() as turn:
-                yield turn
-                yield from self._work(varied(seconds, self._random))
+        with self._emulator.request() as turn:
+            yield turn
+            yield from self._work(varied(requests * self._request_seconds, self._random))
 
     def _work(self, seconds: float) -> Process:
         while seconds > 0:

@@ -45,13 +45,11 @@ class Emulated:
 
     Attributes:
         request_ms: of the emulator's processor for each request that it answers, and each message that it passes on.
-        proxy_ms: of the processor of what counts the calls, for each of them; 0 where nothing does.
         hop_ms: what passes from one service to the next besides, for the most part in waking up.
         processors: how many all have together.
     """
 
     request_ms: float
-    proxy_ms: float
     hop_ms: float
     processors: int = LOCAL_PROCESSORS
 
