@@ -8,8 +8,8 @@ from infra.local.runner.generator import generate
 from infra.local.runner.order_run import UNDER_WAY
 from infra.planning.measured import AT_LOAD, MANY_LINES, Run
 from infra.planning.simulation.arrivals import under_way
-from infra.planning.simulation.calibration import calibrated, on_this, predicted
-from infra.planning.simulation.result import SHARES, Result
+from infra.planning.simulation.calibration import calibrated, on_this, predicted_ms
+from infra.planning.simulation.result import SHARES
 from tests.bench import throughput
 
 
@@ -22,13 +22,11 @@ def predict(runs: Mapping[str, Run]) -> dict[str, float]:
     emulated = calibrated(runs[AT_LOAD])
     figures: dict[str, float] = {}
     for name in (AT_LOAD, MANY_LINES):
-        figures |= _times(f"per_order.{name}.outcome_ms", predicted(runs[name], emulated))
+        predicted = predicted_ms(runs[name], emulated)
+        figures |= {f"per_order.{name}.outcome_ms.{share}": value for share, value in predicted.items()}
     submissions = generate(throughput.ORDERS, throughput.SEED).submissions
     lines = round(sum(len(each.detail["lines"]) for each in submissions) / len(submissions))
     full = on_this(lines, emulated, under_way(throughput.ORDERS, UNDER_WAY), waits=throughput.WAIT_SCALE)
-    figures |= {"orders_per_s": full.orders_per_second, **_times("latency_ms", full)}
+    figures |= {f"latency_ms.p{share}": 1000 * full.percentile(share) for share in SHARES}
+    figures["orders_per_s"] = full.orders_per_second
     return {f"predicted.{key}": value for key, value in figures.items()}
-
-
-def _times(key: str, result: Result) -> dict[str, float]:
-    return {f"{key}.p{share}": 1000 * result.percentile(share) for share in SHARES}

@@ -19,7 +19,7 @@ from infra.planning.measured import AT_LOAD, Timed, measured
 from infra.planning.order import Order
 from infra.planning.simulation.arrivals import at_random, evenly, under_way
 from infra.planning.simulation.bucket import Bucket
-from infra.planning.simulation.calibration import NotTimed, calibrated, predicted
+from infra.planning.simulation.calibration import NotTimed, calibrated, predicted_ms
 from infra.planning.simulation.feeds import Queue, Stream
 from infra.planning.simulation.machine import Emulated, on_aws, on_one_machine
 from infra.planning.simulation.result import Result
@@ -217,7 +217,7 @@ def test_a_machine_is_calibrated_so_that_the_run_comes_out_as_it_was() -> None:
     run = replace(measured().runs[AT_LOAD], orders=40)
     asked = replace(run, timed=Timed({"p50": 700.0}, emulator_ms=50.0))
     emulated = calibrated(asked)
-    assert predicted(asked, emulated).percentile(50) == pytest.approx(0.7, rel=0.15)
+    assert predicted_ms(asked, emulated)["p50"] == pytest.approx(700, rel=0.05)
 
 
 def test_a_machine_cannot_be_calibrated_by_a_run_that_was_not_timed() -> None:
