@@ -30,7 +30,7 @@ _DIGITS = 4
 @dataclass(frozen=True)
 class FunctionCounts:
     """What an order caused of one function: calls, records in them, milliseconds of this machine's processor, calls of
-    AWS's services, read units, and write units by kind of key (``level``, ``view#sales``; ``vault`` are the vault's).
+    AWS's services, read units, and write units by kind of key (``level``, ``order``, …; ``vault`` are the vault's).
     """
 
     calls: float
@@ -47,11 +47,24 @@ class FunctionCounts:
 
 
 @dataclass(frozen=True)
+class Timed:
+    """How long orders took, and what the emulator worked for each of them on this machine.
+
+    Attributes:
+        outcome_ms: from an order's submission to its outcome, by percentile: ``p50``, ``p95``, ``p99``.
+        emulator_ms: of the emulator's processor.
+    """
+
+    outcome_ms: Mapping[str, float]
+    emulator_ms: float
+
+
+@dataclass(frozen=True)
 class Run:
     """What was counted of ``orders`` of so many ``lines`` that came in at a steady rate; of one alone, the rate is 0.
 
     ``per_order`` has what `infra.planning.pricing` prices, and ``functions`` each function that was called, both for
-    one order.
+    one order. ``timed`` is how long they took, where that was measured.
     """
 
     orders: int
@@ -59,6 +72,7 @@ class Run:
     lines: int
     per_order: Mapping[str, float]
     functions: Mapping[str, FunctionCounts]
+    timed: Timed | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,19 @@ from rich.table import Table
 from infra import needs
 from infra.local.pipeline import pipeline
 from infra.planning.measured import ALONE, AT_LOAD, MANY_LINES, Run
-from tests.bench import append, deploying, file_import, fold, http_api, idle, init, per_order, rebuild, throughput
+from tests.bench import (
+    append,
+    deploying,
+    file_import,
+    fold,
+    http_api,
+    idle,
+    init,
+    per_order,
+    prediction,
+    rebuild,
+    throughput,
+)
 
 _RESULT = Path("build/bench.json")
 
@@ -38,6 +50,7 @@ _AT_LEAST = {"orders_per_s": 12.0, "fold_events_per_s": 320_000.0}
 _INIT_PER_BOTO3 = 2.2
 _FLAT = 1.1
 _STEADY = 0.85
+_PREDICTED = "predicted."
 
 
 def main() -> None:
@@ -66,6 +79,7 @@ def main() -> None:
         long, runs[MANY_LINES] = per_order.measure_many_lines(deployed)
         figures |= long
     per_order.keep(runs, idle.costs("small"))
+    figures |= prediction.predict(runs)
     console.print("HTTP …")
     with pipeline() as deployed:
         figures |= http_api.measure(deployed)
@@ -81,14 +95,26 @@ def main() -> None:
 
 
 def _table(figures: dict[str, float]) -> Table:
-    table = Table("key", "measured", "to reach", "")
-    table.columns[1].justify = "right"
+    """What was measured, beside what the simulation predicts of it and what it is to reach."""
+    table = Table("key", "measured", "predicted", "to reach", "")
+    table.columns[1].justify = table.columns[2].justify = "right"
     for key, value in figures.items():
+        if key.startswith(_PREDICTED):
+            continue
         target, reached = _target(key, figures)
+        prediction_of_it = figures.get(_PREDICTED + key)
         table.add_row(
-            key, f"{value:,.2f}".removesuffix(".00"), target, "" if reached is None else _mark(reached(value))
+            key,
+            _number(value),
+            "" if prediction_of_it is None else _number(prediction_of_it),
+            target,
+            "" if reached is None else _mark(reached(value)),
         )
     return table
+
+
+def _number(value: float) -> str:
+    return f"{value:,.2f}".removesuffix(".00")
 
 
 def _target(key: str, figures: dict[str, float]) -> tuple[str, Callable[[float], bool] | None]:

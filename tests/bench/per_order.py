@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from events.shops import of_shop
@@ -15,8 +17,9 @@ from infra.local.pipeline import pipeline as run_pipeline
 from infra.local.runner.order_run import percentile
 from infra.names import DEMO_SHOP
 from infra.planning import document
-from infra.planning.measured import ALONE, AT_LOAD, MANY_LINES, Measured, Run, write
+from infra.planning.measured import ALONE, AT_LOAD, MANY_LINES, Measured, Run, Timed, write
 from infra.planning.pricing import GIGABYTE, priced
+from infra.planning.simulation.result import SHARES
 from tests.bench import idle
 from tests.bench.order_counts import counting
 
@@ -24,6 +27,8 @@ _MILLION = 1_000_000
 _SKUS = 1_000
 _PATIENCE_SECONDS = 120.0
 _WARM_UP_SECONDS = 10
+_USER_TICKS, _SYSTEM_TICKS = 11, 12
+"""Where ``/proc/<process>/stat`` has what a process worked, counted from after its name."""
 
 Measurement = tuple[dict[str, float], Run]
 """Figures, and the run that they are of, as the plan uses it."""
@@ -52,7 +57,8 @@ def measure_at_load(
     """``per_order.<name>.*`` and ``usd_per_million_orders.<name>.*`` of orders that come in at a steady rate.
 
     Their lines are spread over 1,000 SKUs. Batches are gathered for their windows in full, as on AWS.
-    ``view_lag_ms.p95`` is how far the views of orders were behind.
+    ``view_lag_ms.p95`` is how far the views of orders were behind, and ``outcome_ms.*`` how long orders took from their
+    submission to their outcome. ``emulator_ms`` is what the emulator worked for each.
     """
     pipeline.emulator.scale_waits(1.0)
     orders = _Orders(pipeline)
@@ -61,16 +67,26 @@ def measure_at_load(
         orders.confirmed(orders.submit(f"{name}-warm-up", int(_WARM_UP_SECONDS * per_second), per_second, lines))
         counts.quiet()
         counts.begin()
+        worked_before = _worked_ms(pipeline)
         orders.confirmed(orders.submit(name, number, per_second, lines))
         counts.quiet()
-        run = Run(number, per_second, lines, *counts.counts(number))
+        timed = Timed(orders.outcome_ms(), (_worked_ms(pipeline) - worked_before) / number)
+        run = Run(number, per_second, lines, *counts.counts(number), timed)
         lag = percentile(sorted(counts.lags_ms("order_view")), 0.95)
-        return _figures(name, run.per_order) | {f"per_order.{name}.view_lag_ms.p95": lag}, run
+        times = {f"outcome_ms.{share}": value for share, value in timed.outcome_ms.items()}
+        more = {**times, "view_lag_ms.p95": lag, "emulator_ms": timed.emulator_ms}
+        return _figures(name, run.per_order) | {f"per_order.{name}.{key}": value for key, value in more.items()}, run
 
 
 def measure_many_lines(pipeline: Pipeline) -> Measurement:
     """The same of orders of 21 lines, as the real ones have."""
     return measure_at_load(pipeline, name=MANY_LINES, number=200, per_second=2.0, lines=21)
+
+
+def _worked_ms(pipeline: Pipeline) -> float:
+    """For how many milliseconds of a processor the emulator has worked."""
+    fields = Path(f"/proc/{pipeline.emulator.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return 1000 * (int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])) / os.sysconf("SC_CLK_TCK")
 
 
 def keep(runs: Mapping[str, Run], idle: Mapping[str, float]) -> None:
@@ -104,6 +120,7 @@ class _Orders:
         self._dynamodb = pipeline.client("dynamodb")
         self._bus = pipeline.intake_bus
         self._table = pipeline.table_name
+        self._submitted: dict[str, float] = {}
 
     def stock(self) -> None:
         """Put plenty of each SKU on the shelf."""
@@ -116,9 +133,11 @@ class _Orders:
 
     def submit(self, name: str, orders: int, per_second: float, lines: int) -> str:
         """Publish orders at a steady rate; returns the own id of the last."""
+        self._submitted.clear()
         began = time.monotonic()
         for number in range(orders):
             time.sleep(max(0.0, began + number / per_second - time.monotonic()))
+            self._submitted[f"{name}-{number}"] = time.time()
             self._publish("OrderSubmitted", _order(f"{name}-{number}", number, lines))
         return f"{name}-{orders - 1}"
 
@@ -132,6 +151,21 @@ class _Orders:
 
         _until(shown, f"{order_id} is confirmed")
         _until(partial(self._has, f"notification#{order_id}", "event#0000000002"), f"{order_id}: notified")
+
+    def outcome_ms(self) -> dict[str, float]:
+        """How long the orders last submitted took to their confirmation, by the log: ``p50``, ``p95`` and ``p99``."""
+        took = sorted(1000 * (self._confirmed_at(own_id) - at) for own_id, at in self._submitted.items())
+        return {f"p{share}": percentile(took, share / 100) for share in SHARES}
+
+    def _confirmed_at(self, own_id: str) -> float:
+        found: list[dict[str, Any]] = []
+
+        def confirmed() -> bool:
+            found.extend(filter(None, [self._item(f"order#{of_shop(DEMO_SHOP, own_id)}", "event#0000000002")]))
+            return bool(found)
+
+        _until(confirmed, f"{own_id} is confirmed")
+        return datetime.fromisoformat(json.loads(found[0]["metadata"]["S"])["occurred_at"]).timestamp()
 
     def _publish(self, detail_type: str, detail: dict[str, Any]) -> None:
         entry = {"Source": "bench", "DetailType": detail_type, "Detail": json.dumps(detail), "EventBusName": self._bus}

@@ -6,8 +6,9 @@ from infra.local.runner.order_run import Report, percentile, run
 from infra.local.runner.run_progress import Progress
 from infra.local.runner.stock_deliveries import stock_deliveries
 
-_ORDERS, _WARM_UP = 300, 100
-_WAIT_SCALE = 0.05
+ORDERS, SEED = 300, 1
+WAIT_SCALE = 0.05
+_WARM_UP = 100
 
 
 class _Silent:
@@ -26,9 +27,9 @@ def measure(pipeline: Pipeline) -> dict[str, float]:
     Other orders go before, so that the functions' processes are up. A latency is the time from publishing an order to
     the event that ends it.
     """
-    pipeline.emulator.scale_waits(_WAIT_SCALE)
+    pipeline.emulator.scale_waits(WAIT_SCALE)
     _run(pipeline, _WARM_UP, seed=2)
-    report = _run(pipeline, _ORDERS, seed=1)
+    report = _run(pipeline, ORDERS, seed=SEED)
     latencies = {f"latency_ms.p{share}": 1000 * percentile(report.latencies, share / 100) for share in (50, 95, 99)}
     return {"orders_per_s": report.orders_per_second, **latencies}
 
