@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PATIENCE = 60.0
 """Seconds without any event on the orders bus, while sagas run or messages wait, until a run has stalled."""
 
-UNDER_WAY = 24
+UNDER_WAY = 16
 """How many submissions are published and have not ended, at most. More would only wait: two processors serve no more,
 and sagas that find a function busy cost as much as those that are served."""
 
