@@ -158,9 +158,7 @@ def parsed(text: str) -> Settings:
     wrong += [f"api.plans.{name}: there is no such shop" for name in settings.api.plans if name not in settings.shops]
     outcome, swept = settings.alarms.outcome_minutes, settings.sweep.after_minutes
     if outcome <= swept:
-        wrong.append(
-            f"alarms.outcome_minutes: {outcome} is not more than sweep.after_minutes, {swept}, which heal first"
-        )
+        wrong.append(f"alarms.outcome_minutes: {outcome} is not above sweep.after_minutes, {swept}")
     zones = settings.network.availability_zones
     wrong += [
         f"network.availability_zones: {zone} is not in {settings.region}"

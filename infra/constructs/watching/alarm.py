@@ -17,6 +17,9 @@ MOST_METRICS = 10
 
 MINUTE, FIVE_MINUTES = Duration.minutes(1), Duration.minutes(5)
 
+BURST = Duration.minutes(30)
+"""What happens within that time after the first is one burst: the alarm on it lasts, and people are told once."""
+
 
 def inform(
     scope: Construct,
@@ -32,7 +35,8 @@ def inform(
 ) -> cloudwatch.Alarm:
     """An alarm on a metric, which rings where the metric is `at_least` that in so many `periods` on end.
 
-    With `bad_periods`, it is enough that it is so in as many of them. `says` is what that means, in one sentence.
+    With `bad_periods`, it is enough that it is so in as many of them, wherever. `says` is what that means, in one
+    sentence.
     """
     construct_id = _id(runbook, of)
     return cloudwatch.Alarm(

@@ -9,7 +9,7 @@ from constructs import Construct
 from handlers.dead_letters.storing import OURS
 from infra.constructs.lambda_function import PipelineFunction
 from infra.constructs.queues import DeadLetterQueue
-from infra.constructs.watching.alarm import FIVE_MINUTES, MINUTE, highest, inform, own_metric, tens
+from infra.constructs.watching.alarm import BURST, FIVE_MINUTES, MINUTE, highest, inform, own_metric, tens
 from infra.function_spec import Subscription
 from infra.settings.alarms import AlarmSettings
 
@@ -22,8 +22,6 @@ POSTPONED_FOR = Duration.minutes(30)
 
 BUSY = ("counting_projections", "order_emails", "order_intake", "order_view")
 """The functions whose queue each order passes: their depth says how many orders wait."""
-
-Alarms = dict[str, cloudwatch.Alarm]
 
 
 def watch_ages(scope: Construct, functions: Iterable[PipelineFunction], settings: AlarmSettings) -> None:
@@ -71,7 +69,9 @@ def watch_intake(scope: Construct, intake: PipelineFunction, settings: AlarmSett
     return inform(scope, "intake-stopped", says, stopped, 1)
 
 
-def watch_dead_letters(scope: Construct, queues: Iterable[DeadLetterQueue], storing: str) -> Alarms:
+def watch_dead_letters(
+    scope: Construct, queues: Iterable[DeadLetterQueue], storing: str
+) -> dict[str, cloudwatch.Alarm]:
     """A message was given up that its sender did not cause, by its source; and messages that are not stored.
 
     `storing` is the key of the function that stores them.
@@ -95,6 +95,8 @@ def watch_dead_letters(scope: Construct, queues: Iterable[DeadLetterQueue], stor
             own_metric(scope, "DeadLetterStored", "sum", MINUTE, service=storing, source=queue.source, cause=OURS),
             1,
             of=queue.source,
+            periods=int(BURST.to_minutes()),
+            bad_periods=1,
         )
         for queue in by_source
     }

@@ -7,7 +7,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from constructs import Construct, IConstruct
 
-from infra.constructs.watching.alarm import FIVE_MINUTES, inform, total
+from infra.constructs.watching.alarm import BURST, FIVE_MINUTES, inform, total
 
 
 def watch_rules(scope: Construct, around: Iterable[IConstruct], of: str) -> cloudwatch.Alarm:
@@ -16,10 +16,12 @@ def watch_rules(scope: Construct, around: Iterable[IConstruct], of: str) -> clou
     return inform(
         scope,
         "rule-failures",
-        f"A rule of {of} could not hand an event to its target.",
+        f"A rule ({of}) could not hand an event to its target.",
         total([_failed(rule) for rule in rules], FIVE_MINUTES),
         1,
         of=of,
+        periods=int(BURST.to_minutes() / FIVE_MINUTES.to_minutes()),
+        bad_periods=1,
     )
 
 

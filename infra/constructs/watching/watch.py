@@ -58,7 +58,7 @@ class Watch(Construct):
         behind = of_functions.watch_stream(self, all_of_them, settings)
         tables.watch_throttles(self, shared.table.table_name, shared.vault.table_name, settings)
         at_doors = [each for each in queued if _is_at_door(each)]
-        not_handed_over = rules.watch_rules(self, [*at_doors, *machines.sagas], of="orders")
+        not_handed_over = rules.watch_rules(self, [*at_doors, *machines.sagas], of="intake-and-sagas")
         rules.watch_rules(self, [shared.mail], of="email-reports")
         order, cancellation = (saga.state_machine for saga in machines.sagas)
         order_failed = executions.watch_saga(self, order, settings)
