@@ -72,6 +72,12 @@ def runbook_of(alarm: Properties) -> str:
     return named[2]
 
 
+def periods_of(alarm: Properties) -> set[int]:
+    """In seconds, of each metric that an alarm looks at."""
+    several = {each["MetricStat"]["Period"] for each in alarm.get("Metrics", []) if "MetricStat" in each}
+    return several or {alarm["Period"]}
+
+
 def of_one(alarm: Properties) -> dict[str, Any]:
     """The dimensions of the one metric of an alarm."""
     [metric] = metrics_of(alarm)
@@ -135,9 +141,7 @@ def test_an_alarm_looks_at_ten_metrics_at_most_and_at_a_day_at_most(large: Templ
     """CloudWatch takes no more."""
     for alarm in large.of_type(ALARM).values():
         assert len(metrics_of(alarm)) <= 10, alarm["AlarmName"]
-        [period] = {each["MetricStat"]["Period"] for each in alarm.get("Metrics", []) if "MetricStat" in each} or {
-            alarm["Period"]
-        }
+        [period] = periods_of(alarm)
         assert period * alarm["EvaluationPeriods"] <= 24 * 3600, alarm["AlarmName"]
 
 
@@ -197,6 +201,15 @@ def test_a_saga_that_failed_and_the_order_that_stands_still_for_it_are_one_page(
     [failed] = [each for each in alarms_on(template, "ExecutionsFailed") if each["AlarmName"].endswith("-OrderSaga")]
     assert failed["DatapointsToAlarm"] == 1
     assert failed["Period"] * failed["EvaluationPeriods"] * 1000 > without["Threshold"]
+
+
+def test_what_happens_again_within_half_an_hour_is_one_page(template: Template) -> None:
+    """Of what is counted as it happens; the others last as long as what they look at."""
+    counted = {"DeadLetterStored", "FailedInvocations", "ExecutionsFailed"}
+    for alarm in (alarm for alarms in paged(template).values() for alarm in alarms):
+        if counted & {metric["MetricName"] for metric in metrics_of(alarm)}:
+            [period] = periods_of(alarm)
+            assert (alarm["DatapointsToAlarm"], period * alarm["EvaluationPeriods"] >= 1800) == (1, True)
 
 
 # Layers

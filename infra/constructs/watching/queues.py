@@ -1,6 +1,6 @@
 """The layer of queues: what waits in them, what was given up, and what is postponed."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -70,11 +70,11 @@ def watch_intake(scope: Construct, intake: PipelineFunction, settings: AlarmSett
 
 
 def watch_dead_letters(
-    scope: Construct, queues: Iterable[DeadLetterQueue], storing: str
+    scope: Construct, queues: Iterable[DeadLetterQueue], *, storing: str, lasting: Container[str]
 ) -> dict[str, cloudwatch.Alarm]:
     """A message was given up that its sender did not cause, by its source; and messages that are not stored.
 
-    `storing` is the key of the function that stores them.
+    `storing` is the key of the function that stores them. Of the sources in `lasting`, a burst rings once.
     """
     by_source = sorted(queues, key=lambda queue: queue.source)
     ages = [queue.metric_approximate_age_of_oldest_message(statistic="max", period=MINUTE) for queue in by_source]
@@ -95,7 +95,7 @@ def watch_dead_letters(
             own_metric(scope, "DeadLetterStored", "sum", MINUTE, service=storing, source=queue.source, cause=OURS),
             1,
             of=queue.source,
-            periods=int(BURST.to_minutes()),
+            periods=int(BURST.to_minutes()) if queue.source in lasting else 1,
             bad_periods=1,
         )
         for queue in by_source

@@ -52,7 +52,9 @@ class Watch(Construct):
         queues.watch_depth(self, queued, settings)
         queues.watch_postponed(self, queued)
         intake_stopped = queues.watch_intake(self, functions["order_intake"], settings)
-        given_up = queues.watch_dead_letters(self, dead_letters, storing="dead_letters")
+        given_up = queues.watch_dead_letters(
+            self, dead_letters, storing="dead_letters", lasting={"order_intake", "outbox"}
+        )
         of_functions.watch_errors(self, all_of_them, settings)
         of_functions.watch_concurrency(self, settings)
         behind = of_functions.watch_stream(self, all_of_them, settings)
