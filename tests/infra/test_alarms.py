@@ -114,6 +114,23 @@ def test_what_informs_and_what_pages_goes_to_topics_of_their_own(large: Template
         assert "Severity: page." in page["AlarmDescription"]
 
 
+def test_each_address_in_the_settings_is_told_of_its_own(large: Template) -> None:
+    told = {each["Endpoint"]: each["TopicArn"] for each in large.of_type("AWS::SNS::Subscription").values()}
+    outputs = large.raw["Outputs"]
+    assert told == {
+        "team@example.com": outputs["AlarmsTopicArn"]["Value"],
+        "oncall@example.com": outputs["PagesTopicArn"]["Value"],
+    }
+
+
+def test_thresholds_are_those_in_the_settings(template: Template, large: Template) -> None:
+    ages = [
+        {alarm["Threshold"] for alarm in made.of_type(ALARM).values() if runbook_of(alarm) == "queue-age"}
+        for made in (template, large)
+    ]
+    assert ages == [{20 * 60}, {60 * 60}]
+
+
 def test_topics_are_encrypted_and_alarms_may_use_them(template: Template) -> None:
     key, properties = template.only("AWS::KMS::Key")
     assert properties["EnableKeyRotation"] is True
@@ -121,7 +138,9 @@ def test_topics_are_encrypted_and_alarms_may_use_them(template: Template) -> Non
     assert [target_of(topic["KmsMasterKeyId"]) for topic in topics.values()] == [key, key]
     policies = [each["PolicyDocument"] for each in template.of_type("AWS::SNS::TopicPolicy").values()]
     assert len(policies) == len(topics)
-    documents = [(properties["KeyPolicy"], ["kms:Decrypt", "kms:GenerateDataKey*"], None)]
+    documents: list[tuple[Properties, list[str], Properties | None]] = [
+        (properties["KeyPolicy"], ["kms:Decrypt", "kms:GenerateDataKey*"], None)
+    ]
     for policy in policies:
         [refused] = [each for each in policy["Statement"] if each["Effect"] == "Deny"]
         assert refused["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from infra.constructs.api.gateway import HttpApi
@@ -46,61 +45,66 @@ class Watch(Construct):
         super().__init__(scope, construct_id)
         all_of_them = [functions[key] for key in sorted(functions)]
         queued = [each for each in all_of_them if each.spec.queued]
-        sweep = functions["sweep"]
+        at_doors = [each for each in queued if _is_at_door(each)]
+        order, cancellation = (saga.state_machine for saga in machines.sagas)
+        express, sweep = machines.express.state_machine, functions["sweep"]
+
+        of_api.watch_answers(self, api, settings)
+        takes_none = of_api.watch_orders(self, api, settings)
 
         queues.watch_ages(self, queued, settings)
         queues.watch_depth(self, queued, settings)
         queues.watch_postponed(self, queued)
-        intake_stopped = queues.watch_intake(self, functions["order_intake"], settings)
+        stopped = queues.watch_intake(self, functions["order_intake"], settings)
         given_up = queues.watch_dead_letters(
             self, dead_letters, storing="dead_letters", lasting={"order_intake", "outbox"}
         )
+
         of_functions.watch_errors(self, all_of_them, settings)
         of_functions.watch_concurrency(self, settings)
         behind = of_functions.watch_stream(self, all_of_them, settings)
+
         tables.watch_throttles(self, shared.table.table_name, shared.vault.table_name, settings)
-        at_doors = [each for each in queued if _is_at_door(each)]
+
         not_handed_over = rules.watch_rules(self, [*at_doors, *machines.sagas], of="intake-and-sagas")
         rules.watch_rules(self, [shared.mail], of="email-reports")
-        order, cancellation = (saga.state_machine for saga in machines.sagas)
+
         order_failed = executions.watch_saga(self, order, settings)
         cancellation_failed = executions.watch_saga(self, cancellation, settings)
-        executions.watch_lane(self, machines.express.state_machine)
+        executions.watch_lane(self, express)
         executions.watch_started(self, [machines.rebuild.state_machine, machines.erasure.state_machine])
-        executions.watch_throttled(self, [order, cancellation, machines.express.state_machine], settings)
+        executions.watch_throttled(self, [order, cancellation, express], settings)
+
         without_outcome = orders.watch_outcomes(self, sweep, settings)
         without_answer = orders.watch_cancellations(self, sweep, settings)
         orders.watch_started(self, sweep, settings)
         not_swept = orders.watch_runs(self, sweep)
         orders.watch_pauses(self, sweep, settings)
-        of_api.watch_answers(self, api, settings)
-        takes_none = of_api.watch_orders(self, api, settings)
+
         email.watch_reputation(self, shared.mail, settings)
+
         copies.watch_audit_copy(self, shared.audit_copy.stream_name, settings)
         if backups:
             copies.watch_backups(self, backups.vault.backup_vault_name)
 
-        self._page_for_orders(
-            takes_none,
-            not_handed_over,
-            intake_stopped,
-            given_up["order_intake"],
-            given_up["outbox"],
-            behind["outbox"],
-            order_failed,
-            without_outcome,
-            not_swept,
+        page(
+            self,
+            "orders-do-not-flow",
+            "Orders are not taken, or do not come to an outcome.",
+            [
+                *(takes_none, not_handed_over, stopped, given_up["order_intake"]),
+                *(given_up["outbox"], behind["outbox"]),
+                *(order_failed, without_outcome, not_swept),
+            ],
         )
-        self._page_for_money(cancellation_failed, without_answer)
-
-    def _page_for_orders(self, *alarms: cloudwatch.Alarm) -> None:
-        page(self, "orders-do-not-flow", "Orders are not taken, or do not come to an outcome.", alarms)
-
-    def _page_for_money(self, *alarms: cloudwatch.Alarm) -> None:
-        """What says so by itself: money that is to be paid back. That the books do not balance, only a comparison of
-        the whole log says; an alarm on its result belongs here, too.
-        """
-        page(self, "money-does-not-balance", "Money of a cancelled order may not have been paid back.", alarms)
+        # Sagas say by themselves what is to be paid back. Whether the books balance, the doctor says: an alarm on what
+        # it finds belongs here, too.
+        page(
+            self,
+            "money-does-not-balance",
+            "Money of a cancelled order may not have been paid back.",
+            [cancellation_failed, without_answer],
+        )
 
 
 def _is_at_door(function: PipelineFunction) -> bool:
