@@ -15,7 +15,7 @@ CDK := $(NODEJS)/bin/node build/cdk_cli/node_modules/aws-cdk/bin/cdk
 CDK_INSTALLED := build/cdk_cli/.installed
 # Besides the unit tests, these read templates and definitions alone.
 UNIT := tests/unit \
-	$(addprefix tests/infra/test_,template.py api_template.py permissions.py projections.py trust.py) \
+	$(addprefix tests/infra/test_,template.py alarms.py api_template.py permissions.py projections.py trust.py) \
 	$(addprefix tests/statemachine/test_,definition.py express_definition.py rebuild_definition.py saga_machine.py)
 # The machine's own Python, nothing downloaded from anywhere but the package index.
 export UV_PYTHON_DOWNLOADS := never

@@ -26,8 +26,8 @@ Function = Annotated[
 def pause(context: typer.Context, name: Function) -> None:
     """Let the messages of a function wait in their queue.
 
-    What it has received already, it ends. A message waits for 14 days at most; there is an alarm when one has waited
-    for 10. Pausing twice changes nothing. A deployment leaves a pause as it is, unless it changes what feeds the
+    What it has received already, it ends. A message waits for 14 days at most; alarms ring when messages wait, and when
+    a pause lasts. Pausing twice changes nothing. A deployment leaves a pause as it is, unless it changes what feeds the
     function.
 
     Needs lambda:ListEventSourceMappings, lambda:UpdateEventSourceMapping, lambda:ListTags, lambda:TagResource,

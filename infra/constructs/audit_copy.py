@@ -1,7 +1,6 @@
 """The audit copy: every event that crosses the orders bus, in a bucket, so that what was published can be compared."""
 
 from aws_cdk import Duration, RemovalPolicy
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesisfirehose as firehose
@@ -18,7 +17,6 @@ from infra.constructs.trust import assumed_by
 # Firehose writes an object when one of these is reached.
 BUFFERED = Duration.seconds(60)
 BUFFERED_MB = 5
-LATE_ALARM = Duration.minutes(15)
 
 
 class AuditCopy(Construct):
@@ -32,6 +30,7 @@ class AuditCopy(Construct):
         super().__init__(scope, construct_id)
         self.bucket = bucket
         self._stream = self._firehose()
+        self.stream_name = self._stream.ref
         self.dead_letters = DeadLetterQueue(self, "DeadLetterQueue", "audit_copy")
         self._feed(bus)
 
@@ -69,22 +68,6 @@ class AuditCopy(Construct):
             ),
         )
         created_after_policy(stream, role)
-        cloudwatch.Alarm(
-            self,
-            "Late",
-            alarm_description="The audit copy is late: until it is not, the doctor takes events for unpublished.",
-            metric=cloudwatch.Metric(
-                namespace="AWS/Firehose",
-                metric_name="DeliveryToS3.DataFreshness",
-                dimensions_map={"DeliveryStreamName": stream.ref},
-                statistic="max",
-                period=Duration.minutes(5),
-            ),
-            threshold=LATE_ALARM.to_seconds(),
-            evaluation_periods=1,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-        )
         return stream
 
     def _feed(self, bus: events.IEventBus) -> None:

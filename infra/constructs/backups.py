@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from aws_cdk import Aws, Duration, Fn
 from aws_cdk import aws_backup as backup
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -62,26 +61,6 @@ class Backups(Construct):
             resources=[backup.BackupResource.from_arn(arn) for arn in arns],
             role=self._role(arns),
             disable_default_backup_policy=True,
-        )
-
-    def watch(self, scope: Construct) -> None:
-        """Raise an alarm in `scope`, where alarms are, when a backup fails."""
-        cloudwatch.Alarm(
-            scope,
-            "BackupFailed",
-            alarm_description="A table was not backed up: the job in AWS Backup says why. Point-in-time recovery does "
-            "not depend on it.",
-            metric=cloudwatch.Metric(
-                namespace="AWS/Backup",
-                metric_name="NumberOfBackupJobsFailed",
-                dimensions_map={"BackupVaultName": self.vault.backup_vault_name},
-                statistic="sum",
-                period=Duration.hours(1),
-            ),
-            threshold=1,
-            evaluation_periods=1,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
 
     def _role(self, tables: list[str]) -> iam.Role:

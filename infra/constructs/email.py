@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import ArnFormat, Duration, Stack
-from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
@@ -15,10 +14,6 @@ from infra.constructs.rules import rule
 from infra.constructs.template import name_in_template
 from infra.names import application_stack
 from infra.settings.environment import EmailSettings
-
-BOUNCE_RATE, COMPLAINT_RATE = 0.05, 0.001
-"""From these shares of its e-mails on, an account risks that SES reviews it, and pauses its sending in the end.
-Source: Amazon SES Developer Guide, "Creating reputation monitoring alarms"."""
 
 BOUNCE_DETAILS = {"type": "$.detail.bounce.bounceType", "subtype": "$.detail.bounce.bounceSubType"}
 REPORTED: Mapping[str, Mapping[str, str]] = {"Bounce": BOUNCE_DETAILS, "Complaint": {}}
@@ -59,8 +54,6 @@ class Mail(Construct):
         )
         self.reports = logs.LogGroup(self, "Reports", log_group_name=f"/aws/events/{self.configuration_set}-email")
         self._report(bus)
-        self._alarm("BounceRate", BOUNCE_RATE)
-        self._alarm("ComplaintRate", COMPLAINT_RATE)
 
     @property
     def arns(self) -> list[str]:
@@ -142,24 +135,4 @@ class Mail(Construct):
                     conditions={"ArnEquals": {"aws:SourceArn": rules}},
                 ),
             ],
-        )
-
-    def _alarm(self, rate: str, threshold: float) -> None:
-        cloudwatch.Alarm(
-            self,
-            rate,
-            alarm_description=f"The {rate} of e-mails is {threshold:.1%}: SES may pause the account's sending. "
-            f"The log group {self.reports.log_group_name} says of which orders.",
-            metric=cloudwatch.Metric(
-                namespace="AWS/SES",
-                metric_name=f"Reputation.{rate}",
-                dimensions_map={"ses:configuration-set": self.configuration_set},
-                statistic="avg",
-                period=Duration.hours(1),
-            ),
-            threshold=threshold,
-            evaluation_periods=1,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            # SES publishes a rate where there are new e-mails: until then it is what it was.
-            treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
         )

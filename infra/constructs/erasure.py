@@ -18,5 +18,4 @@ class Erasure(Construct):
             name="Erasure",
             definition=definition_in("erasure.asl.json"),
             functions=functions,
-            on_failure="an erasure failed, and somebody is not forgotten. The execution says why; start it again.",
         )

@@ -1,11 +1,11 @@
 """Gradual deployment: a new version takes 10 % of the calls for five minutes, then all, or none if its alarms ring."""
 
-from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_codedeploy as codedeploy
 from constructs import Construct
 
 from infra.constructs.lambda_function import PipelineFunction
+from infra.constructs.watching.alarm import MINUTE, inform
 
 FAILING_PERCENT = 25
 """Refusals are errors to Lambda, too: a declined payment fails no deployment, and a bug fails every call."""
@@ -62,16 +62,14 @@ def _alarm(scope: Construct, function: PipelineFunction) -> cloudwatch.Alarm:
             "throttles": metric("Throttles", "sum"),
             "slowest": metric("Duration", "p99"),
         },
-        period=Duration.minutes(1),
+        period=MINUTE,
     )
-    return cloudwatch.Alarm(
+    return inform(
         scope,
-        "Bad",
-        alarm_description=f"Of the new version of {function.spec.name}, more than {FAILING_PERCENT} % of calls fail, "
-        f"or calls are throttled, or 1 % takes longer than {slow_ms:.0f} ms: the deployment is undone.",
-        metric=bad,
-        threshold=0,
-        evaluation_periods=1,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        "deployment-turned-back",
+        f"Of the new version of {function.spec.key}, more than {FAILING_PERCENT} % of calls fail, or some are "
+        f"throttled, or 1 % takes longer than {slow_ms:.0f} ms: its deployment is undone.",
+        bad,
+        1,
+        of=function.spec.key,
     )

@@ -18,5 +18,4 @@ class ProjectionRebuild(Construct):
             name="RebuildProjection",
             definition=definition_in("rebuild_projection.asl.json"),
             functions=functions,
-            on_failure="a rebuild failed, and the old generation is live. The execution says why; start it again.",
         )

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from aws_cdk import Duration, Stack
-from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
@@ -43,7 +42,6 @@ def subscribe(function: PipelineFunction, subscription: Subscription, shared: Sh
     )
     if subscription.postpones:
         _let_send_to_itself(function)
-        _tell_of_postponed(scope, function)
 
 
 def import_files(function: PipelineFunction, files: DroppedFiles, orders: WorkQueue, shared: SharedResources) -> None:
@@ -103,26 +101,6 @@ def _let_send_to_itself(function: PipelineFunction) -> None:
     resource_of(function).add_property_override("RecursiveLoop", "Allow")
     function.add_environment("OWN_QUEUE_URL", function.queue.queue_url)
     function.allow(["sqs:SendMessage"], [function.queue.queue_arn])
-
-
-def _tell_of_postponed(scope: Construct, function: PipelineFunction) -> None:
-    """Raise an alarm when the function postpones messages for an hour: each waits for a quarter of one at most."""
-    cloudwatch.Alarm(
-        scope,
-        "Postponed",
-        alarm_description=f"{function.spec.name} has postponed messages for an hour. Its log says why.",
-        metric=cloudwatch.Metric(
-            namespace=Stack.of(function).stack_name,
-            metric_name="MessagesPostponed",
-            dimensions_map={"service": function.spec.key},
-            statistic="sum",
-            period=Duration.minutes(30),
-        ),
-        threshold=1,
-        evaluation_periods=2,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-    )
 
 
 def _receive(

@@ -43,7 +43,6 @@ class Saga(Construct):
             name=spec.name,
             definition=definition_in(spec.definition),
             functions=functions,
-            on_failure="an execution stopped at the task that failed. Repair the cause, then redrive the execution.",
         )
         self.dead_letters = DeadLetterQueue(self, "DeadLetterQueue", f"{spec.prefix.lower()}_start")
 
@@ -79,6 +78,4 @@ class ExpressLane(Construct):
             functions=functions,
             workflows={SAGA_PLACEHOLDER: saga.state_machine},
             express=True,
-            on_failure="an execution neither confirmed its order nor handed it over. The order stands still until the "
-            "sweep starts its saga.",
         )

@@ -1,7 +1,6 @@
 """The clock as a function's trigger."""
 
-from aws_cdk import Duration, Stack
-from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
@@ -11,15 +10,9 @@ from infra.constructs.template import created_after_policy
 from infra.constructs.trust import assumed_by
 from infra.function_spec import Schedule
 
-FAILED_RUNS = 5
-"""One after the other, until people are told."""
-
 
 def call_regularly(function: PipelineFunction, schedule: Schedule) -> None:
-    """Trigger `function` by the clock. It has no dead-letter queue: of a call that is lost, the next one does all.
-
-    There is an alarm when run after run fails.
-    """
+    """Trigger `function` by the clock. It has no dead-letter queue: of a call that is lost, the next one does all."""
     scope = Construct(function, "Schedule")
     # Scheduler names the group as the source, and nothing narrower. Source: Amazon EventBridge Scheduler User Guide,
     # "Confused deputy prevention".
@@ -39,13 +32,3 @@ def call_regularly(function: PipelineFunction, schedule: Schedule) -> None:
         ),
     )
     created_after_policy(made, role)
-    cloudwatch.Alarm(
-        scope,
-        "Failing",
-        alarm_description=f"{function.spec.name} failed {FAILED_RUNS} times on end. Its log says why.",
-        metric=function.metric_errors(statistic="sum", period=Duration.minutes(schedule.every_minutes)),
-        threshold=1,
-        evaluation_periods=FAILED_RUNS,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-    )

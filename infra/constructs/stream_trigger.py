@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from aws_cdk import Duration
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -16,7 +15,6 @@ from infra.function_spec import TableChanges
 # whole in the bucket; half a day is long enough for people to react, and leaves as much again to read the rest.
 STREAM_ATTEMPTS = 1000
 STREAM_MAX_AGE = Duration.hours(12)
-STREAM_LAG_ALARM = Duration.minutes(15)
 
 
 def follow(function: PipelineFunction, changes: TableChanges, shared: SharedResources) -> None:
@@ -47,14 +45,4 @@ def follow(function: PipelineFunction, changes: TableChanges, shared: SharedReso
         destination_config=lambda_.CfnEventSourceMapping.DestinationConfigProperty(
             on_failure=lambda_.CfnEventSourceMapping.OnFailureProperty(destination=shared.stream_failures.bucket_arn)
         ),
-    )
-    cloudwatch.Alarm(
-        scope,
-        "Lagging",
-        alarm_description=f"{function.spec.name} is behind the table's stream, which keeps records for 24 hours.",
-        metric=function.metric("IteratorAge", statistic="max", period=Duration.minutes(1)),
-        threshold=STREAM_LAG_ALARM.to_milliseconds(),
-        evaluation_periods=5,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
     )

@@ -1,9 +1,6 @@
-"""What the sweep needs of the pipeline around it, and the alarm when it had something to do."""
+"""What the sweep needs of the pipeline around it."""
 
 from collections.abc import Iterable
-
-from aws_cdk import Duration, Stack
-from aws_cdk import aws_cloudwatch as cloudwatch
 
 from infra.constructs.lambda_function import PipelineFunction
 from infra.constructs.saga import CANCELLATION, ORDER_SAGA, Saga
@@ -15,10 +12,7 @@ _ARN_OF = {ORDER_SAGA: "ORDER_SAGA_ARN", CANCELLATION: "CANCELLATION_SAGA_ARN"}
 def let_sweep(
     function: PipelineFunction, sagas: Iterable[Saga], queued: Iterable[PipelineFunction], settings: SweepSettings
 ) -> None:
-    """Let `function` start the sagas, and see whether one of `queued`, those with a queue in front of them, is paused.
-
-    What it starts, an order should have had without it: so there is an alarm.
-    """
+    """Let `function` start the sagas, and see whether one of `queued`, the functions behind queues, is paused."""
     for saga in sagas:
         function.add_environment(_ARN_OF[saga.spec], saga.state_machine.live_arn)
         # It starts what the alias points to; the right to start it is one on the state machine.
@@ -28,20 +22,3 @@ def let_sweep(
     # It takes no resource: what feeds an alias is not among the mappings of its function.
     function.allow(["lambda:ListEventSourceMappings"], ["*"])
     function.add_environment("OVERDUE_AFTER_MINUTES", str(settings.after_minutes))
-    cloudwatch.Alarm(
-        function,
-        "Started",
-        alarm_description=f"Orders had no outcome after {settings.after_minutes} minutes, and {function.spec.name} "
-        "started their sagas: a start was lost, or an execution died. Its log names the orders.",
-        metric=cloudwatch.Metric(
-            namespace=Stack.of(function).stack_name,
-            metric_name="SagasStarted",
-            dimensions_map={"service": function.spec.key},
-            statistic="sum",
-            period=Duration.minutes(1),
-        ),
-        threshold=1,
-        evaluation_periods=1,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-    )

@@ -1,12 +1,11 @@
-"""A state machine with a role of its own, its logs, and alarms when an execution fails."""
+"""A state machine with a role of its own, and its logs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
-from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import ArnFormat, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -32,7 +31,6 @@ class Workflow(sfn.StateMachine):
     """The workflow `name` of the stack, under an alias.
 
     Its tasks call those of `functions`, and start those of `workflows`, whose placeholders the definition has.
-    `on_failure` says what people do about an execution that failed. An `express` workflow may also end by its time.
     """
 
     def __init__(
@@ -42,11 +40,10 @@ class Workflow(sfn.StateMachine):
         name: str,
         definition: str,
         functions: Mapping[str, lambda_.IFunction],
-        on_failure: str,
         workflows: Mapping[str, Workflow] | None = None,
         express: bool = False,
     ) -> None:
-        name = f"{Stack.of(scope).stack_name}-{name}"
+        short_name, name = name, f"{Stack.of(scope).stack_name}-{name}"
         called = {name: each.function_arn for name, each in functions.items() if f"${{{name}}}" in definition}
         started = {name: each for name, each in (workflows or {}).items() if f"${{{name}}}" in definition}
         own_arn = Stack.of(scope).format_arn(
@@ -80,19 +77,8 @@ class Workflow(sfn.StateMachine):
             ),
         )
         created_after_policy(self, role)
+        self.short_name = short_name
         self.live_arn: str = self._publish(scope)
-        bad_ends = {"Failed": self.metric_failed, **({"TimedOut": self.metric_timed_out} if express else {})}
-        for construct_id, metric in bad_ends.items():
-            cloudwatch.Alarm(
-                scope,
-                construct_id,
-                alarm_description=f"{name}: {on_failure}",
-                metric=metric(statistic="sum", period=Duration.minutes(1)),
-                threshold=1,
-                evaluation_periods=1,
-                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            )
 
     def _publish(self, scope: Construct) -> str:
         """Publish the definition as a version, and let the alias start it; returns the alias's ARN.

@@ -24,6 +24,8 @@ LEFT_OUT = {
     "AWS::Backup::BackupSelection",
     # The private network, in which functions do not run here.
     "AWS::CloudFormation::Stack",
+    # They are made of others, some of which are left out.
+    "AWS::CloudWatch::CompositeAlarm",
 }
 """The types of resources that are left out, besides alarms on metrics that are calculated."""
 

@@ -10,15 +10,14 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from handlers.intake.parties import Parties
 from infra.names import ENVIRONMENT
+from infra.settings.alarms import AlarmSettings
 from infra.settings.api import ApiSettings
 from infra.settings.functions import Functions
-from infra.settings.model import SettingsModel
+from infra.settings.model import EmailAddress, SettingsModel
 from infra.settings.options import BackupSettings, KeySettings, NetworkSettings
 from infra.settings.parties import Partners, Shops, claimed_twice, parties
 
 FOLDER = Path(__file__).parent
-
-EmailAddress = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 
 EmailIdentity = Annotated[str, Field(pattern=r"^([^@\s*?]+@)?[^@\s*?]+\.[^@\s*?]+$")]
 """An address or a domain, as SES has it."""
@@ -54,12 +53,6 @@ class EmailSettings(SettingsModel):
         if self.identity and self.sender != self.identity and not self.sender.endswith(f"@{self.identity}"):
             raise ValueError(f"the sender {self.sender} is neither {self.identity} nor an address of that domain")
         return self
-
-
-class AlarmSettings(SettingsModel):
-    """Who is told of alarms, besides those who subscribe to their topic: an address, which has to confirm it."""
-
-    email: EmailAddress | None = None
 
 
 class AdoptedTable(SettingsModel):
@@ -163,6 +156,9 @@ def parsed(text: str) -> Settings:
         raise InvalidSettings(_reasons(invalid)) from invalid
     wrong = list(claimed_twice(settings.shops, settings.partners))
     wrong += [f"api.plans.{name}: there is no such shop" for name in settings.api.plans if name not in settings.shops]
+    outcome, swept = settings.alarms.outcome_minutes, settings.sweep.after_minutes
+    if outcome <= swept:
+        wrong.append(f"alarms.outcome_minutes: {outcome} is not above sweep.after_minutes, {swept}")
     zones = settings.network.availability_zones
     wrong += [
         f"network.availability_zones: {zone} is not in {settings.region}"

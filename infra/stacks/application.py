@@ -5,26 +5,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from aws_cdk import Environment, Stack
 from constructs import Construct
 
-from infra.constructs.alarms import AlarmsTopic
 from infra.constructs.api.gateway import HttpApi
 from infra.constructs.api.identity import Identity
 from infra.constructs.data_resources import DataResources
-from infra.constructs.erasure import Erasure
 from infra.constructs.gradual_deployment import GradualDeployments
 from infra.constructs.granting import grant
 from infra.constructs.lambda_function import LibrariesLayer, PipelineFunction
 from infra.constructs.log_groups import keep_logs
 from infra.constructs.network import PrivateNetwork
 from infra.constructs.parties_layer import PartiesLayer
-from infra.constructs.projection_rebuild import ProjectionRebuild
 from infra.constructs.queue_triggers import import_files, store_dead_letters, subscribe
 from infra.constructs.queues import DeadLetterQueue
-from infra.constructs.saga import CANCELLATION, ORDER_SAGA, ExpressLane, Saga
 from infra.constructs.schedule_trigger import call_regularly
 from infra.constructs.shared_resources import SharedResources
+from infra.constructs.state_machines import StateMachines
 from infra.constructs.stream_trigger import follow
 from infra.constructs.sweep import let_sweep
 from infra.constructs.template import output
+from infra.constructs.watching.topics import AlarmTopics
+from infra.constructs.watching.watch import Watch
 from infra.function_spec import (
     DeadLetterQueues,
     DroppedFiles,
@@ -76,30 +75,40 @@ class ApplicationStack(Stack):
         self._output_shared()
         # Every function is there before any is connected, so that their order does not matter.
         self._functions = {spec.key: self._function(spec) for spec in FUNCTIONS}
-        sagas = self._state_machines()
+        machines = self._state_machines()
         dead_letters = [made.dead_letters for made in self._functions.values() if made.dead_letters]
-        dead_letters += [self._shared.audit_copy.dead_letters, *(saga.dead_letters for saga in sagas)]
+        dead_letters += [self._shared.audit_copy.dead_letters, *(saga.dead_letters for saga in machines.sagas)]
         for queue in dead_letters:
             output(self, f"{in_template(queue.source)}DeadLetterQueueUrl", queue.queue_url)
         for function in self._functions.values():
             self._connect(function, dead_letters)
         queued = [made for made in self._functions.values() if made.spec.queued]
-        let_sweep(self._functions["sweep"], sagas, queued, settings.sweep)
+        let_sweep(self._functions["sweep"], machines.sagas, queued, settings.sweep)
         # Operators call it, to publish events once more.
         output(self, "OutboxFunctionArn", self._functions["outbox"].live.function_arn)
-        self._api(settings, data.identity)
+        api = self._api(settings, data.identity)
         if settings.gradual:
             self._deploy_gradually()
         keep_logs(self, settings.logs.days)
         if settings.network.private:
             self._keep_inside(settings.network.availability_zones)
-        if data.backups:
-            data.backups.watch(self)
         if data.key:
             data.key.encrypt_all(self)
-        alarms = AlarmsTopic(self, "Alarms", settings.alarms.email)
-        output(self, "AlarmsTopicArn", alarms.topic_arn)
-        alarms.notify_of_all(self)
+        Watch(
+            self,
+            "Watch",
+            settings.alarms,
+            functions=self._functions,
+            dead_letters=dead_letters,
+            shared=self._shared,
+            machines=machines,
+            api=api,
+            backups=data.backups,
+        )
+        topics = AlarmTopics(self, "Topics", email=settings.alarms.email, page_email=settings.alarms.page_email)
+        output(self, "AlarmsTopicArn", topics.informed.topic_arn)
+        output(self, "PagesTopicArn", topics.paged.topic_arn)
+        topics.notify_of_all(self)
 
     def _function(self, spec: FunctionSpec) -> PipelineFunction:
         code, layer = self._packages[spec.package].code[spec.key], self._layers[spec.package]
@@ -128,32 +137,24 @@ class ApplicationStack(Stack):
             case Schedule() as schedule:
                 call_regularly(function, schedule)
 
-    def _state_machines(self) -> list[Saga]:
+    def _state_machines(self) -> StateMachines:
         functions = {
             made.spec.placeholder: made.live
             for made in self._functions.values()
             if isinstance(made.spec.trigger, Tasks)
         }
-        order = Saga(self, ORDER_SAGA, functions=functions)
-        # It is there in either case: to change the lane changes what is started, and nothing under way.
-        express = ExpressLane(self, order, functions=functions)
-        lanes = {"express": express.state_machine, "standard": order.state_machine}
-        order.start_on(self._shared.orders, lanes[self._settings.lane])
-        cancellation = Saga(self, CANCELLATION, functions=functions)
-        cancellation.start_on(self._shared.orders, cancellation.state_machine)
-        rebuild = ProjectionRebuild(self, functions=functions)
-        erasure = Erasure(self, functions=functions)
-        output(self, "StateMachineArn", order.state_machine.state_machine_arn)
-        output(self, "LiveStateMachineArn", order.state_machine.live_arn)
-        output(self, "ExpressStateMachineArn", express.state_machine.state_machine_arn)
+        made = StateMachines(self, functions=functions, bus=self._shared.orders, lane=self._settings.lane)
+        output(self, "StateMachineArn", made.order.state_machine.state_machine_arn)
+        output(self, "LiveStateMachineArn", made.order.state_machine.live_arn)
+        output(self, "ExpressStateMachineArn", made.express.state_machine.state_machine_arn)
         output(self, "Lane", self._settings.lane)
-        output(self, "CancellationStateMachineArn", cancellation.state_machine.state_machine_arn)
-        output(self, "LiveCancellationStateMachineArn", cancellation.state_machine.live_arn)
-        output(self, "RebuildStateMachineArn", rebuild.state_machine.live_arn)
-        output(self, "ErasureStateMachineArn", erasure.state_machine.live_arn)
-        return [order, cancellation]
+        output(self, "CancellationStateMachineArn", made.cancellation.state_machine.state_machine_arn)
+        output(self, "LiveCancellationStateMachineArn", made.cancellation.state_machine.live_arn)
+        output(self, "RebuildStateMachineArn", made.rebuild.state_machine.live_arn)
+        output(self, "ErasureStateMachineArn", made.erasure.state_machine.live_arn)
+        return made
 
-    def _api(self, settings: Settings, identity: Identity) -> None:
+    def _api(self, settings: Settings, identity: Identity) -> HttpApi:
         issuer = settings.api.issuer or identity.issuer
         api = HttpApi(
             self,
@@ -170,6 +171,7 @@ class ApplicationStack(Stack):
         output(self, "ApiId", api.rest_api_id)
         for name, key in api.keys.items():
             output(self, f"{name.capitalize()}ApiKeyId", key.key_id)
+        return api
 
     def _authorizer(self, issuer: IssuerSettings) -> PipelineFunction:
         function = self._functions[AUTHORIZER.key] = self._function(AUTHORIZER)

@@ -81,6 +81,7 @@ def _endpoint(endpoint: Mapping[str, Any]) -> tuple[str, float]:
 
 _BY_TYPE: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, float]]] = {
     "AWS::CloudWatch::Alarm": _alarm,
+    "AWS::CloudWatch::CompositeAlarm": lambda _: ("alarms", USD["composite_alarm_month"]),
     "AWS::Lambda::EventSourceMapping": _mapping,
     "AWS::KMS::Key": lambda _: ("keys", USD["kms_key_month"]),
     "AWS::SecretsManager::Secret": lambda _: ("secrets", USD["secret_month"]),

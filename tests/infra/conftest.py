@@ -89,6 +89,7 @@ def everything(packages: dict[Package, Built], tmp_path_factory: pytest.TempPath
         keys={"customer_managed": True},
         network={"private": True, "availability_zones": [f"{EMULATOR_REGION}{zone}" for zone in "abc"]},
         backup={"enabled": True},
+        alarms={"email": "team@example.com", "page_email": "oncall@example.com", "queue_minutes": 60},
     )
     return Path(synthesize(packages, LOCAL_ENVIRONMENT, made, tmp_path_factory.mktemp("cdk.out")).directory)
 

@@ -105,6 +105,20 @@ def _without_aliases(value: Any, stand_for: dict[str, str]) -> Any:
     return value
 
 
+def metrics_of(alarm: Properties) -> list[Properties]:
+    """The metrics that an alarm looks at, one or several: namespace, name and dimensions of each."""
+    if "MetricName" in alarm:
+        return [{name: alarm.get(name, []) for name in ("Namespace", "MetricName", "Dimensions")}]
+    metrics = [each["MetricStat"]["Metric"] for each in alarm["Metrics"] if "MetricStat" in each]
+    return [{"Dimensions": [], **each} for each in metrics]
+
+
+def alarms_on(template: Template, metric: str) -> list[Properties]:
+    """The alarms that look at a metric of that name."""
+    alarms = template.of_type("AWS::CloudWatch::Alarm").values()
+    return [alarm for alarm in alarms if any(each["MetricName"] == metric for each in metrics_of(alarm))]
+
+
 def listed(value: Any) -> list[Any]:
     """A value that may stand alone or in a list, as a list."""
     return value if isinstance(value, list) else [value]

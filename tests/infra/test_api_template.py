@@ -30,7 +30,7 @@ from infra.settings.api import IssuerSettings
 from infra.settings.environment import Settings, parsed
 from tests.builders.api_routes import OPEN, OPERATIONS
 from tests.builders.settings import PLACE
-from tests.infra.template import Properties, Template, listed, synthesized, target_of, written
+from tests.infra.template import Properties, Template, alarms_on, listed, synthesized, target_of, written
 
 ISSUER = IssuerSettings(
     issuer="https://issuer.example/",
@@ -384,11 +384,13 @@ def test_every_answer_says_what_may_be_done_with_it(either: Template) -> None:
 
 
 def test_an_alarm_reports_our_own_errors(either: Template) -> None:
-    [alarm] = [
-        alarm for alarm in either.of_type("AWS::CloudWatch::Alarm").values() if alarm.get("MetricName") == "5XXError"
-    ]
-    assert alarm["Threshold"] == 1
-    assert {"Name": "ApiName", "Value": "OrderPipeline-dev"} in alarm["Dimensions"]
+    all_of_them, of_orders = sorted(alarms_on(either, "5XXError"), key=lambda alarm: len(alarm["Dimensions"]))
+    assert all_of_them["Dimensions"] == [{"Name": "ApiName", "Value": "OrderPipeline-dev"}]
+    dimensions = {each["Name"]: each["Value"] for each in of_orders["Dimensions"]}
+    stage, _ = either.only("AWS::ApiGateway::Stage")
+    assert dimensions.pop("Stage") == {"Ref": stage}
+    assert dimensions == {"ApiName": "OrderPipeline-dev", "Method": "POST", "Resource": "/orders"}
+    assert (of_orders["Statistic"], of_orders["Threshold"]) == ("Average", 0.5)
 
 
 def test_whatever_the_gateway_refuses_is_a_problem(either: Template) -> None:

@@ -178,8 +178,8 @@ def test_its_policy_names_nothing_that_is_made_after_it(keyed: Template) -> None
 
 def test_unless_it_is_set_there_is_no_key_but_that_of_alarms(template: Template) -> None:
     name, _ = template.only("AWS::KMS::Key")
-    [topic] = template.of_type("AWS::SNS::Topic").values()
-    assert topic["KmsMasterKeyId"]["Fn::GetAtt"][0] == name
+    for topic in template.of_type("AWS::SNS::Topic").values():
+        assert topic["KmsMasterKeyId"]["Fn::GetAtt"][0] == name
     for resource_type, path in ENCRYPTED.items():
         for resource in template.of_type(resource_type).values():
             assert at(resource, path) == {}

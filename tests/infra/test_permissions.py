@@ -18,6 +18,8 @@ from infra.package import Built, Package
 from tests.builders.settings import settings
 from tests.infra.template import Properties, Template, document_in, listed, synthesized, target_of, written
 
+ONLY_NAME_IT = {"AWS::Lambda::Function", "AWS::CloudWatch::Alarm"}
+"""The types of resources that hold the name of a table, which gives no right to it."""
 STREAMS = {f"{kind}#*" for kind in streams.CONTEXTS}
 PROJECTED = {
     *("order#*", "rejection#*", "cancellation#*", "reservation#*", "payment#*", "shipment#*", "delivery#*", "erasure#*")
@@ -255,7 +257,7 @@ def test_nobody_but_functions_may_do_anything_on_the_vault(template: Template) -
     named = {
         name
         for name, resource in template.raw["Resources"].items()
-        if resource["Type"] != "AWS::Lambda::Function" and "Vault" in re.findall(r"[A-Za-z0-9]+", json.dumps(resource))
+        if resource["Type"] not in ONLY_NAME_IT and "Vault" in re.findall(r"[A-Za-z0-9]+", json.dumps(resource))
     }
     policies = {
         name for name, policy in template.of_type("AWS::IAM::Policy").items() if target_of(policy["Roles"][0]) in roles

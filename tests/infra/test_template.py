@@ -13,7 +13,6 @@ import pytest
 
 from events.streams import PUBLISHED
 from handlers.intake.parties import Parties
-from handlers.runtime.postponing import LONGEST_SECONDS
 from infra import needs
 from infra.app import synthesize
 from infra.constructs.express_saga import START_EXECUTION
@@ -31,14 +30,14 @@ from infra.function_spec import (
     VaultItems,
 )
 from infra.functions import AUTHORIZER, FUNCTIONS
-from infra.names import EMULATOR_ACCOUNT, LOCAL_ENVIRONMENT, application_stack, in_template
+from infra.names import LOCAL_ENVIRONMENT, application_stack, in_template
 from infra.package import PACKAGES, Built, Package
 from infra.package.python_version import building_python
 from infra.planning.stages import STREAM_SHARDS
 from infra.settings.environment import Settings
 from tests.builders.orders import EMAIL
 from tests.builders.settings import settings as settings_of
-from tests.infra.template import Template, listed, synthesized, target_of, written
+from tests.infra.template import Template, synthesized, target_of, written
 
 E_MAILS = ["EMAIL_SENDER", "EMAIL_CONFIGURATION_SET"]
 NO_REPLAY = [{"exists": False}]
@@ -140,12 +139,6 @@ def test_everything_on_the_orders_bus_is_copied_for_the_audit(template: Template
     ]
     assert [each["StorageClass"] for each in lifecycle["Transitions"]] == ["STANDARD_IA", "GLACIER_IR"]
     assert not any("Expiration" in name for name in lifecycle)
-    [late] = [
-        alarm
-        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
-        if alarm["MetricName"] == "DeliveryToS3.DataFreshness"
-    ]
-    assert (target_of(late["Dimensions"][0]["Value"]), late["Threshold"]) == (stream, 900)
 
 
 def test_domain_event_rules_want_our_sources(template: Template) -> None:
@@ -168,24 +161,13 @@ def test_every_integration_event_has_a_subscriber(template: Template) -> None:
     assert all(set(pattern) == {"detail-type", "replay-name"} for pattern in patterns)
 
 
-def test_every_queue_has_a_dead_letter_queue_and_an_alarm_behind_it(template: Template) -> None:
+def test_every_queue_has_a_dead_letter_queue_behind_it(template: Template) -> None:
     queues = template.of_type("AWS::SQS::Queue")
     work = {name: queue for name, queue in queues.items() if "RedrivePolicy" in queue}
     dead_letters = set(queues) - set(work)
     for name, queue in work.items():
         assert target_of(queue["RedrivePolicy"]["deadLetterTargetArn"]) in dead_letters, name
         assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
-    watched = {
-        target_of(alarm["Dimensions"][0]["Value"]): alarm["Threshold"]
-        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
-        if alarm["MetricName"] == "ApproximateAgeOfOldestMessage"
-    }
-    assert watched.keys() == set(queues)
-    for name in dead_letters:
-        # SQS no longer counts the age of what was received more than three times.
-        assert queues[name]["VisibilityTimeout"] < watched[name] < 3 * queues[name]["VisibilityTimeout"]
-    for name in work:
-        assert watched[name] == 10 * 24 * 3600
     assert {queue["MessageRetentionPeriod"] for queue in queues.values()} == {14 * 24 * 3600}
 
 
@@ -211,7 +193,7 @@ def test_each_subscriber_receives_from_its_own_queue_and_the_storing_function_fr
     assert sources == {function.name: [f"{function.name}Queue"] for function in FUNCTIONS if function.queued}
 
 
-def test_the_storing_function_knows_the_source_of_each_queue_and_each_has_an_alarm(template: Template) -> None:
+def test_the_storing_function_knows_the_source_of_each_queue(template: Template) -> None:
     variables = template.of_type("AWS::Lambda::Function")["DeadLetters"]["Environment"]["Variables"]
     _, parts = variables["DEAD_LETTER_QUEUES"]["Fn::Join"]
     sources = json.loads("".join(part if isinstance(part, str) else part["Fn::GetAtt"][0] for part in parts))
@@ -220,36 +202,6 @@ def test_the_storing_function_knows_the_source_of_each_queue_and_each_has_an_ala
         key: f"{in_template(key)}DeadLetterQueue"
         for key in [*functions, "saga_start", "cancellation_start", "audit_copy"]
     }
-    watched = [
-        {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
-        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
-        if alarm["MetricName"] == "DeadLetterStored"
-        and (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
-    ]
-    assert sorted(each["source"] for each in watched) == sorted(sources)
-    assert {each["service"] for each in watched} == {variables["POWERTOOLS_SERVICE_NAME"]}
-    # What its sender caused rings no alarm: the pipeline has nothing to repair.
-    assert {each["cause"] for each in watched} == {"ours"}
-    assert all(each.keys() == {"service", "source", "cause"} for each in watched)
-
-
-def test_every_alarm_goes_to_an_encrypted_topic_that_alarms_may_use(template: Template) -> None:
-    name, topic = template.only("AWS::SNS::Topic")
-    for alarm in template.of_type("AWS::CloudWatch::Alarm").values():
-        assert alarm["AlarmActions"] == [{"Ref": name}]
-    key, properties = template.only("AWS::KMS::Key")
-    assert target_of(topic["KmsMasterKeyId"]) == key
-    assert properties["EnableKeyRotation"] is True
-    _, policy = template.only("AWS::SNS::TopicPolicy")
-    assert denies_without_tls(policy)
-    for document, actions in (
-        (properties["KeyPolicy"], ["kms:Decrypt", "kms:GenerateDataKey*"]),
-        (policy["PolicyDocument"], ["sns:Publish"]),
-    ):
-        [ours] = [one for one in document["Statement"] if "Service" in one["Principal"]]
-        assert ours["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-        assert listed(ours["Action"]) == actions
-    assert ours["Condition"] == {"StringEquals": {"aws:SourceAccount": EMULATOR_ACCOUNT}}
 
 
 def test_queue_mappings_are_limited_and_report_single_failures(template: Template) -> None:
@@ -300,16 +252,6 @@ def test_the_stock_watch_receives_the_levels(template: Template) -> None:
     [pattern] = [filter_of(mapping) for mapping in stream_mappings(template) if triggered(mapping) == "StockWatch"]
     assert sorted(pattern["eventName"]) == ["INSERT", "MODIFY"]
     assert pattern["dynamodb"]["Keys"] == {"PK": {"S": [{"prefix": "level#"}]}}
-
-
-def test_a_late_stream_raises_an_alarm_long_before_records_are_gone(template: Template) -> None:
-    late = {
-        target_of(alarm["Dimensions"][0]["Value"]): alarm["Threshold"]
-        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
-        if alarm["MetricName"] == "IteratorAge"
-    }
-    assert set(late) == {"Outbox", "StockWatch"}
-    assert all(milliseconds <= 3600 * 1000 for milliseconds in late.values())
 
 
 @pytest.mark.parametrize("name", ["Orders", "Vault"])
@@ -438,19 +380,6 @@ def test_messages_are_gathered_for_five_seconds_where_nobody_waits_and_at_once_w
     assert gathered.keys() >= {"OrderIntake", "Outbox"}
 
 
-def test_messages_that_are_postponed_for_an_hour_raise_an_alarm(template: Template) -> None:
-    alarms = [
-        alarm
-        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
-        if alarm["MetricName"] == "MessagesPostponed"
-    ]
-    assert {alarm["Dimensions"][0]["Value"] for alarm in alarms} == {"order_emails", "counting_projections"}
-    for alarm in alarms:
-        assert alarm["Period"] * alarm["EvaluationPeriods"] == 3600
-        assert alarm["Period"] > LONGEST_SECONDS, "whoever waits is counted in each period"
-        assert (alarm["Threshold"], alarm["Statistic"]) == (1, "Sum")
-
-
 def test_the_sweep_is_called_each_minute_by_a_role_that_may_do_that_alone(template: Template) -> None:
     [schedule] = template.of_type("AWS::Scheduler::Schedule").values()
     assert (schedule["ScheduleExpression"], schedule["FlexibleTimeWindow"]) == ("rate(1 minute)", {"Mode": "OFF"})
@@ -481,18 +410,6 @@ def test_the_sweep_knows_every_function_that_can_be_paused_and_both_sagas(
     other = synthesized(Path(synthesize(packages, LOCAL_ENVIRONMENT, settings, tmp_path).directory))
     variables = other.of_type("AWS::Lambda::Function")["Sweep"]["Environment"]["Variables"]
     assert variables["OVERDUE_AFTER_MINUTES"] == "30"
-
-
-def test_what_the_sweep_starts_raises_an_alarm_and_so_does_a_sweep_that_fails(template: Template) -> None:
-    alarms = {
-        alarm["MetricName"]: alarm
-        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
-        if "sweep" in written(alarm["AlarmDescription"]).lower()
-    }
-    started, failing = alarms["SagasStarted"], alarms["Errors"]
-    assert started["Dimensions"] == [{"Name": "service", "Value": "sweep"}]
-    assert (started["Threshold"], started["Statistic"], started["EvaluationPeriods"]) == (1, "Sum", 1)
-    assert (failing["Threshold"], failing["Period"], failing["EvaluationPeriods"]) == (1, 60, 5)
 
 
 def test_the_order_of_the_list_of_functions_does_not_matter(
@@ -616,7 +533,7 @@ def test_a_task_outlives_its_function(template: Template) -> None:
             assert task["TimeoutSeconds"] > template.of_type("AWS::Lambda::Function")[function]["Timeout"], name
 
 
-def test_state_machines_are_logged_and_traced_and_their_failures_raise_an_alarm(template: Template) -> None:
+def test_state_machines_are_logged_and_traced(template: Template) -> None:
     machines = template.of_type("AWS::StepFunctions::StateMachine")
     assert len(machines) == 5
     express = machine_named(template, "OrderSagaExpress")
@@ -628,13 +545,6 @@ def test_state_machines_are_logged_and_traced_and_their_failures_raise_an_alarm(
         [destination] = machine["LoggingConfiguration"]["Destinations"]
         groups.add(target_of(destination["CloudWatchLogsLogGroup"]["LogGroupArn"]))
     assert len(groups) == len(machines)
-    watched = {
-        (alarm["MetricName"], target_of(alarm["Dimensions"][0]["Value"]))
-        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
-        if alarm.get("Namespace") == "AWS/States"
-    }
-    # The others have all the time there is.
-    assert watched == {("ExecutionsTimedOut", express), *(("ExecutionsFailed", name) for name in machines)}
 
 
 def test_the_sender_is_an_identity_of_the_stack(template: Template) -> None:
@@ -724,19 +634,6 @@ def test_the_rules_of_reports_alone_may_write_to_their_log_group(template: Templ
     assert set(groups) == {statement["Resource"][2:-5] for statement in statements}
     [write] = [statement for statement in statements if statement["Action"] == "logs:PutLogEvents"]
     assert set(write["Condition"]["ArnEquals"]["aws:SourceArn"]) == {f"${{{name}.Arn}}" for name in reporting(template)}
-
-
-@pytest.mark.parametrize(("rate", "threshold"), [("BounceRate", 0.05), ("ComplaintRate", 0.001)])
-def test_the_rate_of_bounces_and_of_complaints_raises_an_alarm(template: Template, rate: str, threshold: float) -> None:
-    [alarm] = [
-        alarm
-        for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
-        if alarm["MetricName"] == f"Reputation.{rate}"
-    ]
-    assert (alarm["Namespace"], alarm["Threshold"]) == ("AWS/SES", threshold)
-    assert alarm["Dimensions"] == [
-        {"Name": "ses:configuration-set", "Value": application_stack(LOCAL_ENVIRONMENT)},
-    ]
 
 
 def parties_in(assembly: Path) -> Parties:

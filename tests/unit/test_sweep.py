@@ -22,7 +22,7 @@ from events.ordering import (
 )
 from handlers.operations.errors import OperationFailed
 from handlers.operations.sagas import Saga, Sagas
-from handlers.operations.sweep.sweep import Sweep
+from handlers.operations.sweep.sweep import WAITING, Sweep
 from handlers.projections.engine.generations import GenerationStore
 from handlers.projections.order_view import ORDER_VIEW, OrderView
 from handlers.runtime import aws
@@ -40,6 +40,12 @@ ROLE = "arn:aws:iam::123456789012:role/saga"
 AFTER = timedelta(minutes=10)
 LONG_AGO = datetime.now(UTC) - 2 * AFTER
 SHOPS = ("demo", "acme")
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The metrics since last asked, as CloudWatch reads them."""
+    metrics.flush_metrics()
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
 
 
 class Scene:
@@ -90,6 +96,7 @@ class Scene:
 
 @pytest.fixture
 def scene(store: EventStore) -> Scene:
+    metrics.clear_metrics()
     return Scene(store)
 
 
@@ -181,21 +188,49 @@ def test_what_a_run_started_is_counted_and_not_what_was_running(
 ) -> None:
     """Where an execution of that name and input runs, Step Functions answers with that, and when it began."""
     scene.happened("demo.o1", placed("demo.o1"))
-    metrics.clear_metrics()
     assert scene.run() == 1
     scene.later += timedelta(minutes=1)
     assert scene.run() == 0
-    metrics.flush_metrics()
-    [counted] = [line for line in capsys.readouterr().out.splitlines() if "SagasStarted" in line]
-    assert json.loads(counted)["SagasStarted"] == [1.0]
+    [said] = told(capsys)
+    assert said["SagasStarted"] == [1.0]
 
 
-def test_while_something_is_paused_nothing_is_started(scene: Scene) -> None:
+def test_while_something_is_paused_nothing_is_started(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    """But orders that stand still are told of all the same."""
     scene.happened("demo.o1", placed("demo.o1"))
     scene.paused = True
     assert scene.sweep() == 0
+    [said] = told(capsys)
+    assert said["Paused"] == [1.0]
+    assert "OrderWithoutOutcome" in said
     scene.paused = False
     assert scene.sweep() == 1
+    assert not any("Paused" in each for each in told(capsys))
+
+
+def test_the_oldest_order_that_waits_for_each_saga_is_told(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where its execution failed, and a person has to look: until then it has no outcome."""
+    asked = [OrderConfirmed(order_id="demo.o3"), CancellationRequested(order_id="demo.o3")]
+    scene.happened("demo.o1", placed("demo.o1"))
+    scene.happened("demo.o2", placed("demo.o2"), at=LONG_AGO - AFTER)
+    scene.happened("demo.o3", placed("demo.o3"), *asked)
+    scene.happened("demo.o4", placed("demo.o4"), at=datetime.now(UTC))
+    scene.happened("demo.o5", placed("demo.o5"), OrderConfirmed(order_id="demo.o5"))
+    scene.run()
+    for machine in scene.live.values():
+        for each in scene.machines.list_executions(stateMachineArn=machine)["executions"]:
+            scene.machines.stop_execution(executionArn=each["executionArn"])
+    told(capsys)
+    scene.run()
+    [said] = told(capsys)
+    minutes = {name: [round(ms / 60_000) for ms in said[name]] for name in WAITING.values()}
+    assert minutes == {"OrderWithoutOutcome": [30], "CancellationWithoutAnswer": [20]}
+
+
+def test_where_no_order_waits_for_long_nothing_is_told(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    scene.happened("demo.o1", placed("demo.o1"), at=datetime.now(UTC))
+    scene.run()
+    assert told(capsys) == []
 
 
 def test_the_log_decides_and_not_the_view(scene: Scene) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Duration, RemovalPolicy, Size, Stack
+from aws_cdk import RemovalPolicy, Size, Stack
 from aws_cdk import aws_apigateway as apigateway
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -49,7 +48,7 @@ DOCUMENTS = ("openapi.json", "docs", "docs/{file}")
 
 
 class HttpApi(apigateway.RestApi):
-    """The REST API. Orders and cancellations go to `intake`; `query` answers everything else.
+    """The REST API. Orders and cancellations go to `intake`; `query` answers everything else. `orders` takes orders.
 
     `authorizer` is the function that checks tokens, and names the API key on whose plan a request counts; without one,
     the gateway's own authorizer checks those of the pool, and the request names its key. `keys` are the API keys: one
@@ -108,21 +107,11 @@ class HttpApi(apigateway.RestApi):
         self._intake = intake
         self._limited: list[apigateway.Method] = []
         refuse_with_problems(self)
-        self._routes(query)
+        self.orders = self._routes(query)
         self.keys = {name: self._key(name, environment) for name in (*shops, OPERATORS)}
         self._plan("Plan", settings.plan, [name for name in self.keys if name not in settings.plans])
         for name, plan in settings.plans.items():
             self._plan(f"{name.capitalize()}Plan", plan, [name])
-        cloudwatch.Alarm(
-            self,
-            "Failing",
-            alarm_description="The API answers with 5xx.",
-            metric=self.metric_server_error(statistic="sum", period=Duration.minutes(1)),
-            threshold=1,
-            evaluation_periods=1,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-        )
 
     def _checks(self, identity: Identity, function: lambda_.IFunction | None) -> apigateway.IAuthorizer:
         if function is None:
@@ -133,7 +122,8 @@ class HttpApi(apigateway.RestApi):
             self, "FunctionAuthorizer", handler=function, results_cache_ttl=AUTHORIZER_CACHE
         )
 
-    def _routes(self, query: lambda_.IFunction) -> None:
+    def _routes(self, query: lambda_.IFunction) -> apigateway.Method:
+        """Make every method; returns the one that takes orders."""
         orders, stock = self.root.add_resource("orders"), self.root.add_resource("stock").add_resource("{sku}")
         order = orders.add_resource("{order_id}")
         events, cancellation = order.add_resource("events"), order.add_resource("cancellation")
@@ -144,7 +134,7 @@ class HttpApi(apigateway.RestApi):
         for resource in documents:
             resource.add_method("GET", asks, authorization_type=apigateway.AuthorizationType.NONE)
         # Orders are placed by shops, and an operator is none.
-        self._accepts(orders, templates.submission(self._callers), [WRITE])
+        placing = self._accepts(orders, templates.submission(self._callers), [WRITE])
         self._accepts(cancellation, templates.cancellation(self._callers), [WRITE, OPERATE])
         for resource, allowed in (
             (orders, "GET, POST"),
@@ -152,8 +142,11 @@ class HttpApi(apigateway.RestApi):
             *((each, "GET") for each in (order, events, stock, *documents)),
         ):
             refuse_other_methods(resource, allowed)
+        return placing
 
-    def _accepts(self, resource: apigateway.Resource, wanted: templates.IntakeTemplates, scopes: Sequence[str]) -> None:
+    def _accepts(
+        self, resource: apigateway.Resource, wanted: templates.IntakeTemplates, scopes: Sequence[str]
+    ) -> apigateway.Method:
         """`POST`: what fits the schema is sent to the intake queue, and answered with 202."""
         integration = apigateway.AwsIntegration(
             service="sqs",
@@ -183,7 +176,7 @@ class HttpApi(apigateway.RestApi):
         schema = draft4(wanted.body)
         resource_of(model).add_property_override("Schema", schema)
         self._deployed_with(schema)
-        self._authorized(
+        return self._authorized(
             resource,
             "POST",
             integration,
@@ -209,7 +202,7 @@ class HttpApi(apigateway.RestApi):
         integration: apigateway.Integration,
         scopes: Sequence[str],
         **options: Any,
-    ) -> None:
+    ) -> apigateway.Method:
         """A method for tokens with one of `scopes`, that counts on the plan of the caller's API key."""
         of_pool = self._callers is templates.POOL_CLAIMS
         made = resource.add_method(
@@ -222,6 +215,7 @@ class HttpApi(apigateway.RestApi):
             **options,
         )
         self._limited.append(made)
+        return made
 
     def _key(self, name: str, environment: str) -> apigateway.IApiKey:
         """The API key of a shop, or of operators."""
