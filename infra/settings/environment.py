@@ -11,14 +11,16 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from handlers.intake.parties import Parties
 from infra.names import ENVIRONMENT
 from infra.settings.api import ApiSettings
+from infra.settings.cost import CostSettings
 from infra.settings.functions import Functions
-from infra.settings.model import SettingsModel
+from infra.settings.model import EmailAddress, SettingsModel
 from infra.settings.options import BackupSettings, KeySettings, NetworkSettings
 from infra.settings.parties import Partners, Shops, claimed_twice, parties
 
 FOLDER = Path(__file__).parent
 
-EmailAddress = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+EVERYTHING = FOLDER / "examples" / "everything.toml"
+"""The example with all options."""
 
 EmailIdentity = Annotated[str, Field(pattern=r"^([^@\s*?]+@)?[^@\s*?]+\.[^@\s*?]+$")]
 """An address or a domain, as SES has it."""
@@ -114,6 +116,7 @@ class Settings(SettingsModel):
     alarms: AlarmSettings = AlarmSettings()
     logs: LogSettings = LogSettings()
     sweep: SweepSettings = SweepSettings()
+    cost: CostSettings = CostSettings()
     keys: KeySettings = KeySettings()
     network: NetworkSettings = NetworkSettings()
     backup: BackupSettings = BackupSettings()

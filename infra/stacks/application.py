@@ -8,6 +8,7 @@ from constructs import Construct
 from infra.constructs.alarms import AlarmsTopic
 from infra.constructs.api.gateway import HttpApi
 from infra.constructs.api.identity import Identity
+from infra.constructs.budget import Budget
 from infra.constructs.data_resources import DataResources
 from infra.constructs.erasure import Erasure
 from infra.constructs.gradual_deployment import GradualDeployments
@@ -23,6 +24,7 @@ from infra.constructs.saga import CANCELLATION, ORDER_SAGA, ExpressLane, Saga
 from infra.constructs.schedule_trigger import call_regularly
 from infra.constructs.shared_resources import SharedResources
 from infra.constructs.stream_trigger import follow
+from infra.constructs.suppressing import suppress
 from infra.constructs.sweep import let_sweep
 from infra.constructs.template import output
 from infra.function_spec import (
@@ -38,6 +40,7 @@ from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.names import application_stack, in_template
 from infra.package import Built, Package
 from infra.package.python_version import functions_python
+from infra.retention import API_ERRORS
 from infra.settings.api import IssuerSettings
 from infra.settings.environment import InvalidSettings, Settings
 from infra.settings.functions import FunctionSettings, wrong_functions
@@ -87,10 +90,11 @@ class ApplicationStack(Stack):
         let_sweep(self._functions["sweep"], sagas, queued, settings.sweep)
         # Operators call it, to publish events once more.
         output(self, "OutboxFunctionArn", self._functions["outbox"].live.function_arn)
-        self._api(settings, data.identity)
+        api = self._api(settings, data.identity)
         if settings.gradual:
             self._deploy_gradually()
         keep_logs(self, settings.logs.days)
+        keep_logs(api.error_log, min(settings.logs.days, API_ERRORS.days))
         if settings.network.private:
             self._keep_inside(settings.network.availability_zones)
         if data.backups:
@@ -99,7 +103,15 @@ class ApplicationStack(Stack):
             data.key.encrypt_all(self)
         alarms = AlarmsTopic(self, "Alarms", settings.alarms.email)
         output(self, "AlarmsTopicArn", alarms.topic_arn)
+        if settings.alarms.email:
+            suppress(
+                alarms,
+                "Serverless-SNSRedrivePolicy",
+                "An alarm whose e-mail is lost still rings in CloudWatch; a queue that nobody reads would tell nobody.",
+            )
         alarms.notify_of_all(self)
+        if settings.cost.budget:
+            Budget(self, "Budget", settings.cost.budget, alarms)
 
     def _function(self, spec: FunctionSpec) -> PipelineFunction:
         code, layer = self._packages[spec.package].code[spec.key], self._layers[spec.package]
@@ -153,7 +165,7 @@ class ApplicationStack(Stack):
         output(self, "ErasureStateMachineArn", erasure.state_machine.live_arn)
         return [order, cancellation]
 
-    def _api(self, settings: Settings, identity: Identity) -> None:
+    def _api(self, settings: Settings, identity: Identity) -> HttpApi:
         issuer = settings.api.issuer or identity.issuer
         api = HttpApi(
             self,
@@ -170,6 +182,7 @@ class ApplicationStack(Stack):
         output(self, "ApiId", api.rest_api_id)
         for name, key in api.keys.items():
             output(self, f"{name.capitalize()}ApiKeyId", key.key_id)
+        return api
 
     def _authorizer(self, issuer: IssuerSettings) -> PipelineFunction:
         function = self._functions[AUTHORIZER.key] = self._function(AUTHORIZER)

@@ -39,6 +39,8 @@ from tests.builders.orders import EMAIL
 from tests.builders.settings import settings as settings_of
 from tests.infra.template import Template, listed, synthesized, target_of, written
 
+LOGGED = ("StreamFailures", "Files", "AuditCopy", "DeadLetterBucket", "ErasureLedger")
+"""The buckets of which each access is logged."""
 E_MAILS = ["EMAIL_SENDER", "EMAIL_CONFIGURATION_SET"]
 NO_REPLAY = [{"exists": False}]
 AT_DOORS = {"order_intake", "delivery_intake", "shipment_intake", "file_import", "api_query", "api_authorizer"}
@@ -358,7 +360,7 @@ def test_the_index_by_status_carries_what_lists_show_and_the_other_keys_alone(te
     }
 
 
-@pytest.mark.parametrize("name", ["StreamFailures", "Files", "AuditCopy", "DeadLetterBucket"])
+@pytest.mark.parametrize("name", [*LOGGED, "AccessLogs"])
 def test_buckets_are_closed(template: Template, name: str) -> None:
     name = bucket_named(template, name)
     bucket = template.of_type("AWS::S3::Bucket")[name]
@@ -370,6 +372,32 @@ def test_buckets_are_closed(template: Template, name: str) -> None:
     policies = template.of_type("AWS::S3::BucketPolicy").values()
     [policy] = [policy for policy in policies if target_of(policy["Bucket"]) == name]
     assert denies_without_tls(policy)
+
+
+def test_each_access_to_a_bucket_is_logged_in_one_that_takes_logs_of_these_alone(template: Template) -> None:
+    name = bucket_named(template, "AccessLogs")
+    buckets = template.of_type("AWS::S3::Bucket")
+    assert buckets.keys() == {name, *(bucket_named(template, each) for each in LOGGED)}
+    for bucket in LOGGED:
+        logged = buckets[bucket_named(template, bucket)]["LoggingConfiguration"]
+        assert (target_of(logged["DestinationBucketName"]), logged["LogFilePrefix"]) == (name, f"{bucket}/")
+    assert "LoggingConfiguration" not in buckets[name]
+    [policy] = [
+        each for each in template.of_type("AWS::S3::BucketPolicy").values() if target_of(each["Bucket"]) == name
+    ]
+    delivering = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
+    assert len(delivering) == len(LOGGED)
+    for statement in delivering:
+        assert statement["Principal"] == {"Service": "logging.s3.amazonaws.com"}
+        assert statement["Action"] == "s3:PutObject"
+        assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": EMULATOR_ACCOUNT}
+        assert target_of(statement["Condition"]["ArnLike"]["aws:SourceArn"]) in buckets
+
+
+@pytest.mark.parametrize("name", ["AuditCopy", "ErasureLedger"])
+def test_what_is_kept_as_evidence_has_versions(template: Template, name: str) -> None:
+    bucket = template.of_type("AWS::S3::Bucket")[bucket_named(template, name)]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
 
 
 def test_the_bucket_of_files_keeps_versions_expires_what_is_done_and_notifies_of_what_arrives(
