@@ -40,7 +40,7 @@ class DataResources:
             "Under another key, a rejected submission that comes again would be taken for a new one.",
         )
         self.orders = OrdersBus(scope, "OrdersBus", environment)
-        logs = AccessLogsBucket(scope, "AccessLogs", days=settings.logs.days)
+        logs = AccessLogsBucket(scope, "BucketLogs", days=settings.logs.days)
         self.stream_failures = PrivateBucket(
             scope,
             "StreamFailures",

@@ -23,7 +23,9 @@ def made(everything: Path) -> Template:
 
 def tags_of(properties: dict[str, Any]) -> dict[str, str]:
     """The tags of a resource, in whichever way its type has them."""
-    tags = next((properties[name] for name in ("Tags", "UserPoolTags", "BackupVaultTags") if name in properties), {})
+    tags: Any = next(
+        (properties[name] for name in ("Tags", "UserPoolTags", "BackupVaultTags") if name in properties), {}
+    )
     return tags if isinstance(tags, dict) else {tag["Key"]: tag["Value"] for tag in tags}
 
 

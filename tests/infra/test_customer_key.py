@@ -78,7 +78,7 @@ def test_all_that_holds_orders_is_encrypted_with_it(keyed: Template, resource_ty
     own = {"Fn::GetAtt": [key_of(keyed), "Arn"]}
     others = {name for name, each in made.items() if at(each, ENCRYPTED[resource_type]) != own}
     # S3 delivers no access logs to a bucket with such a key.
-    logs = {name for name in made if resource_type == "AWS::S3::Bucket" and name.startswith("AccessLogs")}
+    logs = {name for name in made if resource_type == "AWS::S3::Bucket" and name.startswith("BucketLogs")}
     assert others == logs
 
 

@@ -19,7 +19,7 @@ ROWS = {
     store: (personal, kept)
     for store, personal, kept in re.findall(r"^\| ([^|]+) \| (yes|no) \| ([^|]+) \|$", PAGE.read_text(), re.MULTILINE)
 }
-BUCKETS = ("AccessLogs", "StreamFailures", "Files", "DeadLetterBucket", "ErasureLedger", "AuditCopy")
+BUCKETS = ("BucketLogs", "StreamFailures", "Files", "DeadLetterBucket", "ErasureLedger", "AuditCopy")
 SUPPRESSED = "suppression list, by SES"
 DELETED_LATE = timedelta(hours=8)
 """AWS Backup deletes a backup at some time within that, after its last day."""
@@ -91,7 +91,7 @@ HELD: dict[str, Callable[[Template], set[int]]] = {
     "queues": of_type("AWS::SQS::Queue", "MessageRetentionPeriod", 86_400),
     "logs": lambda template: logs(template, of_errors=False),
     "errors of the API, as the gateway logs them": lambda template: logs(template, of_errors=True),
-    "logs of accesses to buckets": lifecycle("AccessLogs"),
+    "logs of accesses to buckets": lifecycle("BucketLogs"),
 }
 """After how many days each store deletes what it has, by its row: nothing where it keeps it for good."""
 

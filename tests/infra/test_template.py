@@ -360,7 +360,7 @@ def test_the_index_by_status_carries_what_lists_show_and_the_other_keys_alone(te
     }
 
 
-@pytest.mark.parametrize("name", [*LOGGED, "AccessLogs"])
+@pytest.mark.parametrize("name", [*LOGGED, "BucketLogs"])
 def test_buckets_are_closed(template: Template, name: str) -> None:
     name = bucket_named(template, name)
     bucket = template.of_type("AWS::S3::Bucket")[name]
@@ -375,7 +375,7 @@ def test_buckets_are_closed(template: Template, name: str) -> None:
 
 
 def test_each_access_to_a_bucket_is_logged_in_one_that_takes_logs_of_these_alone(template: Template) -> None:
-    name = bucket_named(template, "AccessLogs")
+    name = bucket_named(template, "BucketLogs")
     buckets = template.of_type("AWS::S3::Bucket")
     assert buckets.keys() == {name, *(bucket_named(template, each) for each in LOGGED)}
     for bucket in LOGGED:
@@ -600,7 +600,7 @@ def test_other_settings_let_in_others_with_what_is_their_own_and_change_nothing_
     template: Template, packages: dict[Package, Built], tmp_path: Path
 ) -> None:
     shops = {"acme": {"sources": ["com.acme.orders"]}, "bloom": {"clients": ["1example23456789"]}}
-    settings = settings_of(shops=shops)
+    settings = settings_of(shops=shops, api={"firewall": False})
     other = synthesized(Path(synthesize(packages, LOCAL_ENVIRONMENT, settings, tmp_path).directory))
     assert (template.raw["Outputs"]["Shops"]["Value"], other.raw["Outputs"]["Shops"]["Value"]) == ("demo", "acme bloom")
     assert parties_in(tmp_path) == settings.parties
