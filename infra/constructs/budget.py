@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from infra.constructs.template import resource_of
 from infra.settings.cost import BudgetSettings
 
 NOTIFIED_AT = (("ACTUAL", 80), ("FORECASTED", 100))
@@ -26,7 +27,7 @@ class Budget(Construct):
         subscribers = [budgets.CfnBudget.SubscriberProperty(subscription_type="SNS", address=topic.topic_arn)]
         if settings.email:
             subscribers += [budgets.CfnBudget.SubscriberProperty(subscription_type="EMAIL", address=settings.email)]
-        budgets.CfnBudget(
+        made = budgets.CfnBudget(
             self,
             "Budget",
             budget=budgets.CfnBudget.BudgetDataProperty(
@@ -48,6 +49,8 @@ class Budget(Construct):
                 for kind, percent in NOTIFIED_AT
             ],
         )
+        # Budgets refuses a topic that it may not notify.
+        made.add_dependency(resource_of(topic.node.find_child("Policy")))
 
     def _let_notify(self, topic: sns.Topic) -> None:
         """Source: AWS Cost Management User Guide, "Creating an Amazon SNS topic for budget notifications"."""

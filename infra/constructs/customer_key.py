@@ -78,7 +78,7 @@ class CustomerKey(kms.Key):
             allow(user, iam.PolicyStatement(actions=actions, resources=[self.key_arn], conditions=via))
             for action in actions:
                 if action.endswith("*"):
-                    why = "DynamoDB asks for both kinds of this action, on this key, and by DynamoDB alone."
+                    why = "DynamoDB needs every kind of it: on this key alone, and by way of DynamoDB alone."
                     suppress(user, "AwsSolutions-IAM5", why, ending=f"Action::{action}")
 
     def _let_encrypt_executions(self, machine: sfn.StateMachine) -> None:

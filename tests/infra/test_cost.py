@@ -46,7 +46,7 @@ def test_what_costs_says_who_pays_for_it(made: Template, resource_type: str) -> 
 
 
 def test_a_budget_tells_the_topic_of_alarms_and_an_address_before_it_is_spent(made: Template) -> None:
-    _, budget = made.only("AWS::Budgets::Budget")
+    name, budget = made.only("AWS::Budgets::Budget")
     assert budget["Budget"] == {
         "BudgetName": "OrderPipeline-dev",
         "BudgetType": "COST",
@@ -59,6 +59,8 @@ def test_a_budget_tells_the_topic_of_alarms_and_an_address_before_it_is_spent(ma
         ("FORECASTED", 100),
     }
     topic, _ = made.only("AWS::SNS::Topic")
+    # Budgets refuses a topic that it may not notify.
+    assert made.raw["Resources"][name]["DependsOn"] == [made.only("AWS::SNS::TopicPolicy")[0]]
     for each in told:
         by_topic, by_email = each["Subscribers"]
         assert (by_topic["SubscriptionType"], target_of(by_topic["Address"])) == ("SNS", topic)
