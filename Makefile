@@ -15,7 +15,7 @@ CDK := $(NODEJS)/bin/node build/cdk_cli/node_modules/aws-cdk/bin/cdk
 CDK_INSTALLED := build/cdk_cli/.installed
 # Besides the unit tests, these read templates and definitions alone.
 UNIT := tests/unit \
-	$(addprefix tests/infra/test_,template.py alarms.py api_template.py permissions.py projections.py trust.py) \
+	$(addprefix tests/infra/test_,template.py alarms.py api_template.py guard.py permissions.py projections.py trust.py) \
 	$(addprefix tests/statemachine/test_,definition.py express_definition.py rebuild_definition.py saga_machine.py)
 # The machine's own Python, nothing downloaded from anywhere but the package index.
 export UV_PYTHON_DOWNLOADS := never
@@ -60,7 +60,7 @@ lint: $(INSTALLED) ## Check style, types, event schemas, the template for AWS, t
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy events handlers infra tests
 	.venv/bin/python -m events.schema_registry --check
-	CDK_OUTDIR=build/cdk.out .venv/bin/python -m infra.app
+	.venv/bin/python -m infra.guard build/cdk.out
 	.venv/bin/cfn-lint build/cdk.out/*.template.json
 	.venv/bin/statelint --ignore=URI statemachines/*.asl.json
 	.venv/bin/zizmor --offline --strict-collection --quiet --no-progress .github

@@ -8,6 +8,7 @@ from pathlib import Path
 import aws_cdk as cdk
 from aws_cdk import cx_api
 
+from infra.constructs.tagging import tag_all
 from infra.names import LOCAL_ENVIRONMENT, application_stack, data_stack
 from infra.package import Built, Package, PackageError, build_zips
 from infra.settings.environment import InvalidSettings, Settings, file_of, read_settings
@@ -23,7 +24,19 @@ def synthesize(
     *,
     new: Collection[str] = (),
 ) -> cx_api.CloudAssembly:
-    """Synthesize the two stacks of an environment into the folder `outdir`.
+    """Synthesize the app of an environment, with the same arguments."""
+    return application(packages, environment, settings, outdir, new=new).synth()
+
+
+def application(
+    packages: Mapping[Package, Built],
+    environment: str,
+    settings: Settings,
+    outdir: Path,
+    *,
+    new: Collection[str] = (),
+) -> cdk.App:
+    """The two stacks of an environment, as an app that is synthesized into the folder `outdir`.
 
     `packages` are what the functions run from. `new` are the stacks that are not there yet: they are protected later,
     for a creation that fails has to be undone.
@@ -35,6 +48,8 @@ def synthesize(
             "@aws-cdk/aws-iam:minimizePolicies": True,
             # Not by exports, which cannot change while they are used: another table could never be adopted.
             "@aws-cdk/core:defaultCrossStackReferences": "weak",
+            # By a policy of their bucket, S3 delivers access logs for our buckets alone.
+            "@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": True,
         },
     )
 
@@ -50,7 +65,8 @@ def synthesize(
         packages=packages,
         protected=protected(application_stack(environment)),
     )
-    return app.synth()
+    tag_all(app, environment, settings.cost.center)
+    return app
 
 
 def main() -> None:

@@ -23,5 +23,8 @@ QUEUES = timedelta(days=14)
 BACKUPS = timedelta(days=35)
 """As far back as a table can be restored: as DynamoDB allows at most."""
 
+API_ERRORS = timedelta(days=7)
+"""What the gateway logs of requests that failed, at most: it may quote what of a body does not fit."""
+
 ERASURE_LEDGER = timedelta(days=3653)
 """Ten years: longer than any backup, and as long as somebody may ask what became of a request."""

@@ -20,6 +20,7 @@ _LEFT = {
     "files that were dropped": retention.FILES,
     "dead-letter messages of which nobody can tell whose they are": retention.DEAD_LETTERS,
     "messages in queues, and 30 days more where one becomes a dead-letter message": retention.QUEUES,
+    "errors that the API logged": retention.API_ERRORS,
     "backups of the tables": retention.BACKUPS,
 }
 """What an erasure does not reach, and for how long it is there."""

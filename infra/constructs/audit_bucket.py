@@ -4,20 +4,22 @@ from aws_cdk import Duration
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.constructs.keeping import KEPT
+from infra.constructs.private_bucket import AccessLogsBucket, PrivateBucket
 
 
-class AuditBucket(s3.Bucket):
-    """Nothing is ever removed from it: the doctor compares the whole log. It gets cheaper with time."""
+class AuditBucket(PrivateBucket):
+    """Nothing is ever removed from it: the doctor compares the whole log. It gets cheaper with time.
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    With versions: what somebody deletes or replaces is still there, and no role may delete a version. Not with Object
+    Lock: AWS does not document that Firehose writes to a bucket with a default retention.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, access_logs: AccessLogsBucket) -> None:
         super().__init__(
             scope,
             construct_id,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            enforce_ssl=True,
-            removal_policy=KEPT,
+            access_logs=access_logs,
+            versioned=True,
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="Older",

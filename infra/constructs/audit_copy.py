@@ -11,6 +11,7 @@ from constructs import Construct
 from handlers.operations.audit.copy import AUDIT_PREFIX
 from infra.constructs.queues import DeadLetterQueue
 from infra.constructs.rules import rule, rule_role
+from infra.constructs.suppressing import suppress
 from infra.constructs.template import created_after_policy
 from infra.constructs.trust import assumed_by
 
@@ -32,6 +33,7 @@ class AuditCopy(Construct):
         self._stream = self._firehose()
         self.stream_name = self._stream.ref
         self.dead_letters = DeadLetterQueue(self, "DeadLetterQueue", "audit_copy")
+        suppress(self.dead_letters, "AwsSolutions-SQS3", "It is the dead-letter queue of the rule.")
         self._feed(bus)
 
     def _firehose(self) -> firehose.CfnDeliveryStream:
@@ -43,6 +45,9 @@ class AuditCopy(Construct):
         _allow(role, on_bucket, self.bucket.bucket_arn)
         _allow(role, on_objects, self.bucket.arn_for_objects("*"))
         _allow(role, ["logs:PutLogEvents"], group.log_group_arn)
+        suppress(
+            role, "AwsSolutions-IAM5", "Firehose names the objects, in a bucket that holds nothing else.", ending="/*"
+        )
         stream = firehose.CfnDeliveryStream(
             self,
             "Stream",

@@ -9,6 +9,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.constructs.keeping import KEPT
+from infra.constructs.suppressing import suppress
 from infra.constructs.trust import assumed_by
 from infra.names import PRODUCT
 
@@ -74,4 +75,5 @@ class Backups(Construct):
             role.add_to_policy(
                 iam.PolicyStatement(actions=[f"dynamodb:{action}" for action in actions], resources=resources)
             )
+        suppress(role, "AwsSolutions-IAM5", "AWS Backup names the backups, of these tables alone.", ending="/backup/*")
         return role

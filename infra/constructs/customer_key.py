@@ -14,6 +14,8 @@ from infra.constructs.encrypting import encrypt
 from infra.constructs.keeping import KEPT
 from infra.constructs.key_use import needed_for
 from infra.constructs.policies import actions_of, allow
+from infra.constructs.private_bucket import AccessLogsBucket
+from infra.constructs.suppressing import suppress
 from infra.names import PRODUCT, application_stack
 
 ENCRYPT = ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -55,7 +57,8 @@ class CustomerKey(kms.Key):
     def encrypt_all(self, scope: Construct) -> None:
         """Encrypt all that holds orders below `scope`, and let the roles and the policies there use the key for it."""
         for each in scope.node.find_all():
-            encrypt(each, self.key_arn)
+            if not isinstance(each.node.scope, AccessLogsBucket):
+                encrypt(each, self.key_arn)
             if isinstance(each, sfn.StateMachine):
                 self._let_encrypt_executions(each)
             elif isinstance(each, iam.Role | iam.ManagedPolicy):
@@ -73,6 +76,10 @@ class CustomerKey(kms.Key):
         for service, actions in needed_for(actions_of(user)).items():
             via = {"StringEquals": {"kms:ViaService": f"{service}.{Stack.of(user).region}.amazonaws.com"}}
             allow(user, iam.PolicyStatement(actions=actions, resources=[self.key_arn], conditions=via))
+            for action in actions:
+                if action.endswith("*"):
+                    why = "DynamoDB needs every kind of it: on this key alone, and by way of DynamoDB alone."
+                    suppress(user, "AwsSolutions-IAM5", why, ending=f"Action::{action}")
 
     def _let_encrypt_executions(self, machine: sfn.StateMachine) -> None:
         """Source: AWS Step Functions Developer Guide, "Data at rest encryption in Step Functions"."""

@@ -15,6 +15,8 @@ from infra.constructs.erasure_ledger import ErasureLedger
 from infra.constructs.files_bucket import FilesBucket
 from infra.constructs.keeping import KEPT
 from infra.constructs.orders_table import OrdersTable
+from infra.constructs.private_bucket import AccessLogsBucket, PrivateBucket
+from infra.constructs.suppressing import suppress
 from infra.constructs.vault_table import VaultTable
 from infra.settings.environment import Settings
 
@@ -32,20 +34,23 @@ class DataResources:
             generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
             removal_policy=KEPT,
         )
+        suppress(
+            self.rejection_key,
+            "AwsSolutions-SMG4",
+            "Under another key, a rejected submission that comes again would be taken for a new one.",
+        )
         self.orders = OrdersBus(scope, "OrdersBus", environment)
-        self.stream_failures = s3.Bucket(
+        logs = AccessLogsBucket(scope, "BucketLogs", days=settings.logs.days)
+        self.stream_failures = PrivateBucket(
             scope,
             "StreamFailures",
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            enforce_ssl=True,
-            removal_policy=KEPT,
+            access_logs=logs,
             lifecycle_rules=[s3.LifecycleRule(expiration=Duration.days(90))],
         )
-        self.files = FilesBucket(scope, "Files", settings.parties.folders)
-        self.dead_letters = DeadLetterBucket(scope, "DeadLetterBucket")
-        self.erasures = ErasureLedger(scope, "ErasureLedger")
-        self.audit_copy = AuditBucket(scope, "AuditCopy")
+        self.files = FilesBucket(scope, "Files", logs, settings.parties.folders)
+        self.dead_letters = DeadLetterBucket(scope, "DeadLetterBucket", logs)
+        self.erasures = ErasureLedger(scope, "ErasureLedger", logs)
+        self.audit_copy = AuditBucket(scope, "AuditCopy", logs)
         self.identity = Identity(scope, "Identity", environment, protected=protected)
         own_key = settings.keys.customer_managed
         self.backups = None

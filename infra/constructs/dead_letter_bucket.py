@@ -5,21 +5,18 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from handlers.dead_letters.message import OPEN, REDRIVEN
-from infra.constructs.keeping import KEPT
+from infra.constructs.private_bucket import AccessLogsBucket, PrivateBucket
 from infra.retention import DEAD_LETTERS
 
 
-class DeadLetterBucket(s3.Bucket):
+class DeadLetterBucket(PrivateBucket):
     """Messages are kept for 30 days, and those that were redriven for 30 more: they hold personal data."""
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, access_logs: AccessLogsBucket) -> None:
         super().__init__(
             scope,
             construct_id,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            enforce_ssl=True,
-            removal_policy=KEPT,
+            access_logs=access_logs,
             lifecycle_rules=[
                 s3.LifecycleRule(id=name, prefix=prefix, expiration=Duration.days(DEAD_LETTERS.days))
                 for name, prefix in (("Open", OPEN), ("Redriven", REDRIVEN))

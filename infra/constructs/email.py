@@ -11,6 +11,7 @@ from constructs import Construct
 
 from handlers.notification.email_sending import ORDER_TAG, SHOP_TAG
 from infra.constructs.rules import rule
+from infra.constructs.suppressing import suppress
 from infra.constructs.template import name_in_template
 from infra.names import application_stack
 from infra.settings.environment import EmailSettings
@@ -103,6 +104,11 @@ class Mail(Construct):
                     ),
                 )
             ]
+            suppress(
+                made,
+                "Serverless-EventBusDLQ",
+                "A queue would keep the event as it came, with the address of the recipient, which is logged nowhere.",
+            )
             rules.append(made.rule_arn)
         self._let_write(rules)
 

@@ -4,22 +4,19 @@ from aws_cdk import Duration
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.constructs.keeping import KEPT
+from infra.constructs.private_bucket import AccessLogsBucket, PrivateBucket
 from infra.retention import ERASURE_LEDGER
 
 
-class ErasureLedger(s3.Bucket):
+class ErasureLedger(PrivateBucket):
     """Kept for ten years, with versions, and on deletion of the stack. It holds ids, and nothing else of a person."""
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, access_logs: AccessLogsBucket) -> None:
         super().__init__(
             scope,
             construct_id,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            enforce_ssl=True,
+            access_logs=access_logs,
             versioned=True,
-            removal_policy=KEPT,
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="Old",

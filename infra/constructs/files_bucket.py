@@ -8,12 +8,13 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from handlers.files.dropped_file import CHECKPOINTS, DONE, INCOMING, REPORTS
-from infra.constructs.keeping import KEPT
+from infra.constructs.private_bucket import AccessLogsBucket, PrivateBucket
+from infra.constructs.suppressing import suppress
 from infra.constructs.template import resource_of
 from infra.retention import DROPPED_FILES, REPLACED_FILES
 
 
-class FilesBucket(s3.Bucket):
+class FilesBucket(PrivateBucket):
     """Files arrive under ``incoming/`` and end under ``done/``, reports under ``reports/``. It notifies EventBridge.
 
     With versions: a file that is uploaded under the same name while another is imported does not replace its content.
@@ -22,14 +23,13 @@ class FilesBucket(s3.Bucket):
     folder.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, folders: Mapping[str, str]) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, access_logs: AccessLogsBucket, folders: Mapping[str, str]
+    ) -> None:
         super().__init__(
             scope,
             construct_id,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            enforce_ssl=True,
-            removal_policy=KEPT,
+            access_logs=access_logs,
             versioned=True,
             lifecycle_rules=[
                 *(
@@ -54,7 +54,7 @@ class FilesBucket(s3.Bucket):
     def _policy(self, shop: str, folder: str) -> iam.ManagedPolicy:
         """May drop files into a shop's folder, and read what became of them."""
         incoming, *results = (self.arn_for_objects(f"{prefix}{folder}/*") for prefix in (INCOMING, DONE, REPORTS))
-        return iam.ManagedPolicy(
+        policy = iam.ManagedPolicy(
             self,
             f"{shop.capitalize()}Files",
             description=f"May drop files of orders for the shop {shop}, and read their reports.",
@@ -63,3 +63,7 @@ class FilesBucket(s3.Bucket):
                 iam.PolicyStatement(actions=["s3:GetObject"], resources=results),
             ],
         )
+        suppress(
+            policy, "AwsSolutions-IAM5", "A shop calls its files what it likes, in its folder.", ending=f"/{folder}/*"
+        )
+        return policy

@@ -5,6 +5,7 @@ from aws_cdk import aws_codedeploy as codedeploy
 from constructs import Construct
 
 from infra.constructs.lambda_function import PipelineFunction
+from infra.constructs.suppressing import suppress
 from infra.constructs.watching.alarm import MINUTE, inform
 
 FAILING_PERCENT = 25
@@ -27,13 +28,19 @@ class GradualDeployments(Construct):
     def deploy(self, function: PipelineFunction) -> None:
         """Let the alias of a function move gradually."""
         scope = Construct(self, function.spec.name)
-        codedeploy.LambdaDeploymentGroup(
+        group = codedeploy.LambdaDeploymentGroup(
             scope,
             "Group",
             application=self._application,
             alias=function.live,
             deployment_config=codedeploy.LambdaDeploymentConfig.CANARY_10_PERCENT_5_MINUTES,
             alarms=[_alarm(scope, function)],
+        )
+        suppress(
+            group,
+            "AwsSolutions-IAM4",
+            "AWS keeps what CodeDeploy may do for functions, and may do no more than that.",
+            ending="AWSCodeDeployRoleForLambdaLimited",
         )
 
 

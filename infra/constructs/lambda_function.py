@@ -10,11 +10,12 @@ from constructs import Construct
 
 from infra.constructs.orders_table import OrdersTable
 from infra.constructs.queues import DeadLetterQueue, WorkQueue
+from infra.constructs.suppressing import suppress
 from infra.constructs.template import created_after_policy, name_in_template
 from infra.constructs.trust import assumed_by
 from infra.function_spec import FunctionSpec
 from infra.names import in_template
-from infra.package.python_version import functions_python
+from infra.package.python_version import SUPPORTED, functions_python
 from infra.settings.functions import FunctionSettings, ProvisionedSettings
 
 LIVE = "live"
@@ -95,9 +96,22 @@ class PipelineFunction(lambda_.Function):
         name_in_template(self, spec.name)
         created_after_policy(self, role)
         self.own_role = role
+        self._suppress()
         self.live = self._publish(scope, settings.provisioned)
         self.dead_letters = self._dead_letter_queue(scope)
         self._queue = self._work_queue(scope)
+
+    def _suppress(self) -> None:
+        suppress(
+            self,
+            "Serverless-LambdaDLQ",
+            "Queues, the table's stream, sagas and the API wait for its answer, and deal with a failure themselves. Of "
+            "a call by the clock that is lost, the next one does all.",
+        )
+        suppress(self.own_role, "AwsSolutions-IAM5", "X-Ray's actions take no resource.", ending="Resource::*")
+        if functions_python() != SUPPORTED[-1]:
+            for rule in ("AwsSolutions-L1", "Serverless-LambdaLatestVersion"):
+                suppress(self, rule, "Functions run on the Python that builds them, of those that Lambda supports.")
 
     def _publish(self, scope: Construct, provisioned: ProvisionedSettings | None) -> lambda_.Alias:
         """The alias of the version that is deployed. It gets `provisioned` concurrency, by how much of it is used."""
@@ -125,6 +139,8 @@ class PipelineFunction(lambda_.Function):
         queue = DeadLetterQueue(scope, "DeadLetterQueue", self.spec.key)
         self.add_environment("DEAD_LETTER_QUEUE_URL", queue.queue_url)
         self.allow(["sqs:SendMessage"], [queue.queue_arn])
+        if not self.spec.queued:
+            suppress(queue, "AwsSolutions-SQS3", "The function puts there what it cannot process.")
         return queue
 
     def _work_queue(self, scope: Construct) -> WorkQueue | None:

@@ -12,4 +12,6 @@ def keep_logs(scope: Construct, days: int) -> None:
     for each in scope.node.find_all():
         if isinstance(each, logs.LogGroup):
             each.apply_removal_policy(RemovalPolicy.DESTROY)
-            resource_of(each).add_property_override("RetentionInDays", days)
+            group = resource_of(each)
+            assert isinstance(group, logs.CfnLogGroup)
+            group.retention_in_days = days

@@ -13,6 +13,7 @@ from constructs import Construct
 
 from infra.constructs.lambda_function import PipelineFunction
 from infra.constructs.policies import actions_of
+from infra.constructs.suppressing import suppress
 from infra.constructs.template import resource_of
 
 GATEWAYS = ("dynamodb", "s3")
@@ -47,9 +48,14 @@ class PrivateNetwork(NestedStack):
         Annotations.of(self).acknowledge_warning("CloudFormation-Validate::W3010", "The settings name the zones.")
         inside = list(functions)
         # Nothing else is in it, nor next to it, so that any private addresses do.
-        self._vpc = ec2.CfnVPC(
-            self, "Vpc", cidr_block="10.0.0.0/22", enable_dns_support=True, enable_dns_hostnames=True
-        ).ref
+        vpc = ec2.CfnVPC(self, "Vpc", cidr_block="10.0.0.0/22", enable_dns_support=True, enable_dns_hostnames=True)
+        suppress(
+            vpc,
+            "AwsSolutions-VPC7",
+            "There is no way but to endpoints, by security groups that let functions reach these alone. What is called "
+            "by them, CloudTrail has.",
+        )
+        self._vpc = vpc.ref
         self._routes = ec2.CfnRouteTable(self, "Routes", vpc_id=self._vpc).ref
         self._subnets = [self._subnet(zone, f"10.0.{number}.0/24") for number, zone in enumerate(zones)]
         self._of_functions = ec2.CfnSecurityGroup(

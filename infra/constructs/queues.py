@@ -5,6 +5,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from handlers.dead_letters.attributes import MAX_RECEIVE_COUNT
+from infra.constructs.suppressing import suppress
 from infra.constructs.template import name_in_template
 from infra.names import in_template
 from infra.retention import QUEUES
@@ -23,6 +24,11 @@ class DeadLetterQueue(sqs.Queue):
             retention_period=KEPT,
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
+        )
+        suppress(
+            self,
+            "Serverless-SQSRedrivePolicy",
+            "It is a dead-letter queue. What cannot be stored stays in it for two weeks, and rings an alarm.",
         )
         self.source = source
         name_in_template(self, f"{in_template(source)}DeadLetterQueue")

@@ -14,6 +14,7 @@ from events.ordering import CancellationRequested, OrderPlaced
 from infra.constructs.express_saga import SAGA_PLACEHOLDER, express_lane
 from infra.constructs.queues import DeadLetterQueue
 from infra.constructs.rules import rule, rule_role
+from infra.constructs.suppressing import suppress
 from infra.constructs.template import resource_of
 from infra.constructs.workflow import Workflow, definition_in
 
@@ -45,6 +46,7 @@ class Saga(Construct):
             functions=functions,
         )
         self.dead_letters = DeadLetterQueue(self, "DeadLetterQueue", f"{spec.prefix.lower()}_start")
+        suppress(self.dead_letters, "AwsSolutions-SQS3", "It is the dead-letter queue of the rule.")
 
     def start_on(self, bus: events.IEventBus, first: Workflow) -> None:
         """Let each event on `bus` that the saga is for start `first` with its order id. Replayed ones do not."""

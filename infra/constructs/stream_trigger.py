@@ -9,6 +9,7 @@ from constructs import Construct
 
 from infra.constructs.lambda_function import PipelineFunction
 from infra.constructs.shared_resources import SharedResources
+from infra.constructs.suppressing import suppress
 from infra.function_spec import TableChanges
 
 # A stream keeps its records for 24 hours. A batch that fails is retried until one of these is reached, and then kept
@@ -23,6 +24,9 @@ def follow(function: PipelineFunction, changes: TableChanges, shared: SharedReso
     shared.table.grant_stream_reading(function.own_role)
     function.allow(["s3:PutObject"], [shared.stream_failures.arn_for_objects("*")])
     function.allow(["s3:ListBucket"], [shared.stream_failures.bucket_arn])
+    suppress(
+        function.own_role, "AwsSolutions-IAM5", "Lambda names the objects, in a bucket of failures alone.", ending="/*"
+    )
     keys: dict[str, Any] = {"PK": {"S": [{"prefix": prefix} for prefix in changes.pk_prefixes]}}
     if changes.sk_prefix is not None:
         keys["SK"] = {"S": [{"prefix": changes.sk_prefix}]}

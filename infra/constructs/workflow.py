@@ -13,6 +13,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra.constructs.keeping import KEPT
+from infra.constructs.suppressing import suppress
 from infra.constructs.template import created_after_policy
 from infra.constructs.trust import assumed_by
 
@@ -77,6 +78,18 @@ class Workflow(sfn.StateMachine):
             ),
         )
         created_after_policy(self, role)
+        suppress(
+            self,
+            "AwsSolutions-SF1",
+            "What fails is logged. Which steps an order took, the event log says, and of a Standard workflow its "
+            "history; a line for each would cost more than the step.",
+        )
+        suppress(
+            role,
+            "AwsSolutions-IAM5",
+            "X-Ray's actions, and those by which logs are delivered, take no resource.",
+            ending="Resource::*",
+        )
         self.short_name = short_name
         self.live_arn: str = self._publish(scope)
 

@@ -22,6 +22,7 @@ LEFT_OUT = {
     *("AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup"),
     *("AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"),
     "AWS::Backup::BackupSelection",
+    *("AWS::Budgets::Budget", "AWS::WAFv2::WebACL", "AWS::WAFv2::WebACLAssociation"),
     # The private network, in which functions do not run here.
     "AWS::CloudFormation::Stack",
     # They are made of others, some of which are left out.

@@ -40,9 +40,14 @@ class PlanSettings(SettingsModel):
     questions_per_second: Rate = 200
     requests_per_day: Annotated[int, Field(ge=1)] = 2_000_000
 
+    @property
+    def per_second(self) -> int:
+        """Requests of any kind."""
+        return self.orders_per_second + self.questions_per_second
+
     @model_validator(mode="after")
     def _quota_fits_rate(self) -> Self:
-        rate = self.orders_per_second + self.questions_per_second
+        rate = self.per_second
         if not rate * HOUR <= self.requests_per_day <= rate * DAY:
             raise ValueError(
                 f"requests_per_day is {self.requests_per_day}, but {rate} a second are {rate * HOUR} in an hour and "
@@ -58,7 +63,8 @@ class ApiSettings(SettingsModel):
     ``requests_per_second`` are those of all callers together. ``plans`` are those of shops that have one of their own;
     the others, and operators, have ``plan``. With ``account_log_role`` the deployment sets the role by which API
     Gateway writes logs, of which a region of an account has one: leave that to one environment. With
-    ``pool_authorizer`` the gateway's own authorizer checks the tokens of the user pool.
+    ``pool_authorizer`` the gateway's own authorizer checks the tokens of the user pool. With ``firewall``, AWS WAF is
+    in front of it: an address may ask as much as the largest plan allows.
     """
 
     requests_per_second: Rate = 500
@@ -66,7 +72,13 @@ class ApiSettings(SettingsModel):
     plans: Mapping[Shop, PlanSettings] = {}
     account_log_role: bool = True
     pool_authorizer: bool = False
+    firewall: bool = True
     issuer: IssuerSettings | None = None
+
+    @property
+    def largest_plan_per_second(self) -> int:
+        """The requests that the caller may send who may send most."""
+        return max(plan.per_second for plan in (self.plan, *self.plans.values()))
 
     @model_validator(mode="after")
     def _pool_knows_its_own_tokens_alone(self) -> Self:

@@ -12,12 +12,16 @@ from handlers.intake.parties import Parties
 from infra.names import ENVIRONMENT
 from infra.settings.alarms import AlarmSettings
 from infra.settings.api import ApiSettings
+from infra.settings.cost import CostSettings
 from infra.settings.functions import Functions
 from infra.settings.model import EmailAddress, SettingsModel
 from infra.settings.options import BackupSettings, KeySettings, NetworkSettings
 from infra.settings.parties import Partners, Shops, claimed_twice, parties
 
 FOLDER = Path(__file__).parent
+
+EVERYTHING = FOLDER / "examples" / "everything.toml"
+"""The example with all options."""
 
 EmailIdentity = Annotated[str, Field(pattern=r"^([^@\s*?]+@)?[^@\s*?]+\.[^@\s*?]+$")]
 """An address or a domain, as SES has it."""
@@ -107,6 +111,7 @@ class Settings(SettingsModel):
     alarms: AlarmSettings = AlarmSettings()
     logs: LogSettings = LogSettings()
     sweep: SweepSettings = SweepSettings()
+    cost: CostSettings = CostSettings()
     keys: KeySettings = KeySettings()
     network: NetworkSettings = NetworkSettings()
     backup: BackupSettings = BackupSettings()

@@ -7,6 +7,7 @@ from constructs import Construct
 
 from infra.constructs.api.gateway import HttpApi
 from infra.constructs.api.identity import Identity
+from infra.constructs.budget import Budget
 from infra.constructs.data_resources import DataResources
 from infra.constructs.gradual_deployment import GradualDeployments
 from infra.constructs.granting import grant
@@ -37,6 +38,7 @@ from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.names import application_stack, in_template
 from infra.package import Built, Package
 from infra.package.python_version import functions_python
+from infra.retention import API_ERRORS
 from infra.settings.api import IssuerSettings
 from infra.settings.environment import InvalidSettings, Settings
 from infra.settings.functions import FunctionSettings, wrong_functions
@@ -90,6 +92,7 @@ class ApplicationStack(Stack):
         if settings.gradual:
             self._deploy_gradually()
         keep_logs(self, settings.logs.days)
+        keep_logs(api.error_log, min(settings.logs.days, API_ERRORS.days))
         if settings.network.private:
             self._keep_inside(settings.network.availability_zones)
         if data.key:
@@ -109,6 +112,8 @@ class ApplicationStack(Stack):
         output(self, "AlarmsTopicArn", topics.informed.topic_arn)
         output(self, "PagesTopicArn", topics.paged.topic_arn)
         topics.notify_of_all(self)
+        if settings.cost.budget:
+            Budget(self, "Budget", settings.cost.budget, topics.informed)
 
     def _function(self, spec: FunctionSpec) -> PipelineFunction:
         code, layer = self._packages[spec.package].code[spec.key], self._layers[spec.package]

@@ -31,7 +31,7 @@ Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
 def measure() -> dict[str, float]:
     """``usd_idle_per_month.<small or production>.<service>``, and their totals.
 
-    The small environment has the settings that ship; production deploys gradually besides.
+    The small environment has the settings that ship; production deploys gradually, and has a firewall, besides.
     """
     figures: dict[str, float] = {}
     for size in SIZES:
@@ -44,7 +44,8 @@ def measure() -> dict[str, float]:
 def costs(size: Size) -> dict[str, float]:
     """What an environment of that size costs a month, by service."""
     small = read_settings(file_of(LOCAL_ENVIRONMENT))
-    settings = small if size == "small" else small.model_copy(update={"gradual": True})
+    api = small.api.model_copy(update={"firewall": True})
+    settings = small if size == "small" else small.model_copy(update={"gradual": True, "api": api})
     by_service: defaultdict[str, float] = defaultdict(float)
     for resource in _resources(settings):
         for service, usd in _costs(resource):
@@ -79,6 +80,10 @@ def _endpoint(endpoint: Mapping[str, Any]) -> tuple[str, float]:
     return "network", len(endpoint.get("SubnetIds", [])) * _HOURS * USD["interface_endpoint_hour"]
 
 
+def _web_acl(acl: Mapping[str, Any]) -> tuple[str, float]:
+    return "firewall", USD["web_acl_month"] + len(acl["Rules"]) * USD["web_acl_rule_month"]
+
+
 _BY_TYPE: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, float]]] = {
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::CloudWatch::CompositeAlarm": lambda _: ("alarms", USD["composite_alarm_month"]),
@@ -87,6 +92,7 @@ _BY_TYPE: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, float]]] = {
     "AWS::SecretsManager::Secret": lambda _: ("secrets", USD["secret_month"]),
     "AWS::Cognito::UserPoolClient": lambda _: ("clients", USD["user_pool_client_month"]),
     "AWS::EC2::VPCEndpoint": _endpoint,
+    "AWS::WAFv2::WebACL": _web_acl,
 }
 """What costs without being used. Custom metrics cost in the hours in which they are sent, storage by what is stored."""
 

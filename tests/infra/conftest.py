@@ -8,11 +8,10 @@ import pytest
 from infra.app import synthesize
 from infra.functions import AUTHORIZER, FUNCTIONS
 from infra.local.pipeline import Pipeline, pipeline
-from infra.names import EMULATOR_REGION, LOCAL_ENVIRONMENT
+from infra.names import LOCAL_ENVIRONMENT
 from infra.package import PACKAGES, Built, Package
 from infra.package.files import write, write_zip
-from infra.settings.environment import Settings, file_of, read_settings
-from tests.builders.settings import settings as settings_of
+from infra.settings.environment import EVERYTHING, Settings, file_of, read_settings
 from tests.infra.template import Template, synthesized
 
 # Does what the event says, so that a test sees how the runtime carries it.
@@ -83,14 +82,7 @@ def template(assembly: Path) -> Template:
 @pytest.fixture(scope="session")
 def everything(packages: dict[Package, Built], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment as large as one gets: with everything that is off unless it is set."""
-    made = settings_of(
-        gradual=True,
-        functions={"api_query": {"provisioned": {"minimum": 2, "maximum": 20}}, "outbox": {"reserved": 10}},
-        keys={"customer_managed": True},
-        network={"private": True, "availability_zones": [f"{EMULATOR_REGION}{zone}" for zone in "abc"]},
-        backup={"enabled": True},
-        alarms={"email": "team@example.com", "page_email": "oncall@example.com", "queue_minutes": 60},
-    )
+    made = read_settings(EVERYTHING)
     return Path(synthesize(packages, LOCAL_ENVIRONMENT, made, tmp_path_factory.mktemp("cdk.out")).directory)
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from handlers.api.authorization import plan_key
 from handlers.api.requests import CancellationRequest, OrderRequest
 from handlers.intake.parties import OPERATORS
+from infra import retention
 from infra.app import synthesize
 from infra.constructs.api import gateway
 from infra.constructs.api.json_schema import draft4
@@ -26,7 +27,7 @@ from infra.functions import AUTHORIZER
 from infra.local.transform import for_emulator
 from infra.names import LOCAL_ENVIRONMENT
 from infra.package import Built, Package
-from infra.settings.api import IssuerSettings
+from infra.settings.api import ApiSettings, IssuerSettings, PlanSettings
 from infra.settings.environment import Settings, parsed
 from tests.builders.api_routes import OPEN, OPERATIONS
 from tests.builders.settings import PLACE
@@ -204,7 +205,7 @@ def test_nobody_signs_up_to_the_pool_alone(template: Template) -> None:
 
 def test_a_request_needs_a_key_and_a_body_that_fits(either: Template) -> None:
     [(validator, checks)] = either.of_type("AWS::ApiGateway::RequestValidator").items()
-    assert checks["ValidateRequestBody"] is True
+    assert checks["ValidateRequestBody"] is checks["ValidateRequestParameters"] is True
     models = either.of_type("AWS::ApiGateway::Model")
     bodies: dict[str, type[BaseModel]] = {
         "/orders": OrderRequest,
@@ -346,6 +347,64 @@ def test_the_stage_is_throttled_and_traced_without_bodies(either: Template) -> N
     assert stage["TracingEnabled"] is True
 
 
+def test_the_gateway_logs_what_fails_without_bodies_for_a_week(either: Template) -> None:
+    name, stage = either.only("AWS::ApiGateway::Stage")
+    for settings in stage["MethodSettings"]:
+        assert (settings["LoggingLevel"], settings["DataTraceEnabled"]) == ("ERROR", False)
+    [(group, log)] = [
+        (name, each)
+        for name, each in either.of_type("AWS::Logs::LogGroup").items()
+        if written(each.get("LogGroupName", "")).startswith("API-Gateway-Execution-Logs_")
+    ]
+    api, _ = either.only("AWS::ApiGateway::RestApi")
+    assert written(log["LogGroupName"]) == f"API-Gateway-Execution-Logs_${{{api}}}/v1"
+    assert log["RetentionInDays"] == retention.API_ERRORS.days
+    # Else the gateway makes it, and keeps it for good.
+    assert group in either.raw["Resources"][name]["DependsOn"]
+
+
+# The firewall
+
+
+def test_a_firewall_refuses_attacks_and_an_address_that_asks_for_more_than_any_plan_has(everything: Path) -> None:
+    made = synthesized(everything)
+    acl_name, acl = made.only("AWS::WAFv2::WebACL")
+    rules = {rule["Name"]: rule for rule in acl["Rules"]}
+    rate = rules.pop("Rate")
+    assert rate["Action"] == {"Block": {}}
+    assert rate["Statement"]["RateBasedStatement"] == {
+        "AggregateKeyType": "IP",
+        "EvaluationWindowSec": 60,
+        "Limit": 60 * PlanSettings().per_second,
+    }
+    groups = {name: rule["Statement"]["ManagedRuleGroupStatement"] for name, rule in rules.items()}
+    assert groups.keys() == {
+        "AWSManagedRulesAmazonIpReputationList",
+        "AWSManagedRulesKnownBadInputsRuleSet",
+        "AWSManagedRulesCommonRuleSet",
+    }
+    assert all(rule["OverrideAction"] == {"None": {}} for rule in rules.values())
+    # Large orders, and programs without a name, are welcome.
+    counted = {
+        override["Name"]: override["ActionToUse"]
+        for group in groups.values()
+        for override in group.get("RuleActionOverrides", [])
+    }
+    assert counted == {"SizeRestrictions_BODY": {"Count": {}}, "NoUserAgent_HEADER": {"Count": {}}}
+    # Samples of requests would have their tokens.
+    kept = [acl["VisibilityConfig"], *(rule["VisibilityConfig"] for rule in acl["Rules"])]
+    assert not any(each["SampledRequestsEnabled"] for each in kept)
+    _, association = made.only("AWS::WAFv2::WebACLAssociation")
+    assert target_of(association["WebACLArn"]) == acl_name
+    api, stage = made.only("AWS::ApiGateway::RestApi")[0], made.only("AWS::ApiGateway::Stage")[0]
+    assert written(association["ResourceArn"]).endswith(f"::/restapis/${{{api}}}/stages/${{{stage}}}")
+
+
+def test_the_environment_that_ships_has_none_for_what_it_costs(template: Template, settings: Settings) -> None:
+    assert template.of_type("AWS::WAFv2::WebACL") == {}
+    assert (settings.api.firewall, ApiSettings().firewall) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("which", "subject"),
     [("template", "$context.authorizer.subject"), ("of_pool", "$context.authorizer.claims.sub")],
@@ -409,7 +468,7 @@ def test_whatever_the_gateway_refuses_is_a_problem(either: Template) -> None:
         statuses[response["ResponseType"]] = problem["status"]
     assert statuses == {
         **dict.fromkeys(["BAD_REQUEST_BODY", "BAD_REQUEST_PARAMETERS", "DEFAULT_4XX"], 400),
-        **dict.fromkeys(["ACCESS_DENIED", "INVALID_API_KEY"], 403),
+        **dict.fromkeys(["ACCESS_DENIED", "INVALID_API_KEY", "WAF_FILTERED"], 403),
         **dict.fromkeys(["THROTTLED", "QUOTA_EXCEEDED"], 429),
         "UNAUTHORIZED": 401,
         "MISSING_AUTHENTICATION_TOKEN": 404,

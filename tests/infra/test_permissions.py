@@ -206,7 +206,7 @@ def test_there_is_one_role_per_function(template: Template) -> None:
     roles = [template.role_of(function) for function in template.of_type("AWS::Lambda::Function")]
     assert len(set(roles)) == len(roles) == len(TABLE)
     for role in roles:
-        assert template.of_type("AWS::IAM::Role")[role].keys() == {"AssumeRolePolicyDocument"}
+        assert template.of_type("AWS::IAM::Role")[role].keys() == {"AssumeRolePolicyDocument", "Tags"}
 
 
 @pytest.mark.parametrize("key", TABLE)

@@ -12,14 +12,14 @@ import pytest
 from handlers.files import submitting
 from handlers.vault import payment_tokens
 from infra import retention
-from tests.infra.template import Template, synthesized
+from tests.infra.template import Template, synthesized, written
 
 PAGE = Path(__file__).parents[2] / "docs" / "retention.md"
 ROWS = {
     store: (personal, kept)
     for store, personal, kept in re.findall(r"^\| ([^|]+) \| (yes|no) \| ([^|]+) \|$", PAGE.read_text(), re.MULTILINE)
 }
-BUCKETS = ("StreamFailures", "Files", "DeadLetterBucket", "ErasureLedger", "AuditCopy")
+BUCKETS = ("BucketLogs", "StreamFailures", "Files", "DeadLetterBucket", "ErasureLedger", "AuditCopy")
 SUPPRESSED = "suppression list, by SES"
 DELETED_LATE = timedelta(hours=8)
 """AWS Backup deletes a backup at some time within that, after its last day."""
@@ -61,6 +61,15 @@ def of_type(resource_type: str, name: str, seconds: int = 1) -> Callable[[Templa
     return lambda template: {made[name] // seconds for made in template.of_type(resource_type).values()}
 
 
+def logs(template: Template, *, of_errors: bool) -> set[int]:
+    """The days of the group in which the gateway logs errors, or of all others."""
+    groups = template.of_type("AWS::Logs::LogGroup").values()
+    by_gateway = [
+        group for group in groups if written(group.get("LogGroupName", "")).startswith("API-Gateway-Execution-Logs_")
+    ]
+    return {group["RetentionInDays"] for group in groups if (group in by_gateway) == of_errors}
+
+
 HELD: dict[str, Callable[[Template], set[int]]] = {
     "event log": lambda _: set(),
     "views": lambda _: set(),
@@ -80,7 +89,9 @@ HELD: dict[str, Callable[[Template], set[int]]] = {
     "versions of files that were replaced or deleted": lifecycle("Files", name="NoncurrentVersionExpiration"),
     "reports of imports": lifecycle("Files", "reports/"),
     "queues": of_type("AWS::SQS::Queue", "MessageRetentionPeriod", 86_400),
-    "logs": of_type("AWS::Logs::LogGroup", "RetentionInDays"),
+    "logs": lambda template: logs(template, of_errors=False),
+    "errors of the API, as the gateway logs them": lambda template: logs(template, of_errors=True),
+    "logs of accesses to buckets": lifecycle("BucketLogs"),
 }
 """After how many days each store deletes what it has, by its row: nothing where it keeps it for good."""
 
@@ -126,10 +137,12 @@ def test_what_an_erasure_says_is_left_is_what_the_page_says() -> None:
     assert ROWS["queues"][1] == f"{retention.QUEUES.days} days"
     assert ROWS["backups of the vault"][1] == f"{retention.BACKUPS.days} days"
     assert retention.ERASURE_LEDGER > retention.BACKUPS
+    assert ROWS["errors of the API, as the gateway logs them"][1] == f"{retention.API_ERRORS.days} days"
     personal = {store for store, (personal, _) in ROWS.items() if personal == "yes"}
     reached = {"persons in the vault", "payment tokens in the vault"}
     announced = {
         *("dead-letter messages, open", "dead-letter messages, redriven", "queues", "backups of the vault"),
+        "errors of the API, as the gateway logs them",
         *("files dropped into `incoming/`", "files in `done/`", "versions of files that were replaced or deleted"),
     }
     assert personal == reached | announced | {SUPPRESSED}

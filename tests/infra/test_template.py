@@ -39,6 +39,8 @@ from tests.builders.orders import EMAIL
 from tests.builders.settings import settings as settings_of
 from tests.infra.template import Template, synthesized, target_of, written
 
+LOGGED = ("StreamFailures", "Files", "AuditCopy", "DeadLetterBucket", "ErasureLedger")
+"""The buckets of which each access is logged."""
 E_MAILS = ["EMAIL_SENDER", "EMAIL_CONFIGURATION_SET"]
 NO_REPLAY = [{"exists": False}]
 AT_DOORS = {"order_intake", "delivery_intake", "shipment_intake", "file_import", "api_query", "api_authorizer"}
@@ -301,7 +303,7 @@ def test_the_index_by_status_carries_what_lists_show_and_the_other_keys_alone(te
     }
 
 
-@pytest.mark.parametrize("name", ["StreamFailures", "Files", "AuditCopy", "DeadLetterBucket"])
+@pytest.mark.parametrize("name", [*LOGGED, "BucketLogs"])
 def test_buckets_are_closed(template: Template, name: str) -> None:
     name = bucket_named(template, name)
     bucket = template.of_type("AWS::S3::Bucket")[name]
@@ -313,6 +315,32 @@ def test_buckets_are_closed(template: Template, name: str) -> None:
     policies = template.of_type("AWS::S3::BucketPolicy").values()
     [policy] = [policy for policy in policies if target_of(policy["Bucket"]) == name]
     assert denies_without_tls(policy)
+
+
+def test_each_access_to_a_bucket_is_logged_in_one_that_takes_logs_of_these_alone(template: Template) -> None:
+    name = bucket_named(template, "BucketLogs")
+    buckets = template.of_type("AWS::S3::Bucket")
+    assert buckets.keys() == {name, *(bucket_named(template, each) for each in LOGGED)}
+    for bucket in LOGGED:
+        logged = buckets[bucket_named(template, bucket)]["LoggingConfiguration"]
+        assert (target_of(logged["DestinationBucketName"]), logged["LogFilePrefix"]) == (name, f"{bucket}/")
+    assert "LoggingConfiguration" not in buckets[name]
+    [policy] = [
+        each for each in template.of_type("AWS::S3::BucketPolicy").values() if target_of(each["Bucket"]) == name
+    ]
+    delivering = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
+    assert len(delivering) == len(LOGGED)
+    for statement in delivering:
+        assert statement["Principal"] == {"Service": "logging.s3.amazonaws.com"}
+        assert statement["Action"] == "s3:PutObject"
+        assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": EMULATOR_ACCOUNT}
+        assert target_of(statement["Condition"]["ArnLike"]["aws:SourceArn"]) in buckets
+
+
+@pytest.mark.parametrize("name", ["AuditCopy", "ErasureLedger"])
+def test_what_is_kept_as_evidence_has_versions(template: Template, name: str) -> None:
+    bucket = template.of_type("AWS::S3::Bucket")[bucket_named(template, name)]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
 
 
 def test_the_bucket_of_files_keeps_versions_expires_what_is_done_and_notifies_of_what_arrives(
@@ -490,7 +518,7 @@ def test_other_settings_let_in_others_with_what_is_their_own_and_change_nothing_
     template: Template, packages: dict[Package, Built], tmp_path: Path
 ) -> None:
     shops = {"acme": {"sources": ["com.acme.orders"]}, "bloom": {"clients": ["1example23456789"]}}
-    settings = settings_of(shops=shops)
+    settings = settings_of(shops=shops, api={"firewall": False})
     other = synthesized(Path(synthesize(packages, LOCAL_ENVIRONMENT, settings, tmp_path).directory))
     assert (template.raw["Outputs"]["Shops"]["Value"], other.raw["Outputs"]["Shops"]["Value"]) == ("demo", "acme bloom")
     assert parties_in(tmp_path) == settings.parties

@@ -18,15 +18,18 @@ from handlers.api.headers import PRIVATE
 from handlers.intake.callers import OPERATE, READ, WRITE
 from handlers.intake.parties import OPERATORS
 from infra.constructs.api import request_templates as templates
+from infra.constructs.api.firewall import Firewall
 from infra.constructs.api.gateway_responses import (
     OF_PROBLEM,
     integration_headers,
     method_response,
     refuse_other_methods,
     refuse_with_problems,
+    suppress_open,
 )
 from infra.constructs.api.identity import AUTHORIZER_CACHE, Identity
 from infra.constructs.api.json_schema import draft4
+from infra.constructs.suppressing import suppress
 from infra.constructs.template import resource_of
 from infra.constructs.trust import assumed_by
 from infra.names import API_STAGE
@@ -87,11 +90,13 @@ class HttpApi(apigateway.RestApi):
                 throttling_burst_limit=settings.requests_per_second * BURST_SECONDS,
                 tracing_enabled=True,
                 metrics_enabled=True,
+                logging_level=apigateway.MethodLoggingLevel.ERROR,
                 method_options={
                     f"/{path}/GET": apigateway.MethodDeploymentOptions(
                         throttling_rate_limit=DOCUMENTS_PER_SECOND,
                         throttling_burst_limit=DOCUMENTS_PER_SECOND * BURST_SECONDS,
                         metrics_enabled=True,
+                        logging_level=apigateway.MethodLoggingLevel.ERROR,
                     )
                     for path in DOCUMENTS
                 },
@@ -99,11 +104,14 @@ class HttpApi(apigateway.RestApi):
                 access_log_format=_access_log(callers),
             ),
         )
+        self.error_log = self._error_log(scope)
         self._callers = callers
         self._authorizer = self._checks(identity, authorizer)
         self._role = iam.Role(scope, "GatewayRole", assumed_by=assumed_by(scope, "apigateway"))
         self._role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[intake.queue_arn]))
-        self._validator = self.add_request_validator("Body", validate_request_body=True)
+        self._validator = self.add_request_validator(
+            "Body", validate_request_body=True, validate_request_parameters=True
+        )
         self._intake = intake
         self._limited: list[apigateway.Method] = []
         refuse_with_problems(self)
@@ -112,6 +120,38 @@ class HttpApi(apigateway.RestApi):
         self._plan("Plan", settings.plan, [name for name in self.keys if name not in settings.plans])
         for name, plan in settings.plans.items():
             self._plan(f"{name.capitalize()}Plan", plan, [name])
+        self._protect(settings)
+
+    def _protect(self, settings: ApiSettings) -> None:
+        """Put the firewall in front of it, if the settings have one."""
+        stage = self.deployment_stage
+        if settings.firewall:
+            Firewall(self, "Firewall", stage=stage, requests_per_minute=60 * settings.largest_plan_per_second)
+        else:
+            suppress(
+                stage,
+                "AwsSolutions-APIG3",
+                "The settings of the environment go without, for what it costs: the stage, its methods and each caller "
+                "have limits, and whatever is not a document needs a token.",
+            )
+        if settings.account_log_role:
+            suppress(
+                self.node.find_child("CloudWatchRole"),
+                "AwsSolutions-IAM4",
+                "The role is one of the region, for all APIs there: AWS keeps what API Gateway needs to log.",
+                ending="AmazonAPIGatewayPushToCloudWatchLogs",
+            )
+
+    def _error_log(self, scope: Construct) -> logs.LogGroup:
+        """Where the gateway logs what failed. It would make the group itself, and keep it for good.
+
+        Of a body that does not fit its schema, it logs why, and so perhaps a part of it.
+        """
+        group = logs.LogGroup(
+            scope, "ErrorLog", log_group_name=f"API-Gateway-Execution-Logs_{self.rest_api_id}/{API_STAGE}"
+        )
+        self.deployment_stage.node.add_dependency(group)
+        return group
 
     def _checks(self, identity: Identity, function: lambda_.IFunction | None) -> apigateway.IAuthorizer:
         if function is None:
@@ -132,7 +172,8 @@ class HttpApi(apigateway.RestApi):
         for resource in (orders, order, events, cancellation, stock):
             self._authorized(resource, "GET", asks, [READ, OPERATE])
         for resource in documents:
-            resource.add_method("GET", asks, authorization_type=apigateway.AuthorizationType.NONE)
+            made = resource.add_method("GET", asks, authorization_type=apigateway.AuthorizationType.NONE)
+            suppress_open(made, "Everybody may read the documents of the API, at a rate of their own.")
         # Orders are placed by shops, and an operator is none.
         placing = self._accepts(orders, templates.submission(self._callers), [WRITE])
         self._accepts(cancellation, templates.cancellation(self._callers), [WRITE, OPERATE])
@@ -214,6 +255,10 @@ class HttpApi(apigateway.RestApi):
             api_key_required=True,
             **options,
         )
+        if not of_pool:
+            suppress(
+                made, "AwsSolutions-COG4", "A function of ours checks the tokens of the user pool, or of an issuer."
+            )
         self._limited.append(made)
         return made
 

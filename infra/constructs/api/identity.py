@@ -7,6 +7,7 @@ from constructs import Construct
 from handlers.intake.callers import OPERATE, READ, WRITE
 from handlers.intake.parties import ANY
 from infra.constructs.keeping import KEPT
+from infra.constructs.suppressing import suppress
 from infra.settings.api import IssuerSettings
 
 _SCOPES = {
@@ -33,12 +34,20 @@ class Identity(Construct):
             "Pool",
             self_sign_up_enabled=False,
             sign_in_aliases=cognito.SignInAliases(email=True),
-            password_policy=cognito.PasswordPolicy(min_length=12),
-            mfa=cognito.Mfa.OPTIONAL,
+            password_policy=cognito.PasswordPolicy(
+                min_length=12, require_lowercase=True, require_uppercase=True, require_digits=True, require_symbols=True
+            ),
+            mfa=cognito.Mfa.REQUIRED,
             mfa_second_factor=cognito.MfaSecondFactor(sms=False, otp=True),
             account_recovery=cognito.AccountRecovery.EMAIL_ONLY,
             deletion_protection=protected,
             removal_policy=KEPT,
+        )
+        suppress(
+            self.pool,
+            "AwsSolutions-COG8",
+            "Shops and operators have tokens by the credentials of a client. What the plan Plus protects is the "
+            "sign-in of persons, of whom there are none.",
         )
         self.domain = self.pool.add_domain(
             "Domain",
