@@ -46,7 +46,7 @@ def findings(app: App) -> Iterator[Finding]:
     for pack in PACKS:
         for violation in pack().validate_scope(app).violations:
             for resource in violation.violating_resources:
-                yield Finding(violation.rule_name, resource.construct_path, violation.description or "")
+                yield Finding(violation.rule_name, resource.construct_path or "", violation.description or "")
 
 
 def problems(found: Iterable[Finding], suppressed: Iterable[Suppression]) -> Iterator[str]:

@@ -30,7 +30,7 @@ from infra.function_spec import (
     VaultItems,
 )
 from infra.functions import AUTHORIZER, FUNCTIONS
-from infra.names import LOCAL_ENVIRONMENT, application_stack, in_template
+from infra.names import EMULATOR_ACCOUNT, LOCAL_ENVIRONMENT, application_stack, in_template
 from infra.package import PACKAGES, Built, Package
 from infra.package.python_version import building_python
 from infra.planning.stages import STREAM_SHARDS
