@@ -119,7 +119,7 @@ def test_each_address_in_the_settings_is_told_of_its_own(large: Template) -> Non
     outputs = large.raw["Outputs"]
     assert told == {
         "team@example.com": outputs["AlarmsTopicArn"]["Value"],
-        "oncall@example.com": outputs["PagesTopicArn"]["Value"],
+        "on-call@example.com": outputs["PagesTopicArn"]["Value"],
     }
 
 
