@@ -82,7 +82,7 @@ class Api:
         caller = self._caller()
         wanted = _of_shop(caller, order_id)
         attributes = self._orders.order(wanted) if as_of is None else self._orders.order_as_of(wanted, as_of)
-        if attributes is None or "status" not in attributes:
+        if attributes is None:
             raise _unknown_order(order_id)
         return OrderStatus(**_shown(caller, attributes))
 

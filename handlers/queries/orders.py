@@ -78,8 +78,9 @@ class OrderQueries:
         return self._generations.keeps(order_items.PROJECTION, generation)
 
     def order(self, order_id: str) -> Attributes | None:
-        """An order as its view shows it."""
-        return self._item(keys.order_view(order_id, self.generation()))
+        """An order as its view shows it; None until that has its placing or a refusal: other events may come first."""
+        view = self._item(keys.order_view(order_id, self.generation()))
+        return view if view and "status" in view else None
 
     def history(self, order_id: str) -> list[Recorded]:
         """Every event of an order, whatever its stream, in the order they happened.

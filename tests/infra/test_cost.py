@@ -45,6 +45,16 @@ def test_what_costs_says_who_pays_for_it(made: Template, resource_type: str) -> 
         assert tags_of(properties) == TAGS, name
 
 
+def policy_of(made: Template, topic: str) -> tuple[str, dict[str, Any]]:
+    """The policy of a topic, with its name."""
+    [found] = [
+        (name, policy)
+        for name, policy in made.of_type("AWS::SNS::TopicPolicy").items()
+        if topic in map(target_of, policy["Topics"])
+    ]
+    return found
+
+
 def test_a_budget_tells_the_topic_of_alarms_and_an_address_before_it_is_spent(made: Template) -> None:
     name, budget = made.only("AWS::Budgets::Budget")
     assert budget["Budget"] == {
@@ -58,9 +68,9 @@ def test_a_budget_tells_the_topic_of_alarms_and_an_address_before_it_is_spent(ma
         ("ACTUAL", 80),
         ("FORECASTED", 100),
     }
-    topic, _ = made.only("AWS::SNS::Topic")
+    topic = target_of(made.raw["Outputs"]["AlarmsTopicArn"]["Value"])
     # Budgets refuses a topic that it may not notify.
-    assert made.raw["Resources"][name]["DependsOn"] == [made.only("AWS::SNS::TopicPolicy")[0]]
+    assert made.raw["Resources"][name]["DependsOn"] == [policy_of(made, topic)[0]]
     for each in told:
         by_topic, by_email = each["Subscribers"]
         assert (by_topic["SubscriptionType"], target_of(by_topic["Address"])) == ("SNS", topic)
@@ -68,9 +78,9 @@ def test_a_budget_tells_the_topic_of_alarms_and_an_address_before_it_is_spent(ma
 
 
 def test_budgets_of_this_account_alone_may_use_the_topic_and_its_key(made: Template) -> None:
-    _, topic = made.only("AWS::SNS::Topic")
-    _, policy = made.only("AWS::SNS::TopicPolicy")
-    key = made.of_type("AWS::KMS::Key")[target_of(topic["KmsMasterKeyId"])]
+    topic = target_of(made.raw["Outputs"]["AlarmsTopicArn"]["Value"])
+    _, policy = policy_of(made, topic)
+    key = made.of_type("AWS::KMS::Key")[target_of(made.of_type("AWS::SNS::Topic")[topic]["KmsMasterKeyId"])]
     for document, actions in (
         (policy["PolicyDocument"], ["sns:Publish"]),
         (key["KeyPolicy"], ["kms:Decrypt", "kms:GenerateDataKey*"]),

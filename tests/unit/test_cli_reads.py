@@ -98,6 +98,13 @@ def test_status_shows_the_state_of_an_order(store: EventStore) -> None:
     }
 
 
+def test_an_order_is_unknown_until_its_view_has_its_placing(store: EventStore) -> None:
+    happened(store, streams.payment("demo.o1"), PaymentDeclined(order_id="demo.o1", reason="expired card"))
+    assert "demo.o1" in refused(run_command("status", "demo.o1"))
+    happened(store, streams.order("demo.o1"), placed("demo.o1"))
+    assert ["status", "PLACED"] in lines(run_command("status", "demo.o1"))
+
+
 def test_watching_shows_every_change_until_the_order_has_ended(
     store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
